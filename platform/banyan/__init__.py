@@ -1,0 +1,1 @@
+"""The runtime that every context shares. It knows no trading rule."""

@@ -1,0 +1,67 @@
+"""The one way kernels are compiled, and where the compiled code is kept.
+
+Compiled code is cached in a directory named after everything that decides what it is: the interpreter, Numba, LLVM,
+the processor, and the text of every source file that kernels are made of. A change to any of them is another
+directory, so code compiled from other sources can never be loaded; Numba itself moves finished files into place, so a
+half-written one cannot either.
+"""
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Folders whose modules hold kernels or the strategies that are compiled into them.
+_KERNEL_SOURCES = ("platform/trading", "apps/signals", "apps/backtest/kernels")
+
+
+def data_directory() -> Path:
+    """Return the folder for everything Banyan writes by itself: `BANYAN_DATA_DIR`, or `var/` in the project."""
+    return Path(os.environ.get("BANYAN_DATA_DIR") or ROOT / "var")
+
+
+@lru_cache(maxsize=1)
+def source_digest() -> str:
+    """Return 16 hex digits that change whenever a kernel's source, the compiler or the processor does."""
+    from importlib.metadata import version
+
+    digest = hashlib.sha256()
+    for fact in (sys.version, version("numba"), version("llvmlite"), version("numpy"), platform.machine(), _processor()):
+        digest.update(fact.encode() + b"\0")
+    for folder in _KERNEL_SOURCES:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def cache_directory() -> Path:
+    """Return the versioned folder that holds the compiled kernels of exactly these sources on this machine."""
+    return data_directory() / "kernels" / source_digest()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "".join(line for line in lines[:30] if line.startswith(("model name", "flags")))
+
+
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_directory()))
+
+from numba import njit  # noqa: E402  (Numba reads its cache directory when it is imported)
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile `function` to machine code at its first call, without the GIL, cached across processes.
+
+    Division by zero gives inf or nan as in NumPy. Never `fastmath`: a kernel that decides must give the same bits in
+    every process. `kernel.py_func` is the plain Python function, the oracle in tests.
+    """
+    return njit(cache=True, nogil=True, error_model="numpy")(function)

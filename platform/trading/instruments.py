@@ -1,0 +1,26 @@
+"""What trading needs to know of an instrument."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One tradable instrument of one venue.
+
+    `id` is "VENUE:SYMBOL". Prices are quoted in `currency` per unit; one lot is `contract_size` units. `tick_size` (price)
+    and `lot_step` and `lot_min` (lots) are 0 where the instrument has none, and quantities are then fractions.
+    `margin_rate` is the share of notional held as margin (1.0: fully paid). `calendar` names the session calendar
+    ("24x7", "24x5", or an exchange's ISO 10383 code such as "XNYS"), `time_zone` is the IANA zone in which the session
+    day turns.
+    """
+
+    id: str
+    asset_class: str = "unknown"  # equity, fx, crypto, index, commodity, future, unknown
+    currency: str = "USD"
+    tick_size: float = 0.0
+    lot_step: float = 0.0
+    lot_min: float = 0.0
+    contract_size: float = 1.0
+    margin_rate: float = 1.0
+    calendar: str = "24x7"
+    time_zone: str = "UTC"
