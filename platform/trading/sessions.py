@@ -51,8 +51,8 @@ def utc_to_local(times: Times, zone: str) -> Times:
 def local_to_utc(local: Times, zone: str) -> tuple[Times, NDArray[np.int8]]:
     """Return the UTC times at which the wall clock in `zone` shows `local`, and whether there is such a time.
 
-    The second array holds EXISTS, MISSING (the clock was put forward over it) or AMBIGUOUS (the clock showed it twice;
-    the first of the two is returned).
+    The second array holds EXISTS, MISSING (the clock was put forward over it: the moment of that is returned) or
+    AMBIGUOUS (the clock showed it twice: the first of the two is returned).
     """
     status = np.zeros(local.size, np.int8)
     if zone == "UTC" or local.size == 0:
@@ -61,6 +61,7 @@ def local_to_utc(local: Times, zone: str) -> tuple[Times, NDArray[np.int8]]:
     first = _first_stretch(local, starts, offsets)
     utc: Times = local - offsets[first]
     status[utc < starts[first]] = MISSING
+    utc = np.maximum(utc, starts[first])
     following = np.minimum(first + 1, offsets.size - 1)
     again = (following > first) & (local - offsets[following] >= starts[following])
     status[again & (status == EXISTS)] = AMBIGUOUS
