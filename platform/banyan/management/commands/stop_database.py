@@ -1,0 +1,22 @@
+"""`manage.py stop_database`: stop the embedded server that other commands left running."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    """Stop the embedded PostgreSQL server."""
+
+    help = "Stop the embedded PostgreSQL server. The next command that needs it starts it again."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Stop each embedded server once; a server of your own is left alone."""
+        servers = {database.get("EMBEDDED") for database in settings.DATABASES.values()} - {None}
+        for server in servers:
+            stopped = server.stop()
+            self.stdout.write(f"{server.directory}: {'stopped' if stopped else 'was not running'}")
+        if not servers:
+            self.stdout.write("No embedded server is in use: every database has a URL of its own.")

@@ -1,0 +1,93 @@
+"""What every environment shares. Nothing here connects, starts a server or compiles."""
+
+import os
+from typing import Any
+
+from trading.compiled import ROOT, data_directory
+
+from settings.env import Environment, broker_url, log_level, text
+
+environment = Environment(os.environ)
+
+BASE_DIR = ROOT
+DATA_DIR = data_directory()
+DEBUG = False
+
+INSTALLED_APPS = [
+    "banyan",
+    "apps.feeds",
+    "apps.signals",
+    "apps.backtest",
+    "unfold",
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+ROOT_URLCONF = "settings.urls"
+ASGI_APPLICATION = "settings.asgi.application"
+
+DATABASE_ROUTERS = ["settings.routing.ContextRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+
+UNFOLD = {"SITE_TITLE": "Banyan", "SITE_HEADER": "Banyan", "SHOW_HISTORY": True}
+
+# Without a broker tasks run where they are called.
+CELERY_BROKER_URL: str | None = environment.read(
+    "CELERY_BROKER_URL", broker_url, example="redis://localhost:6379/0", default=None
+)
+CELERY_RESULT_BACKEND: str | None = environment.read(
+    "CELERY_RESULT_BACKEND", text, example="redis://localhost:6379/1", default=CELERY_BROKER_URL
+)
+
+LOG_LEVEL: str = environment.read("BANYAN_LOG_LEVEL", log_level, example="INFO", default="INFO")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {name: {"level": LOG_LEVEL} for name in ("apps", "banyan", "trading")},
+}

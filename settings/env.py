@@ -1,0 +1,173 @@
+"""Settings from the environment: typed, checked where they are read, and never echoing a secret."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+Parsed = TypeVar("Parsed")
+
+REQUIRED: Final = object()
+_YES = frozenset({"1", "true", "yes", "on"})
+_NO = frozenset({"0", "false", "no", "off"})
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_BROKER_SCHEMES = ("redis", "rediss", "redis+socket", "memory", "filesystem")
+_SECRET_KEY_LENGTH_MIN = 50
+
+
+class SettingError(ImproperlyConfigured):
+    """An environment variable is missing or cannot be used; the message names it, the problem and an example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The environment variables of one process. An empty variable counts as not set."""
+
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+
+    def read(
+        self, name: str, parse: Callable[[str], Parsed], *, example: str, default: Parsed | object = REQUIRED
+    ) -> Parsed:
+        """Return variable `name` parsed by `parse`, or `default` where it is not set.
+
+        Raises `SettingError` when it is not set and has no default, and when `parse` raises ValueError. The value
+        itself is never repeated in the message, since it may hold a password.
+        """
+        value = self.variables.get(name, "").strip()
+        if not value:
+            if default is REQUIRED:
+                raise SettingError(f"{name} is not set. Set it, for example {name}={example}")
+            return cast(Parsed, default)
+        try:
+            return parse(value)
+        except ValueError as problem:
+            raise SettingError(f"{name} {problem}, for example {name}={example}") from None
+
+
+def text(value: str) -> str:
+    """Return `value` as it is."""
+    return value
+
+
+def flag(value: str) -> bool:
+    """Return the truth that `value` spells."""
+    spelled = value.lower()
+    if spelled in _YES | _NO:
+        return spelled in _YES
+    raise ValueError("must be one of 1, true, yes, on, 0, false, no, off")
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers from `low` to `high`, both included."""
+
+    def parse(value: str) -> int:
+        problem = f"must be a whole number from {low} to {high}"
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError(problem) from None
+        if not low <= number <= high:
+            raise ValueError(problem)
+        return number
+
+    return parse
+
+
+def names(value: str) -> list[str]:
+    """Return the comma-separated entries of `value`, without blanks around them."""
+    entries = [entry.strip() for entry in value.split(",")]
+    if not all(entries):
+        raise ValueError("must be names separated by single commas")
+    return entries
+
+
+def hosts(value: str) -> list[str]:
+    """Return comma-separated host names; a scheme or a path in one is refused, and so is the host that allows all."""
+    entries = names(value)
+    if any("/" in entry for entry in entries):
+        raise ValueError("must hold host names without scheme or path")
+    if "*" in entries:
+        raise ValueError("must name the hosts: * would answer to any Host header")
+    return entries
+
+
+def origins(value: str) -> list[str]:
+    """Return comma-separated origins, each with its scheme."""
+    entries = names(value)
+    if not all(entry.startswith(("https://", "http://")) for entry in entries):
+        raise ValueError("must hold origins that begin with https:// or http://")
+    return entries
+
+
+def log_level(value: str) -> str:
+    """Return the name of a level of the logging module."""
+    if value.upper() not in _LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}")
+    return value.upper()
+
+
+def absolute_path(value: str) -> Path:
+    """Return `value` as a path with `~` expanded; a relative one is refused, since commands start anywhere."""
+    path = Path(value).expanduser()
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def secret_key(value: str) -> str:
+    """Return a secret key that is long and varied enough to sign with."""
+    if len(value) < _SECRET_KEY_LENGTH_MIN or len(set(value)) < 5:  # noqa: PLR2004  (Django's own bound, W009)
+        raise ValueError(f"must be at least {_SECRET_KEY_LENGTH_MIN} random characters")
+    return value
+
+
+def broker_url(value: str) -> str:
+    """Return the URL of a Celery broker."""
+    if urlsplit(value).scheme not in _BROKER_SCHEMES:
+        raise ValueError(f"must begin with one of {', '.join(scheme + '://' for scheme in _BROKER_SCHEMES)}")
+    return value
+
+
+def postgresql_url(value: str) -> dict[str, Any]:
+    """Return the Django connection settings that a `postgresql://user:password@host:port/database?option=value` names.
+
+    A socket folder is given as `?host=/var/run/postgresql`; other options go to libpq (`sslmode`, `application_name`).
+    """
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("must be a URL with a port that is a number") from None
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError("must begin with postgresql:// (Banyan runs on PostgreSQL only)")
+    name = unquote(parts.path.removeprefix("/"))
+    if not name or "/" in name:
+        raise ValueError("must name one database after the host")
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    host = options.pop("host", None) or unquote(parts.hostname or "")
+    if not host:
+        raise ValueError("must name a host, or a socket folder as ?host=/path")
+    return {
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(port or ""),
+        "OPTIONS": options,
+    }
+
+
+def kept_secret(path: Path) -> str:
+    """Return the secret in `path`, made and written there, readable by its owner only, the first time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    return secret_key(path.read_text())

@@ -1,0 +1,35 @@
+"""Production: behind TLS, on a PostgreSQL server that the environment names, with every secret from the environment."""
+
+from settings.base import *
+from settings.base import LOGGING, MIDDLEWARE, environment
+from settings.env import flag, hosts, origins, secret_key, whole_number
+from settings.routing import databases
+
+SECRET_KEY = environment.read("BANYAN_SECRET_KEY", secret_key, example="$(openssl rand -base64 48)")
+ALLOWED_HOSTS = environment.read("BANYAN_ALLOWED_HOSTS", hosts, example="banyan.example.com")
+CSRF_TRUSTED_ORIGINS = environment.read(
+    "BANYAN_CSRF_TRUSTED_ORIGINS", origins, example="https://banyan.example.com", default=[]
+)
+DATABASES = databases(environment, None)
+for _database in DATABASES.values():
+    _database["CONN_HEALTH_CHECKS"] = True
+    _database["OPTIONS"]["pool"] = True
+
+SECURE_SSL_REDIRECT = environment.read("BANYAN_SSL_REDIRECT", flag, example="true", default=True)
+SECURE_HSTS_SECONDS = environment.read(
+    "BANYAN_HSTS_SECONDS", whole_number(1, 63_072_000), example="31536000", default=31_536_000
+)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SECURE_REDIRECT_EXEMPT = [r"^health$"]
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+if environment.read("BANYAN_BEHIND_PROXY", flag, example="true", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+MIDDLEWARE = [MIDDLEWARE[0], "whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE[1:]]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+LOGGING = {**LOGGING, "root": {**LOGGING["root"], "level": "INFO"}}

@@ -1,0 +1,69 @@
+"""Which database belongs to which context, and the router that keeps them apart."""
+
+from pathlib import Path
+from typing import Any
+
+from banyan.embedded import EmbeddedServer
+from django.db.models import Model
+
+from settings.env import REQUIRED, Environment, postgresql_url
+
+# Contexts with tables of their own: the app label is the alias of its database. Everything else (users, sessions,
+# the admin's log) lives in `default`.
+CONTEXTS = ("feeds", "backtest")
+_EXAMPLE_URL = "postgresql://banyan:secret@db.example.com:5432/banyan"
+_ENGINE = "banyan.timescale"
+
+
+def databases(environment: Environment, server: EmbeddedServer | None) -> dict[str, dict[str, Any]]:
+    """Return Django's DATABASES: one for `default` and one per context.
+
+    `DATABASE_URL` names the first; a context's is `<CONTEXT>_DATABASE_URL`, or else the same server with the context's
+    name appended to the database's (`banyan_feeds`). Without any URL they are on the embedded `server`; raises
+    `SettingError` when that is None, as in production.
+    """
+    absent = REQUIRED if server is None else None
+    url = environment.read("DATABASE_URL", postgresql_url, example=_EXAMPLE_URL, default=absent)
+    main = {"NAME": "banyan", "EMBEDDED": server, "OPTIONS": {}} if url is None else url
+    own = {
+        context: {**main, "NAME": f"{main['NAME']}_{context}", "OPTIONS": dict(main["OPTIONS"])} for context in CONTEXTS
+    }
+    for context in CONTEXTS:
+        own[context] = environment.read(
+            f"{context.upper()}_DATABASE_URL", postgresql_url, example=f"{_EXAMPLE_URL}_{context}", default=own[context]
+        )
+    return {alias: {"ENGINE": _ENGINE, **connection} for alias, connection in {"default": main, **own}.items()}
+
+
+def embedded_server(environment: Environment, data_directory: Path, *, durable: bool = True) -> EmbeddedServer:
+    """Return the embedded server of this checkout, not started: its first connection starts it."""
+    from settings.env import absolute_path
+
+    directory = environment.read(
+        "BANYAN_POSTGRES_DIR", absolute_path, example="/srv/banyan/postgres", default=data_directory / "postgres"
+    )
+    return EmbeddedServer(directory, durable=durable)
+
+
+class ContextRouter:
+    """Sends each context's tables to its own database and refuses relations from one context to another."""
+
+    def db_for_read(self, model: type[Model], **hints: Any) -> str:
+        """Return the alias of the database that holds `model`."""
+        return _alias(model._meta.app_label)
+
+    def db_for_write(self, model: type[Model], **hints: Any) -> str:
+        """Return the alias of the database that holds `model`."""
+        return _alias(model._meta.app_label)
+
+    def allow_relation(self, one: Model, other: Model, **hints: Any) -> bool:
+        """Return whether both belong to the same database; identifiers cross contexts, relations do not."""
+        return _alias(one._meta.app_label) == _alias(other._meta.app_label)
+
+    def allow_migrate(self, db: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool:
+        """Return whether the tables of `app_label` are made in database `db`."""
+        return db == _alias(app_label)
+
+
+def _alias(app_label: str) -> str:
+    return app_label if app_label in CONTEXTS else "default"
