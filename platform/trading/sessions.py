@@ -103,7 +103,7 @@ def year_ends(time: Times, zone: str, turn_minutes: int = 0) -> Indices:
 
 
 def local_midnights(first: int, last: int, zone: str) -> Times:
-    """Return the instants (int64, ns UTC) in `first` < t <= `last` (ns UTC) at which a local date begins. Raises ZoneError."""
+    """Return the instants (int64) in `first` < t <= `last` (ns UTC) at which a local date begins. Raises ZoneError."""
     span = np.array([first, last], np.int64)
     starts = _starts(_days_after(span, zone, 0), zone, 0)
     return np.unique(starts[(starts > first) & (starts <= last)])
@@ -132,7 +132,8 @@ def _ends(time: Times, starts: Times) -> Indices:
         return np.empty(0, np.int64)
     ends = np.searchsorted(time, starts) - 1
     ends = np.append(ends[(ends >= 0) & (ends < time.size - 1)], time.size - 1)
-    return ends[np.append(True, ends[1:] != ends[:-1])]
+    distinct: Indices = ends[np.append(True, ends[1:] != ends[:-1])]
+    return distinct
 
 
 def _days_after(time: Times, zone: str, turn_minutes: int) -> Times:
@@ -155,7 +156,8 @@ def _starts(days: Times, zone: str, turn_minutes: int) -> Times:
         return turns
     starts, offsets = _offsets(zone, turns)
     first = _first_stretch(turns, starts, offsets)
-    return np.maximum(turns - offsets[first], starts[first])
+    begins: Times = np.maximum(turns - offsets[first], starts[first])
+    return begins
 
 
 def _first_stretch(local: Times, starts: Times, offsets: Times) -> Indices:
