@@ -1,16 +1,14 @@
 """What every environment shares. Nothing here connects, starts a server or compiles."""
 
-import os
+from pathlib import Path
 from typing import Any
 
-from trading.compiled import ROOT, data_directory
+from settings.env import Environment, absolute_path, broker_url, log_level, text
 
-from settings.env import Environment, broker_url, log_level, text
+environment = Environment()
 
-environment = Environment(os.environ)
-
-BASE_DIR = ROOT
-DATA_DIR = data_directory()
+BASE_DIR = Path(__file__).resolve().parents[1]
+DATA_DIR: Path = environment.read("BANYAN_DATA_DIR", absolute_path, example="/srv/banyan", default=BASE_DIR / "var")
 DEBUG = False
 
 INSTALLED_APPS = [

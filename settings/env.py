@@ -121,7 +121,7 @@ def absolute_path(value: str) -> Path:
 
 def secret_key(value: str) -> str:
     """Return a secret key that is long and varied enough to sign with."""
-    if len(value) < _SECRET_KEY_LENGTH_MIN or len(set(value)) < 5:  # noqa: PLR2004  (Django's own bound, W009)
+    if len(value) < _SECRET_KEY_LENGTH_MIN or len(set(value)) < 5:  # Django's own bound, security.W009
         raise ValueError(f"must be at least {_SECRET_KEY_LENGTH_MIN} random characters")
     return value
 

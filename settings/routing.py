@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from banyan.embedded import EmbeddedServer
 from django.db.models import Model
 
-from settings.env import REQUIRED, Environment, postgresql_url
+from banyan.embedded import EmbeddedServer
+from settings.env import REQUIRED, Environment, absolute_path, postgresql_url
 
 # Contexts with tables of their own: the app label is the alias of its database. Everything else (users, sessions,
 # the admin's log) lives in `default`.
@@ -22,9 +22,8 @@ def databases(environment: Environment, server: EmbeddedServer | None) -> dict[s
     name appended to the database's (`banyan_feeds`). Without any URL they are on the embedded `server`; raises
     `SettingError` when that is None, as in production.
     """
-    absent = REQUIRED if server is None else None
-    url = environment.read("DATABASE_URL", postgresql_url, example=_EXAMPLE_URL, default=absent)
-    main = {"NAME": "banyan", "EMBEDDED": server, "OPTIONS": {}} if url is None else url
+    embedded = REQUIRED if server is None else {"NAME": "banyan", "EMBEDDED": server, "OPTIONS": {}}
+    main = environment.read("DATABASE_URL", postgresql_url, example=_EXAMPLE_URL, default=embedded)
     own = {
         context: {**main, "NAME": f"{main['NAME']}_{context}", "OPTIONS": dict(main["OPTIONS"])} for context in CONTEXTS
     }
@@ -37,8 +36,6 @@ def databases(environment: Environment, server: EmbeddedServer | None) -> dict[s
 
 def embedded_server(environment: Environment, data_directory: Path, *, durable: bool = True) -> EmbeddedServer:
     """Return the embedded server of this checkout, not started: its first connection starts it."""
-    from settings.env import absolute_path
-
     directory = environment.read(
         "BANYAN_POSTGRES_DIR", absolute_path, example="/srv/banyan/postgres", default=data_directory / "postgres"
     )

@@ -7,9 +7,9 @@ from settings.base import DATA_DIR, environment
 from settings.routing import databases, embedded_server
 
 # Workers and children that a test starts inherit the variable, and with it the server of their run.
-os.environ.setdefault("BANYAN_POSTGRES_DIR", str(DATA_DIR.absolute() / "test" / f"postgres-{os.getpid()}"))
+os.environ.setdefault("BANYAN_POSTGRES_DIR", str(DATA_DIR / "test" / f"postgres-{os.getpid()}"))
 
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
-SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
+SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105  (it guards nothing)
 DATABASES = databases(environment, embedded_server(environment, DATA_DIR, durable=False))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 admin.autodiscover()
 
 
-def health(request: HttpRequest) -> HttpResponse:
+def health(_request: HttpRequest) -> HttpResponse:
     """Answer 200 as soon as the process serves requests."""
     return HttpResponse("ok", content_type="text/plain")
 

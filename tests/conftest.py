@@ -1,20 +1,117 @@
-"""What every test shares: the embedded database of this run."""
+"""What every test shares: the embedded database of the run, and the real services beside it.
+
+A service that is missing skips its tests with a reason, and the summary of the run says so in capitals. Under CI=true
+a missing service that could have been installed fails them instead.
+"""
 
 import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.register_profile(
+    "soak", deadline=None, print_blob=True, max_examples=5000, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("default")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium browser on this machine."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def missing_services() -> dict[str, str]:
+    """Return each real service that tests cannot use here, with what would provide it."""
+    missing = {}
+    if shutil.which("redis-server") is None:
+        missing["Redis"] = "install redis-server"
+    if find_chromium() is None:
+        missing["Chromium"] = "install chromium"
+    if not os.environ.get("TIMESCALE_TEST_URL"):
+        missing["TimescaleDB"] = (
+            "set TIMESCALE_TEST_URL=postgresql://user:password@host/database to a server that has it"
+        )
+    return missing
+
+
+def _require(service: str) -> None:
+    remedy = missing_services().get(service)
+    if remedy is None:
+        return
+    if IN_CI and remedy.startswith("install"):
+        pytest.fail(f"{service} is missing under CI: {remedy}")
+    pytest.skip(f"{service} is missing: {remedy}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not tested against the real thing."""
+    for service, remedy in missing_services().items():
+        terminalreporter.write_line(f"NOT TESTED AGAINST A REAL {service.upper()}: {remedy}", red=True, bold=True)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the embedded server of this run, if any test started it; xdist's workers leave that to their controller."""
-    if not hasattr(config, "workerinput"):
-        _remove_servers()
-
-
-def _remove_servers() -> None:
+    """Remove the embedded server of this run; xdist's workers leave that to their controller."""
     from banyan.embedded import EmbeddedServer
 
     directory = Path(os.environ.get("BANYAN_POSTGRES_DIR", ""))
-    if directory.name == f"postgres-{os.getpid()}":
+    if not hasattr(config, "workerinput") and directory.name == f"postgres-{os.getpid()}":
         EmbeddedServer(directory).remove()
+
+
+@pytest.fixture(scope="session")
+def timescale_url() -> str:
+    """The URL of a PostgreSQL server that has TimescaleDB."""
+    _require("TimescaleDB")
+    return os.environ["TIMESCALE_TEST_URL"]
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis server of this test process, empty at first."""
+    _require("Redis")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("redis")
+    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
+    with subprocess.Popen([*command, "--logfile", str(folder / "log")]) as server:
+        try:
+            _wait_for_redis(port)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.terminate()
+
+
+def _wait_for_redis(port: int) -> None:
+    import redis
+    from redis.backoff import ConstantBackoff
+    from redis.retry import Retry
+
+    patience = Retry(ConstantBackoff(0.05), retries=200)
+    with redis.Redis(port=port, retry=patience, retry_on_error=[redis.exceptions.ConnectionError]) as client:
+        client.ping()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium, as a Playwright browser."""
+    _require("Chromium")
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's loop runs in this thread, which Django takes for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
+        yield chromium
+        chromium.close()

@@ -63,7 +63,7 @@ class EmbeddedServer:
             lines = (_reachable_directory(self.directory) / "postmaster.pid").read_text().splitlines()
         except OSError:
             return None
-        if len(lines) < 8 or lines[7].strip() != "ready":  # noqa: PLR2004  (PostgreSQL's own format)
+        if len(lines) < 8 or lines[7].strip() != "ready":
             return None
         address = Address(host=lines[4].strip(), port=int(lines[3]))
         return address if _answers(address) else None
@@ -85,8 +85,7 @@ class EmbeddedServer:
         with _locked(directory):
             if not (directory / "PG_VERSION").exists():
                 _make_cluster(directory, account)
-            running = self.address() or _launch(directory, account, durable=self.durable)
-        return running
+            return self.address() or _launch(directory, account, durable=self.durable)
 
     def stop(self) -> bool:
         """Stop the server, ending every connection to it; return whether it ran."""

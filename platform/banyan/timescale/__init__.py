@@ -12,10 +12,10 @@ The migration that creates the model then makes
 
 - with the extension: a hypertable with chunks of that interval, its primary key kept;
 - without: a table `PARTITION BY RANGE (time)` with a default partition, so that any row can be written. Before a bulk
-  load call `ensure_partitions` for its range of time; rows that already wait in the default partition are moved.
+  load call `ensure_partitions` for its range of time; rows that wait in the default partition are moved then.
 
-`INSERT`, `COPY`, `ON CONFLICT (series_id, time)` and every query are the same on both; `TimeBucket` is `time_bucket`, or
-what gives the same buckets without it.
+`INSERT`, `COPY`, `ON CONFLICT (series_id, time)` and every query are the same on both; `TimeBucket` is `time_bucket`,
+or what gives the same buckets without it.
 """
 
 from banyan.timescale.expressions import TimeBucket

@@ -93,8 +93,8 @@ def _add_partition(cursor: Any, table: str, column: str, name: str, bounds: tupl
     }
     for statement in (
         "CREATE TABLE {partition} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)",
-        "WITH moved AS (DELETE FROM {other} WHERE {column} >= {beginning} AND {column} < {end} RETURNING *) "
-        "INSERT INTO {partition} SELECT * FROM moved",
+        """WITH moved AS (DELETE FROM {other} WHERE {column} >= {beginning} AND {column} < {end} RETURNING *)
+        INSERT INTO {partition} SELECT * FROM moved""",
         "ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({beginning}) TO ({end})",
     ):
         cursor.execute(sql.SQL(statement).format(**names))

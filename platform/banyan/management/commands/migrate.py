@@ -1,9 +1,9 @@
 """`manage.py migrate`: Django's, for every database at once, and with databases made where they are missing."""
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import DEFAULT_DB_ALIAS
 
@@ -15,12 +15,12 @@ class Command(MigrateCommand):
 
     help = "Create the databases that are missing and bring all of them up to date. --database limits it to one."
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         """Take Django's arguments; no `--database` means all."""
         super().add_arguments(parser)
         parser.set_defaults(database=None)
 
-    def get_check_kwargs(self, options: dict[str, Any]) -> dict[str, Any]:
+    def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         """Check the chosen database; all of them are checked when they are there."""
         return super().get_check_kwargs(options) if options["database"] is not None else {}
 

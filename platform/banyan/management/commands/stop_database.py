@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Stop each embedded server once; a server of your own is left alone."""
-        servers = {database.get("EMBEDDED") for database in settings.DATABASES.values()} - {None}
+        servers = {server for database in settings.DATABASES.values() if (server := database.get("EMBEDDED"))}
         for server in servers:
             stopped = server.stop()
             self.stdout.write(f"{server.directory}: {'stopped' if stopped else 'was not running'}")

@@ -1,0 +1,74 @@
+# Two commands are enough: `make demo` shows what Banyan does, `make test` proves that it does. Each sets up what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench soak serve stop system dev-tools
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+MANAGE := $(PYTHON) manage.py
+PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
+
+# What is installed is named after what asked for it, so an unchanged list is never installed again.
+RUNTIME := $(VENV)/.runtime-$(shell cksum < requirements.txt | cut -d' ' -f1)
+DEV := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
+BENCH := $(VENV)/.bench-$(shell cat requirements.txt requirements-bench.txt 2>/dev/null | cksum | cut -d' ' -f1)
+
+DEMO := --instrument OANDA:EURUSD --interval 1h
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(RUNTIME)  ## Install Banyan into .venv and make its databases
+	@$(MANAGE) migrate --verbosity 0
+	@echo "Ready: $(PYTHON) manage.py help"
+
+demo: $(RUNTIME)  ## Set everything up, backtest and sweep a strategy on real prices, write a report
+	@$(MANAGE) migrate --verbosity 0
+	@$(MANAGE) load_sample_data
+	@$(MANAGE) backtest ema_cross $(DEMO) --html var/reports/demo.html
+	@$(MANAGE) sweep ema_cross $(DEMO) --grid fast=5:25:5 --grid slow=30:230:20 --html var/reports/demo-sweep.html
+
+test: $(DEV) system  ## Set everything up and run every test
+	@$(PYTHON) -m pytest -n 2
+
+check: $(DEV)  ## Check style, types, imports and migrations
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	PYTHONPATH=.:platform $(VENV)/bin/lint-imports
+	$(MANAGE) makemigrations --check --dry-run
+
+bench: $(BENCH)  ## Measure Banyan beside its peers
+	@$(PYTHON) -m benchmarks
+
+soak: $(DEV)  ## Run the property tests for much longer
+	@$(PYTHON) -m pytest -n 2 --hypothesis-profile=soak -m "not redis and not chromium"
+
+serve: $(RUNTIME)  ## Serve the admin on http://127.0.0.1:8000
+	@$(MANAGE) serve
+
+stop:  ## Stop the embedded database, which stays up between commands
+	@$(MANAGE) stop_database
+
+system:
+	@.ci/system-packages
+
+dev-tools: $(DEV)
+
+$(PYTHON):
+	@.ci/make-venv $(VENV)
+
+$(RUNTIME): | $(PYTHON)
+	@echo "Installing what Banyan runs on into $(VENV) (once; a minute or two) …"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(DEV): | $(PYTHON)
+	@echo "Installing Banyan and the tools for its tests into $(VENV) (once; a minute or two) …"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@ $(RUNTIME)
+
+$(BENCH): | $(PYTHON)
+	@echo "Installing the peers to measure beside into $(VENV) (once) …"
+	@$(PIP) -r requirements-bench.txt
+	@touch $@

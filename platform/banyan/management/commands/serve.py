@@ -1,0 +1,42 @@
+"""`manage.py serve`: the admin on this machine, ready to be opened."""
+
+import secrets
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+
+
+class Command(BaseCommand):
+    """Migrate, make an administrator the first time, and serve by ASGI."""
+
+    help = "Bring the databases up to date and serve the admin. The first time it prints an administrator's password."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take the address to listen on."""
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Serve until interrupted."""
+        import uvicorn
+
+        call_command("migrate", verbosity=0)
+        password = make_first_administrator()
+        if password is not None:
+            self.stdout.write(f"Administrator: admin, password: {password} (shown only now)")
+        self.stdout.write(f"Serving http://{options['host']}:{options['port']}/admin/ (Ctrl-C stops)")
+        uvicorn.run(
+            "settings.asgi:application", host=options["host"], port=options["port"], lifespan="off", log_level="warning"
+        )
+
+
+def make_first_administrator() -> str | None:
+    """Return the password of the user `admin` made now, or None where there is an administrator already."""
+    users = get_user_model()._default_manager
+    if users.filter(is_superuser=True).exists():
+        return None
+    password = secrets.token_urlsafe(12)
+    users.create_superuser("admin", password=password)
+    return password
