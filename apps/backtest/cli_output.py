@@ -1,0 +1,127 @@
+"""What the commands print: summaries, tables, JSON and progress."""
+
+import json
+import math
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from apps.backtest.cli_names import METRIC_LABELS, METRICS_SHOWN
+from apps.backtest.request import iso
+from apps.backtest.result import Result
+from apps.backtest.store_plain import plain
+
+INDENT = "  "
+
+
+def summary(result: Result, options: dict[str, Any]) -> list[str]:
+    """Return the lines of a backtest's summary: what was run, its metrics, its notes."""
+    lines = [*heading(result, options), ""]
+    lines += metric_lines(result.metrics)
+    lines += [f"{INDENT}note: {note}" for note in result.notes]
+    return lines
+
+
+def heading(result: Result, options: dict[str, Any]) -> list[str]:
+    """Return the lines that say what was run on which bars."""
+    bars = sum(len(each) for each in result.bars) or result.metrics.get("bars") or result.time.size
+    first = min(int(each.time[0]) for each in result.bars) if result.bars else int(result.time[0])
+    names = result.channels if len(result.channels) <= 6 else (*result.channels[:5], f"and {len(result.channels) - 5} more")
+    lines = [
+        f"{result.strategy}  {assignments(result.params)}".rstrip(),
+        f"{INDENT}{', '.join(names)}  {iso(first)} to {iso(result.time[-1])}  {bars:,} bars",
+    ]
+    if options:
+        lines.append(f"{INDENT}{assignments(options)}")
+    return lines
+
+
+def metric_lines(metrics: dict[str, Any]) -> list[str]:
+    """Return the main metrics in aligned columns, as many as the terminal is wide."""
+    cells = [(METRIC_LABELS[name], number(name, metrics[name])) for name in METRICS_SHOWN if name in metrics]
+    columns = 1 if shutil.get_terminal_size((100, 24)).columns < 72 else 2
+    rows = -(-len(cells) // columns)
+    lines = []
+    for row in range(rows):
+        texts = [f"{label:<17}{value:>16}" for label, value in cells[row::rows]]
+        lines.append(INDENT + (" " * 5).join(texts))
+    return lines
+
+
+def assignments(values: dict[str, Any]) -> str:
+    """Return "fast=20 slow=50"."""
+    return " ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items())
+
+
+def number(name: str, value: Any) -> str:
+    """Return a metric as people read it: two decimals, thousands apart, "-" where it is not defined."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "-"
+    if name.startswith("n_") or name in ("bars", "longest_losing_run"):
+        return f"{int(value):,}"
+    if name.endswith("_seconds"):
+        return f"{value:.4f} s"
+    if name.endswith("_pct"):
+        return f"{value:,.2f} %"
+    if name.endswith("_days"):
+        return f"{value:,.0f} days"
+    return f"{value:,.2f}"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """Return an aligned table with a line under its head; numbers stand right, texts left."""
+    kept = [list(row) for row in rows]
+    texts = [[cell if isinstance(cell, str) else number(name, cell) for name, cell in zip(columns, row, strict=True)] for row in kept]
+    widths = [max([len(name), *(len(row[i]) for row in texts)]) for i, name in enumerate(columns)]
+    is_text = [bool(kept) and all(isinstance(row[i], str) for row in kept) for i in range(len(columns))]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = (cell.ljust(width) if left else cell.rjust(width) for cell, width, left in zip(cells, widths, is_text, strict=True))
+        return (INDENT + "  ".join(aligned)).rstrip()
+
+    return [line(columns), INDENT + "  ".join("-" * width for width in widths), *map(line, texts)]
+
+
+def write_json(document: dict[str, Any], out: str, say: Callable[[str], None]) -> Path | None:
+    """Write `document` to the file `out`, or say it where that is "-"; nan becomes null. Return the path written."""
+    text = json.dumps(plain(document), indent=2, allow_nan=False)
+    if out == "-":
+        say(text)
+        return None
+    return written(out, text + "\n")
+
+
+def written(out: str, text: str) -> Path:
+    """Write `text` to the file `out`, whole or not at all, and return its path."""
+    path = Path(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.half")
+    half.write_text(text, encoding="utf-8")
+    return half.replace(path)
+
+
+class Progress:
+    """A progress bar on standard error, where that is a terminal; call it with (done, total)."""
+
+    def __init__(self, unit: str, quiet: bool = False) -> None:
+        self.unit, self.bar, self.done = unit, None, 0  # type: Any
+        self.quiet = quiet or not sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.quiet:
+            return
+        if self.bar is None:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=total, unit=f" {self.unit}", leave=False, file=sys.stderr, dynamic_ncols=True)
+        self.bar.update(done - self.done)
+        self.done = done
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()

@@ -1,0 +1,138 @@
+"""A sweep spread over Celery workers: chunks go out, each comes back once, a lost one goes out again."""
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TASK = "backtest.sweep_chunk"
+CHUNKS_PER_PROCESS = 8
+COMBINATIONS_MAX = 2_000  # of a chunk: about the work that is lost with a worker
+LOST_MAX = 5
+
+
+class NoWorkersError(RuntimeError):
+    """No Celery worker answers."""
+
+
+class SweepLostError(RuntimeError):
+    """A chunk never came back, however often it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every chunk of one sweep has in common; a message carries this and two numbers."""
+
+    id: str
+    strategy: str
+    code_hash: str
+    bars: str  # what `distributed_bars.share` returned
+    grid: dict[str, list[Any]]
+    params: dict[str, Any]
+    options: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    chunk: int
+    task: Any
+    sent: int = 1
+
+
+def processes(app: Any) -> int:
+    """Return how many worker processes answer. Raises NoWorkersError where none does."""
+    stats = app.control.inspect(timeout=2.0).stats() or {}
+    if not stats:
+        raise NoWorkersError(
+            f"no worker answers at {app.connection().as_uri()}; start some: celery -A settings.celery worker --concurrency 4"
+        )
+    return sum(int(each.get("pool", {}).get("max-concurrency") or 1) for each in stats.values())
+
+
+def spread(
+    job: Job,
+    combinations: int,
+    *,
+    app: Any,
+    progress: Callable[[int, int], None] | None = None,
+    chunk_size: int = 0,
+    patience: float = 30.0,
+) -> dict[str, NDArray[Any]]:
+    """Evaluate combinations 0 … `combinations` - 1 of the job's grid on the workers; return the metrics, by row.
+
+    When nothing has come back for `patience` seconds, all that is missing is sent again: a worker that was killed loses
+    nothing. Results are kept by chunk and counted once, whichever copy comes first. The wait doubles each time; after
+    LOST_MAX times without any result SweepLostError is raised. What a strategy raises in a worker is raised here.
+    """
+    size = chunk_size or min(COMBINATIONS_MAX, max(1, -(-combinations // (CHUNKS_PER_PROCESS * processes(app)))))
+    bounds = [(first, min(first + size, combinations)) for first in range(0, combinations, size)]
+    columns: dict[str, NDArray[Any]] = {}
+    done = 0
+    try:
+        for chunk, values in _collected(job, bounds, app, patience):
+            first, last = bounds[chunk]
+            for name, column in values.items():
+                columns.setdefault(name, np.full(combinations, np.nan))[first:last] = column
+            done += last - first
+            if progress:
+                progress(done, combinations)
+    finally:
+        _clear(app, [_task_id(job, chunk) for chunk in range(len(bounds))])
+    return columns
+
+
+def _collected(
+    job: Job, bounds: list[tuple[int, int]], app: Any, patience: float
+) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
+    waiting = [_Waiting(chunk, _send(app, job, chunk, *bounds[chunk])) for chunk in range(len(bounds))]
+    wait, heard, lost = patience, time.monotonic(), 0
+    while waiting:
+        ready = [each for each in waiting if each.task.ready()]
+        for each in ready:
+            yield each.chunk, decoded(each.task.get())
+        if ready:
+            waiting = [each for each in waiting if each not in ready]
+            wait, heard, lost = patience, time.monotonic(), 0
+            continue
+        if time.monotonic() - heard > wait:
+            lost += 1
+            if lost > LOST_MAX:
+                raise SweepLostError(
+                    f"{len(waiting)} of {len(bounds)} chunks did not come back, sent {LOST_MAX + 1} times each: "
+                    "are workers alive, and have they the memory?"
+                )
+            for each in waiting:
+                each.task = _send(app, job, each.chunk, *bounds[each.chunk])
+            wait, heard = wait * 2, time.monotonic()
+        time.sleep(0.05)
+
+
+def _send(app: Any, job: Job, chunk: int, first: int, last: int) -> Any:
+    return app.send_task(TASK, args=[asdict(job), first, last], task_id=_task_id(job, chunk))
+
+
+def _task_id(job: Job, chunk: int) -> str:
+    return f"sweep-{job.id}-{chunk}"
+
+
+def _clear(app: Any, tasks: list[str]) -> None:
+    """Take back what is still queued (a chunk that was sent twice), and drop the results."""
+    app.control.revoke(tasks)
+    for task in tasks:
+        app.AsyncResult(task).forget()
+
+
+def encoded(columns: dict[str, NDArray[Any]]) -> dict[str, str]:
+    """Return metrics as JSON carries them bit for bit."""
+    return {
+        name: base64.b64encode(np.ascontiguousarray(each, np.float64).tobytes()).decode() for name, each in columns.items()
+    }
+
+
+def decoded(columns: dict[str, str]) -> dict[str, NDArray[Any]]:
+    """Return the metrics that `encoded` wrote: float64 arrays by name."""
+    return {name: np.frombuffer(base64.b64decode(each), np.float64) for name, each in columns.items()}

@@ -1,0 +1,72 @@
+"""The tables of stored runs."""
+
+import secrets
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+
+
+def new_short_id() -> str:
+    """Return eight characters that are easy to read out and to type, the first one a letter."""
+    return secrets.choice(_LETTERS[8:]) + "".join(secrets.choice(_LETTERS) for _ in range(7))
+
+
+class Run(models.Model):
+    """One stored backtest: what was asked, what it ran on, what came out, and the digests that prove it again.
+
+    `request` is what `RunRequest.as_json` gives; `manifest` and `metrics` are the result's. `digests` holds SHA-256 of
+    equity, fills and trades. The arrays themselves are rows of RunArray.
+    """
+
+    short_id = models.CharField(max_length=8, unique=True, default=new_short_id, editable=False)
+    created = models.DateTimeField(auto_now_add=True, db_index=True)
+    kind = models.CharField(max_length=16, default="backtest")
+    strategy = models.CharField(max_length=200, db_index=True)
+    instruments = ArrayField(models.CharField(max_length=200))
+    interval = models.CharField(max_length=16, blank=True)
+    first_bar = models.DateTimeField()
+    last_bar = models.DateTimeField()
+    bars = models.BigIntegerField()
+    params = models.JSONField()
+    options = models.JSONField()
+    request = models.JSONField()
+    manifest = models.JSONField()
+    code_hash = models.CharField(max_length=64)
+    source = models.TextField(help_text="The strategy's source file as it was run.")
+    data_hash = models.CharField(max_length=64)
+    engine_version = models.CharField(max_length=64)
+    environment = models.JSONField()
+    metrics = models.JSONField()
+    metrics_version = models.CharField(max_length=16)
+    digests = models.JSONField()
+    engine_seconds = models.FloatField()
+    notes = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["-created", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.short_id} {self.strategy} {' '.join(self.instruments)} {self.interval}".rstrip()
+
+    def metric(self, name: str) -> Any:
+        """Return a metric, None where it is not defined."""
+        return self.metrics.get(name)
+
+
+class RunArray(models.Model):
+    """One array of a run: its name, NumPy dtype and compressed bytes (see `store.packed`)."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="arrays")
+    name = models.CharField(max_length=32)
+    dtype = models.JSONField()
+    length = models.BigIntegerField()
+    packed = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="one_array_of_a_name_per_run")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.name}"
