@@ -55,13 +55,13 @@ def ensure_partitions(connection: BaseDatabaseWrapper, model: type[models.Model]
             )
     table, column = model._meta.db_table, field.column
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        missing = [bounds for bounds in ranges if not _exists(cursor, _partition_name(table, bounds[0]))]
-        if not missing:
+        wanted = {_partition_name(table, bounds[0]): bounds for bounds in ranges}
+        if wanted.keys() <= _partitions(cursor, table):
             return
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [table])
-        for bounds in missing:
-            name = _partition_name(table, bounds[0])
-            if not _exists(cursor, name):
+        present = _partitions(cursor, table)
+        for name, bounds in wanted.items():
+            if name not in present:
                 _add_partition(cursor, table, column, name, bounds)
 
 
@@ -73,9 +73,13 @@ def _partition_name(table: str, beginning: datetime) -> str:
     return f"{table}_{beginning:%Y%m%d}"
 
 
-def _exists(cursor: Any, table: str) -> bool:
-    cursor.execute("SELECT to_regclass(quote_ident(%s)) IS NOT NULL", [table])
-    return bool(cursor.fetchone()[0])
+def _partitions(cursor: Any, table: str) -> set[str]:
+    cursor.execute(
+        "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+        "WHERE inhparent = quote_ident(%s)::regclass",
+        [table],
+    )
+    return {name for (name,) in cursor.fetchall()}
 
 
 def _add_partition(cursor: Any, table: str, column: str, name: str, bounds: tuple[datetime, datetime]) -> None:
