@@ -1,0 +1,1 @@
+"""Signals: strategies, and what each wants to hold."""

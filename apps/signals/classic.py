@@ -44,7 +44,7 @@ class Portfolio(Protocol):
         take_profit: float = ...,
         trail: float = ...,
     ) -> None:
-        """Ask for `weight` times equity in the channel, signed; prices of the bracket are absolute, `trail` a distance."""
+        """Ask for `weight` times equity in the channel, signed; bracket prices are absolute, `trail` a distance."""
         ...
 
     def target_lots(
@@ -56,7 +56,7 @@ class Portfolio(Protocol):
         take_profit: float = ...,
         trail: float = ...,
     ) -> None:
-        """Ask for `lots` in the channel, signed; prices of the bracket are absolute, `trail` a distance."""
+        """Ask for `lots` in the channel, signed; bracket prices are absolute, `trail` a distance."""
         ...
 
 

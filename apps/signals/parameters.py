@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite
-from numbers import Integral, Real
 from typing import Any, ClassVar
+
+import numpy as np
 
 
 class StrategyParameterError(ValueError):
@@ -32,9 +32,10 @@ class Int:
 
         Raises StrategyParameterError for another type or a value out of bounds.
         """
-        if isinstance(given, bool) or not isinstance(given, Real) or not isfinite(given) or given != int(given):
+        whole = int(given) if isinstance(given, float) and given.is_integer() else given
+        if isinstance(whole, bool) or not isinstance(whole, int | np.integer):
             raise StrategyParameterError(f"{self.name}={given!r} is not a whole number ({self.range_text()})")
-        return int(_within(self, int(given)))
+        return int(_within(self, int(whole)))
 
     def parse(self, text: str) -> int:
         """Return the value written as `text`, checked."""
@@ -74,7 +75,7 @@ class Float:
 
         Raises StrategyParameterError for another type or a value out of bounds.
         """
-        if isinstance(given, bool) or not isinstance(given, Real):
+        if isinstance(given, bool) or not isinstance(given, int | float | np.integer | np.floating):
             raise StrategyParameterError(f"{self.name}={given!r} is not a number ({self.range_text()})")
         return float(_within(self, float(given)))
 
@@ -103,9 +104,7 @@ class Choice:
     low: ClassVar[None] = None
     high: ClassVar[None] = None
 
-    def __init__(
-        self, name: str, default: str, choices: Iterable[str], *, sweep: Iterable[str] = (), doc: str
-    ) -> None:
+    def __init__(self, name: str, default: str, choices: Iterable[str], *, sweep: Iterable[str] = (), doc: str) -> None:
         _assign(self, name=name, default=default, choices=tuple(choices), sweep=tuple(sweep), doc=doc)
         _check_declaration(self)
 
@@ -116,7 +115,7 @@ class Choice:
         """
         if isinstance(given, str) and given in self.choices:
             return self.choices.index(given)
-        if isinstance(given, Integral) and not isinstance(given, bool) and 0 <= int(given) < len(self.choices):
+        if isinstance(given, int | np.integer) and not isinstance(given, bool) and 0 <= int(given) < len(self.choices):
             return int(given)
         raise StrategyParameterError(f"{self.name}={given} is not one of {self.range_text()}")
 

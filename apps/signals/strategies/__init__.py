@@ -1,0 +1,1 @@
+"""The shipped strategies, one module each, named as the strategy is."""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from apps.signals.interface import Float, strategy
+from apps.signals.interface import Float, NoState, strategy
 from trading.bars import Bar
 
 
@@ -10,14 +10,7 @@ class Params(NamedTuple):
     weight: float
 
 
-class State(NamedTuple):
-    pass
-
-
-@strategy(
-    parameters=(Float("weight", 1.0, low=-10.0, high=10.0, doc="share of equity to hold; below 0 is short"),),
-    state=lambda params, channels: State(),
-)
-def buy_and_hold(state: State, bar: Bar, params: Params) -> float:
+@strategy(parameters=(Float("weight", 1.0, low=-10.0, high=10.0, doc="share of equity to hold; below 0 is short"),))
+def buy_and_hold(_state: NoState, _bar: Bar, params: Params) -> float:
     """Hold `weight` times equity, bought at the first opportunity and kept."""
     return params.weight

@@ -26,7 +26,7 @@ class State(NamedTuple):
         Int("slow", 50, low=1, high=5000, sweep=range(20, 201, 20), doc="bars in the slow average"),
         Choice("side", "long", ("long", "both"), doc="below the slow average: flat (long), or short (both)"),
     ),
-    state=lambda params, channels: State(ema_state(params.fast), ema_state(params.slow)),
+    state=lambda params: State(ema_state(params.fast), ema_state(params.slow)),
     warmup=lambda params: max(params.fast, params.slow),
     settles=lambda params: 15 * max(params.fast, params.slow),
     lines=CrossingLines(ema_columns, fast="fast", slow="slow", side="side"),

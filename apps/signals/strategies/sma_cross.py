@@ -26,7 +26,7 @@ class State(NamedTuple):
         Int("slow", 50, low=1, high=5000, sweep=range(20, 201, 20), doc="bars in the slow average"),
         Choice("side", "long", ("long", "both"), doc="below the slow average: flat (long), or short (both)"),
     ),
-    state=lambda params, channels: State(sma_state(params.fast), sma_state(params.slow)),
+    state=lambda params: State(sma_state(params.fast), sma_state(params.slow)),
     warmup=lambda params: max(params.fast, params.slow),
     lines=CrossingLines(sma_columns, fast="fast", slow="slow", side="side"),
 )

@@ -5,6 +5,9 @@ import numpy as np
 from trading.bars import Floats
 from trading.compiled import kernel
 
+_NEXT = np.uint64(1)
+_WMA_HEAD = np.uint64(5)
+
 
 def sma_state(window: int) -> Floats:
     """Return the state of an SMA over `window` values: [missing, slot, total, end, window, ring of `window` values]."""
@@ -22,14 +25,15 @@ def sma(state: Floats, x: float) -> float:
     place = np.uint64(np.int64(slot))  # unsigned: an index that cannot be negative needs no wrap-around
     oldest = state[place]
     state[place] = x
-    total = state[2] + (x - oldest)
+    total: float = state[2] + (x - oldest)
     state[2] = total
     slot += 1.0
     state[1] = slot if slot < state[3] else 5.0
     if state[0] > 1.0:
         state[0] -= 1.0
         return np.nan
-    return total / state[4]
+    window: float = state[4]
+    return total / window
 
 
 @kernel
@@ -67,17 +71,20 @@ def _sma_columns_with_gaps(close: Floats, window: int, out: Floats) -> None:
             out[t] = total / window
 
 
-def ema_state(window: int) -> Floats:
-    """Return the state of an EMA with smoothing 2 / (window + 1): [missing, value, smoothing, window]."""
-    return np.array([window, 0.0, 2.0 / (window + 1.0), window])
+def ema_state(window: int, smoothing: float | None = None) -> Floats:
+    """Return the state of an EMA: [missing, value, smoothing, window].
+
+    `smoothing` is 2 / (window + 1) unless given; 1 / window makes it Wilder's average.
+    """
+    return np.array([window, 0.0, 2.0 / (window + 1.0) if smoothing is None else smoothing, window])
 
 
 @kernel
 def ema(state: Floats, x: float) -> float:
-    """Take in `x` and return (x - previous) * 2 / (window + 1) + previous, seeded with the mean of the first window."""
+    """Take in `x` and return (x - previous) * smoothing + previous, seeded with the mean of the first window."""
     if np.isnan(x):
         return np.nan
-    value = state[1]
+    value: float = state[1]
     if state[0] > 0.0:
         state[0] -= 1.0
         value += x
@@ -112,3 +119,49 @@ def ema_columns(close: Floats, window: int, out: Floats) -> None:
         else:
             value = (x - value) * smoothing + value
             out[later] = value
+
+
+def wma_state(window: int) -> Floats:
+    """Return the state of a WMA over `window` values: [missing, slot, sum, weighted sum, window, ring of sums]."""
+    state = np.zeros(6 + window)
+    state[0] = state[4] = window
+    return state
+
+
+@kernel
+def wma(state: Floats, x: float) -> float:
+    """Take in `x` and return the mean of the last `window` values weighted 1, 2, … window, the newest most.
+
+    Nothing is ever subtracted, so nothing drifts: the sums of the values since the ring's start are added to those of
+    what is left of the turn before, which are made when the ring turns.
+    """
+    if np.isnan(x):
+        return np.nan
+    slot: float = state[1]
+    window: float = state[4]
+    place = np.uint64(np.int64(slot)) + _WMA_HEAD
+    if slot == 0.0:
+        _fold_weighted(state)
+    slot += 1.0
+    total: float = state[2] + x
+    weighted: float = state[3] + slot * x
+    state[place] = x
+    state[1] = slot if slot < window else 0.0
+    state[2] = total
+    state[3] = weighted
+    if state[0] > 1.0:
+        state[0] -= 1.0
+        return np.nan
+    rest: float = state[place + _NEXT]
+    return (weighted + (window - slot) * total + rest) / (0.5 * window * (window + 1.0))
+
+
+@kernel
+def _fold_weighted(state: Floats) -> None:
+    """Replace each value in the ring by the sum of it and all later ones, weighted 1, 2, …; the element beyond is 0."""
+    total, weighted = 0.0, 0.0
+    for place in range(state.size - 2, 4, -1):
+        total += state[place]
+        weighted += total
+        state[place] = weighted
+    state[2] = state[3] = 0.0
