@@ -58,7 +58,7 @@ class Definition:
 
 _ALL = (
     # Of the curve v₀ … vₙ of period values: v₀ is the starting cash, r the returns, p the periods in a year.
-    Definition("final_equity", "Final equity", "currency", "vₙ: cash plus holdings at the last close"),
+    Definition("final_equity", "Final equity", "currency", "vₙ: cash plus holdings at the last close", "no value"),
     Definition("return_pct", "Return", "%", "100 (vₙ / v₀ - 1)", "v₀ ≤ 0"),
     Definition(
         "cagr_pct", "CAGR", "%",

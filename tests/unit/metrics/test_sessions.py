@@ -1,0 +1,185 @@
+"""Session days, months and years are those that pandas finds by converting every bar."""
+
+import zoneinfo
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from trading.instruments import Instrument
+from trading.intervals import DAY, HOUR, MINUTE
+from trading.sessions import (
+    AMBIGUOUS,
+    EXISTS,
+    MISSING,
+    ZoneError,
+    local_midnights,
+    local_to_utc,
+    month_ends,
+    observed_calendar,
+    session_day_ends,
+    session_days,
+    session_starts,
+    utc_to_local,
+    year_ends,
+)
+
+ZONES = sorted(zoneinfo.available_timezones() - {"localtime"})
+
+
+def at(text: str) -> int:
+    return int(pd.Timestamp(text).value)
+
+
+def clock(times, zone):
+    """What the wall clock shows, by pandas, as naive timestamps."""
+    return pd.DatetimeIndex(pd.to_datetime(times, utc=True)).tz_convert(zone).tz_localize(None)
+
+
+def dates(times, zone, turn_minutes=0):
+    """Each bar's session day, by pandas, never earlier than one that has begun."""
+    minutes = np.arange(times[0] // MINUTE * MINUTE - 2 * DAY, times[-1] + MINUTE, MINUTE)
+    every = np.union1d(minutes, times)
+    shown = (clock(every, zone) - pd.Timedelta(minutes=turn_minutes)).normalize()
+    begun = np.maximum.accumulate(shown.to_numpy("M8[D]"))
+    return begun[np.searchsorted(every, times)]
+
+
+def last_of_each(labels):
+    return np.flatnonzero(np.append(labels[1:] != labels[:-1], True))
+
+
+# Minutes around every kind of change: the clock over midnight, a day that was skipped, one that came twice.
+awkward = st.sampled_from(
+    [
+        ("America/Sao_Paulo", "2018-11-04T03:00"),
+        ("America/St_Johns", "2005-10-30T02:31"),
+        ("America/Havana", "2020-11-01T05:00"),
+        ("Asia/Beirut", "2021-03-27T22:00"),
+        ("Pacific/Apia", "2011-12-30T10:00"),
+        ("Pacific/Kwajalein", "1993-08-21T12:00"),
+        ("Asia/Pyongyang", "2018-05-04T15:00"),
+        ("Africa/Casablanca", "2021-04-11T02:00"),
+        ("America/New_York", "2024-03-10T07:00"),
+        ("Europe/London", "2024-10-27T01:00"),
+    ]
+)
+anywhere = st.tuples(
+    st.sampled_from(ZONES), st.integers(0, 24_000).map(lambda day: str(np.datetime64("1971-01-01") + day))
+)
+
+
+@given(awkward | anywhere, st.lists(st.integers(-6000, 6000), min_size=1, max_size=40, unique=True))
+@example(("America/St_Johns", "2005-10-30T02:31"), [-200, -1, 0, 30, 58, 59, 60, 200])
+@example(("Pacific/Kwajalein", "1993-08-21T12:00"), [-1, 0, 1, 1440])
+def test_day_ends_are_those_of_pandas(place, minutes):
+    zone, moment = place
+    times = at(moment) + np.sort(np.array(minutes)) * MINUTE
+    found = session_day_ends(times, zone)
+    np.testing.assert_array_equal(found, last_of_each(dates(times, zone)))
+    assert found.dtype == np.int64
+
+
+@given(
+    awkward | anywhere, st.lists(st.integers(-100, 100), min_size=1, max_size=40, unique=True), st.integers(-720, 720)
+)
+def test_days_may_turn_at_any_minute(place, hours, turn_minutes):
+    zone, moment = place
+    times = at(moment) + np.sort(np.array(hours)) * HOUR
+    found = session_day_ends(times, zone, turn_minutes)
+    np.testing.assert_array_equal(found, last_of_each(dates(times, zone, turn_minutes)))
+
+
+@given(anywhere, st.lists(st.integers(0, 1500), min_size=1, max_size=60, unique=True))
+def test_month_and_year_ends_are_those_of_pandas(place, days):
+    zone, moment = place
+    times = at(moment) + np.sort(np.array(days)) * DAY + 13 * HOUR
+    shown = clock(times, zone)
+    np.testing.assert_array_equal(month_ends(times, zone), last_of_each(shown.to_numpy("M8[M]")))
+    np.testing.assert_array_equal(year_ends(times, zone), last_of_each(shown.to_numpy("M8[Y]")))
+
+
+@given(awkward | anywhere, st.lists(st.integers(-9000, 9000), min_size=1, max_size=30))
+def test_wall_clock_is_that_of_pandas(place, minutes):
+    zone, moment = place
+    times = at(moment) + np.array(minutes) * MINUTE
+    np.testing.assert_array_equal(utc_to_local(times, zone), clock(times, zone).as_unit("ns").asi8)
+
+
+@given(awkward | anywhere, st.lists(st.integers(-9000, 9000), min_size=1, max_size=30))
+def test_times_come_back_from_the_wall_clock(place, minutes):
+    zone, moment = place
+    times = at(moment) + np.array(minutes) * MINUTE
+    utc, status = local_to_utc(utc_to_local(times, zone), zone)
+    assert (status != MISSING).all()
+    np.testing.assert_array_equal(utc[status == EXISTS], times[status == EXISTS])
+    assert (utc <= times).all()
+
+
+def test_wall_clock_times_may_be_missing_or_ambiguous():
+    walls = np.array([at("2024-03-10T01:59"), at("2024-03-10T02:00"), at("2024-03-10T02:59"), at("2024-11-03T01:30")])
+    utc, status = local_to_utc(walls, "America/New_York")
+    assert status.tolist() == [EXISTS, MISSING, MISSING, AMBIGUOUS]
+    assert utc[3] == at("2024-11-03T05:30")
+
+
+def test_foreign_exchange_days_turn_at_five_in_the_afternoon_in_new_york():
+    # Sunday 17:00 New York opens Monday's session; clocks change on the second Sunday, which moves the turn in UTC.
+    times = np.arange(at("2024-03-03T22:00"), at("2024-03-15T21:00"), HOUR)
+    weekend = (times >= at("2024-03-08T22:00")) & (times < at("2024-03-10T21:00"))
+    times = times[~weekend]
+    opens = [at("2024-03-07T21:00"), at("2024-03-08T21:00"), at("2024-03-11T20:00"), at("2024-03-14T20:00")]
+    ends = times[session_day_ends(times, "America/New_York", -7 * 60)]
+    assert ends.size == 10
+    assert set(opens) <= set(ends.tolist())
+
+
+def test_skipped_midnight_is_where_the_clock_lands():
+    assert local_midnights(at("2018-11-03T12:00"), at("2018-11-05T12:00"), "America/Sao_Paulo").tolist() == [
+        at("2018-11-04T03:00"),
+        at("2018-11-05T02:00"),
+    ]
+
+
+def test_skipped_day_begins_with_the_next():
+    assert local_midnights(at("2011-12-29T12:00"), at("2012-01-01T00:00"), "Pacific/Apia").tolist() == [
+        at("2011-12-30T10:00"),
+        at("2011-12-31T10:00"),
+    ]
+
+
+def test_session_days_and_their_starts_belong_together():
+    euro = Instrument("OANDA:EURUSD", time_zone="America/New_York", day_turn_minutes=-420)
+    times = np.arange(at("2024-03-03T22:00"), at("2024-03-15T21:00"), 15 * MINUTE)
+    days = session_days(times, euro)
+    starts, following = session_starts(days, euro), session_starts(days + 1, euro)
+    assert (starts <= times).all()
+    assert (times < following).all()
+    assert session_days(np.array([at("2024-03-10T21:00")]), euro)[0] == np.datetime64("2024-03-11").astype(int)
+
+
+def test_no_bar_has_no_day():
+    empty = np.empty(0, np.int64)
+    for ends in (session_day_ends, month_ends, year_ends):
+        assert ends(empty, "Europe/Berlin").size == 0
+    assert observed_calendar(empty, "UTC") == "24x5"
+
+
+def test_one_bar_ends_its_day():
+    assert session_day_ends(np.array([at("2024-02-29T23:59")]), "Asia/Kolkata").tolist() == [0]
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "Europe"])
+def test_unknown_zone_is_refused_by_name(zone):
+    with pytest.raises(ZoneError, match="IANA"):
+        session_day_ends(np.array([0, DAY]), zone)
+
+
+def test_calendar_is_seen_from_saturdays():
+    hours = np.arange(at("2024-01-01"), at("2024-03-01"), HOUR)
+    assert observed_calendar(hours, "UTC") == "24x7"
+    weekday = pd.to_datetime(hours).day_of_week
+    assert observed_calendar(hours[weekday < 5], "UTC") == "24x5"
+    assert observed_calendar(hours[weekday != 5], "UTC") == "24x5"
