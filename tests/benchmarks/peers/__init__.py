@@ -1,0 +1,1 @@
+"""The peers, each doing the same work by its fastest public route."""
