@@ -1,9 +1,11 @@
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
-from banyan.timescale.intervals import Interval, IntervalError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from banyan.timescale.intervals import Interval, IntervalError
 
 moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 intervals = st.builds("{} {}s".format, st.integers(1, 40), st.sampled_from(["day", "week", "month", "year"]))
@@ -24,7 +26,7 @@ def test_ranges_touch_and_cover_what_was_asked_for(text, one, other):
     begin, end = next(interval.ranges(first, last))
     assert begin <= first < end
     following = list(interval.ranges(first, min(last, interval.following(end))))
-    assert all(before[1] == after[0] for before, after in zip(following, following[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(following))
     assert following[-1][0] <= last
 
 

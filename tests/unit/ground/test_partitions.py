@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from banyan.timescale import PartitionError, TimeBucket, TimePartitionField, ensure_partitions
-from banyan.timescale.intervals import Interval
 from django.db import IntegrityError, connections, models, transaction
 from django.db.models import Sum
 from django.test.utils import isolate_apps
+
+from banyan.timescale import PartitionError, TimeBucket, TimePartitionField, ensure_partitions
+from banyan.timescale.intervals import Interval
 
 pytestmark = pytest.mark.django_db(databases=["feeds"])
 
@@ -236,7 +237,8 @@ def test_with_the_extension_a_hypertable_is_made_and_keeps_its_primary_key(monke
 def test_with_the_extension_time_buckets_are_its_own_function(monkeypatch):
     monkeypatch.setitem(connections["feeds"].__dict__, "has_timescale", True)
     query = make_model("1 year").objects.using("feeds").annotate(bucket=TimeBucket("time", "2 weeks"))
-    assert """time_bucket(INTERVAL '0 months 14 days', "feeds_sample"."time")""" in query.query.get_compiler("feeds").as_sql()[0]
+    statement, _ = query.query.get_compiler("feeds").as_sql()
+    assert """time_bucket(INTERVAL '0 months 14 days', "feeds_sample"."time")""" in statement
 
 
 def test_with_the_extension_no_partition_is_made_by_hand(monkeypatch, samples, django_assert_num_queries):
