@@ -131,9 +131,10 @@ def strategy(
 
     `parameters` are the fields, in order, of the NamedTuple that annotates the last argument. `state(params)`, or
     `state(params, channels)`, makes a NamedTuple of arrays; both NamedTuples are declared at module level, so that
-    compiled code can be kept. `warmup(params)` is 1 unless given. `settles` is `warmup` unless given; "never" says that what the
-    strategy wants depends on all its history (a position that it remembers, a count of bars). `check(params)` returns a
-    complaint about a combination of values, or None. Raises StrategyError for a declaration that does not add up.
+    compiled code can be kept. `warmup(params)` is 1 unless given. `settles` is `warmup` unless given; "never" says that
+    what the strategy wants depends on all its history (a position that it remembers, a count of bars). `check(params)`
+    returns a complaint about a combination of values, or None. Raises StrategyError for a declaration that does not add
+    up.
     """
 
     def declare(body: Any) -> Strategy:

@@ -114,7 +114,7 @@ def rolling_moments(state: Floats, x: float) -> Moments:
         _fold_moments(state)
     slot += 1.0
     away = x - state[2]
-    mean = state[2] + away / slot
+    mean = state[2] + away * (1.0 / slot)
     squares = state[3] + away * (x - mean)
     state[1] = slot if slot < window else 0.0
     state[2] = mean
@@ -138,7 +138,7 @@ def _fold_moments(state: Floats) -> None:
     for place in range(state.size - 4, 5, -2):
         count += 1.0
         away = state[place] - mean
-        mean += away / count
+        mean += away * (1.0 / count)
         squares += away * (state[place] - mean)
         state[place] = mean
         state[place + 1] = squares
@@ -192,8 +192,8 @@ def correlation(state: Floats, x: float, y: float) -> float:
         _fold_pairs(state)
     slot += 1.0
     away_x, away_y = x - state[2], y - state[3]
-    state[2] += away_x / slot
-    state[3] += away_y / slot
+    state[2] += away_x * (1.0 / slot)
+    state[3] += away_y * (1.0 / slot)
     state[4] += away_x * (x - state[2])
     state[5] += away_y * (y - state[3])
     state[6] += away_x * (y - state[3])
@@ -220,8 +220,8 @@ def _fold_pairs(state: Floats) -> None:
     for place in range(state.size - 10, 7, -5):
         count += 1.0
         away_x, away_y = state[place] - mean_x, state[place + 1] - mean_y
-        mean_x += away_x / count
-        mean_y += away_y / count
+        mean_x += away_x * (1.0 / count)
+        mean_y += away_y * (1.0 / count)
         xx += away_x * (state[place] - mean_x)
         yy += away_y * (state[place + 1] - mean_y)
         xy += away_x * (state[place + 1] - mean_y)
