@@ -4,7 +4,12 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.feeds.records import Reason, Reject
 from trading.intervals import MICROSECOND, MILLISECOND, SECOND
+from trading.sessions import AMBIGUOUS, EXISTS, MISSING, local_to_utc
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = r"(\d{4})([-./]?)(\d\d)\2(\d\d)"
@@ -56,6 +61,32 @@ def find_time_form(texts: list[str]) -> TimeForm | None:
         if read_time(text, TimeForm("iso")) is not None:
             return _written_form(text)
     return None
+
+
+def to_utc(
+    time: NDArray[np.int64],
+    utc: NDArray[np.bool_],
+    line: NDArray[np.int64],
+    zone: str,
+    dates_only: bool,
+    rejects: list[Reject],
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the times in UTC and which rows have one; the others are added to `rejects`."""
+    if utc.all() or zone == "UTC":
+        return time, np.ones(time.size, np.bool_)
+    local = np.flatnonzero(~utc)
+    converted, status = local_to_utc(time[local], zone)
+    time = time.copy()
+    time[local] = converted
+    readable = np.ones(time.size, np.bool_)
+    if not dates_only:
+        readable[local] = status == EXISTS
+        wrong = {MISSING: (Reason.MISSING_TIME, "does not exist"), AMBIGUOUS: (Reason.AMBIGUOUS_TIME, "exists twice")}
+        for row in np.flatnonzero(status != EXISTS):
+            reason, what = wrong[int(status[row])]
+            detail = f"this time {what} in {zone}, where the clock is changed; write times in UTC"
+            rejects.append(Reject(int(line[local[row]]), reason, detail))
+    return time, readable
 
 
 def _is_written_date(text: str) -> bool:

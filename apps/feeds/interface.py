@@ -1,38 +1,79 @@
-"""What other contexts may ask of feeds: instruments and bars."""
+"""What other contexts may ask of feeds: instruments and bars. Django is imported only where the database is read."""
 
 import hashlib
+import os
+import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from apps.feeds.catalogue import shipped_instruments
-from apps.feeds.files import read_bars_file as read_bars_file
-from apps.feeds.records import from_bars
+from apps.feeds.adjustments import Adjust
+from apps.feeds.catalogue import InstrumentNotFound, instrument_not_found, shipped_instruments
+from apps.feeds.files import NoGoodRows, read_bars_file
+from apps.feeds.layouts import LayoutError
+from apps.feeds.records import FileReport, NoData, from_bars
 from trading.bars import Bars
 from trading.instruments import Instrument
 
+if TYPE_CHECKING:
+    from apps.feeds.reading import Moment
 
-class InstrumentNotFound(LookupError):
-    """There is no instrument of that id."""
+__all__ = [
+    "FileReport", "InstrumentNotFound", "LayoutError", "NoData", "NoGoodRows",
+    "data_hash", "get_instrument", "read_bars", "read_bars_file", "shipped_instruments",
+]  # fmt: skip
 
 
-def get_instrument(instrument_id: str, *, database: bool = True) -> Instrument:
+def get_instrument(instrument_id: str, *, use_database: bool = True) -> Instrument:
     """Return the instrument "VENUE:SYMBOL": the database's own, else the shipped one. Raises InstrumentNotFound.
 
-    With `database=False`, or where Django is not set up, only the shipped instruments are known.
+    With `use_database=False`, or where Django is not set up, only the shipped instruments are known.
     """
+    if use_database and _django_is_ready():
+        from apps.feeds.series import stored_instrument
+
+        stored = stored_instrument(instrument_id)
+        if stored is not None:
+            return stored
     shipped = shipped_instruments().get(instrument_id.upper())
     if shipped is None:
-        raise InstrumentNotFound(
-            f"there is no instrument {instrument_id!r}. Known: {', '.join(shipped_instruments())}. Add your own with "
-            f"`manage.py add_instrument {instrument_id}`."
-        )
+        raise instrument_not_found(instrument_id)
     return shipped
 
 
+def read_bars(
+    instrument_id: str,
+    interval: str | int,
+    start: "Moment" = None,
+    end: "Moment" = None,
+    adjust: Adjust = "all",
+) -> Bars:
+    """Return the stored bars of an instrument whose open times are in [start, end), oldest first.
+
+    `interval` is "1h" or nanoseconds. `start` and `end` are ISO text, dates, datetimes (naive: UTC) or ns UTC; None is
+    no bound. `adjust` is "all" (splits and dividends, by the instrument's factors, if it has any), "splits" or "none".
+    Quotes are taken where both quotes and bars are stored. The arrays belong to the caller. Raises InstrumentNotFound,
+    NoData, IntervalError and ValueError.
+    """
+    if not _django_is_ready():
+        import django
+
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.dev")
+        django.setup()
+    from apps.feeds.reading import read_stored_bars
+
+    return read_stored_bars(instrument_id, interval, start, end, adjust)
+
+
 def data_hash(bars: Bars) -> str:
-    """Return 64 hex digits (SHA-256) over interval, times and all columns: equal data, equal hash."""
+    """Return 64 hex digits (SHA-256) over kind, interval, times and all columns: equal data, equal hash."""
     kind, values = from_bars(bars)
     digest = hashlib.sha256(f"{kind}:{bars.interval}:{len(bars)}".encode())
     digest.update(np.ascontiguousarray(bars.time, np.int64))
-    digest.update(np.ascontiguousarray(values))
+    digest.update(values)
     return digest.hexdigest()
+
+
+def _django_is_ready() -> bool:
+    registry = sys.modules.get("django.apps")
+    return registry is not None and registry.apps.ready

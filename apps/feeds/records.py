@@ -15,6 +15,10 @@ BID = tuple(f"bid_{name}" for name in OHLC)
 ASK = tuple(f"ask_{name}" for name in OHLC)
 
 
+class NoData(LookupError):
+    """There are no such bars; the message says what there is and how to get them."""
+
+
 class Kind(StrEnum):
     """What the records of a series are."""
 
@@ -87,6 +91,16 @@ class Records:
     def select(self, rows: Any) -> "Records":
         """Return the records at `rows` (a mask, an index array or a slice)."""
         return Records(self.kind, self.time[rows], self.values[:, rows], self.line[rows])
+
+
+@dataclass(slots=True)
+class Source:
+    """A file's readable records in the file's order, times in UTC, and the lines that hold none."""
+
+    records: Records
+    rejects: list[Reject]
+    rows_read: int
+    columns_read: tuple[str, ...]
 
 
 @dataclass(slots=True)

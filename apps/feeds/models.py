@@ -1,0 +1,229 @@
+"""The tables of market data.
+
+Rows of bars, quotes and ticks are written by `apps.feeds.rows` alone, which moves their series' version in the same
+transaction; a trigger moves the versions of all series when someone else changes the rows.
+"""
+
+import uuid
+
+from banyan.timescale import TimePartitionField
+from django.core.exceptions import ValidationError
+from django.db import models
+
+import trading.instruments
+from apps.feeds.records import Kind, Reason
+from trading.intervals import format_interval
+from trading.sessions import ZoneError, find_zone
+
+_FIELDS = tuple(trading.instruments.Instrument.__dataclass_fields__)
+
+
+def check_instrument_id(value: str) -> None:
+    """Raise ValidationError unless `value` is VENUE:SYMBOL in capitals."""
+    venue, colon, symbol = value.partition(":")
+    if not (venue and colon and symbol) or value != value.upper() or any(c.isspace() for c in value):
+        raise ValidationError(f"{value!r} is not VENUE:SYMBOL in capitals, such as OANDA:EURUSD.")
+
+
+def check_time_zone(value: str) -> None:
+    """Raise ValidationError unless `value` names an IANA time zone."""
+    try:
+        find_zone(value)
+    except ZoneError as error:
+        raise ValidationError(str(error)) from error
+
+
+class Instrument(models.Model):
+    """What trading needs to know of an instrument; the fields are those of `trading.instruments.Instrument`."""
+
+    class AssetClass(models.TextChoices):
+        """What kind of thing is traded."""
+
+        EQUITY = "equity"
+        FX = "fx", "foreign exchange"
+        CRYPTO = "crypto"
+        INDEX = "index"
+        COMMODITY = "commodity"
+        FUTURE = "future"
+        UNKNOWN = "unknown"
+
+    id = models.CharField(
+        "id", primary_key=True, max_length=64, validators=[check_instrument_id], help_text="VENUE:SYMBOL"
+    )
+    asset_class = models.CharField(max_length=16, choices=AssetClass, default=AssetClass.UNKNOWN)
+    currency = models.CharField(max_length=8, default="USD", help_text="In which prices are quoted.")
+    tick_size = models.FloatField(default=0.0, help_text="Smallest step of a price; 0: none.")
+    lot_step = models.FloatField(default=0.0, help_text="Smallest step of a quantity, in lots; 0: fractions are fine.")
+    lot_min = models.FloatField(default=0.0, help_text="Smallest quantity, in lots.")
+    contract_size = models.FloatField(default=1.0, help_text="Units in one lot.")
+    margin_rate = models.FloatField(default=0.0, help_text="Least share of notional held as margin.")
+    calendar = models.CharField(max_length=16, default="24x7", help_text="24x7, 24x5 or an exchange such as XNYS.")
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
+    day_turn_minutes = models.SmallIntegerField(
+        default=0, help_text="When the session day turns, in minutes after local midnight; -420: 17:00 the day before."
+    )
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(tick_size__gte=0, lot_step__gte=0, lot_min__gte=0, margin_rate__gte=0)
+                & models.Q(contract_size__gt=0),
+                name="instrument_sizes_are_not_negative",
+                violation_error_message="Sizes cannot be negative, and a lot holds more than nothing.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+    def as_instrument(self) -> trading.instruments.Instrument:
+        """Return the instrument as trading's own type."""
+        return trading.instruments.Instrument(**{name: getattr(self, name) for name in _FIELDS})
+
+    @classmethod
+    def from_instrument(cls, instrument: trading.instruments.Instrument) -> "Instrument":
+        """Return an unsaved row that holds `instrument`."""
+        return cls(**{name: getattr(instrument, name) for name in _FIELDS})
+
+
+class Series(models.Model):
+    """All rows of one kind of one instrument at one interval.
+
+    `version` moves in the same transaction as every change of the rows, so that equal (uid, version) means equal rows.
+    """
+
+    id = models.AutoField(primary_key=True)
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="series")
+    kind = models.CharField(max_length=8, choices=[(kind.value, kind.value) for kind in Kind])
+    interval = models.BigIntegerField(help_text="Nanoseconds; 0 for ticks.")
+    version = models.BigIntegerField(default=0)
+    rows = models.BigIntegerField(default=0)
+    first = models.DateTimeField(null=True)
+    last = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["instrument_id", "interval", "kind"]
+        verbose_name_plural = "series"
+        constraints = [models.UniqueConstraint(fields=["instrument", "kind", "interval"], name="one_series_of_a_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.instrument_id} {format_interval(self.interval)} {self.kind}"
+
+
+class Import(models.Model):
+    """One file's import into one series. Importing the same content again is the same row."""
+
+    class Status(models.TextChoices):
+        """How far the import got. One that was killed stays RUNNING; importing the file again completes it."""
+
+        RUNNING = "running"
+        DONE = "done"
+
+    series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="imports")
+    path = models.TextField()
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the file and of the options that change its meaning.")
+    status = models.CharField(max_length=8, choices=Status, default=Status.RUNNING)
+    started = models.DateTimeField(auto_now=True)
+    finished = models.DateTimeField(null=True)
+    rows_read = models.BigIntegerField(default=0)
+    rows_good = models.BigIntegerField(default=0)
+    rows_added = models.BigIntegerField(default=0)
+    rows_replaced = models.BigIntegerField(default=0)
+    rows_present = models.BigIntegerField(default=0, help_text="Rows that were stored already, with the same values.")
+    version_after = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["series", "digest"], name="one_import_of_a_content")]
+
+    def __str__(self) -> str:
+        return f"{self.path} into {self.series}"
+
+
+class QuarantinedRecord(models.Model):
+    """A record that was not let in, or a gap that was noted."""
+
+    source = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="quarantined")
+    line = models.BigIntegerField(help_text="From 1, the header included; in Parquet the row, from 1.")
+    reason = models.CharField(max_length=20, choices=[(reason.value, reason.value) for reason in Reason])
+    detail = models.TextField()
+    text = models.TextField(blank=True, help_text="The line as it was read.")
+    time = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["source", "reason"])]
+
+    def __str__(self) -> str:
+        return f"{self.source.path}:{self.line}: {self.reason}: {self.detail}"
+
+
+class Factor(models.Model):
+    """Adjustment factors of an instrument; each row holds up to and including its session date."""
+
+    instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, related_name="factors")
+    date = models.DateField()
+    price_factor = models.FloatField(help_text="Dividends.")
+    split_factor = models.FloatField()
+    reference_price = models.FloatField(default=0.0)
+
+    class Meta:
+        ordering = ["instrument_id", "date"]
+        constraints = [models.UniqueConstraint(fields=["instrument", "date"], name="one_factor_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.instrument_id} {self.date}"
+
+
+class Bar(models.Model):
+    """Open, high, low, close and volume (nan where there is none). No column is null: rows have one width."""
+
+    pk = models.CompositePrimaryKey("series_id", "time")
+    series_id = models.IntegerField()
+    time = TimePartitionField(interval="1 year", help_text="When the bar opened.")
+    open = models.FloatField()
+    high = models.FloatField()
+    low = models.FloatField()
+    close = models.FloatField()
+    volume = models.FloatField()
+
+    def __str__(self) -> str:
+        return f"{self.series_id} {self.time}"
+
+
+class QuoteBar(models.Model):
+    """Open, high, low, close of bid and ask, and volume (nan where there is none)."""
+
+    pk = models.CompositePrimaryKey("series_id", "time")
+    series_id = models.IntegerField()
+    time = TimePartitionField(interval="1 year", help_text="When the bar opened.")
+    bid_open = models.FloatField()
+    bid_high = models.FloatField()
+    bid_low = models.FloatField()
+    bid_close = models.FloatField()
+    ask_open = models.FloatField()
+    ask_high = models.FloatField()
+    ask_low = models.FloatField()
+    ask_close = models.FloatField()
+    volume = models.FloatField()
+
+    def __str__(self) -> str:
+        return f"{self.series_id} {self.time}"
+
+
+class Tick(models.Model):
+    """A quote (bid, ask) or a trade (last, size), the other nan. `sequence` counts the ticks of one time from 0."""
+
+    pk = models.CompositePrimaryKey("series_id", "time", "sequence")
+    series_id = models.IntegerField()
+    time = TimePartitionField(interval="1 month")
+    sequence = models.IntegerField()
+    bid = models.FloatField()
+    ask = models.FloatField()
+    last = models.FloatField()
+    size = models.FloatField()
+
+    def __str__(self) -> str:
+        return f"{self.series_id} {self.time} {self.sequence}"
