@@ -31,7 +31,7 @@ class State(NamedTuple):
     settles="never",
 )
 def bollinger_reversion(state: State, bar: Bar, params: Params) -> float:
-    """Long from a close below the lower band until one at the average; side=both: short from above the upper band too."""
+    """Long from a close below the lower band until one at the average; side=both: short from above the upper too."""
     band = bollinger(state.bands, bar.close, params.width)
     if np.isnan(band.middle):
         return np.nan

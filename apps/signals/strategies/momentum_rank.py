@@ -20,41 +20,44 @@ class Params(NamedTuple):
 
 class State(NamedTuple):
     targets: Targets
-    closes: Floats  # of the last `lookback` bars, a row of all channels each
+    closes: Floats  # of the last `lookback` bars, a row each
     strength: Floats  # close over the close `lookback` bars ago, by channel
-    best: Floats  # heap of the `top` largest, the smallest of them first
+    ordered: Floats  # scratch for the selection
     bars: NDArray[np.int64]  # how many so far
 
 
 def _initial(params: Params, channels: int) -> State:
     return State(
         new_targets(channels),
-        np.full(params.lookback * channels, np.nan),
+        np.full((params.lookback, channels), np.nan),
         np.full(channels, np.nan),
-        np.empty(min(params.top, channels)),
+        np.full(channels, np.nan),
         np.zeros(1, np.int64),
     )
 
 
 @kernel
-def _threshold(strength: Floats, best: Floats) -> float:
-    """Return the smallest of the best.size largest, or -inf where not so many are ranked."""
-    best[:] = -np.inf
-    for value in strength:
-        if value > best[0]:
-            parent = 0
-            child = 1
-            while child < best.size:
-                if child + 1 < best.size and best[child + 1] < best[child]:
-                    child += 1
-                if value <= best[child]:
-                    break
-                best[parent] = best[child]
-                parent = child
-                child = 2 * parent + 1
-            best[parent] = value
-    smallest: float = best[0]
-    return smallest
+def _nth_largest(values: Floats, n: int) -> float:
+    """Return the n-th largest of `values`, which are reordered (Hoare's selection)."""
+    first, last, place = 0, values.size - 1, n - 1
+    while first < last:
+        pivot = values[place]
+        left, right = first, last
+        while left <= right:
+            while values[left] > pivot:
+                left += 1
+            while values[right] < pivot:
+                right -= 1
+            if left <= right:
+                values[left], values[right] = values[right], values[left]
+                left += 1
+                right -= 1
+        if right < place:
+            first = left
+        if left > place:
+            last = right
+    found: float = values[place]
+    return found
 
 
 @strategy(
@@ -80,20 +83,20 @@ def momentum_rank(state: State, bars: Slice, params: Params) -> Targets:
     t = state.bars[0]
     state.bars[0] = t + 1
     channels = bars.close.size
-    oldest = t % params.lookback * channels
+    past = state.closes[t % params.lookback]
     ranks = t >= params.lookback and t % params.every == params.every - 1
     if ranks:
         for each in range(channels):
-            state.strength[each] = bars.close[each] / state.closes[oldest + each]
-    for each in range(channels):
-        state.closes[oldest + each] = bars.close[each]
+            strength = bars.close[each] / past[each]
+            state.strength[each] = strength
+            state.ordered[each] = -np.inf if np.isnan(strength) else strength
+    past[:] = bars.close
     if not ranks:
         return state.targets
-    threshold = _threshold(state.strength, state.best)
-    places = state.best.size
+    places = min(params.top, channels)
+    threshold = _nth_largest(state.ordered, places)
     for each in range(channels):
-        if state.strength[each] > threshold:
-            places -= 1
+        places -= state.strength[each] > threshold
     for each in range(channels):
         chosen = state.strength[each] > threshold
         if state.strength[each] == threshold and places > 0:

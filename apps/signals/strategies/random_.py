@@ -48,7 +48,7 @@ def _initial(params: Params) -> State:
     settles="never",
 )
 def random(state: State, _bar: Bar, params: Params) -> float:
-    """Draw a position on the first bar, and on later ones with probability 1 / hold each; the seed decides all of it."""
+    """Draw a position on the first bar, and on later ones with probability 1 / hold each; the seed decides it all."""
     held: float = state.held[0]
     if np.isnan(held) or _draw(state.generator, params.hold) == 0:
         held = 1.0 - _draw(state.generator, 3 if params.side else 2)
