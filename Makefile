@@ -1,7 +1,7 @@
 # Two commands are enough: `make demo` shows what Banyan does, `make test` proves that it does. Each sets up what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak serve stop system dev-tools
+.PHONY: help setup demo test check bench soak serve stop system
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -11,7 +11,6 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input -
 # What is installed is named after what asked for it, so an unchanged list is never installed again.
 RUNTIME := $(VENV)/.runtime-$(shell cksum < requirements.txt | cut -d' ' -f1)
 DEV := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
-BENCH := $(VENV)/.bench-$(shell cat requirements.txt requirements-bench.txt 2>/dev/null | cksum | cut -d' ' -f1)
 
 DEMO := --instrument OANDA:EURUSD --interval 1h
 
@@ -31,15 +30,17 @@ demo: $(RUNTIME)  ## Set everything up, backtest and sweep a strategy on real pr
 test: $(DEV) system  ## Set everything up and run every test
 	@$(PYTHON) -m pytest -n 2
 
+# Comparing models with migrations asks the database only for its history, and goes on without one.
+check: export DATABASE_URL := postgresql:///none?host=/nonexistent
 check: $(DEV)  ## Check style, types, imports and migrations
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	PYTHONPATH=.:platform $(VENV)/bin/lint-imports
-	$(MANAGE) makemigrations --check --dry-run
+	$(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
-bench: $(BENCH)  ## Measure Banyan beside its peers
-	@$(PYTHON) -m benchmarks
+bench: $(RUNTIME)  ## Measure Banyan's speed; with PEERS=1 beside the peers of requirements-bench.txt
+	@$(PYTHON) -m tests.benchmarks $(if $(PEERS),--install-peers)
 
 soak: $(DEV)  ## Run the property tests for much longer
 	@$(PYTHON) -m pytest -n 2 --hypothesis-profile=soak -m "not redis and not chromium"
@@ -53,8 +54,6 @@ stop:  ## Stop the embedded database, which stays up between commands
 system:
 	@.ci/system-packages
 
-dev-tools: $(DEV)
-
 $(PYTHON):
 	@.ci/make-venv $(VENV)
 
@@ -67,8 +66,3 @@ $(DEV): | $(PYTHON)
 	@echo "Installing Banyan and the tools for its tests into $(VENV) (once; a minute or two) …"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ $(RUNTIME)
-
-$(BENCH): | $(PYTHON)
-	@echo "Installing the peers to measure beside into $(VENV) (once) …"
-	@$(PIP) -r requirements-bench.txt
-	@touch $@

@@ -12,4 +12,6 @@ os.environ.setdefault("BANYAN_POSTGRES_DIR", str(DATA_DIR / "test" / f"postgres-
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105  (it guards nothing)
 DATABASES = databases(environment, embedded_server(environment, DATA_DIR, durable=False))
+for _database in DATABASES.values():
+    _database["TEST"] = {"DEPENDENCIES": []}  # so that tests of one context make its database only
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

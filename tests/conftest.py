@@ -59,13 +59,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"NOT TESTED AGAINST A REAL {service.upper()}: {remedy}", red=True, bold=True)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Remove the embedded servers of runs that were killed."""
+    for directory in _server_directory().parent.glob("postgres-*"):
+        if not Path("/proc", directory.name.removeprefix("postgres-")).exists() and Path("/proc").exists():
+            _remove_server(directory)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the embedded server of this run; xdist's workers leave that to their controller."""
+    if _server_directory().name == f"postgres-{os.getpid()}":
+        _remove_server(_server_directory())
+
+
+def _server_directory() -> Path:
+    return Path(os.environ["BANYAN_POSTGRES_DIR"])
+
+
+def _remove_server(directory: Path) -> None:
     from banyan.embedded import EmbeddedServer
 
-    directory = Path(os.environ.get("BANYAN_POSTGRES_DIR", ""))
-    if not hasattr(config, "workerinput") and directory.name == f"postgres-{os.getpid()}":
-        EmbeddedServer(directory).remove()
+    EmbeddedServer(directory).remove()
 
 
 @pytest.fixture(scope="session")

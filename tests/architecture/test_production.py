@@ -63,6 +63,12 @@ def test_a_bad_value_stops_the_start_in_one_line_without_repeating_it(name, valu
     assert "hunter2" not in refused.stderr
 
 
+def test_styles_can_be_collected_for_production(tmp_path):
+    collected = manage("collectstatic", "--noinput", "--verbosity", "0", **NEEDED, BANYAN_DATA_DIR=str(tmp_path))
+    assert (collected.returncode, collected.stderr) == (0, "")
+    assert (tmp_path / "static" / "staticfiles.json").exists()
+
+
 def test_commands_that_need_no_database_do_not_start_one(tmp_path):
     listed = manage("help", DJANGO_SETTINGS_MODULE="settings.dev", BANYAN_DATA_DIR=str(tmp_path))
     assert listed.returncode == 0, listed.stderr

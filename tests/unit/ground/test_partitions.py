@@ -1,5 +1,6 @@
 """Tables partitioned by time. `tests/integration/test_timescale.py` runs this file against TimescaleDB too."""
 
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -245,3 +246,7 @@ def test_with_the_extension_no_partition_is_made_by_hand(monkeypatch, samples, d
     monkeypatch.setitem(connections["feeds"].__dict__, "has_timescale", True)
     with django_assert_num_queries(0, connection=connections["feeds"]):
         ensure_partitions(connections["feeds"], samples, 0, 1)
+
+
+def test_the_extension_is_there_where_it_is_expected():
+    assert connections["feeds"].has_timescale == bool(os.environ.get("TIMESCALE_EXPECTED"))

@@ -27,8 +27,8 @@ def test_where_there_is_an_administrator_none_is_made():
     assert not User.objects.filter(username="admin").exists()
 
 
-def test_the_health_check_answers_without_a_database(client):
-    response = client.get("/health")
+def test_the_health_check_answers_under_any_host_name_without_a_database(client):
+    response = client.get("/health", headers={"host": "10.0.0.7"})
     assert (response.status_code, response.content) == (200, b"ok")
 
 

@@ -1,11 +1,12 @@
 """`manage.py serve`: the admin on this machine, ready to be opened."""
 
 import secrets
+import socket
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
@@ -19,17 +20,28 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serve until interrupted."""
+        """Serve until interrupted. Raises CommandError when the address is taken."""
         import uvicorn
 
         call_command("migrate", verbosity=0)
         password = make_first_administrator()
         if password is not None:
             self.stdout.write(f"Administrator: admin, password: {password} (shown only now)")
-        self.stdout.write(f"Serving http://{options['host']}:{options['port']}/admin/ (Ctrl-C stops)")
-        uvicorn.run(
-            "settings.asgi:application", host=options["host"], port=options["port"], lifespan="off", log_level="warning"
-        )
+        config = uvicorn.Config("settings.asgi:application", lifespan="off", log_level="warning")
+        address = (options["host"], options["port"])
+        try:
+            listener = listen(*address)
+        except OSError as problem:
+            raise CommandError(f"Cannot listen on {address[0]}:{address[1]}: {problem.strerror}. Try --port.") from None
+        config.load()
+        self.stdout.write(f"Ready: http://{address[0]}:{address[1]}/admin/ (Ctrl-C stops)")
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on the address, so that connections wait from now on. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
 
 
 def make_first_administrator() -> str | None:
