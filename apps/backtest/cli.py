@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
@@ -31,7 +32,7 @@ class Help(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
 class Command(BaseCommand):
     """A command whose help shows `examples`, whose errors are one line, and that needs no system checks.
 
-    A subclass defines `help`, `examples`, `add_arguments` and `run(**options)`.
+    A subclass defines `help`, `usage`, `examples`, `add_arguments` and `run(**options)`.
     """
 
     requires_system_checks: list[str] = []
@@ -39,11 +40,13 @@ class Command(BaseCommand):
         "--version", "--verbosity", "--settings", "--pythonpath", "--skip-checks", "--force-color", "--no-color",
     }  # fmt: skip
     examples = ""
+    usage = ""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         """Return the parser, with examples and exit codes under the options."""
         epilog = f"examples:\n{self.examples.strip(chr(10))}\n\n{EXIT_CODES}"
-        return super().create_parser(prog_name, subcommand, epilog=epilog, formatter_class=Help, **kwargs)
+        usage = f"{Path(prog_name).name} {subcommand} {self.usage}" if self.usage else None
+        return super().create_parser(prog_name, subcommand, epilog=epilog, formatter_class=Help, usage=usage, **kwargs)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command and turn anticipated failures into one line and an exit code."""
@@ -90,7 +93,10 @@ def exit_code(error: Exception) -> int | None:
         return 1
     if isinstance(error, OSError):
         return 1
-    if type(error).__module__.startswith("django.db") and type(error).__name__ in ("OperationalError", "ProgrammingError"):
+    if type(error).__module__.startswith("django.db") and type(error).__name__ in (
+        "OperationalError",
+        "ProgrammingError",
+    ):
         return 1
     return None
 

@@ -19,7 +19,7 @@ OPTION_HELP = {
     "fill": "price of a market order: the open of the next bar, or the close that decided",
     "sizing": f"what a weight means: {_SIZINGS}; the strategy's own when not given",
     "size_at": "when lots are fixed: at the fill price, or at the close that decided, as it must be live",
-    "rebalance": "trade an unchanged weight again once it has drifted by more than this share of equity; never when not given",
+    "rebalance": "trade an unchanged weight once it has drifted by more than this share of equity; never when not given",
     "accounting": "one net position per instrument, or a position per entry",
     "leverage": "largest gross notional, in multiples of equity",
     "margin_call": "close everything when equity falls under this share (0 to 1) of the margin held",
@@ -60,26 +60,50 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         help="VENUE:SYMBOL as imported by import_bars; several for strategies with several channels, in their order",
     )  # fmt: skip
     group.add_argument(
-        "--interval", default="", metavar="SPAN", help="interval of the bars: 1m, 5m, 1h, 1d, ... (with --csv: found in the file)"
+        "--interval",
+        default="",
+        metavar="SPAN",
+        help="interval of the bars: 1m, 5m, 1h, 1d, ... (with --csv: found in the file)",
     )
-    group.add_argument("--from", dest="start", default="", metavar="TIME", help="first bar: 2015, 2015-03-01 or 2015-03-01T12:00")
-    group.add_argument("--to", dest="end", default="", metavar="TIME", help="bars that open before this time (it is left out)")
+    group.add_argument(
+        "--from", dest="start", default="", metavar="TIME", help="first bar: 2015, 2015-03-01 or 2015-03-01T12:00"
+    )
+    group.add_argument(
+        "--to", dest="end", default="", metavar="TIME", help="bars that open before this time (it is left out)"
+    )
     group.add_argument(
         "--csv", nargs="+", action="extend", default=[], metavar="[ID=]FILE",
         help="run straight off a CSV, CSV.gz or Parquet file; nothing is imported, no database is used. "
         "ID=FILE for each of several instruments",
     )  # fmt: skip
-    group.add_argument("--tz", default="UTC", metavar="ZONE", help="time zone of times in the file that have none (UTC)")
-    group.add_argument("--columns", default="", metavar="A,B,...", help="names of the file's columns in order, if it has no header")
     group.add_argument(
-        "--adjust", choices=("none", "splits", "all"), default="none", help="adjust prices for splits, or splits and dividends (none)"
+        "--tz", default="UTC", metavar="ZONE", help="time zone of times in the file that have none (UTC)"
+    )
+    group.add_argument(
+        "--columns", default="", metavar="A,B,...", help="names of the file's columns in order, if it has no header"
+    )
+    group.add_argument(
+        "--adjust",
+        choices=("none", "splits", "all"),
+        default="",
+        help="adjust imported prices for nothing, splits, or splits and dividends (all)",
     )
     group.add_argument(
         "--spec", action="append", default=[], metavar="NAME=VALUE",
-        help="a fact about the instrument that differs from what is known: tick_size, lot_step, lot_min, contract_size, "
-        "margin_rate, currency, calendar, time_zone",
+        help="a fact about the instrument that differs from what is known: tick_size, lot_step, lot_min, "
+        "contract_size, margin_rate, currency, calendar, time_zone",
     )  # fmt: skip
-    group.add_argument("--benchmark", default="", metavar="ID", help="instrument (with --csv: file) that alpha and beta are measured against")
+    group.add_argument(
+        "--conversion", action="append", default=[], metavar="CURRENCY=ID",
+        help="for an instrument in another currency than the account: instrument (with --csv: file) whose close is the "
+        "price of one CURRENCY in the account's currency",
+    )  # fmt: skip
+    group.add_argument(
+        "--benchmark",
+        default="",
+        metavar="ID",
+        help="instrument (with --csv: file) that alpha and beta are measured against",
+    )
 
 
 def add_option_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,7 +136,9 @@ def request_of(given: dict[str, Any]) -> RunRequest:
     strategy = get_strategy(given["strategy"])
     texts = parse_assignments(given.get("param") or [], "param")
     params = {name: strategy.parse(name, text) for name, text in texts.items()}
-    return RunRequest(strategy=_lasting_name(given["strategy"]), params=params, options=options_given(given), data=data_of(given))
+    return RunRequest(
+        strategy=_lasting_name(given["strategy"]), params=params, options=options_given(given), data=data_of(given)
+    )
 
 
 def data_of(given: dict[str, Any]) -> DataRequest:
@@ -134,19 +160,25 @@ def data_of(given: dict[str, Any]) -> DataRequest:
         raise UsageError(f"an instrument was given twice: {', '.join(instruments)}")
     if not files and not given["interval"]:
         raise UsageError("--interval is missing: 1m, 5m, 1h, 1d, ... as imported (see `manage.py list_data`)")
-    if files and given["adjust"] != "none":
+    if files and given["adjust"]:
         raise UsageError("--adjust works on imported bars; a file is taken as it is")
-    benchmark = given["benchmark"]
+    beside = parse_assignments(given["conversion"], "conversion")
+    conversion = {money: _lasting_path(name) for money, name in beside.items()}
     return DataRequest(
         instruments=tuple(instruments), files=tuple(files), interval=given["interval"], start=given["start"],
-        end=given["end"], time_zone=given["tz"], columns=given["columns"], adjust=given["adjust"],
-        benchmark=str(Path(benchmark).resolve()) if files and Path(benchmark).is_file() else benchmark,
+        end=given["end"], time_zone=given["tz"], columns=given["columns"], adjust=given["adjust"] or ("none" if files else "all"),
+        benchmark=_lasting_path(given["benchmark"]),
+        conversion=conversion,
         spec=parse_assignments(given["spec"], "spec"),
     )  # fmt: skip
 
 
 def _stem(name: str) -> str:
     return Path(name).name.removesuffix(".gz").rpartition(".")[0] or Path(name).name
+
+
+def _lasting_path(name: str) -> str:
+    return str(Path(name).resolve()) if Path(name).is_file() else name
 
 
 def _lasting_name(name: str) -> str:

@@ -6,12 +6,15 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apps.backtest.cli_names import METRIC_LABELS, METRICS_SHOWN
 from apps.backtest.request import iso
 from apps.backtest.result import Result
 from apps.backtest.store_plain import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INDENT = "  "
 
@@ -28,7 +31,9 @@ def heading(result: Result, options: dict[str, Any]) -> list[str]:
     """Return the lines that say what was run on which bars."""
     bars = sum(len(each) for each in result.bars) or result.metrics.get("bars") or result.time.size
     first = min(int(each.time[0]) for each in result.bars) if result.bars else int(result.time[0])
-    names = result.channels if len(result.channels) <= 6 else (*result.channels[:5], f"and {len(result.channels) - 5} more")
+    names = (
+        result.channels if len(result.channels) <= 6 else (*result.channels[:5], f"and {len(result.channels) - 5} more")
+    )
     lines = [
         f"{result.strategy}  {assignments(result.params)}".rstrip(),
         f"{INDENT}{', '.join(names)}  {iso(first)} to {iso(result.time[-1])}  {bars:,} bars",
@@ -52,7 +57,9 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
 
 def assignments(values: dict[str, Any]) -> str:
     """Return "fast=20 slow=50"."""
-    return " ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items())
+    return " ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items()
+    )
 
 
 def number(name: str, value: Any) -> str:
@@ -70,18 +77,60 @@ def number(name: str, value: Any) -> str:
     return f"{value:,.2f}"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    """Return an aligned table with a line under its head; numbers stand right, texts left."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, left: int | None = None) -> list[str]:
+    """Return an aligned table with a line under its head; numbers stand right, texts (or the first `left` columns) left."""
     kept = [list(row) for row in rows]
-    texts = [[cell if isinstance(cell, str) else number(name, cell) for name, cell in zip(columns, row, strict=True)] for row in kept]
+    texts = [
+        [cell if isinstance(cell, str) else number(name, cell) for name, cell in zip(columns, row, strict=True)]
+        for row in kept
+    ]
     widths = [max([len(name), *(len(row[i]) for row in texts)]) for i, name in enumerate(columns)]
     is_text = [bool(kept) and all(isinstance(row[i], str) for row in kept) for i in range(len(columns))]
+    if left is not None:
+        is_text = [i < left for i in range(len(columns))]
 
     def line(cells: Sequence[str]) -> str:
-        aligned = (cell.ljust(width) if left else cell.rjust(width) for cell, width, left in zip(cells, widths, is_text, strict=True))
+        aligned = (
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(cells, widths, is_text, strict=True)
+        )
         return (INDENT + "  ".join(aligned)).rstrip()
 
     return [line(columns), INDENT + "  ".join("-" * width for width in widths), *map(line, texts)]
+
+
+def document(result: Result, *, run: str | None = None) -> dict[str, Any]:
+    """Return what --json writes: the metrics at the top, then what was run."""
+    manifest = dict(result.manifest)
+    return {
+        **result.metrics,
+        "strategy": result.strategy,
+        "params": result.params,
+        "run": run,
+        "notes": result.notes,
+        "definitions": manifest.pop("definitions", {}),
+        "manifest": manifest,
+    }
+
+
+def curve(result: Result) -> "pd.DataFrame":
+    """Return equity and exposure (and the benchmark) at every close, as a frame."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {
+        "time": pd.to_datetime(result.time, unit="ns", utc=True), "equity": result.equity, "exposure": result.exposure,
+    }  # fmt: skip
+    if result.benchmark is not None:
+        columns["benchmark"] = result.benchmark
+    return pd.DataFrame(columns)
+
+
+def say_if_cold(whisper: Callable[[str], None]) -> None:
+    """Say that the first run compiles, where nothing is compiled yet."""
+    from trading.compiled import cache_directory
+
+    if not cache_directory().exists():
+        whisper("compiling kernels for this machine, once: a few seconds ...")
 
 
 def write_json(document: dict[str, Any], out: str, say: Callable[[str], None]) -> Path | None:

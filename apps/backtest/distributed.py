@@ -48,7 +48,7 @@ def processes(app: Any) -> int:
     stats = app.control.inspect(timeout=2.0).stats() or {}
     if not stats:
         raise NoWorkersError(
-            f"no worker answers at {app.connection().as_uri()}; start some: celery -A settings.celery worker --concurrency 4"
+            f"no worker answers at {app.connection().as_uri()}; start some: celery -A settings.celery worker"
         )
     return sum(int(each.get("pool", {}).get("max-concurrency") or 1) for each in stats.values())
 
@@ -129,7 +129,8 @@ def _clear(app: Any, tasks: list[str]) -> None:
 def encoded(columns: dict[str, NDArray[Any]]) -> dict[str, str]:
     """Return metrics as JSON carries them bit for bit."""
     return {
-        name: base64.b64encode(np.ascontiguousarray(each, np.float64).tobytes()).decode() for name, each in columns.items()
+        name: base64.b64encode(np.ascontiguousarray(each, np.float64).tobytes()).decode()
+        for name, each in columns.items()
     }
 
 

@@ -56,16 +56,18 @@ def shared(name: str) -> Loaded:
     with np.load(path) as stored:
         described = json.loads(stored["described"].tobytes())
         series = [_bars(stored, index, interval) for index, interval in enumerate(described["intervals"])]
-    names = described["names"]
+    names, money = described["names"], described["conversion"]
     return Loaded(
         bars=dict(zip(names, series, strict=False)),
-        instruments={each["id"]: Instrument(**each) for each in described["instruments"]},
-        benchmark=series[len(names)] if len(series) > len(names) else None,
+        instruments={name: Instrument(**each) for name, each in zip(names, described["instruments"], strict=True)},
+        benchmark=series[-1] if described["benchmark"] else None,
+        conversion=dict(zip(money, series[len(names) :], strict=False)),
     )
 
 
 def _flat(loaded: Loaded) -> tuple[dict[str, Any], str]:
-    series = [*loaded.bars.values(), *([loaded.benchmark] if loaded.benchmark is not None else [])]
+    series = [*loaded.bars.values(), *loaded.conversion.values()]
+    series += [loaded.benchmark] if loaded.benchmark is not None else []
     arrays = {
         f"{index}.{name}": np.ascontiguousarray(getattr(bars, name))
         for index, bars in enumerate(series)
@@ -74,6 +76,8 @@ def _flat(loaded: Loaded) -> tuple[dict[str, Any], str]:
     }
     described = {
         "names": list(loaded.bars),
+        "conversion": list(loaded.conversion),
+        "benchmark": loaded.benchmark is not None,
         "intervals": [bars.interval for bars in series],
         "instruments": [asdict(loaded.instruments[name]) for name in loaded.bars],
     }

@@ -1,12 +1,15 @@
 """What was asked of a run, as it is typed, stored and asked again: strategy, parameters, options and data."""
 
 import re
+import shlex
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from apps.backtest.result import Result
 from trading.bars import Bars
 from trading.instruments import Instrument
 from trading.intervals import parse_interval
@@ -20,13 +23,21 @@ class DataRequestError(ValueError):
 class Loaded:
     """The bars of a request by instrument, their instruments, and the benchmark's bars if one was asked for.
 
-    `notes` says what was left out of files, and which instruments are not known.
+    `conversion` has the bars of each foreign currency's price. `notes` says what was left out of files, and which
+    instruments are not known.
     """
 
     bars: dict[str, Bars]
     instruments: dict[str, Instrument]
-    benchmark: Bars | None
+    benchmark: Bars | None = None
+    conversion: dict[str, Bars] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def surroundings(self) -> dict[str, Any]:
+        """Return what a run takes besides bars, as arguments of `run` and `sweep`."""
+        return {
+            "instruments": self.instruments, "benchmark": self.benchmark, "conversion": self.conversion or None,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +45,8 @@ class DataRequest:
     """Which bars to trade: of `instruments`, in channel order, from `files` (one each) or, without files, as imported.
 
     `start` (included) and `end` (left out) are ISO times, UTC. `interval` is a name such as "1h". `benchmark` is an
-    instrument's id or, for runs off files, a file. `spec` overrides fields of Instrument, as texts.
+    instrument's id or, for runs off files, a file. `conversion` names, for each currency, what its price in
+    the account's currency is read from, as `benchmark` does. `spec` overrides fields of Instrument, as texts.
     """
 
     instruments: tuple[str, ...]
@@ -44,8 +56,9 @@ class DataRequest:
     end: str = ""
     time_zone: str = "UTC"
     columns: str = ""
-    adjust: str = "none"
+    adjust: str = "all"
     benchmark: str = ""
+    conversion: dict[str, str] = field(default_factory=dict)
     spec: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,16 +79,19 @@ class DataRequest:
         bars: dict[str, Bars] = {}
         for index, name in enumerate(self.instruments):
             bars[name] = self._file(self.files[index], name, notes) if self.files else self._imported(name)
-        return Loaded(bars, instruments, self._benchmark(notes), tuple(notes))
+        benchmark = self._beside(self.benchmark, "--benchmark", notes) if self.benchmark else None
+        conversion = {
+            money: self._beside(name, f"--conversion {money}", notes) for money, name in self.conversion.items()
+        }
+        return Loaded(bars, instruments, benchmark, conversion, tuple(notes))
 
-    def _benchmark(self, notes: list[str]) -> Bars | None:
-        if not self.benchmark:
-            return None
-        if Path(self.benchmark).is_file():
-            return self._file(self.benchmark, self.benchmark, notes)
+    def _beside(self, name: str, flag: str, notes: list[str]) -> Bars:
+        """Read bars that are looked at and not traded: an imported instrument's, or a file's."""
+        if Path(name).is_file():
+            return self._file(name, name, notes)
         if self.files:
-            raise DataRequestError(f"--benchmark {self.benchmark}: no such file; a run off a file takes a file here too")
-        return self._imported(self.benchmark)
+            raise DataRequestError(f"{flag}: no file {name}; a run off files takes a file here too")
+        return self._imported(name)
 
     def _file(self, path: str, name: str, notes: list[str]) -> Bars:
         from apps.feeds.interface import read_bars_file
@@ -100,13 +116,15 @@ class DataRequest:
         from apps.feeds.interface import InstrumentNotFound, get_instrument
 
         try:
-            found = get_instrument(name, database=self.is_stored)
+            found = get_instrument(name, use_database=self.is_stored)
         except InstrumentNotFound:
             if self.is_stored:
                 raise
             found = Instrument(id=name)
             if not self.spec:
-                notes.append(f"{name} is not a known instrument: traded without tick size or lot step (set them with --spec)")
+                notes.append(
+                    f"{name} is not a known instrument: traded without tick size or lot step (set them with --spec)"
+                )
         return replace(found, **specified(self.spec)) if self.spec else found
 
 
@@ -118,6 +136,42 @@ class RunRequest:
     data: DataRequest
     params: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, loaded: Loaded | None = None) -> Result:
+        """Run the backtest, on bars that are `loaded` already or are read now. Raises the errors of the run."""
+        from apps.backtest.interface import run
+
+        ready = loaded or self.data.load()
+        result = run(self.strategy, ready.bars, params=self.params, **ready.surroundings(), **self.options)
+        manifest = {**result.manifest, "command": self.command()}
+        return replace(result, manifest=manifest, notes=(*ready.notes, *result.notes))
+
+    def command(self) -> str:
+        """Return the command line that asks for this run."""
+        return shlex.join(["manage.py", "backtest", self.strategy, *self._flags()])
+
+    def _flags(self) -> Iterator[str]:
+        data = self.data
+        if data.files:
+            yield from ("--csv", *(f"{name}={path}" for name, path in zip(data.instruments, data.files, strict=True)))
+        else:
+            yield from ("--instrument", *data.instruments)
+        plain = {
+            "interval": data.interval,
+            "from": data.start,
+            "to": data.end,
+            "columns": data.columns,
+            "benchmark": data.benchmark,
+        }
+        plain["tz"] = "" if data.time_zone == "UTC" else data.time_zone
+        plain["adjust"] = "" if data.files or data.adjust == "all" else data.adjust
+        plain |= {name.replace("_", "-"): value for name, value in self.options.items()}
+        for name, value in plain.items():
+            if value != "":
+                yield from (f"--{name}", f"{value:.15g}" if isinstance(value, float) else str(value))
+        for flag, values in (("conversion", data.conversion), ("spec", data.spec), ("param", self.params)):
+            for name, value in values.items():
+                yield from (f"--{flag}", f"{name}={value}")
 
     def as_json(self) -> dict[str, Any]:
         """Return the request as a JSON-able dict."""

@@ -39,7 +39,9 @@ def digest(array: NDArray[Any]) -> str:
     return whole.hexdigest()
 
 
-def save(result: Result, request: RunRequest, *, source: str, kind: str = "backtest", extra: dict[str, Any] | None = None) -> Run:
+def save(
+    result: Result, request: RunRequest, *, source: str, kind: str = "backtest", extra: dict[str, Any] | None = None
+) -> Run:
     """Store a result whole, or, if anything fails, not at all; return its row.
 
     `source` is the text of the strategy's file as it was run, `extra` goes into the stored request (what a
@@ -96,7 +98,9 @@ def arrays(run: Run) -> dict[str, NDArray[Any]]:
     found = {row.name: unpacked(bytes(row.packed), _dtype(row.dtype), row.length) for row in run.arrays.all()}
     for name, attribute in PROVED.items():
         if attribute not in found or digest(found[attribute]) != run.digests[name]:
-            raise StoredRunError(f"run {run.short_id}: the stored {name} have changed or are missing; delete and run it again")
+            raise StoredRunError(
+                f"run {run.short_id}: the stored {name} have changed or are missing; delete and run it again"
+            )
     return found
 
 
@@ -155,7 +159,11 @@ def _described(dtype: np.dtype[Any]) -> Any:
 
 
 def _dtype(described: Any) -> np.dtype[Any]:
-    return np.dtype(described) if isinstance(described, str) else np.dtype([(name, kind) for name, kind in described], align=True)
+    return (
+        np.dtype(described)
+        if isinstance(described, str)
+        else np.dtype([(name, kind) for name, kind in described], align=True)
+    )
 
 
 def _moment(time: int) -> datetime:

@@ -6,10 +6,6 @@ from celery import shared_task
 from celery.signals import worker_init
 
 
-class OtherCodeError(RuntimeError):
-    """This worker has another version of the strategy than the sweep was asked for."""
-
-
 @shared_task(name="backtest.sweep_chunk", bind=True, acks_late=True, reject_on_worker_lost=True, track_started=True)
 def sweep_chunk(self: Any, job: dict[str, Any], first: int, last: int) -> dict[str, str]:
     """Return the metrics of combinations `first` … `last` - 1 of the job's grid, as `distributed.encoded` writes them.

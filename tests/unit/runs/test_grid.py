@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from apps.backtest.cli_grid import (
     GridError,
     Span,
@@ -13,8 +16,6 @@ from apps.backtest.cli_grid import (
     size,
 )
 from apps.signals.interface import StrategyParameterError, get_strategy
-from hypothesis import given
-from hypothesis import strategies as st
 
 SMA = get_strategy("sma_cross")
 
@@ -31,7 +32,9 @@ def test_stop_that_the_steps_do_not_hit_still_bounds_them() -> None:
 
 @given(start=st.integers(2, 100), length=st.integers(1, 100), step=st.integers(1, 30))
 def test_whole_ranges_equal_pythons(start: int, length: int, step: int) -> None:
-    assert parse_grid(SMA, [f"fast={start}:{start + length}:{step}"]) == {"fast": list(range(start, start + length, step))}
+    assert parse_grid(SMA, [f"fast={start}:{start + length}:{step}"]) == {
+        "fast": list(range(start, start + length, step))
+    }
 
 
 def test_decimal_steps_do_not_drift() -> None:
@@ -55,7 +58,18 @@ def test_without_a_grid_every_declared_sweep_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["fast=5:25:0", "fast=25:5:1", "fast=5:25:x", "fast=5:6:7:8", "fast=5,,7", "fast=5,5", "fast=", "=5", "fast=1:nan:1"]
+    "text",
+    [
+        "fast=5:25:0",
+        "fast=25:5:1",
+        "fast=5:25:x",
+        "fast=5:6:7:8",
+        "fast=5,,7",
+        "fast=5,5",
+        "fast=",
+        "=5",
+        "fast=1:nan:1",
+    ],
 )
 def test_grid_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(GridError, match="fast|="):
@@ -101,7 +115,14 @@ def test_range_that_cannot_be_read_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "span"),
-    [("2y", Span(24, 0)), ("6mo", Span(6, 0)), ("3w", Span(0, 21)), ("10d", Span(0, 10)), ("1y6mo", Span(18, 0)), ("1Y 2D", Span(12, 2))],
+    [
+        ("2y", Span(24, 0)),
+        ("6mo", Span(6, 0)),
+        ("3w", Span(0, 21)),
+        ("10d", Span(0, 10)),
+        ("1y6mo", Span(18, 0)),
+        ("1Y 2D", Span(12, 2)),
+    ],
 )
 def test_spans_are_read(text: str, span: Span) -> None:
     assert parse_span(text) == span

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from apps.backtest.cli import UsageError
 from apps.backtest.cli_arguments import OPTION_HELP, data_of, options_given, request_of
 from apps.backtest.options import OptionError, Options
@@ -12,13 +13,13 @@ from apps.backtest.request import DataRequest, DataRequestError, RunRequest, bet
 from trading.bars import Bars
 
 GIVEN = {
-    "instrument": [], "csv": [], "interval": "", "start": "", "end": "", "tz": "UTC", "columns": "", "adjust": "none",
-    "benchmark": "", "spec": [],
+    "instrument": [], "csv": [], "interval": "", "start": "", "end": "", "tz": "UTC", "columns": "", "adjust": "",
+    "benchmark": "", "conversion": [], "spec": [],
 }  # fmt: skip
 
 
 def test_every_option_of_a_run_is_explained() -> None:
-    assert set(OPTION_HELP) == {name for name in Options.__dataclass_fields__}
+    assert set(OPTION_HELP) == set(Options.__dataclass_fields__)
 
 
 def test_only_what_was_typed_becomes_an_option() -> None:
