@@ -16,7 +16,7 @@ from apps.signals.interface import list_strategies
 from tests.benchmarks.fresh import run_trial, trials
 from tests.benchmarks.measure import ROOT, Programs, measure
 from tests.benchmarks.report import Table, as_json, machine, render
-from tests.benchmarks.works import C, OURS, works
+from tests.benchmarks.works import OURS, C, works
 from trading.compiled import data_directory
 
 PEERS_VENV = ROOT / ".venv-bench"
@@ -51,9 +51,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=7, help="rounds in which all engines take turns (7)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: does everything run and agree?")
     parser.add_argument("--no-peers", action="store_true", help="only Banyan and plain C")
-    parser.add_argument("--install-peers", action="store_true", help="install requirements-bench.txt into .venv-bench first")
+    parser.add_argument(
+        "--install-peers", action="store_true", help="install requirements-bench.txt into .venv-bench first"
+    )
     parser.add_argument("--json", type=Path, help="write the numbers to this file too")
-    parser.add_argument("--keep", action="store_true", help="write docs/benchmarks.json and the tables of docs/benchmarks.md")
+    parser.add_argument(
+        "--keep", action="store_true", help="write docs/benchmarks.json and the tables of docs/benchmarks.md"
+    )
     return parser.parse_args()
 
 
@@ -76,7 +80,7 @@ def _measured(asked: argparse.Namespace, folder: Path, log: TextIO) -> Iterator[
 
 
 def _is_wanted(name: str, wanted: set[str]) -> bool:
-    return not wanted or name in wanted or name.split(" ")[0] in wanted
+    return not wanted or name in wanted or name.partition(" ")[0] in wanted
 
 
 def _shown(rows: list[Any], asked: argparse.Namespace) -> list[Any]:

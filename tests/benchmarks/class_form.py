@@ -33,7 +33,7 @@ class sma_class(ClassStrategy):  # noqa: N801  (a strategy's name is the name of
         self.seen = 0
         return ()
 
-    def event(self, data: Bar) -> float | None:
+    def event(self, data: Bar) -> float | None:  # type: ignore[override]
         close = data.close
         fast, slow = self.fast_window, self.slow_window
         self.fast_sum += close - fast[0]

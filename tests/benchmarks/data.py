@@ -4,11 +4,12 @@ NumPy only: processes of other engines, which have no Banyan, read the same file
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Columns = dict[str, NDArray[np.generic]]
+Columns = dict[str, NDArray[Any]]
 
 SEED = 20_240_601
 START_NS = 1_577_836_800_000_000_000  # 2020-01-01 UTC
@@ -54,7 +55,7 @@ def write_minutes(folder: Path, count: int) -> Path:
 
 
 def write_days(folder: Path, symbols: int, days: int) -> Path:
-    """Write `daily_bars(symbols, days)` as one .npy file per column, of shape (symbols, days), unless they are there."""
+    """Write `daily_bars(symbols, days)` as one .npy file per column, (symbols, days) each; return their folder."""
     target = folder / f"days-{symbols}x{days}-{SEED}"
     if not (target / "volume.npy").exists():
         target.mkdir(parents=True, exist_ok=True)
@@ -65,7 +66,7 @@ def write_days(folder: Path, symbols: int, days: int) -> Path:
 
 
 def write_csv(folder: Path, count: int) -> Path:
-    """Write `minute_bars(count)` as a CSV file with a header, times in ISO 8601, unless it is there; return its path."""
+    """Write `minute_bars(count)` as CSV with a header and ISO 8601 times, unless it is there; return its path."""
     target = folder / f"minutes-{count}-{SEED}.csv"
     if not target.exists():
         bars = minute_bars(count)
@@ -74,7 +75,10 @@ def write_csv(folder: Path, count: int) -> Path:
         part = target.with_suffix(".part")
         with part.open("w") as out:
             out.write("time,open,high,low,close,volume\n")
-            out.writelines(f"{time}Z,{o!r},{h!r},{l!r},{c!r},{v:.0f}\n" for time, o, h, l, c, v in zip(times, *(p.tolist() for p in prices), strict=True))
+            out.writelines(
+                f"{time}Z,{row[0]!r},{row[1]!r},{row[2]!r},{row[3]!r},{row[4]:.0f}\n"
+                for time, *row in zip(times, *(column.tolist() for column in prices), strict=True)
+            )
         part.rename(target)
     return target
 

@@ -46,7 +46,9 @@ def trials(folder: Path, programs: Programs, *, quick: bool) -> list[Trial]:
 
     def first_ever(engine: str, row: Row) -> float | None:
         with tempfile.TemporaryDirectory() as empty:
-            seconds = _timed(engine, case, programs, row, {"BANYAN_DATA_DIR": empty, "NUMBA_CACHE_DIR": _numba(engine, empty)})
+            seconds = _timed(
+                engine, case, programs, row, {"BANYAN_DATA_DIR": empty, "NUMBA_CACHE_DIR": _numba(engine, empty)}
+            )
         if engine == OURS and not row.facts.get("stderr", "").strip():
             row.gives = "WITHOUT a line that says what it is doing"
         return seconds
@@ -63,7 +65,9 @@ def trials(folder: Path, programs: Programs, *, quick: bool) -> list[Trial]:
     fresh = (OURS, "raptorbt", "vectorbt kernels")
     return [
         Trial("first", "first result in a new process, cache warm, W1", "s", fresh, first_result, 0.6, rounds),
-        Trial("command", f"manage.py backtest --csv, {csv.stem.split('-')[1]} bars", "s", (OURS,), command, 1.5, rounds),
+        Trial(
+            "command", f"manage.py backtest --csv, {csv.stem.split('-')[1]} bars", "s", (OURS,), command, 1.5, rounds
+        ),
         Trial("command-sample", "manage.py backtest --csv, EURUSD hourly", "s", (OURS,), sample_command, 1.5, rounds),
         Trial("first-ever", "first ever run, nothing compiled, W1", "s", (OURS, "vectorbt"), first_ever, 10.0, 1),
         *_memory(folder, programs, quick=quick),
@@ -75,9 +79,7 @@ def _numba(engine: str, empty: str) -> str:
     return "" if engine == OURS else empty
 
 
-def _timed(
-    engine: str, case: Case, programs: Programs, row: Row, env: dict[str, str] | None = None
-) -> float | None:
+def _timed(engine: str, case: Case, programs: Programs, row: Row, env: dict[str, str] | None = None) -> float | None:
     started = time.perf_counter()
     answer = ask_once(engine, case, "once", programs, {name: value for name, value in (env or {}).items() if value})
     seconds = time.perf_counter() - started
@@ -118,9 +120,24 @@ def _memory(folder: Path, programs: Programs, *, quick: bool) -> list[Trial]:
 
     sizes = (20, 40) if quick else (100, 400, 1600)
     return [
-        Trial("memory", "memory of W1 above the warmed imports", "MB", (OURS, "raptorbt", "vectorbt kernels"), of_run, 150.0),
+        Trial(
+            "memory",
+            "memory of W1 above the warmed imports",
+            "MB",
+            (OURS, "raptorbt", "vectorbt kernels"),
+            of_run,
+            150.0,
+        ),
         *(
-            Trial(f"memory-{pairs}", f"memory of a sweep of {pairs} pairs, W2's bars, one core", "MB", (OURS,), of_sweep(pairs), None, 1)
+            Trial(
+                f"memory-{pairs}",
+                f"memory of a sweep of {pairs} pairs, W2's bars, one core",
+                "MB",
+                (OURS,),
+                of_sweep(pairs),
+                None,
+                1,
+            )
             for pairs in sizes
         ),
     ]

@@ -31,8 +31,9 @@ class Case:
 class Job(NamedTuple):
     """A prepared work.
 
-    `run` does all of it once, and is what is timed. `facts` says what its result found: "final_equity", "n_fills" and the
-    like. `seconds`, where given, is the time that the result itself says its engine took. `gives` says what a result holds.
+    `run` does all of it once, and is what is timed. `facts` says what its result found: "final_equity", "n_fills" and
+    the like. `seconds`, where given, is the time that the result itself says its engine took. `gives` says what a
+    result holds.
     """
 
     run: Callable[[], Any]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tests.benchmarks.jobs import Case, Facts
-from tests.benchmarks.works import C, OURS, Work
+from tests.benchmarks.works import OURS, C, Work
 
 ROOT = Path(__file__).resolve().parents[2]
 TURN_SECONDS = 0.3  # calls of one turn take about this long together
@@ -20,7 +20,7 @@ ENGINE_SECONDS = 60.0  # an engine that has taken this long for one work gets no
 
 @dataclass
 class Row:
-    """What was measured of one engine: `samples` in seconds (or megabytes), or a `note` that says why there are none."""
+    """What was measured of one engine: `samples` in seconds (or megabytes), or a `note` that says why not."""
 
     engine: str
     samples: list[float] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Worker:
         return not self.row.note and sum(self.row.samples) < ENGINE_SECONDS
 
     def take_turn(self) -> None:
-        """Call the work a few times; where it is short, a first call that only brings the caches back is not counted."""
+        """Call the work a few times; where it is short, a first call that brings the caches back is not counted."""
         warming = int(self._calls > 1)
         answer = self._ask(f"measure {self._calls + warming}")
         self.row.note = why_not(answer)
@@ -121,8 +121,7 @@ def ask_once(engine: str, case: Case, mode: str, programs: Programs, env: Mappin
         _command(interpreter, engine, case, mode),
         cwd=ROOT,
         env={**os.environ, **(env or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )

@@ -39,7 +39,9 @@ def _sweep(case: Case) -> Job:
     grid = {"fast": list(case["fast"]), "slow": list(case["slow"])}
 
     def run_once() -> Any:
-        return sweep("sma_cross", bars, grid=grid, rank="sharpe", workers=case["workers"], sizing="all-in", **_money(case))
+        return sweep(
+            "sma_cross", bars, grid=grid, rank="sharpe", workers=case["workers"], sizing="all-in", **_money(case)
+        )
 
     return Job(run_once, _sweep_facts, "all metrics of every pair")
 

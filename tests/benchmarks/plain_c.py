@@ -17,7 +17,7 @@ _SOURCES = Path(__file__).parent / "c"
 
 
 def prepare(case: Case) -> Job:
-    """Return the job of `case`. Raises EngineMissingError without a C compiler, WorkUnsupportedError without a loop for it."""
+    """Return the job of `case`. Raises EngineMissingError without a compiler, WorkUnsupportedError without a loop."""
     loops = {"W1": _crossing, "W2": _crossing_sweep, "W3": _momentum}
     if case.work not in loops:
         raise WorkUnsupportedError(f"there is no C loop for {case.work}")
@@ -32,7 +32,18 @@ def compiled(name: str) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / f"{name}.so"
         subprocess.run(
-            [compiler, "-O3", "-march=native", "-shared", "-fPIC", "-pthread", "-o", library, _SOURCES / f"{name}.c", "-lm"],
+            [
+                compiler,
+                "-O3",
+                "-march=native",
+                "-shared",
+                "-fPIC",
+                "-pthread",
+                "-o",
+                library,
+                _SOURCES / f"{name}.c",
+                "-lm",
+            ],
             check=True,
         )
         return ctypes.CDLL(str(library))

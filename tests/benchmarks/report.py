@@ -20,7 +20,7 @@ HEAD = "| engine | median | min – max | against ours | same result | what it g
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one work. `unit` is "s", "/s" or "MB"; `limit` is what ours may take at most, in that unit, for "MB"."""
+    """The rows of one work. `unit` is "s", "/s" or "MB"; `limit` is what ours may take at most, where it is in "MB"."""
 
     name: str
     title: str
@@ -52,7 +52,9 @@ class Table:
                 case "times_c":
                     found.append((f"must be {must}: plain C was not measured", False))
         if self.limit is not None:
-            found.append((f"must be at most {self.limit:g} {self.unit}: {_shown(value, self.unit)}", value <= self.limit))
+            found.append(
+                (f"must be at most {self.limit:g} {self.unit}: {_shown(value, self.unit)}", value <= self.limit)
+            )
         return found
 
 
@@ -86,9 +88,12 @@ def as_json(tables: Iterable[Table], facts: dict[str, Any]) -> dict[str, Any]:
 def machine(*, quick: bool) -> dict[str, Any]:
     """Return what the numbers were measured on."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    processor = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
     return {
-        "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC") + (" (quick: sizes too small to mean anything)" if quick else ""),
+        "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        + (" (quick: sizes too small to mean anything)" if quick else ""),
         "processor": processor,
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
@@ -125,7 +130,7 @@ def _rows(table: Table) -> list[str]:
         middle = median(row.samples)
         ratio = f"{middle / median(ours.samples):.2f} x" if ours is not None else ""
         spread = f"{_shown(min(row.samples), table.unit)} – {_shown(max(row.samples), table.unit)}"
-        name = " ".join([row.engine, *{version: None for version in row.versions.values()}]) if row.engine != OURS else OURS
+        name = " ".join([row.engine, *dict.fromkeys(row.versions.values())]) if row.engine != OURS else OURS
         cells = (name, _shown(middle, table.unit), spread, ratio, agreement(reference, row), row.note or row.gives)
         found.append(f"| {' | '.join(cells)} |")
     return found
@@ -154,9 +159,15 @@ def _aligned(rows: list[str]) -> list[str]:
     lines = []
     for number, row in enumerate(cells):
         if number == 1:
-            parts = ["-" * (width - 1) + ":" if cell.endswith(":") else "-" * width for cell, width in zip(row, widths, strict=True)]
+            parts = [
+                "-" * (width - 1) + ":" if cell.endswith(":") else "-" * width
+                for cell, width in zip(row, widths, strict=True)
+            ]
         else:
             right = [cell.endswith(":") for cell in cells[1]]
-            parts = [cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in zip(row, widths, right, strict=True)]
+            parts = [
+                cell.rjust(width) if to_right else cell.ljust(width)
+                for cell, width, to_right in zip(row, widths, right, strict=True)
+            ]
         lines.append(f"| {' | '.join(parts)} |")
     return lines

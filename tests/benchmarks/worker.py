@@ -1,8 +1,9 @@
 """One engine doing one work in a process of its own: `python -m tests.benchmarks.worker ENGINE CASE MODE`.
 
-CASE is a Case as JSON. MODE is "serve" (prepare, warm up, then answer each line `measure N` with the seconds of N calls, and
-`facts` with what the last one found), "once" (do the work and say what it found) or "memory" (say how much more memory
-the work took than its warmed imports). Answers are JSON, one line each; whatever engines print goes to stderr.
+CASE is a Case as JSON. MODE is "serve" (prepare, warm up, then answer each line `measure N` with the seconds of N
+calls, and `facts` with what the last one found), "once" (do the work and say what it found) or "memory" (say how much
+more memory the work took than its warmed imports). Answers are JSON, one line each; whatever engines print goes to
+stderr.
 """
 
 import importlib

@@ -17,7 +17,7 @@ FASTEST_EVENTS = ("sma_cross", "ema_cross")
 
 
 class Must(NamedTuple):
-    """A bound on our median: in seconds (at most), in events a second (at least), or as a multiple of plain C (at most)."""
+    """A bound on our median: in seconds (at most), events a second (at least), or multiples of plain C (at most)."""
 
     of: Literal["seconds", "per_second", "times_c"]
     bound: float

@@ -47,8 +47,8 @@ def simulate_crossing(
 ) -> Books:
     """Simulate the account.
 
-    Purchases fill at `buy_at[t + 1]` and sales at `sell_at[t + 1]` (both the open where the bars have one side only); the
-    means are of `close`, and what is held is marked at `mark_at[t]`.
+    Purchases fill at `buy_at[t + 1]` and sales at `sell_at[t + 1]` (both the open where the bars have one side only);
+    the means are of `close`, and what is held is marked at `mark_at[t]`.
     """
     fee_rate = fee_bps / 10_000
     books = Books(cash)

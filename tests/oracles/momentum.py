@@ -1,9 +1,9 @@
 """What the weekly momentum rank would have done: slow, plain, and written from its description alone.
 
 At the close of bar t (0-based) with t >= lookback and t % every = every - 1, the `top` symbols by
-close[t] / close[t - lookback] (ties: the earlier symbol first) get weight invest / top, all others 0, traded at the next
-open; sells before buys, in the order of the symbols. Equity for sizing is taken at that open, or, with `size_at` "decision",
-at the deciding closes. Every rebalance brings what is kept back to its weight too.
+close[t] / close[t - lookback] (ties: the earlier symbol first) get weight invest / top, all others 0, traded at the
+next open; sells before buys, in the order of the symbols. Equity for sizing is taken at that open, or, with `size_at`
+"decision", at the deciding closes. Every rebalance brings what is kept back to its weight too.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,9 @@ def is_rebalance(bar: int, lookback: int, every: int) -> bool:
 
 def chosen(close: Table, bar: int, lookback: int, top: int) -> list[int]:
     """Return the `top` symbols by momentum at the close of `bar`, the strongest first."""
-    return sorted(range(len(close)), key=lambda symbol: (-(close[symbol][bar] / close[symbol][bar - lookback]), symbol))[:top]
+    return sorted(
+        range(len(close)), key=lambda symbol: (-(close[symbol][bar] / close[symbol][bar - lookback]), symbol)
+    )[:top]
 
 
 def simulate_momentum(

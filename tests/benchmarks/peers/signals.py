@@ -16,11 +16,13 @@ def next_bar(above: Booleans) -> tuple[Booleans, Booleans]:
 
 def rebalance_bars(days: int, lookback: int, every: int) -> NDArray[np.int64]:
     """Return the bars at whose close the momentum rank decides, those that can still be traded."""
-    bars = np.arange(days - 1)
-    return bars[(bars >= lookback) & (bars % every == every - 1)]
+    decided: NDArray[np.int64] = np.arange(lookback, days - 1)
+    return decided[decided % every == every - 1]
 
 
-def momentum_weights(close: NDArray[np.float64], lookback: int, every: int, top: int, invest: float) -> NDArray[np.float64]:
+def momentum_weights(
+    close: NDArray[np.float64], lookback: int, every: int, top: int, invest: float
+) -> NDArray[np.float64]:
     """Return target weights to be filled on their own row: shape (days, symbols), nan where nothing is decided.
 
     `close` has shape (days, symbols).

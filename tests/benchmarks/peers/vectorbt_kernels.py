@@ -51,7 +51,9 @@ def _curve(orders: Any, close: Any, cash: Any, group_lens: Any = None) -> tuple[
     """Return exit trades and the equity curve of orders, as Portfolio does."""
     columns = records.col_map(orders["col"], close.shape[1], engine=RUST)
     trades = portfolio.get_exit_trades(orders, close, columns, engine=RUST)
-    held = portfolio.assets(portfolio.asset_flow(close.shape, orders, columns, Direction.Both, engine=RUST), engine=RUST)
+    held = portfolio.assets(
+        portfolio.asset_flow(close.shape, orders, columns, Direction.Both, engine=RUST), engine=RUST
+    )
     value = portfolio.asset_value(close, held, engine=RUST)
     flow = portfolio.cash_flow(close.shape, orders, columns, free=False, engine=RUST)
     if group_lens is None:

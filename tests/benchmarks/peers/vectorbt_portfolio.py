@@ -18,7 +18,9 @@ def prepare(case: Case) -> Job:
     """Return the job of `case`. Raises WorkUnsupportedError where vectorbt has no way to do it."""
     jobs = {"W1": _crossing, "W3": _momentum}
     if case.work not in jobs:
-        raise WorkUnsupportedError("measured by its kernels" if case.work == "W2" else "calls no strategy per bar in Rust")
+        raise WorkUnsupportedError(
+            "measured by its kernels" if case.work == "W2" else "calls no strategy per bar in Rust"
+        )
     return jobs[case.work](case)
 
 
