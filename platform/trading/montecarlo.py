@@ -107,14 +107,11 @@ def draw_paths(
     `outcomes` is float64[3, paths]: final value, maximum drawdown, annualised Sharpe ratio.
     """
     n = returns.size
-    centre = 0.0
-    for i in range(n):
-        centre += returns[i] / n
     for path in range(curves.shape[1]):
         state = _mix(seed + _mix(np.uint64(path) * _GOLDEN))
         value = peak = 1.0
         deepest = 0.0
-        total = squares = 0.0
+        average = squares = 0.0
         low, high = np.inf, -np.inf
         drawn = 0
         position = 0
@@ -129,9 +126,9 @@ def draw_paths(
                 position = int(_uniform(state) * n)
             if value > 0.0:
                 drawn += 1
-                distance = returns[position] - centre
-                total += distance
-                squares += distance * distance
+                distance = returns[position] - average
+                average += distance / drawn
+                squares += distance * (returns[position] - average)
                 low = min(low, returns[position])
                 high = max(high, returns[position])
                 value = max(value * (1.0 + returns[position]), 0.0)
@@ -143,9 +140,8 @@ def draw_paths(
         outcomes[0, path] = value
         outcomes[1, path] = deepest
         outcomes[2, path] = np.nan
-        variance = (squares - total * total / drawn) / (drawn - 1) if drawn > 1 else 0.0
-        if variance > 0.0 and high - low > ROUNDING * (1.0 + max(abs(low), abs(high))):
-            outcomes[2, path] = (centre + total / drawn) / math.sqrt(variance) * math.sqrt(periods_per_year)
+        if drawn > 1 and high - low > ROUNDING * (1.0 + max(abs(low), abs(high))):
+            outcomes[2, path] = average / math.sqrt(squares / (drawn - 1)) * math.sqrt(periods_per_year)
 
 
 @kernel

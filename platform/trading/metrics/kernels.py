@@ -135,7 +135,7 @@ def benchmark_metrics(
         for i in range(n):
             covariance += (ours[i] - our_mean) * (theirs[i] - their_mean)
         covariance /= n - 1
-        beta = covariance / their_deviation**2
+        beta = covariance / (their_deviation * their_deviation)
         rate = period_rate(risk_free, periods_per_year)
         alpha = (our_mean - rate) - beta * (their_mean - rate)
         out[0] = (1.0 + alpha) ** periods_per_year - 1.0
@@ -250,7 +250,8 @@ def standard_deviation(x: Floats) -> float:
     total = 0.0
     low = high = x[0]
     for i in range(x.size):
-        total += (x[i] - average) ** 2
+        distance = x[i] - average
+        total += distance * distance
         low = min(low, x[i])
         high = max(high, x[i])
     if high - low <= ROUNDING * (1.0 + max(abs(low), abs(high))):
@@ -313,8 +314,8 @@ def _write_tail(returns: Floats, out: Floats) -> None:
     above = returns[k] if k + 1 == returns.size else np.inf
     for i in range(k + 1, returns.size):
         above = min(above, returns[i])
-    out[VAR] = -100.0 * (returns[k] + (position - k) * (above - returns[k]))
-    out[CVAR] = -100.0 * lowest / (k + 1)
+    out[VAR] = 0.0 - 100.0 * (returns[k] + (position - k) * (above - returns[k]))
+    out[CVAR] = 0.0 - 100.0 * lowest / (k + 1)
 
 
 @kernel
@@ -367,7 +368,7 @@ def _write_ratios(returns: Floats, periods_per_year: float, rate: float, out: Fl
     out[VOLATILITY] = 100.0 * deviation * root
     if deviation > 0.0:
         second /= n
-        out[SKEW] = third / n / second**1.5
-        out[KURTOSIS] = fourth / n / second**2 - 3.0
+        out[SKEW] = third / n / (second * math.sqrt(second))
+        out[KURTOSIS] = fourth / n / (second * second) - 3.0
         out[SHARPE] = (average - rate) / deviation * root
         out[PSR] = probabilistic_sharpe((average - rate) / deviation, 0.0, out[SKEW], out[KURTOSIS], n)

@@ -81,7 +81,8 @@ def deflated_sharpes(
     squares = 0.0
     for i in range(sharpe.size):
         if np.isfinite(sharpe[i]):
-            squares += (sharpe[i] - total / trials) ** 2
+            distance = sharpe[i] - total / trials
+            squares += distance * distance
     variance = squares / (trials - 1.0) if trials > 1 else np.nan
     for i in range(sharpe.size):
         out[i] = deflated_sharpe(sharpe[i], skew[i], kurtosis[i], n_returns[i], periods_per_year, trials, variance)

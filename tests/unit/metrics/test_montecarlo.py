@@ -69,7 +69,7 @@ def test_outcomes_are_those_of_the_paths(returns, seed):
         values = curves[:, path]
         assert deepest[path] == pytest.approx(-drawdowns(values).min())
         drawn = values[1:] / values[:-1] - 1
-        if np.ptp(drawn) > 1e-9:
+        if np.ptp(drawn) > 1e-6:
             assert sharpe[path] == pytest.approx(drawn.mean() / drawn.std(ddof=1) * np.sqrt(252), rel=1e-6, abs=1e-6)
 
 
@@ -90,11 +90,11 @@ def test_blocks_keep_returns_in_their_order_and_end_in_a_circle():
 
 
 def test_blocks_have_the_mean_length_asked_for():
-    returns = np.linspace(0.0, 0.5, 2000)
-    curves, _ = paths_of(returns, 0.1, 5, 50)
+    returns = np.linspace(0.0, 0.5, 200)
+    curves, _ = paths_of(returns, 0.1, 5, 200)
     source = np.abs((curves[1:] / curves[:-1] - 1)[..., None] - returns).argmin(axis=-1)
-    jumps = (source[1:] != (source[:-1] + 1) % 2000).mean()
-    assert jumps == pytest.approx(0.1, abs=0.005)
+    jumps = (source[1:] != (source[:-1] + 1) % 200).mean()
+    assert jumps == pytest.approx(0.1 * 199 / 200, abs=0.006)
 
 
 def test_independent_draws_have_mean_and_spread_of_the_source():
