@@ -4,6 +4,7 @@ import csv
 import gzip
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -84,7 +85,7 @@ def read_factor_file(path: Path) -> list[FactorRow]:
                 continue
             rows.append(_factor_row(cells, f"{path}:{line}"))
     rows.sort(key=lambda row: row.date)
-    for one, following in zip(rows, rows[1:], strict=False):
+    for one, following in pairwise(rows):
         if one.date == following.date:
             raise FactorError(f"{path}: {one.date} has two rows; a day has one factor.")
     return rows

@@ -45,21 +45,27 @@ def find_gaps(records: Records, interval: int, instrument: Instrument) -> list[R
 
 
 def count_missing(before: Times, after: Times, interval: int, instrument: Instrument) -> Times:
-    """Return how many bars the calendar has strictly between the open times `before` and `after`, pair by pair."""
+    """Return how many bars the calendar has strictly between the open times `before` and `after`, pair by pair.
+
+    Bars are expected wherever the grid on which `before` lies (every full hour, or every half past) meets a session.
+    """
+    missing: Times
     if interval >= WEEK:
-        return np.maximum((after - before + interval // 2) // interval - 1, 0)
+        missing = np.maximum((after - before + interval // 2) // interval - 1, 0)
+        return missing
     if interval >= DAY:
         first, last = session_days(before, instrument), session_days(after, instrument)
         days = trading_days(int(first.min()), int(last.max()), instrument.calendar)
         between = np.searchsorted(days, last, "left") - np.searchsorted(days, first, "right")
-        return np.maximum(between, 0) // (interval // DAY)
+        missing = np.maximum(between, 0) // (interval // DAY)
+        return missing
     opens, closes = sessions(int(before.min()), int(after.max()), instrument.calendar)
+    phases, counts = np.unique(before % interval, return_counts=True)
+    opens = opens - (opens - phases[np.argmax(counts)]) % interval
     bars_before = np.concatenate([[0], np.cumsum(-((opens - closes) // interval))])
-    return np.maximum(
-        _count_before(after, opens, closes, bars_before, interval)
-        - _count_before(before + 1, opens, closes, bars_before, interval),
-        0,
-    )
+    from_start = [_count_before(times, opens, closes, bars_before, interval) for times in (before + 1, after)]
+    missing = np.maximum(from_start[1] - from_start[0], 0)
+    return missing
 
 
 def _count_before(times: Times, opens: Times, closes: Times, bars_before: Times, interval: int) -> Times:
@@ -67,7 +73,8 @@ def _count_before(times: Times, opens: Times, closes: Times, bars_before: Times,
     session = np.searchsorted(opens, times, side="right") - 1
     inside = np.maximum(session, 0)
     into = -((opens[inside] - np.minimum(times, closes[inside])) // interval)
-    return np.where(session < 0, 0, bars_before[inside] + into)
+    counts: Times = np.where(session < 0, 0, bars_before[inside] + into)
+    return counts
 
 
 def sessions(start: int, end: int, calendar: str) -> tuple[Times, Times]:
@@ -99,6 +106,12 @@ def trading_days(first: int, last: int, calendar: str) -> Times:
     return labels[(labels >= first) & (labels <= last)]
 
 
+def check_calendar(calendar: str) -> None:
+    """Raise CalendarError unless there is a session calendar of that name."""
+    if calendar not in ("24x7", "24x5"):
+        _exchange(calendar, 2020, 2020)
+
+
 def regular_hours(times: Times, instrument: Instrument) -> NDArray[np.bool_]:
     """Return which of the bar open times lie in a session of the instrument's calendar."""
     if times.size == 0:
@@ -111,8 +124,8 @@ def regular_hours(times: Times, instrument: Instrument) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=8)
 def _exchange(calendar: str, first_year: int, last_year: int) -> Any:
-    import exchange_calendars
-    from exchange_calendars.errors import InvalidCalendarName
+    import exchange_calendars  # type: ignore[import-untyped]
+    from exchange_calendars.errors import InvalidCalendarName  # type: ignore[import-untyped]
 
     try:
         return exchange_calendars.get_calendar(calendar, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
@@ -135,5 +148,3 @@ def _year(day: int) -> int:
 
 def _text(time: Any) -> str:
     return (_EPOCH + timedelta(seconds=int(time) // SECOND)).strftime("%Y-%m-%d %H:%M")
-
-

@@ -17,7 +17,7 @@ class InstrumentNotFound(LookupError):
 def shipped_instruments() -> dict[str, Instrument]:
     """Return the shipped instruments by id, in the order of `catalogue.toml`."""
     entries = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    return {id: Instrument(id=id, **fields) for id, fields in entries.items()}
+    return {name: Instrument(id=name, **fields) for name, fields in entries.items()}
 
 
 def instrument_not_found(instrument_id: str) -> InstrumentNotFound:

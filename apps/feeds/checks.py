@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.feeds.records import PRICES, Kind, Reason, Records, Reject
+from apps.feeds.records import COLUMNS, PRICES, Kind, Reason, Records, Reject
 
 MAX_JUMP_SIGMAS = 100.0
-"""How many robust standard deviations of a bar's return a price may jump and come back before it is held to be wrong."""
+"""How many robust standard deviations of a bar's return a price may leave and come back without being held wrong."""
 
 _SETTLES_IN = 3  # records: a new level that holds for this long is a level, not a bad price
 _LEAST_RETURNS = 30  # fewer say nothing about what is usual
@@ -50,14 +50,8 @@ def _drop(records: Records, findings: Findings, rejects: list[Reject]) -> Record
     return records.select(~bad) if bad.any() else records
 
 
-def _detail(detail: str, records: Records, row: int) -> str:
-    return detail.format(**dict(zip(_names(records.kind), records.values[:, row].tolist(), strict=True)))
-
-
-def _names(kind: Kind) -> tuple[str, ...]:
-    from apps.feeds.records import COLUMNS
-
-    return COLUMNS[kind]
+def _detail(detail: str, records: Records, row: int | np.signedinteger) -> str:
+    return detail.format(**dict(zip(COLUMNS[records.kind], records.values[:, row].tolist(), strict=True)))
 
 
 def _check_numbers(records: Records, columns_read: Sequence[str]) -> Findings:
@@ -87,7 +81,7 @@ def _check_numbers(records: Records, columns_read: Sequence[str]) -> Findings:
 
 
 def _all_plain(records: Records, prices: Sequence[str], amount: str | None) -> bool:
-    """Whether every price is positive and finite and every volume finite and not negative: the usual case, told fast."""
+    """Whether all prices are positive and finite and all volumes finite and not negative: the usual case, told fast."""
     if len(records) == 0:
         return True
     block = records.values[: len(prices)]
@@ -190,8 +184,16 @@ def _check_jumps(records: Records, columns_read: Sequence[str], sigmas: float) -
         body_high, body_low = np.maximum(opened, close), np.minimum(opened, close)
         findings += [
             (_spikes(logs, sigmas), Reason.JUMP, f"{side}close {{{side}close}} leaves and comes back by more than"),
-            (high > body_high * np.exp(bound), Reason.JUMP, f"{side}high {{{side}high}} is off open and close by more than"),
-            (low < body_low * np.exp(-bound), Reason.JUMP, f"{side}low {{{side}low}} is off open and close by more than"),
+            (
+                high > body_high * np.exp(bound),
+                Reason.JUMP,
+                f"{side}high {{{side}high}} is off open and close by more than",
+            ),
+            (
+                low < body_low * np.exp(-bound),
+                Reason.JUMP,
+                f"{side}low {{{side}low}} is off open and close by more than",
+            ),
         ]
     return [(mask, reason, f"{detail} {sigmas:g} sigmas") for mask, reason, detail in findings]
 

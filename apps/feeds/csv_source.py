@@ -78,7 +78,7 @@ class CsvReader:
         if form is None and rows:
             raise LayoutError(
                 f"{self.path}: cannot read the time {self._time_text(rows[0])!r}. Known forms: 2007-01-31T21:00:00Z, "
-                f"2007-01-31 21:00, 2007.01.31 21:00, 20070131 210000, dates alone, and epoch numbers in s, ms, us or ns."
+                f"2007-01-31 21:00, 2007.01.31 21:00, 20070131 210000, dates, and epoch numbers in s, ms, us or ns."
             )
         self.form = form or TimeForm("iso")
         self.zone = self.zones[1] if self.form.dates_only else self.zones[0]
@@ -207,9 +207,7 @@ class CsvReader:
         if time is None:
             raise ValueError(f"{self._time_text(cells)!r} is not a time")
         found = self.layout.values
-        return time, [
-            _number(cells[found[name]]) if name in found else np.nan for name in COLUMNS[self.layout.kind]
-        ]
+        return time, [_number(cells[found[name]]) if name in found else np.nan for name in COLUMNS[self.layout.kind]]
 
     def _join(self, parts: list[Columns]) -> Source:
         width = len(COLUMNS[self.layout.kind])

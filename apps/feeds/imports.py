@@ -10,7 +10,6 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
-from banyan.timescale import ensure_partitions
 from django.db import connections, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest, Least
@@ -24,6 +23,7 @@ from apps.feeds.models import Import, Instrument, QuarantinedRecord, Series
 from apps.feeds.records import COLUMNS, FileReport, Kind, Reason, Records, Reject
 from apps.feeds.rows import ALIAS, Rows, delete_rows, read_rows, table_of, to_moment, write_rows
 from apps.feeds.series import find_series, only_writer
+from banyan.timescale import ensure_partitions
 from trading.intervals import MICROSECOND
 
 BATCH_ROWS = 100_000
@@ -106,16 +106,25 @@ def import_file(
         return _write(record, records, report, options.replace, written)
 
 
-def store_rows(series: Series, path: str, rows: Rows) -> Outcome:
-    """Make `rows` the truth in the series: add what is missing and replace what differs. `path` says where from."""
+def store_resampled(
+    instrument: Instrument, kind: Kind, source: str, interval: int, rows: Rows, *, replace: bool
+) -> Outcome:
+    """Store bars that were made of stored bars at the interval called `source`.
+
+    They take the place of bars made before. Where the series holds bars of a file, those stay, and new ones that differ
+    go to quarantine, unless `replace`. Raises SeriesBusy.
+    """
+    series = find_series(instrument, kind, interval)
+    path = f"resampled from {source}"
+    digest = hashlib.sha256(path.encode()).hexdigest()
+    replace = replace or not series.imports.exclude(path__startswith="resampled from ").exists()
     with only_writer(series):
-        digest = hashlib.sha256(f"rows of {path}".encode()).hexdigest()
         record, _ = Import.objects.update_or_create(
             series=series, digest=digest, defaults={"path": path, "status": Import.Status.RUNNING}
         )
-        records = Records(Kind(series.kind), rows.time, rows.values, np.arange(1, len(rows) + 1))
+        records = Records(kind, rows.time, rows.values, np.arange(1, len(rows) + 1))
         report = FileReport(path, rows_read=len(rows), rows_good=len(rows))
-        return _write(record, records, report, replace=True, written=lambda rows: None)
+        return _write(record, records, report, replace, lambda _: None)
 
 
 def _write(
@@ -166,9 +175,7 @@ def _write_batches(
         yield from _side_by_side([batches[:half], batches[half:]], write)
 
 
-def _side_by_side(
-    lanes: list[list[NDArray[np.int64]]], write: Callable[[NDArray[np.int64]], int]
-) -> Iterator[int]:
+def _side_by_side(lanes: list[list[NDArray[np.int64]]], write: Callable[[NDArray[np.int64]], int]) -> Iterator[int]:
     """Write each lane's batches on a connection of its own, since indexing takes the server a processor for each."""
     finished: SimpleQueue[int] = SimpleQueue()
     stop = threading.Event()

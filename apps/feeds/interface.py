@@ -24,12 +24,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-def get_instrument(instrument_id: str, *, use_database: bool = True) -> Instrument:
+def get_instrument(instrument_id: str, *, database: bool = True) -> Instrument:
     """Return the instrument "VENUE:SYMBOL": the database's own, else the shipped one. Raises InstrumentNotFound.
 
-    With `use_database=False`, or where Django is not set up, only the shipped instruments are known.
+    With `database=False`, or where Django is not set up, only the shipped instruments are known.
     """
-    if use_database and _django_is_ready():
+    if database and _django_is_ready():
         from apps.feeds.series import stored_instrument
 
         stored = stored_instrument(instrument_id)
@@ -69,8 +69,8 @@ def data_hash(bars: Bars) -> str:
     """Return 64 hex digits (SHA-256) over kind, interval, times and all columns: equal data, equal hash."""
     kind, values = from_bars(bars)
     digest = hashlib.sha256(f"{kind}:{bars.interval}:{len(bars)}".encode())
-    digest.update(np.ascontiguousarray(bars.time, np.int64))
-    digest.update(values)
+    digest.update(np.ascontiguousarray(bars.time, np.int64).data)
+    digest.update(values.data)
     return digest.hexdigest()
 
 

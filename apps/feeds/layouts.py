@@ -65,8 +65,8 @@ def find_layout(names: Sequence[str], where: str, kinds: Sequence[Kind]) -> Layo
             return Layout(kind, normal, time, found)
     wanted = " or ".join(_WANTED[kind] for kind in kinds)
     raise LayoutError(
-        f"{where}: found the columns {', '.join(names)}, but need a time and {wanted}. Name them in order with --columns "
-        f"('{IGNORED}' for one to leave out)."
+        f"{where}: found the columns {', '.join(names)}, but need a time and {wanted}. Name them in order with "
+        f"--columns ('{IGNORED}' for one to leave out)."
     )
 
 

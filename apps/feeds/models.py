@@ -6,12 +6,12 @@ transaction; a trigger moves the versions of all series when someone else change
 
 import uuid
 
-from banyan.timescale import TimePartitionField
 from django.core.exceptions import ValidationError
 from django.db import models
 
 import trading.instruments
 from apps.feeds.records import Kind, Reason
+from banyan.timescale import TimePartitionField
 from trading.intervals import format_interval
 from trading.sessions import ZoneError, find_zone
 
@@ -109,6 +109,8 @@ class Series(models.Model):
         constraints = [models.UniqueConstraint(fields=["instrument", "kind", "interval"], name="one_series_of_a_kind")]
 
     def __str__(self) -> str:
+        if self.interval == 0:
+            return f"{self.instrument_id} ticks"
         return f"{self.instrument_id} {format_interval(self.interval)} {self.kind}"
 
 
@@ -123,7 +125,9 @@ class Import(models.Model):
 
     series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="imports")
     path = models.TextField()
-    digest = models.CharField(max_length=64, help_text="SHA-256 of the file and of the options that change its meaning.")
+    digest = models.CharField(
+        max_length=64, help_text="SHA-256 of the file and of the options that change its meaning."
+    )
     status = models.CharField(max_length=8, choices=Status, default=Status.RUNNING)
     started = models.DateTimeField(auto_now=True)
     finished = models.DateTimeField(null=True)

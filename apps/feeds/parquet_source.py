@@ -47,9 +47,7 @@ def read_parquet(
     return Source(records, rejects, table.num_rows, tuple(layout.values))
 
 
-def _parquet_times(
-    column: Any, path: Path, rejects: list[Reject]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], bool]:
+def _parquet_times(column: Any, path: Path, rejects: list[Reject]) -> tuple[NDArray[np.int64], NDArray[np.bool_], bool]:
     """Return times in ns, which are UTC, and whether they are dates; empty ones are added to `rejects`."""
     import pyarrow as pa
 

@@ -10,6 +10,7 @@ from apps.feeds.adjustments import ADJUST, Adjust, Factors, adjust_bars
 from apps.feeds.cache import cached_rows
 from apps.feeds.models import Factor, Instrument, Series
 from apps.feeds.records import Kind, NoData, to_bars
+from apps.feeds.rows import Rows, read_rows
 from apps.feeds.series import find_instrument
 from trading.bars import Bars
 from trading.intervals import format_interval, parse_interval
@@ -19,15 +20,33 @@ Moment = str | int | date | datetime | np.datetime64 | None
 
 def read_stored_bars(instrument_id: str, interval: str | int, start: Moment, end: Moment, adjust: Adjust) -> Bars:
     """Return the stored bars with open times in [start, end); see `apps.feeds.interface.read_bars`."""
-    nanoseconds = parse_interval(interval) if isinstance(interval, str) else int(interval)
     if adjust not in ADJUST:
         raise ValueError(f"adjust is one of {', '.join(ADJUST)}, not {adjust!r}.")
+    series, rows = _find(instrument_id, interval, start, end)
+    bars = to_bars(Kind(series.kind), rows.time, rows.values, series.interval)
+    if adjust == "none":
+        return bars
+    return adjust_bars(bars, stored_factors(series.instrument), series.instrument.as_instrument(), adjust)
+
+
+def find_rows(instrument_id: str, interval: str | int, start: Moment, end: Moment) -> tuple[Kind, Rows]:
+    """Return the kind and the stored rows with times in [start, end), as they were traded; "tick" is for ticks.
+
+    Raises InstrumentNotFound, NoData and ValueError.
+    """
+    series, rows = _find(instrument_id, interval, start, end)
+    return Kind(series.kind), rows
+
+
+def _find(instrument_id: str, interval: str | int, start: Moment, end: Moment) -> tuple[Series, Rows]:
     first, stop = parse_moment(start), parse_moment(end)
+    ticks = interval in ("tick", 0)
+    nanoseconds = 0 if ticks else parse_interval(interval) if isinstance(interval, str) else int(interval)
     try:
         instrument = find_instrument(instrument_id)
         series = (
-            Series.objects.filter(instrument=instrument, interval=nanoseconds, rows__gt=0)
-            .exclude(kind=Kind.TICKS.value)
+            Series.objects.select_related("instrument")
+            .filter(instrument=instrument, interval=nanoseconds, rows__gt=0)
             .order_by("-kind")  # quotes before bars
             .first()
         )
@@ -35,24 +54,27 @@ def read_stored_bars(instrument_id: str, interval: str | int, start: Moment, end
         raise NoData("the database has no tables yet: run `manage.py migrate`, then import data.") from error
     if series is None:
         raise _no_series(instrument, nanoseconds)
-    rows = cached_rows(series)
-    low = 0 if first is None else int(np.searchsorted(rows.time, first))
-    high = len(rows) if stop is None else int(np.searchsorted(rows.time, stop))
-    if high <= low:
+    if ticks:
+        rows = read_rows(series, first, stop)
+    else:
+        rows = cached_rows(series)
+        low = 0 if first is None else int(np.searchsorted(rows.time, first))
+        high = len(rows) if stop is None else int(np.searchsorted(rows.time, stop))
+        rows = rows.select(slice(low, max(low, high)))
+    if not len(rows):
         raise NoData(
-            f"no {series} from {start} to {end}: they are stored from {series.first:%Y-%m-%d %H:%M} to "
-            f"{series.last:%Y-%m-%d %H:%M} UTC."
+            f"no {series} from {start or 'the first'} to {end or 'the last'}: they are stored from "
+            f"{series.first:%Y-%m-%d %H:%M} to {series.last:%Y-%m-%d %H:%M} UTC."
         )
-    bars = to_bars(Kind(series.kind), rows.time[low:high], rows.values[:, low:high], nanoseconds)
-    if adjust == "none":
-        return bars
-    return adjust_bars(bars, stored_factors(instrument), instrument.as_instrument(), adjust)
+    return series, rows
 
 
 def stored_factors(instrument: Instrument) -> Factors:
     """Return the instrument's adjustment factors, oldest first."""
     rows = list(
-        Factor.objects.filter(instrument=instrument).order_by("date").values_list("date", "price_factor", "split_factor")
+        Factor.objects.filter(instrument=instrument)
+        .order_by("date")
+        .values_list("date", "price_factor", "split_factor")
     )
     return Factors(
         np.array([day for day, _, _ in rows], "datetime64[D]").astype(np.int64),

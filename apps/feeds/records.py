@@ -133,16 +133,17 @@ class FileReport:
 
 def to_bars(kind: Kind, time: NDArray[np.int64], values: NDArray[np.float64], interval: int) -> Bars:
     """Return the columns of `kind` (bars or quotes) as `Bars`; a volume column that is all nan is None."""
-    volume = None if values.shape[1] == 0 or np.isnan(values[-1, 0]) and np.isnan(values[-1]).all() else values[-1]
+    volume = None if values.shape[1] == 0 or (np.isnan(values[-1, 0]) and np.isnan(values[-1]).all()) else values[-1]
     if kind is Kind.BARS:
         return Bars(time, values[0], values[1], values[2], values[3], volume, interval=interval)
     bid, ask = values[0:4], values[4:8]
     mid = 0.5 * (bid + ask)
-    return Bars(time, *mid, volume, *bid, *ask, interval=interval)
+    columns = dict(zip(OHLC + BID + ASK, (*mid, *bid, *ask), strict=True))
+    return Bars(time, volume=volume, interval=interval, **columns)
 
 
 def from_bars(bars: Bars) -> tuple[Kind, NDArray[np.float64]]:
-    """Return the kind of `bars` and its columns as one float64 array of shape (columns, n); the inverse of `to_bars`."""
+    """Return the kind of `bars` and its columns as one float64 array of shape (columns, n): undoes `to_bars`."""
     kind = Kind.QUOTES if bars.is_quotes else Kind.BARS
     none = np.full(len(bars), np.nan)
     columns = [getattr(bars, name) for name in COLUMNS[kind]]

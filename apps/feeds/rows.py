@@ -72,7 +72,7 @@ def write_rows(kind: Kind, series_id: int, rows: Rows) -> None:
     """Add rows to the table of `kind`; call it in a transaction. Raises IntegrityError where one is there already."""
     names = ["series_id", "time", *(["sequence"] if rows.sequence is not None else []), *COLUMNS[kind]]
     block = _copy_block(kind, series_id, rows, names)
-    view = memoryview(block).cast("B")
+    view = block.data
     statement = f"COPY {_TABLES[kind]._meta.db_table} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)"
     with connections[ALIAS].cursor() as cursor:
         _announce(cursor)

@@ -52,7 +52,7 @@ def read_lines(path: Path, numbers: set[int]) -> dict[int, str]:
         file.seek(0)
         if magic == b"PAR1" or not numbers:
             return found
-        stream = gzip.open(file) if magic[:2] == b"\x1f\x8b" else file  # type: ignore[arg-type]  # noqa: SIM115
+        stream = gzip.open(file) if magic[:2] == b"\x1f\x8b" else file  # noqa: SIM115
         last = max(numbers)
         for number, line in enumerate(stream, start=1):
             if number in numbers:
@@ -78,6 +78,8 @@ def _chunks(file: BinaryIO, magic: bytes, path: Path, progress: Progress | None)
             yield rest + block[:cut]
             rest = block[cut:]
     except (EOFError, gzip.BadGzipFile) as error:
-        raise LayoutError(f"{path}: the gzip file is damaged or cut short ({error}). Nothing was read from it.") from error
+        raise LayoutError(
+            f"{path}: the gzip file is damaged or cut short ({error}). Nothing was read from it."
+        ) from error
     if rest:
         yield rest + b"\n"

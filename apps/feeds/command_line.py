@@ -1,0 +1,160 @@
+"""What the commands of market data share: errors without a traceback, progress, and output for scripts."""
+
+import json
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Never
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError, ProgrammingError
+
+from apps.feeds.checks import MAX_JUMP_SIGMAS
+from apps.feeds.imports import Options, Outcome, Progress, import_file
+from apps.feeds.records import Kind, NoData
+from apps.feeds.series import SeriesBusy, find_instrument
+
+_EXPECTED = (ValueError, LookupError, OSError, NoData, SeriesBusy)
+
+
+class FeedsCommand(BaseCommand):
+    """A command whose anticipated errors end it with one line and exit code 1."""
+
+    requires_system_checks = ()
+    description = ""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Return a parser whose help keeps the description's lines."""
+        return super().create_parser(
+            prog_name, subcommand, formatter_class=RawDescriptionHelpFormatter, epilog=self.description, **kwargs
+        )
+
+    def run(self, options: dict[str, Any]) -> None:
+        """Do what the command is for."""
+        raise NotImplementedError
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command and turn anticipated errors into CommandError."""
+        try:
+            self.run(options)
+        except (ProgrammingError, OperationalError) as error:
+            _refuse_database(error)
+        except CommandError:
+            raise
+        except KeyError:
+            raise  # a bug, though it is a LookupError
+        except _EXPECTED as error:
+            raise CommandError(str(error)) from error
+
+    def say(self, text: str) -> None:
+        """Write one line."""
+        self.stdout.write(text)
+
+    def say_json(self, value: Any) -> None:
+        """Write a value as JSON."""
+        self.stdout.write(json.dumps(value, indent=2, default=str))
+
+
+def _refuse_database(error: Exception) -> Never:
+    text = str(error).strip().splitlines()[0]
+    if "does not exist" in text:
+        raise CommandError(f"the database has no tables yet: run `manage.py migrate` first. ({text})") from error
+    raise CommandError(f"the database cannot be used: {text}") from error
+
+
+@contextmanager
+def progress_bar(path: Path, quiet: bool) -> Iterator[Progress]:
+    """Show how far a file is, on a terminal only; give the function to tell it."""
+    from tqdm import tqdm
+
+    with tqdm(total=None, desc=path.name, unit="%", disable=True if quiet else None, leave=False) as bar:
+        bar.bar_format = "{desc} {percentage:3.0f}% |{bar}| {elapsed}"
+
+        def advance(step: int, total: int) -> None:
+            bar.total = total
+            bar.update(step)
+
+        yield advance
+
+
+def add_import_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments that imports of bars and of ticks share."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV, gzipped CSV or Parquet")
+    parser.add_argument("--instrument", required=True, metavar="ID", help="VENUE:SYMBOL, such as OANDA:EURUSD")
+    parser.add_argument(
+        "--tz",
+        metavar="ZONE",
+        help="zone of times written without an offset (default: UTC; for dates without a clock time the instrument's)",
+    )
+    parser.add_argument("--columns", metavar="A,B,…", help="names of the columns in order; - leaves one out")
+    parser.add_argument("--max-jump-sigmas", type=float, default=MAX_JUMP_SIGMAS, metavar="X", help=_JUMP_HELP)
+    parser.add_argument("--replace", action="store_true", help="where stored rows differ, the file is the truth")
+    parser.add_argument("--strict", action="store_true", help="exit with 2 when a row went to quarantine")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+
+
+_JUMP_HELP = "how many robust sigmas a price may leave and come back (default: %(default)g; inf: any)"
+
+
+def import_files(command: FeedsCommand, options: dict[str, Any], interval: int, kinds: tuple[Kind, ...]) -> None:
+    """Import each file in turn and say what became of it."""
+    columns = options["columns"]
+    settings = Options(
+        tz=options["tz"],
+        columns=None if columns is None else tuple(name.strip() for name in columns.split(",")),
+        max_jump_sigmas=options["max_jump_sigmas"],
+        replace=options["replace"],
+    )
+    if not settings.max_jump_sigmas > 0:
+        raise CommandError(f"--max-jump-sigmas must be positive, not {settings.max_jump_sigmas}.")
+    instrument = find_instrument(options["instrument"])
+    outcomes = []
+    for path in options["files"]:
+        with progress_bar(path, quiet=options["json"]) as progress:
+            outcome = import_file(path, instrument, interval, kinds, settings, progress)
+        outcomes.append(outcome)
+        if not options["json"]:
+            say_outcome(command, outcome)
+    if options["json"]:
+        command.say_json([outcome_as_json(outcome) for outcome in outcomes])
+    if options["strict"] and any(outcome.rows_quarantined for outcome in outcomes):
+        raise CommandError("rows went to quarantine: see `manage.py quarantine show`.", returncode=2)
+
+
+def say_outcome(command: FeedsCommand, outcome: Outcome) -> None:
+    """Write what an import did: counts of good rows and of quarantined ones by reason."""
+    if outcome.was_done:
+        command.say(f"{Path(outcome.path).name}: imported before, nothing to do ({outcome.rows_good:,} rows).")
+        return
+    counts = [f"{outcome.rows_added:,} added"]
+    if outcome.rows_replaced:
+        counts.append(f"{outcome.rows_replaced:,} replaced")
+    if outcome.rows_present:
+        counts.append(f"{outcome.rows_present:,} there already")
+    command.say(
+        f"{Path(outcome.path).name}: {outcome.rows_read:,} rows read into {outcome.series}: {', '.join(counts)}."
+    )
+    if outcome.rows_quarantined:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in outcome.reasons.items() if reason != "gap")
+        command.say(f"  {outcome.rows_quarantined:,} in quarantine: {reasons} (`manage.py quarantine show`)")
+    if outcome.reasons.get("gap"):
+        command.say(
+            f"  {outcome.reasons['gap']:,} gaps noted against the calendar {outcome.series.instrument.calendar}"
+        )
+
+
+def outcome_as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return what an import did, for scripts."""
+    return {
+        "file": outcome.path,
+        "series": str(outcome.series),
+        "imported_before": outcome.was_done,
+        "rows_read": outcome.rows_read,
+        "rows_good": outcome.rows_good,
+        "rows_added": outcome.rows_added,
+        "rows_replaced": outcome.rows_replaced,
+        "rows_present": outcome.rows_present,
+        "rows_quarantined": outcome.rows_quarantined,
+        "reasons": outcome.reasons,
+    }
