@@ -15,28 +15,46 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(slots=False)
+class _Deferred:
+    """A field that may be given as a function without arguments, which is called when it is first asked for."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            raise AttributeError(self._name)  # so that the dataclass sees a field without a default
+        value = instance.__dict__[self._name]
+        if callable(value):
+            value = instance.__dict__[self._name] = value()
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self._name] = value
+
+
+@dataclass(kw_only=True)
 class Result:
     """One backtest: its books, its curves, its metrics, and what was run.
 
-    `time` (int64, ns UTC) holds the close of each of the n bars of the run's time axis; `equity` and `exposure` (gross
-    notional over equity) are float64 arrays of the same length, marked at those closes. `fill_records` and
-    `trade_records` are structured arrays of `trading.ledger.FILL_DTYPE` and `TRADE_DTYPE`. `benchmark` is the value of
-    the starting cash held in the benchmark, of length n, or None. `manifest` says what was run: strategy, code hash,
-    data hash, parameters, options, engine version and environment.
+    `equity` and `exposure` (gross notional over equity) are float64 arrays of length n, marked at the closes of the run's
+    n bars; `time` (int64, ns UTC) holds those closes. `fill_records` and `trade_records` are structured arrays of
+    `trading.ledger.FILL_DTYPE` and `TRADE_DTYPE`. `benchmark` is the value of the starting cash held in the benchmark,
+    of length n, or None. `manifest` says what was run: strategy, code hash, data hash, parameters, options, engine
+    version and environment. `time`, `exposure` and `manifest` may be given as functions that make them when asked for.
     """
 
     strategy: str
     params: dict[str, Any]
     channels: tuple[str, ...]
     bars: tuple[Bars, ...]
-    time: NDArray[np.int64]
     equity: NDArray[np.float64]
-    exposure: NDArray[np.float64]
     fill_records: NDArray[Any]
     trade_records: NDArray[Any]
     metrics: dict[str, Any]
-    manifest: dict[str, Any]
+    time: NDArray[np.int64] = _Deferred()  # type: ignore[assignment]
+    exposure: NDArray[np.float64] = _Deferred()  # type: ignore[assignment]
+    manifest: dict[str, Any] = _Deferred()  # type: ignore[assignment]
     benchmark: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = field(default=())
 

@@ -65,3 +65,12 @@ def kernel(function: Callable[..., Any]) -> Any:
     every process. `kernel.py_func` is the plain Python function, the oracle in tests.
     """
     return njit(cache=True, nogil=True, error_model="numpy")(function)
+
+
+def inner_kernel(function: Callable[..., Any]) -> Any:
+    """Compile as `kernel` does a function that neither makes nor returns arrays, to be called from other kernels.
+
+    Its arrays are kept alive by whoever called the outermost kernel, so no references are counted: with the thirty
+    arrays of a market and an account that counting would cost more than the work itself.
+    """
+    return njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)

@@ -24,6 +24,7 @@ FILL_DTYPE = np.dtype(
         ("slippage", np.float64),  # cost against the untouched quote, account currency, >= 0
         ("position", np.float64),  # lots held after the fill, signed
         ("cash", np.float64),  # account cash after the fill
+        ("swap", np.float64),  # paid on this channel since the start of the run, account currency
         ("reason", np.int64),  # index into REASONS
     ],
     align=True,
@@ -34,7 +35,7 @@ TRADE_DTYPE = np.dtype(
         ("channel", np.int64),
         ("quantity", np.float64),  # lots, largest held, signed: long > 0
         ("entry_bar", np.int64),
-        ("exit_bar", np.int64),  # the last bar where the trade is still open
+        ("exit_bar", np.int64),  # of the last exit fill; the last bar while it is open
         ("entry_time", np.int64),  # ns UTC
         ("exit_time", np.int64),
         ("entry_price", np.float64),  # average over all entries

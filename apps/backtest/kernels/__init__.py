@@ -1,0 +1,1 @@
+"""The loops that fuse a strategy with the kernels of `trading`."""

@@ -1,0 +1,179 @@
+"""One run: from prepared bars and bound parameters to fills and a curve."""
+
+import math
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.backtest.kernels import several, single
+from apps.backtest.kernels.books_after import mark_curve, outgrows_margin
+from apps.backtest.kernels.flips import crossings, trade_flips
+from apps.backtest.kernels.market import Specs
+from apps.backtest.market import Prepared
+from apps.backtest.options import Options, sizing_of
+from apps.backtest.specialise import specialise
+from apps.signals.interface import Strategy, strategy_errors
+from trading.books import TICKETS, Desk, open_desk
+from trading.costs import Costs
+from trading.orders import Rules
+from trading.sizing import ALL_IN, EQUAL, FIXED_LOTS, KELLY, PERCENT, RISK, VOLATILITY, WEIGHTS, Sizing
+
+_RULES = {
+    "all-in": ALL_IN,
+    "weights": WEIGHTS,
+    "equal": EQUAL,
+    "percent": PERCENT,
+    "lots": FIXED_LOTS,
+    "risk": RISK,
+    "vol": VOLATILITY,
+    "kelly": KELLY,
+}
+_PERCENTAGES = ("percent", "risk", "vol")
+
+
+class ChannelsError(ValueError):
+    """The strategy takes another number of channels than it was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run leaves: the desk as it is at the end, the curve (float64[T]) and the seconds that the loop took."""
+
+    desk: Desk
+    equity: NDArray[np.float64]
+    seconds: float
+
+    @property
+    def fills(self) -> Any:
+        """The fills, structured array of FILL_DTYPE."""
+        return self.desk.fills[: int(self.desk.account["n_fills"][0])]
+
+
+def rules_of(options: Options, sizing: str, channels: int) -> Rules:
+    """Return the options as the numbers that the kernels take; `sizing` is the sizing to use, as in the options."""
+    name, number = sizing_of(sizing)
+    return Rules(
+        costs=Costs(
+            options.fee_bps / 1e4,
+            options.fee_per_share,
+            options.fee_per_lot,
+            options.fee_minimum,
+            options.spread / 2.0,
+            options.slippage_bps / 1e4,
+            options.slippage_fixed,
+            options.slippage_volume,
+            options.volume_cap,
+        ),
+        sizing=Sizing(_RULES[name], number / 100.0 if name in _PERCENTAGES else number, channels),
+        size_at_decision=int(options.size_at == "decision"),
+        fill_at_close=int(options.fill == "close"),
+        band=float(options.rebalance),
+        margin_call=float(options.margin_call),
+        hedging=int(options.accounting == "hedging"),
+    )
+
+
+def check_channels(strategy: Strategy, prepared: Prepared) -> None:
+    """Raise ChannelsError if the strategy does not take the number of channels that there are."""
+    given = len(prepared.channels)
+    if strategy.channels is not None and strategy.channels != given:
+        raise ChannelsError(
+            f"{strategy.name} trades {strategy.channels} channel{'s' * (strategy.channels != 1)}, "
+            f"it was given {given}: {', '.join(prepared.channels[:5])}{' …' * (given > 5)}"
+        )
+
+
+def simulate(strategy: Strategy, params: Any, prepared: Prepared, options: Options) -> Run:
+    """Return the run of a compiled strategy. Raises ChannelsError, and StrategyError for what goes wrong inside it."""
+    check_channels(strategy, prepared)
+    rules = rules_of(options, options.sizing or strategy.sizing, len(prepared.channels))
+    specs = prepared.specs(options)
+    with strategy_errors(strategy.source):
+        if can_flip(strategy, prepared, options):
+            run = _flip(strategy, params, prepared, options, rules, specs)
+            if run is not None:
+                return run
+        return _loop(strategy, params, prepared, options, rules, specs)
+
+
+def can_flip(strategy: Strategy, prepared: Prepared, options: Options) -> bool:
+    """Tell whether a run trades only where a weight changes, so that the rest of its bars need no event loop."""
+    return (
+        options.engine == "auto"
+        and len(prepared.channels) == 1
+        and strategy.channels == 1
+        and gives_weights(strategy)
+        and math.isnan(options.rebalance)
+        and options.swap_long_pct == 0.0
+        and options.swap_short_pct == 0.0
+        and options.volume_cap == 0.0
+    )
+
+
+def gives_weights(strategy: Strategy) -> bool:
+    """Tell whether a strategy's `on_bar` is declared to return a number: a weight, entered at market."""
+    function = getattr(strategy.on_bar, "py_func", strategy.on_bar)
+    return function.__annotations__.get("return") in (float, "float")
+
+
+def swap_rates(options: Options) -> tuple[float, float]:
+    """Return the shares of notional that a long and a short position pay a day."""
+    return options.swap_long_pct / 100.0 / 365.0, options.swap_short_pct / 100.0 / 365.0
+
+
+def _flip(
+    strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs
+) -> Run | None:
+    market = prepared.market
+    rows = market.close.shape[0]
+    begun = perf_counter()
+    at, weights = flips_of(strategy, params, prepared)
+    desk = open_desk(options.cash, 1, 1, at.size + 1)
+    trade_flips(market, desk, specs, rules, at, weights)
+    fills = desk.fills[: int(desk.account["n_fills"][0])]
+    if outgrows_margin(market, specs, fills, options.cash, rules.margin_call):
+        return None
+    equity = np.empty(rows)
+    mark_curve(market, specs, fills, options.cash, equity)
+    return Run(desk, equity, perf_counter() - begun)
+
+
+def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the rows at which the strategy's weight changes, and the weights from there on."""
+    market = prepared.market
+    rows = market.close.shape[0]
+    at, weights = np.empty(rows, np.int64), np.empty(rows)
+    if strategy.lines is not None:
+        lines = strategy.lines
+        close = market.close.reshape(-1)
+        fast, slow = np.empty(rows), np.empty(rows)
+        lines.columns(close, getattr(params, lines.fast), fast)
+        lines.columns(close, getattr(params, lines.slow), slow)
+        count = crossings(fast, slow, lines.below(strategy, params), np.empty(rows + 8, np.uint8), at, weights)
+    else:
+        loop = specialise(single.flips, strategy)
+        count = loop(market, strategy.init(params, 1), params, at, weights)
+    return at[:count], weights[:count]
+
+
+def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs) -> Run:
+    market = prepared.market
+    rows, channels = market.close.shape
+    loop = specialise(single.events if strategy.channels == 1 else several.events, strategy)
+    capacity = min(2 * rows * channels, 1_000_000) + 16 * channels
+    while True:
+        desk = open_desk(options.cash, channels, TICKETS if rules.hedging else 1, capacity)
+        equity = np.empty(rows)
+        state = strategy.init(params, channels)
+        begun = perf_counter()
+        loop(market, (state, params), desk, specs, rules, swap_rates(options), equity, (0, rows))
+        seconds = perf_counter() - begun
+        needed = int(desk.account["n_fills"][0])
+        if needed <= capacity:
+            return Run(desk, equity, seconds)
+        capacity = needed
+
+

@@ -1,0 +1,88 @@
+"""Backtests, in one import: `run` one, or `sweep` over parameters. No database and no Django is needed.
+
+    from apps.backtest.interface import run, sweep
+
+    r = run("sma_cross", bars, params={"fast": 20, "slow": 50}, cash=100_000, fee_bps=5)
+    s = sweep("sma_cross", bars, grid={"fast": range(5, 25), "slow": range(30, 221, 10)})
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from apps.backtest.engine import ChannelsError
+from apps.backtest.bars_input import BarsError
+from apps.backtest.market import CurrencyError, Prepared, prepare
+from apps.backtest.options import OptionError, Options
+from apps.backtest.result import Result
+from apps.backtest.running import run_prepared
+from apps.backtest.sweep import Sweep, sweep_prepared
+from apps.signals.interface import Strategy, get_strategy
+from trading.instruments import Instrument
+
+__all__ = [
+    "BarsError",
+    "ChannelsError",
+    "CurrencyError",
+    "OptionError",
+    "Options",
+    "Prepared",
+    "Result",
+    "Sweep",
+    "prepare",
+    "run",
+    "sweep",
+]
+
+
+def run(
+    strategy: str | Strategy,
+    bars: Any,
+    *,
+    params: Mapping[str, Any] | None = None,
+    instruments: Instrument | Mapping[str, Instrument] | None = None,
+    benchmark: Any = None,
+    conversion: Mapping[str, Any] | None = None,
+    interval: str | None = None,
+    **options: Any,
+) -> Result:
+    """Run a strategy over bars and return its fills, trades, curves and metrics.
+
+    `strategy` is a name, "path/to/file.py:name" or a Strategy. `bars` are Bars, a DataFrame or a dict of arrays with open,
+    high, low, close[, volume] or bid_*/ask_* (and a time column or DatetimeIndex: each bar's OPEN time, UTC), or a dict of
+    those by instrument; without times each bar counts as a day, or as `interval` ("1m"). `instruments` gives ticks,
+    lots, currency and session; without, quantities are fractions. `benchmark` is bars to compare with, `conversion` bars
+    by currency: its price in the account's. Everything else is a field of `Options` (cash, fee_bps, fill, sizing …).
+
+    Raises OptionError, StrategyParameterError, UnknownStrategyError, StrategyError, ChannelsError, BarsError, CurrencyError.
+    """
+    chosen = Options.of(options)
+    known = get_strategy(strategy) if isinstance(strategy, str) else strategy
+    bound = known.bind(**(params or {}))
+    prepared = prepare(bars, chosen, instruments=instruments, conversion=conversion, interval=interval)
+    return run_prepared(known, bound, prepared, chosen, benchmark)
+
+
+def sweep(
+    strategy: str | Strategy,
+    bars: Any,
+    *,
+    grid: Mapping[str, Iterable[Any]],
+    params: Mapping[str, Any] | None = None,
+    rank: str = "sharpe",
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    instruments: Instrument | Mapping[str, Instrument] | None = None,
+    conversion: Mapping[str, Any] | None = None,
+    interval: str | None = None,
+    **options: Any,
+) -> Sweep:
+    """Run a strategy with every combination of the grid's values and return one row of metrics for each.
+
+    `grid` gives values by parameter, `params` the ones that stay. `rank` is the metric that orders the table. `workers`
+    is the number of cores to use (default: all). `progress(done, total)` is called as combinations finish. All else,
+    and what is raised, as in `run`; a `rank` that is no metric raises OptionError.
+    """
+    chosen = Options.of(options)
+    known = get_strategy(strategy) if isinstance(strategy, str) else strategy
+    prepared = prepare(bars, chosen, instruments=instruments, conversion=conversion, interval=interval)
+    return sweep_prepared(known, prepared, chosen, grid, dict(params or {}), rank, workers, progress)

@@ -1,0 +1,76 @@
+"""What happens to an account between the strategy's calls: swap, marks, margin calls, rebalancing."""
+
+from typing import Any
+
+import numpy as np
+
+from apps.backtest.kernels.market import Market, Specs, conversion_of, spec_of
+from trading.books import At, Desk, Spec, charge_swap
+from trading.compiled import inner_kernel
+from trading.matching import liquidate
+from trading.orders import Place, Rules, refresh_live
+from trading.targets import GTC, MARKET
+
+
+@inner_kernel
+def marked(cash: float, quantity: float, price: float, per_price: float) -> float:
+    """Return equity: cash and a position at `price`; `per_price` is account currency per lot and unit of price."""
+    return cash + quantity * (price * per_price)
+
+
+@inner_kernel
+def pay_swap(desk: Desk, market: Market, specs: Specs, rates: tuple[float, float], t: int) -> None:
+    """Charge the days between rows t - 1 and t on every position, at the last close; `rates` are (long, short) a day."""
+    day = np.searchsorted(market.day_ends, t)
+    days = market.day_numbers[day] - market.day_numbers[day - 1]
+    for i in range(desk.books.size):
+        at = At(i, t, market.time[t] + market.row_interval - market.intervals[i], conversion_of(market, t - 1, i))
+        charge_swap(desk, at, spec_of(specs, i), market.close[t - 1, i], rates, days)
+
+
+@inner_kernel
+def call_margin(desk: Desk, place: Place, spec: Spec, rules: Rules) -> None:
+    """Close what a channel holds because the account can no longer carry it."""
+    liquidate(desk, place, spec, rules)
+    account = desk.account[0]
+    account.n_margin_calls += 1
+    if account.cash <= 0.0:
+        account.ruined = 1
+
+
+@inner_kernel
+def rebalance(desk: Desk, i: int, drift: float, rules: Rules) -> bool:
+    """Give channel i a market order back to its weight if it has drifted out of the band; tell whether it did."""
+    book = desk.books[i]
+    if book.working or desk.account[0].ruined or not abs(drift) > rules.band:
+        return False
+    ticket = desk.tickets[i, 0]
+    book.working = 1
+    book.kind = MARKET
+    book.value = book.weight
+    book.side = 0
+    book.goal = np.nan
+    book.stop_loss = ticket.stop_loss
+    book.take_profit = ticket.take_profit
+    book.trail = ticket.trail
+    book.time_in_force = GTC
+    book.day = -1
+    refresh_live(desk, i)
+    return True
+
+
+@inner_kernel
+def equity_at(desk: Desk, market: Market, specs: Specs, prices: Any, t: int) -> tuple[float, float]:
+    """Return (equity, margin held) of the account with every position at `prices[t]`, or at the last close before."""
+    equity = desk.account[0].cash
+    margin = 0.0
+    for i in range(desk.books.size):
+        quantity = desk.books[i].quantity
+        if quantity != 0.0:
+            price = prices[t, i]
+            if not price == price and t > 0:
+                price = market.close[t - 1, i]
+            value = quantity * (price * (specs.contract_size[i] * conversion_of(market, t, i)))
+            equity += value
+            margin += abs(value) * specs.margin_rate[i]
+    return equity, margin

@@ -1,0 +1,266 @@
+"""What follows from a run's fills: the curve, the exposure, the round trips."""
+
+from typing import Any
+
+import numpy as np
+
+from apps.backtest.kernels.account import marked
+from apps.backtest.kernels.market import Market, Specs, conversion_of
+from trading.compiled import inner_kernel, kernel
+from trading.ledger import TRADE_DTYPE
+
+
+@inner_kernel
+def mark_curve(market: Market, specs: Specs, fills: Any, cash: float, equity: Any) -> None:
+    """Write one channel's equity at every close into float64[T], from its fills; `cash` is what it started with.
+
+    A bar counts with what was held at its close. Swap is not in it: runs with swap are marked by the event loop.
+    """
+    closes = market.close.reshape(market.close.size)
+    per_price = specs.contract_size[0]
+    held = 0.0
+    first = 0
+    for k in range(fills.size + 1):
+        last = fills[k].bar if k < fills.size else closes.size
+        if held == 0.0:
+            equity[first:last] = cash
+        elif market.conversion.size > 0:
+            for t in range(first, last):
+                equity[t] = marked(cash, held, closes[t], per_price * conversion_of(market, t, 0))
+        else:
+            for t in range(first, last):
+                equity[t] = marked(cash, held, closes[t], per_price)
+        if k < fills.size:
+            cash, held, first = fills[k].cash, fills[k].position, last
+
+
+@inner_kernel
+def mark_rows(market: Market, specs: Specs, fills: Any, cash: float, rows: Any, equity: Any) -> None:
+    """Write one channel's equity at the closes of `rows` (rising) into float64[rows], bit for bit as `mark_curve`."""
+    per_price = specs.contract_size[0]
+    held = 0.0
+    k = 0
+    for j in range(rows.size):
+        t = rows[j]
+        while k < fills.size and fills[k].bar <= t:
+            cash, held = fills[k].cash, fills[k].position
+            k += 1
+        if held == 0.0:
+            equity[j] = cash
+        else:
+            equity[j] = marked(cash, held, market.close[t, 0], per_price * conversion_of(market, t, 0))
+
+
+@inner_kernel
+def outgrows_margin(market: Market, specs: Specs, fills: Any, cash: float, margin_call: float) -> bool:
+    """Tell whether one channel's equity ever falls to where the event loop would have called margin."""
+    per_price = specs.contract_size[0] * specs.margin_rate[0]
+    called = 0
+    for k in range(fills.size):
+        held, cash = fills[k].position, fills[k].cash
+        notional = held * fills[k].price * specs.contract_size[0]
+        if held == 0.0 or (cash >= -1e-9 * notional and specs.margin_rate[0] <= 1.0 and margin_call < 0.99):
+            continue  # a long position that is paid for
+        last = fills[k + 1].bar if k + 1 < fills.size else market.close.shape[0]
+        for t in range(fills[k].bar, last):
+            conversion = conversion_of(market, t, 0)
+            value = marked(cash, held, market.close[t, 0], specs.contract_size[0] * conversion)
+            margin = abs(held) * (market.close[t, 0] * (per_price * conversion))
+            called += (value < margin_call * margin) | (value <= 0.0)
+    return called > 0
+
+
+@kernel
+def time_in_market(market: Market, specs: Specs, fills: Any, equity: Any) -> tuple[float, float]:
+    """Return the percentages of one or several channels' bars at whose close anything was held, and the mean exposure.
+
+    The mean is of gross notional over equity, over all closes; the second is nan where `equity` is empty (not asked for).
+    """
+    rows, channels = market.close.shape
+    held = np.zeros(channels)
+    count, first, open_channels = 0, 0, 0
+    total = 0.0
+    for k in range(fills.size + 1):
+        last = fills[k].bar if k < fills.size else rows
+        if open_channels > 0 and last > first:
+            count += last - first
+            if equity.size > 0:
+                total += _exposure_between(market, specs, held, equity, first, last)
+        if k < fills.size:
+            fill = fills[k]
+            open_channels += int(fill.position != 0.0) - int(held[fill.channel] != 0.0)
+            held[fill.channel] = fill.position
+            first = last
+    return 100.0 * count / rows, 100.0 * total / rows if equity.size > 0 else np.nan
+
+
+@inner_kernel
+def _exposure_between(market: Market, specs: Specs, held: Any, equity: Any, first: int, last: int) -> float:
+    total = 0.0
+    for i in range(held.size):
+        if held[i] == 0.0:
+            continue
+        lots = abs(held[i]) * specs.contract_size[i]
+        for t in range(first, last):
+            gross = lots * (market.close[t, i] * conversion_of(market, t, i))
+            total += gross / equity[t] if equity[t] > 0.0 else 0.0
+    return total
+
+
+@kernel
+def exposures(market: Market, specs: Specs, fills: Any, equity: Any, out: Any) -> None:
+    """Write gross notional over equity at every close into float64[T]."""
+    channels = market.close.shape[1]
+    held = np.zeros(channels)
+    holding = np.zeros(channels, np.int64)
+    count = 0
+    k = 0
+    for t in range(market.close.shape[0]):
+        if k < fills.size and fills[k].bar == t:
+            while k < fills.size and fills[k].bar == t:
+                held[fills[k].channel] = fills[k].position
+                k += 1
+            count = 0
+            for i in range(channels):
+                if held[i] != 0.0:
+                    holding[count] = i
+                    count += 1
+        gross = 0.0
+        for j in range(count):
+            i = holding[j]
+            gross += abs(held[i]) * (market.close[t, i] * (specs.contract_size[i] * conversion_of(market, t, i)))
+        out[t] = gross / equity[t] if equity[t] > 0.0 else np.nan
+
+
+@inner_kernel
+def traded_notional(market: Market, specs: Specs, fills: Any) -> float:
+    """Return the sum of all fills' notional, in account currency."""
+    total = 0.0
+    for k in range(fills.size):
+        fill = fills[k]
+        i = fill.channel
+        total += abs(fill.quantity) * fill.price * specs.contract_size[i] * conversion_of(market, fill.bar, i)
+    return total
+
+
+@kernel
+def round_trips(market: Market, specs: Specs, fills: Any, swap_paid: Any, out: Any) -> int:
+    """Write the round trips of all channels into `out` (TRADE_DTYPE, one row for each fill is enough); return how many.
+
+    A round trip begins where a channel's position leaves zero or changes its sign, and ends where it does so again. Closed
+    ones come in the order of their closing, then those that are still open, marked at the last close. `swap_paid` is
+    float64[N]: what each channel paid in all.
+    """
+    channels = market.close.shape[1]
+    open_trades = np.zeros(channels, TRADE_DTYPE)
+    bought = np.zeros((channels, 4))  # lots entered, their value in price, lots left, their value in price
+    swaps = np.zeros(channels)
+    count = 0
+    for k in range(fills.size):
+        fill = fills[k]
+        i = fill.channel
+        per_price = specs.contract_size[i] * conversion_of(market, fill.bar, i)
+        before = fill.position - fill.quantity
+        if abs(before) < 1e-12 * abs(fill.quantity):
+            before = 0.0
+        closed = 0.0
+        if before * fill.quantity < 0.0:
+            closed = -before if before * fill.position <= 0.0 else fill.quantity
+        share = closed / fill.quantity
+        trade = open_trades[i]
+        if closed != 0.0:
+            _leave(trade, bought[i], fill, closed, share, per_price)
+            if before * fill.position <= 0.0:
+                trade["pnl"] -= fill.swap - swaps[i]
+                _finish(trade, bought[i], fill, out[count])
+                count += 1
+        if share < 1.0:
+            if before * fill.position <= 0.0:
+                _begin(trade, bought[i], fill)
+                swaps[i] = fill.swap
+            _enter(trade, bought[i], fill, 1.0 - share, per_price)
+    last = market.close.shape[0] - 1
+    for i in range(channels):
+        if bought[i, 0] != 0.0:
+            open_trades[i]["pnl"] -= swap_paid[i] - swaps[i]
+            _mark_open(open_trades[i], bought[i], market, specs, i)
+            _copy(open_trades[i], out[count])
+            count += 1
+    return count
+
+
+@inner_kernel
+def _begin(trade: Any, sums: Any, fill: Any) -> None:
+    sums[:] = 0.0
+    trade["channel"] = fill.channel
+    trade["quantity"] = 0.0
+    trade["entry_bar"] = fill.bar
+    trade["entry_time"] = fill.time
+    trade["pnl"] = 0.0
+    trade["fees"] = 0.0
+    trade["return"] = 0.0
+    trade["is_open"] = 0
+
+
+@inner_kernel
+def _enter(trade: Any, sums: Any, fill: Any, share: float, per_price: float) -> None:
+    lots = fill.quantity * share
+    sums[0] += lots
+    sums[1] += lots * fill.price
+    trade["pnl"] -= lots * fill.price * per_price + fill.fee * share
+    trade["fees"] += fill.fee * share
+    trade["return"] += abs(lots * fill.price * per_price)
+    if abs(fill.position) > abs(trade["quantity"]):
+        trade["quantity"] = fill.position
+
+
+@inner_kernel
+def _leave(trade: Any, sums: Any, fill: Any, lots: float, share: float, per_price: float) -> None:
+    sums[2] -= lots
+    sums[3] -= lots * fill.price
+    trade["pnl"] -= lots * fill.price * per_price + fill.fee * share
+    trade["fees"] += fill.fee * share
+
+
+@inner_kernel
+def _finish(trade: Any, sums: Any, fill: Any, out: Any) -> None:
+    trade["exit_bar"] = fill.bar
+    trade["exit_time"] = fill.time
+    trade["entry_price"] = sums[1] / sums[0]
+    trade["exit_price"] = sums[3] / sums[2]
+    trade["return"] = trade["pnl"] / trade["return"]
+    trade["exit_reason"] = fill.reason
+    _copy(trade, out)
+    sums[:] = 0.0
+
+
+@inner_kernel
+def _copy(trade: Any, out: Any) -> None:
+    out["channel"] = trade["channel"]
+    out["quantity"] = trade["quantity"]
+    out["entry_bar"] = trade["entry_bar"]
+    out["exit_bar"] = trade["exit_bar"]
+    out["entry_time"] = trade["entry_time"]
+    out["exit_time"] = trade["exit_time"]
+    out["entry_price"] = trade["entry_price"]
+    out["exit_price"] = trade["exit_price"]
+    out["pnl"] = trade["pnl"]
+    out["fees"] = trade["fees"]
+    out["return"] = trade["return"]
+    out["exit_reason"] = trade["exit_reason"]
+    out["is_open"] = trade["is_open"]
+
+
+@inner_kernel
+def _mark_open(trade: Any, sums: Any, market: Market, specs: Specs, i: int) -> None:
+    last = market.close.shape[0] - 1
+    price = market.close[last, i]
+    left = sums[0] - sums[2]
+    trade["pnl"] += left * price * specs.contract_size[i] * conversion_of(market, last, i)
+    trade["entry_price"] = sums[1] / sums[0]
+    trade["exit_bar"] = last
+    trade["exit_time"] = market.time[last] + market.row_interval
+    trade["exit_price"] = price
+    trade["return"] = trade["pnl"] / trade["return"]
+    trade["exit_reason"] = 0
+    trade["is_open"] = 1

@@ -1,0 +1,155 @@
+"""The fast path for strategies that only flip a weight: find the flips, trade them, mark what lies between.
+
+It gives the same bits as the event loop, which tests hold it to, because it books through the same kernels; it only
+leaves out the bars on which nothing can happen.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from apps.backtest.kernels.market import Market, Specs, quote_of, spec_of
+from apps.backtest.kernels.opinions import as_target
+from trading.books import Desk
+from trading.compiled import inner_kernel
+from trading.costs import fee_of, taker_price
+from trading.ledger import TARGET
+from trading.matching import at_close, at_open, fill_market
+from trading.orders import Rules, accept, goal_of
+from trading.sizing import RISK, Holding
+from trading.targets import WEIGHT
+
+
+@inner_kernel
+def crossings(fast: Any, slow: Any, below: float, above: Any, rows: Any, weights: Any) -> int:
+    """Write where "fast is above slow" changes into `rows` and the weight from there on into `weights`; return how many.
+
+    The weight is 1 above and `below` elsewhere; rows where either line is nan give no opinion. `above` is scratch,
+    uint8[T + 8]. Lines are compared in one pass, and only words of eight rows that hold a change are looked into.
+    """
+    size = fast.size
+    begin = 0
+    while begin < size and (fast[begin] != fast[begin] or slow[begin] != slow[begin]):
+        begin += 1
+    if begin == size:
+        return 0
+    unknown = 0
+    for t in range(begin, size):
+        above[t] = fast[t] > slow[t]
+        unknown += (fast[t] != fast[t]) | (slow[t] != slow[t])
+    if unknown > 0:
+        _carry_over(fast, slow, above, begin)
+    state = above[begin]
+    rows[0] = begin
+    weights[0] = 1.0 if state else below
+    count = 1
+    first = begin - begin % 8
+    above[first:begin] = state
+    last = size + (-size) % 8
+    above[size:last] = above[size - 1]
+    words = above[first:last].view(np.uint64)
+    for k in range(words.size):
+        if words[k] == (np.uint64(0x0101010101010101) if state else np.uint64(0)):
+            continue
+        for t in range(first + 8 * k, first + 8 * k + 8):
+            if above[t] != state:
+                state = above[t]
+                rows[count] = t
+                weights[count] = 1.0 if state else below
+                count += 1
+    return count
+
+
+@inner_kernel
+def _carry_over(fast: Any, slow: Any, above: Any, begin: int) -> None:
+    for t in range(begin + 1, fast.size):
+        if fast[t] != fast[t] or slow[t] != slow[t]:
+            above[t] = above[t - 1]
+
+
+@inner_kernel
+def trade_flips(market: Market, desk: Desk, specs: Specs, rules: Rules, rows: Any, weights: Any) -> None:
+    """Trade each weight at the next open, or at its own close, as the event loop would."""
+    if _is_plain(market, specs, rules):
+        _trade_plain(market, desk, specs, rules, rows, weights)
+        return
+    spec = spec_of(specs, 0)
+    last = market.close.shape[0] - 1
+    for k in range(rows.size):
+        t = rows[k]
+        accept(desk, at_close(quote_of(market, t, 0, rules)), spec, rules, as_target(weights[k]))
+        if rules.fill_at_close:
+            fill_market(desk, at_close(quote_of(market, t, 0, rules)), spec, rules, 0)
+        elif t < last:
+            fill_market(desk, at_open(quote_of(market, t + 1, 0, rules)), spec, rules, 0)
+
+
+@inner_kernel
+def _is_plain(market: Market, specs: Specs, rules: Rules) -> bool:
+    """Tell whether every order is sized and filled from nothing but a price, cash and the position."""
+    return bool(
+        market.conversion.size == 0
+        and specs.exact[0] == 0
+        and specs.lot_step[0] == 0.0
+        and not rules.size_at_decision
+        and rules.sizing.rule < RISK
+        and rules.costs.slip_volume == 0.0
+    )
+
+
+@inner_kernel
+def _trade_plain(market: Market, desk: Desk, specs: Specs, rules: Rules, rows: Any, weights: Any) -> None:
+    """Do what `accept` and `fill_market` come to on a plain market, with cash and position in registers."""
+    account, fills = desk.account[0], desk.fills
+    spec, costs = spec_of(specs, 0), rules.costs
+    quoted = market.ask_open.size > 0
+    prices = market.close if rules.fill_at_close else market.open
+    asks = market.ask_close if rules.fill_at_close else market.ask_open
+    bids = market.bid_close if rules.fill_at_close else market.bid_open
+    lag = 0 if rules.fill_at_close else 1
+    delay = market.row_interval - (0 if rules.fill_at_close else market.intervals[0])
+    per_price = spec.contract_size * 1.0
+    cash, held, count, fees = account.cash, 0.0, 0, account.fees
+    for k in range(rows.size):
+        t = rows[k] + lag
+        if t >= market.close.shape[0]:
+            break
+        ask = asks[t, 0] if quoted else prices[t, 0] + costs.half_spread
+        bid = bids[t, 0] if quoted else prices[t, 0] - costs.half_spread
+        goal, reduced = 0.0, False
+        if weights[k] != 0.0:
+            lot_value = taker_price(costs, ask, 1, 0.0, spec.tick_size) * per_price
+            holding = Holding(cash + held * lot_value, held, lot_value, np.nan, np.nan, 0.0)
+            goal, reduced = goal_of(rules, spec, holding, WEIGHT, weights[k], 0.0)
+            if goal < held:
+                account.n_reduced += int(reduced)
+                lot_value = taker_price(costs, bid, -1, 0.0, spec.tick_size) * per_price
+                holding = Holding(cash + held * lot_value, held, lot_value, np.nan, np.nan, 0.0)
+                goal, reduced = goal_of(rules, spec, holding, WEIGHT, weights[k], 0.0)
+                goal = min(goal, held)
+        account.n_reduced += int(reduced)
+        lots = goal - held
+        if lots == 0.0:
+            continue
+        quote = ask if lots > 0.0 else bid
+        price = taker_price(costs, quote, 1 if lots > 0.0 else -1, 0.0, spec.tick_size)
+        amount = lots * (price * per_price)
+        fee = fee_of(costs, abs(amount), abs(lots), spec.contract_size)
+        cash = cash - amount - fee
+        fees += fee
+        held += lots
+        row = fills[count]
+        row.bar = t
+        row.time = market.time[t] + delay
+        row.channel = 0
+        row.quantity = lots
+        row.price = price
+        row.fee = fee
+        row.slippage = abs(lots * (price - quote) * per_price)
+        row.position = held
+        row.cash = cash
+        row.swap = 0.0
+        row.reason = TARGET
+        count += 1
+    account.cash, account.fees, account.n_fills = cash, fees, count
+    desk.books[0].quantity = held

@@ -1,0 +1,149 @@
+"""The bars of a run as the loops read them: T rows of closes, N channels."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trading.books import At, Desk, Spec
+from trading.compiled import inner_kernel
+from trading.matching import expire
+from trading.orders import Quote, Rules
+from trading.sizing import VOLATILITY
+from trading.targets import GTC
+
+VOLATILITY_BARS = 60  # how far back the volatility sizing looks
+
+
+class Market(NamedTuple):
+    """Prices as C-contiguous float64[T, N]; columns that a run does not have are of shape (0, 0).
+
+    A row is a close time: row t closes at `time[t] + row_interval`, ns UTC, and channel i's bar opened `intervals[i]`
+    before that. `fresh[t, i]` is 0 where channel i has no bar at row t and the row repeats its last close; prices are
+    nan before its first. `day_ends` is the last row of each session day and `day_numbers` that day's date, in days since
+    the epoch.
+    """
+
+    time: Any  # int64[T]
+    row_interval: int
+    intervals: Any  # int64[N]
+    day_ends: Any  # int64[D]
+    day_numbers: Any  # int64[D]
+    open: Any
+    high: Any
+    low: Any
+    close: Any
+    volume: Any
+    ask_open: Any
+    ask_high: Any
+    ask_low: Any
+    ask_close: Any
+    bid_open: Any
+    bid_high: Any
+    bid_low: Any
+    bid_close: Any
+    conversion: Any  # account currency per unit of quote currency
+    fresh: Any  # uint8[T, N]
+    bars_per_year: float
+
+
+class Specs(NamedTuple):
+    """The instruments of all channels: the fields of `Spec`, float64[N] (exact: int64[N])."""
+
+    tick_size: Any
+    lot_step: Any
+    lot_min: Any
+    contract_size: Any
+    margin_rate: Any
+    exact: Any
+
+
+@inner_kernel
+def spec_of(specs: Specs, i: int) -> Spec:
+    """Return channel i's instrument."""
+    return Spec(
+        specs.tick_size[i],
+        specs.lot_step[i],
+        specs.lot_min[i],
+        specs.contract_size[i],
+        specs.margin_rate[i],
+        specs.exact[i],
+    )
+
+
+@inner_kernel
+def conversion_of(market: Market, t: int, i: int) -> float:
+    """Return what one unit of channel i's quote currency is worth in account currency at row t."""
+    if market.conversion.size == 0:
+        return 1.0
+    return float(market.conversion[t, i])
+
+
+@inner_kernel
+def is_fresh(market: Market, t: int, i: int) -> bool:
+    """Tell whether channel i has a bar of its own at row t."""
+    return bool(market.fresh.size == 0 or market.fresh[t, i] != 0)
+
+
+@inner_kernel
+def quote_of(market: Market, t: int, i: int, rules: Rules) -> Quote:
+    """Return channel i's bar at row t on both sides."""
+    closed = market.time[t] + market.row_interval
+    at = At(i, t, closed - market.intervals[i], conversion_of(market, t, i))
+    volume = market.volume[t, i] if market.volume.size > 0 else np.nan
+    volatility = _volatility(market, t, i) if rules.sizing.rule == VOLATILITY else np.nan
+    if market.ask_open.size > 0:
+        return Quote(
+            at,
+            closed,
+            volume,
+            volatility,
+            market.ask_open[t, i],
+            market.ask_high[t, i],
+            market.ask_low[t, i],
+            market.ask_close[t, i],
+            market.bid_open[t, i],
+            market.bid_high[t, i],
+            market.bid_low[t, i],
+            market.bid_close[t, i],
+        )
+    half = rules.costs.half_spread
+    opened, high, low, close = market.open[t, i], market.high[t, i], market.low[t, i], market.close[t, i]
+    return Quote(
+        at,
+        closed,
+        volume,
+        volatility,
+        opened + half,
+        high + half,
+        low + half,
+        close + half,
+        opened - half,
+        high - half,
+        low - half,
+        close - half,
+    )
+
+
+@inner_kernel
+def expire_late(desk: Desk, market: Market, t: int, i: int) -> None:
+    """Cancel channel i's working order if its time is over before row t."""
+    book = desk.books[i]
+    if book.working and book.time_in_force != GTC:
+        closed = market.time[t] + market.row_interval
+        expire(desk, At(i, t, closed - market.intervals[i], 1.0), np.searchsorted(market.day_ends, t))
+
+
+@inner_kernel
+def _volatility(market: Market, t: int, i: int) -> float:
+    """Return the yearly standard deviation of the last log returns of channel i that were known when row t opened."""
+    count, total, squares = 0, 0.0, 0.0
+    for row in range(max(1, t - VOLATILITY_BARS), t):
+        step = np.log(market.close[row, i] / market.close[row - 1, i])
+        if step == step:
+            count += 1
+            total += step
+            squares += step * step
+    if count < VOLATILITY_BARS // 2:
+        return np.nan
+    variance = (squares - total * total / count) / (count - 1)
+    return np.sqrt(max(variance, 0.0) * market.bars_per_year)

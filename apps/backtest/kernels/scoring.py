@@ -1,0 +1,135 @@
+"""Runs that leave nothing but their metrics: what a sweep does for each combination."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from apps.backtest.kernels.books_after import (
+    mark_rows,
+    outgrows_margin,
+    round_trips,
+    time_in_market,
+    traded_notional,
+)
+from apps.backtest.kernels.flips import crossings, trade_flips
+from apps.backtest.kernels.market import Market, Specs
+from trading.books import ACCOUNT_DTYPE, BOOK_DTYPE, TICKET_DTYPE, Desk
+from trading.compiled import kernel
+from trading.ledger import FILL_DTYPE, TRADE_DTYPE
+from trading.metrics import CURVE_KEYS, TRADE_KEYS, curve_metrics, trade_metrics, turnover
+from trading.orders import Rules
+
+N_CURVE = len(CURVE_KEYS)
+N_TRADE = len(TRADE_KEYS)
+SCORE_KEYS = (*CURVE_KEYS, *TRADE_KEYS, "n_fills", "fees_paid", "exposure_pct", "turnover")
+N_SCORES = len(SCORE_KEYS)
+
+
+class Periods(NamedTuple):
+    """Of what values returns are taken, and how they are annualised."""
+
+    ends: Any  # int64[m]: rows whose closes are the values
+    times: Any  # int64[m + 1], ns UTC, the open of the first bar first
+    per_year: float
+    risk_free: float  # a year, as a fraction
+    cash: float
+
+
+@kernel
+def score(
+    market: Market, specs: Specs, fills: Any, swap_paid: Any, values: Any, periods: Periods, fees: float, out: Any
+) -> None:
+    """Write the metrics of one run into `out`, float64[N_SCORES] in the order of SCORE_KEYS.
+
+    `values` is float64[m + 1]: the starting cash and equity at each of the periods' ends.
+    """
+    trips = np.empty(fills.size + market.close.shape[1], TRADE_DTYPE)
+    count = round_trips(market, specs, fills, swap_paid, trips)
+    pnl, returns, held = np.empty(count), np.empty(count), np.empty(count)
+    closed = 0
+    for k in range(count):
+        if trips[k]["is_open"] == 0:
+            pnl[closed] = trips[k]["pnl"]
+            returns[closed] = trips[k]["return"]
+            held[closed] = trips[k]["exit_bar"] - trips[k]["entry_bar"]
+            closed += 1
+    curve_metrics(values, periods.times, periods.per_year, periods.risk_free, out[:N_CURVE])
+    trade_metrics(pnl[:closed], returns[:closed], held[:closed], out[N_CURVE : N_CURVE + N_TRADE])
+    in_market, _ = time_in_market(market, specs, fills, values[:0])
+    out[N_CURVE + N_TRADE] = fills.size
+    out[N_CURVE + N_TRADE + 1] = fees
+    out[N_CURVE + N_TRADE + 2] = in_market
+    out[N_CURVE + N_TRADE + 3] = turnover(traded_notional(market, specs, fills), values, periods.times)
+
+
+@kernel
+def _fresh_desk(cash: float, capacity: int) -> Desk:
+    desk = Desk(
+        np.zeros(1, ACCOUNT_DTYPE), np.zeros(1, BOOK_DTYPE), np.zeros((1, 1), TICKET_DTYPE), np.empty(capacity, FILL_DTYPE)
+    )
+    _reset(desk, cash)
+    return desk
+
+
+@kernel
+def _reset(desk: Desk, cash: float) -> None:
+    account, book, ticket = desk.account[0], desk.books[0], desk.tickets[0, 0]
+    account.cash = cash
+    account.equity = np.nan
+    account.fees = 0.0
+    account.closes = 0
+    account.return_sum = 0.0
+    account.return_squares = 0.0
+    account.n_fills = 0
+    book.quantity = 0.0
+    book.weight = np.nan
+    book.seen_value = np.nan
+    book.used_bar = -1
+    ticket.quantity = 0.0
+    ticket.stop_loss = np.nan
+    ticket.take_profit = np.nan
+    ticket.trail = np.nan
+    ticket.trail_stop = np.nan
+
+
+@kernel
+def score_flips(market: Market, specs: Specs, rules: Rules, periods: Periods, rows: Any, weights: Any, out: Any) -> bool:
+    """Write the metrics of a run that trades these flips into `out`; return False where margin calls need the event loop."""
+    desk = _fresh_desk(periods.cash, rows.size + 1)
+    return _score_flips(market, specs, rules, periods, desk, (rows, weights), out)
+
+
+@kernel
+def _score_flips(
+    market: Market, specs: Specs, rules: Rules, periods: Periods, desk: Desk, flips: Any, out: Any
+) -> bool:
+    trade_flips(market, desk, specs, rules, flips[0], flips[1])
+    fills = desk.fills[: desk.account[0].n_fills]
+    if outgrows_margin(market, specs, fills, periods.cash, rules.margin_call):
+        return False
+    values = np.empty(periods.ends.size + 1)
+    values[0] = periods.cash
+    mark_rows(market, specs, fills, periods.cash, periods.ends, values[1:])
+    score(market, specs, fills, np.zeros(1), values, periods, desk.account[0].fees, out)
+    return True
+
+
+@kernel
+def score_crossings(
+    market: Market, specs: Specs, rules: Rules, periods: Periods, lines: Any, pairs: Any, below: float, out: Any
+) -> int:
+    """Score every pair of lines, row by row of `out`, float64[pairs, N_SCORES]; return how many were done.
+
+    `lines` is float64[L, T], `pairs` int64[pairs, 2] of (fast, slow) rows of it. It stops early at a pair whose margin
+    calls need the event loop: the caller scores that one and goes on with the next.
+    """
+    size = market.close.shape[0]
+    rows, weights = np.empty(size, np.int64), np.empty(size)
+    above = np.empty(size + 8, np.uint8)
+    desk = _fresh_desk(periods.cash, size + 1)
+    for k in range(pairs.shape[0]):
+        count = crossings(lines[pairs[k, 0]], lines[pairs[k, 1]], below, above, rows, weights)
+        _reset(desk, periods.cash)
+        if not _score_flips(market, specs, rules, periods, desk, (rows[:count], weights[:count]), out[k]):
+            return k
+    return int(pairs.shape[0])

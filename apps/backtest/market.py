@@ -1,0 +1,206 @@
+"""The market of a run: bars of one or many channels laid side by side on one time axis."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.backtest.bars_input import PRICES, QUOTES, BarsError, read_channels
+from apps.backtest.kernels.market import Market, Specs
+from apps.backtest.options import Options
+from trading.bars import Bars
+from trading.compiled import kernel
+from trading.instruments import Instrument
+from trading.intervals import DAY
+from trading.metrics import periods_per_year
+from trading.sessions import observed_calendar, session_day_ends, session_days
+
+_NONE: NDArray[np.float64] = np.empty((0, 0))
+_ALL_FRESH: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
+
+
+class CurrencyError(ValueError):
+    """A channel's currency is not the account's, and no conversion was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a run reads: bars by channel, and the same as arrays for the loops. Made once, used by any number of runs."""
+
+    channels: tuple[str, ...]
+    instruments: tuple[Instrument, ...]
+    bars: tuple[Bars, ...]
+    market: Market
+    currency: str
+    calendar: str
+    periods_per_year: float
+
+    def close_times(self, rows: Any = slice(None)) -> NDArray[np.int64]:
+        """Return the close, ns UTC, of the given rows of the time axis."""
+        return np.asarray(self.market.time[rows] + self.market.row_interval)
+
+    def specs(self, options: Options) -> Specs:
+        """Return the instruments as arrays, with the margin rates that the account's leverage gives."""
+        each = self.instruments
+        step = np.array([instrument.lot_step for instrument in each])
+        tick = np.array([instrument.tick_size for instrument in each])
+        margin = np.array([max(instrument.margin_rate, 1.0 / options.leverage) for instrument in each])
+        return Specs(
+            tick,
+            step,
+            np.array([instrument.lot_min for instrument in each]),
+            np.array([instrument.contract_size for instrument in each]),
+            margin,
+            ((tick > 0.0) & (step > 0.0)).astype(np.int64),
+        )
+
+
+def prepare(
+    given: Any,
+    options: Options,
+    *,
+    instruments: Instrument | Mapping[str, Instrument] | None = None,
+    conversion: Mapping[str, Any] | None = None,
+    interval: str | int | None = None,
+) -> Prepared:
+    """Return bars as a market. `conversion` maps a currency to bars whose close is its price in account currency.
+
+    Raises BarsError for bars that cannot be traded on, CurrencyError where a conversion is missing.
+    """
+    channels = read_channels(given, interval)
+    kinds = _instruments(channels, instruments)
+    bars = tuple(channels.values())
+    currency = options.currency or kinds[0].currency
+    rows = _Axis.of(bars, kinds)
+    quoted = any(each.is_quotes for each in bars)
+    columns = {price: rows.lay([getattr(each, price) for each in bars], price) for price in PRICES}
+    quotes = {name: rows.lay(_both_sides(bars, name, options), name) if quoted else _NONE for name in QUOTES}
+    volumes = [each.volume for each in bars]
+    if options.volume_cap > 0.0 or options.slippage_volume > 0.0:
+        for name, volume in zip(channels, volumes, strict=True):
+            if volume is None or not np.isfinite(volume).all():
+                raise BarsError(f"{name}: volume_cap and slippage_volume need a volume in every bar")
+    volume = _NONE
+    if any(each is not None for each in volumes):
+        volume = rows.lay([np.full(len(b), np.nan) if b.volume is None else b.volume for b in bars], "volume")
+    calendar = kinds[0].calendar
+    if kinds[0].asset_class == "unknown":
+        calendar = observed_calendar(rows.time, kinds[0].time_zone, kinds[0].day_turn_minutes)
+    longest = max(each.interval for each in bars)
+    market = Market(
+        time=rows.time,
+        row_interval=rows.interval,
+        intervals=np.array([each.interval for each in bars], np.int64),
+        day_ends=rows.day_ends,
+        day_numbers=rows.day_numbers,
+        volume=volume,
+        conversion=_conversions(kinds, currency, conversion, rows),
+        fresh=rows.fresh,
+        bars_per_year=periods_per_year(calendar, longest, "bar") if longest < DAY else 252.0,
+        **columns,
+        **quotes,
+    )
+    return Prepared(
+        tuple(channels), kinds, bars, market, currency, calendar, periods_per_year(calendar, longest, options.returns)
+    )
+
+
+def _instruments(channels: Mapping[str, Bars], given: Any) -> tuple[Instrument, ...]:
+    if isinstance(given, Instrument):
+        return (given,) * len(channels)
+    known = dict(given or {})
+    return tuple(known.get(name) or Instrument(id=name) for name in channels)
+
+
+def _both_sides(bars: tuple[Bars, ...], name: str, options: Options) -> list[Any]:
+    half = options.spread / 2.0 if name.startswith("ask") else -options.spread / 2.0
+    return [
+        getattr(each, name) if each.is_quotes else getattr(each, name.partition("_")[2]) + half for each in bars
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """The rows that all channels share, and where each channel's bars lie on them."""
+
+    time: NDArray[np.int64]
+    interval: int
+    day_ends: NDArray[np.int64]
+    day_numbers: NDArray[np.int64]
+    places: tuple[NDArray[np.int64], ...] | None  # None: every channel has a bar at every row
+    fresh: Any
+
+    @classmethod
+    def of(cls, bars: tuple[Bars, ...], kinds: tuple[Instrument, ...]) -> "_Axis":
+        first = bars[0]
+        same = all(
+            each.interval == first.interval and (each.time is first.time or np.array_equal(each.time, first.time))
+            for each in bars[1:]
+        )
+        zone, turn = kinds[0].time_zone, kinds[0].day_turn_minutes
+        if same:
+            ends = session_day_ends(first.time, zone, turn)
+            return cls(first.time, first.interval, ends, session_days(first.time[ends], kinds[0]), None, _ALL_FRESH)
+        closes = [each.time + each.interval for each in bars]
+        time = np.unique(np.concatenate(closes))
+        places = tuple(np.searchsorted(time, each) for each in closes)
+        fresh = np.zeros((time.size, len(bars)), np.uint8)
+        for i, place in enumerate(places):
+            fresh[place, i] = 1
+        ends = session_day_ends(time - 1, zone, turn)
+        return cls(time, 0, ends, session_days(time[ends] - 1, kinds[0]), places, fresh)
+
+    def lay(self, columns: list[Any], name: str) -> NDArray[np.float64]:
+        """Return one column of all channels as float64[T, N]; closes go on where a channel has no bar, others are nan."""
+        if self.places is None:
+            if len(columns) == 1:
+                return np.ascontiguousarray(columns[0], dtype=np.float64).reshape(-1, 1)
+            return _interleave(tuple(columns))
+        out = np.full((self.time.size, len(columns)), np.nan)
+        for i, (place, column) in enumerate(zip(self.places, columns, strict=True)):
+            if name.endswith("close"):
+                known = np.searchsorted(place, np.arange(self.time.size), side="right") - 1
+                out[:, i] = np.where(known >= 0, np.asarray(column)[np.maximum(known, 0)], np.nan)
+            else:
+                out[place, i] = column
+        return out
+
+
+def _interleave(columns: tuple[Any, ...]) -> NDArray[np.float64]:
+    out = np.empty((columns[0].size, len(columns)))
+    _transpose(np.stack(columns), out)
+    return out
+
+
+@kernel
+def _transpose(rows: Any, out: Any) -> None:
+    block = 16
+    for first in range(0, out.shape[0], block):
+        last = min(first + block, out.shape[0])
+        for i in range(out.shape[1]):
+            for t in range(first, last):
+                out[t, i] = rows[i, t]
+
+
+def _conversions(kinds: tuple[Instrument, ...], currency: str, given: Any, rows: _Axis) -> Any:
+    foreign = [kind.currency != currency and kind.asset_class != "unknown" for kind in kinds]
+    if not any(foreign):
+        return _NONE
+    closes = rows.time + rows.interval
+    out = np.ones((closes.size, len(kinds)))
+    for i, kind in enumerate(kinds):
+        if not foreign[i]:
+            continue
+        if not given or kind.currency not in given:
+            raise CurrencyError(
+                f"{kind.id} is quoted in {kind.currency}, the account is in {currency}: give conversion="
+                f"{{{kind.currency!r}: bars}}, the price of one {kind.currency} in {currency}"
+            )
+        rate = read_channels(given[kind.currency])["bars"]
+        known = np.searchsorted(rate.time + rate.interval, closes, side="right") - 1
+        if known[0] < 0:
+            raise CurrencyError(f"the conversion of {kind.currency} begins after the first bar of {kind.id}")
+        out[:, i] = rate.close[known]
+    return out

@@ -1,0 +1,338 @@
+"""From a target to a working order, and from a working order to fills: one channel's side of an account."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trading.books import At, Desk, Spec, book_fill, kelly_share
+from trading.compiled import inner_kernel
+from trading.costs import Costs, taker_price
+from trading.ledger import ENTRY_LIMIT, ENTRY_STOP, TARGET
+from trading.sizing import Holding, Sizing, affordable_lots, desired_lots, whole_lots
+from trading.targets import FOK, IOC, LOTS, MARKET, Target
+
+REASON_OF_ENTRY = (TARGET, ENTRY_LIMIT, ENTRY_STOP, ENTRY_LIMIT)
+
+
+class Rules(NamedTuple):
+    """How an account trades, as numbers."""
+
+    costs: Costs
+    sizing: Sizing
+    size_at_decision: int
+    fill_at_close: int
+    band: float  # drift of weight that rebalances; nan: never
+    margin_call: float
+    hedging: int
+
+
+class Quote(NamedTuple):
+    """One channel's bar on both sides. Without quotes both sides are the mid with half the spread added."""
+
+    at: At
+    closed: int  # ns UTC of the bar's close; `at.time` is its open
+    volume: float  # units; nan: not known
+    volatility: float  # a year, as a share; nan unless the sizing asks for it
+    ask_open: float
+    ask_high: float
+    ask_low: float
+    ask_close: float
+    bid_open: float
+    bid_high: float
+    bid_low: float
+    bid_close: float
+
+
+class Place(NamedTuple):
+    """A moment in a bar at which an order can be filled: time and both sides' prices there."""
+
+    at: At
+    ask: float
+    bid: float
+    volume: float
+    volatility: float
+
+
+@inner_kernel
+def is_new(book: Any, target: Target) -> bool:
+    """Tell whether `target` is another version than the one the book saw last."""
+    if np.isnan(target.value):
+        return False
+    if target.version != 0 or book.seen_version != 0:
+        return bool(target.version != book.seen_version)
+    return bool(
+        target.value != book.seen_value
+        or target.mode != book.seen_mode
+        or target.entry != book.seen_entry
+        or _differs(target.price, book.seen_price)
+        or _differs(target.limit_price, book.seen_limit_price)
+        or _differs(target.stop_loss, book.seen_stop_loss)
+        or _differs(target.take_profit, book.seen_take_profit)
+        or _differs(target.trail, book.seen_trail)
+        or target.expires != book.seen_expires
+    )
+
+
+@inner_kernel
+def _differs(a: float, b: float) -> bool:
+    return a != b and not (np.isnan(a) and np.isnan(b))
+
+
+@inner_kernel
+def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -> None:
+    """Make a new version of a channel's target its working order; what worked before is cancelled.
+
+    Lots are fixed here with `size_at_decision`, at the fill otherwise. Limit and stop orders take their side here.
+    """
+    book = desk.books[place.at.channel]
+    book.seen_value = target.value
+    book.seen_mode = target.mode
+    book.seen_entry = target.entry
+    book.seen_price = target.price
+    book.seen_limit_price = target.limit_price
+    book.seen_stop_loss = target.stop_loss
+    book.seen_take_profit = target.take_profit
+    book.seen_trail = target.trail
+    book.seen_expires = target.expires
+    book.seen_version = target.version
+    book.kind = target.entry
+    book.value = target.value
+    book.mode = target.mode
+    book.price = target.price
+    book.limit_price = target.limit_price
+    book.stop_loss = target.stop_loss
+    book.take_profit = target.take_profit
+    book.trail = target.trail
+    book.time_in_force = target.time_in_force
+    book.expires = target.expires
+    book.day = -1
+    book.triggered = 0
+    book.side = 0
+    book.goal = np.nan
+    book.weight = np.nan
+    book.working = 0 if desk.account[0].ruined else 1
+    if book.working and (rules.size_at_decision or target.entry != MARKET):
+        reference = target.price if target.entry != MARKET else np.nan
+        goal = sized_goal(desk, place, spec, rules, reference)
+        if np.isnan(goal):
+            cancel(book)
+        else:
+            book.side = int(np.sign(goal - book.quantity))
+            if book.side == 0 and target.entry != MARKET:
+                cancel(book)
+            if rules.size_at_decision:
+                book.goal = goal
+    book.live = 1
+
+
+@inner_kernel
+def cancel(book: Any) -> None:
+    """End the working order; what the book holds is what it wants to hold, until the next version."""
+    book.working = 0
+    book.weight = np.nan
+
+
+@inner_kernel
+def sized_goal(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float) -> float:
+    """Return the signed whole lots that the book's order wants to hold; nan if its target cannot be sized.
+
+    Sized at `price`; with nan, at what a taker pays at `place`, on the side that the difference turns out to be.
+    """
+    book = desk.books[place.at.channel]
+    costs = rules.costs
+    if book.value == 0.0:
+        return 0.0
+    if not np.isnan(price):
+        return _goal_at(desk, place, spec, rules, price)
+    goal = _goal_at(desk, place, spec, rules, taker_price(costs, place.ask, 1, 0.0, spec.tick_size))
+    if goal < book.quantity:
+        goal = _goal_at(desk, place, spec, rules, taker_price(costs, place.bid, -1, 0.0, spec.tick_size))
+        if goal > book.quantity:
+            goal = book.quantity
+    return goal
+
+
+@inner_kernel
+def _goal_at(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float) -> float:
+    account = desk.account[0]
+    book = desk.books[place.at.channel]
+    lot_value = price * (spec.contract_size * place.at.conversion)
+    alone = np.isnan(account.equity)
+    equity = account.cash + book.quantity * lot_value if alone else account.equity
+    held_margin = abs(book.quantity) * lot_value * spec.margin_rate
+    other_margin = 0.0 if alone else max(0.0, account.margin - held_margin)
+    stop_value = abs(price - book.stop_loss) * spec.contract_size * place.at.conversion
+    holding = Holding(equity, book.quantity, lot_value, stop_value, place.volatility, kelly_share(account))
+    goal, reduced = goal_of(rules, spec, holding, book.mode, book.value, other_margin)
+    account.n_unsized += int(np.isnan(goal))
+    account.n_reduced += int(reduced)
+    return goal
+
+
+@inner_kernel
+def goal_of(
+    rules: Rules, spec: Spec, holding: Holding, mode: int, value: float, other_margin: float
+) -> tuple[float, bool]:
+    """Return the signed whole lots to hold, nan if they cannot be sized, and whether margin made them fewer."""
+    unit_fee = spec.contract_size * rules.costs.fee_unit + rules.costs.fee_lot
+    wanted = desired_lots(rules.sizing, rules.costs, holding, mode, value, unit_fee)
+    lot_fee = holding.lot_value * rules.costs.fee_rate + unit_fee
+    afforded = affordable_lots(wanted, holding, other_margin, spec.margin_rate, lot_fee)
+    reduced = abs(afforded) < abs(wanted) * (1.0 - 1e-6)
+    return whole_lots(afforded, spec.lot_step, spec.lot_min), reduced
+
+
+@inner_kernel
+def fill_entry(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float) -> bool:
+    """Fill the working order at `place` as far as volume allows; return False if nothing more can be filled here.
+
+    `price` is a limit order's price, nan for one that takes the quote. An order that is done, or must not rest, ends.
+    """
+    book = desk.books[place.at.channel]
+    if np.isnan(book.goal):
+        book.goal = sized_goal(desk, place, spec, rules, price)
+        if np.isnan(book.goal):
+            cancel(book)
+            return True
+    lots = book.goal - book.quantity
+    if book.side * lots < 0.0:
+        lots = 0.0
+    available = room(book, place, spec, rules.costs)
+    if abs(lots) > available:
+        if book.time_in_force == FOK:
+            cancel(book)
+            return True
+        part = whole_lots(np.copysign(available, lots), spec.lot_step, 0.0)
+    else:
+        part = lots
+    if part != 0.0:
+        quote = place.ask if part > 0.0 else place.bid
+        paid = price
+        if np.isnan(price):
+            share = abs(part) * spec.contract_size / place.volume if place.volume > 0.0 else 0.0
+            paid = taker_price(rules.costs, quote, 1 if part > 0.0 else -1, share, spec.tick_size)
+        else:
+            quote = price
+        _trade(desk, place.at, spec, rules, part, paid, quote)
+    _attach_bracket(desk, place, rules)
+    if part != lots:
+        if book.time_in_force == IOC:
+            cancel(book)
+        return False
+    book.working = 0
+    book.weight = book.value if book.mode != LOTS else np.nan
+    return True
+
+
+@inner_kernel
+def room(book: Any, place: Place, spec: Spec, costs: Costs) -> float:
+    """Return the lots that the volume cap still lets this channel trade in this bar (inf without a cap)."""
+    if costs.volume_cap <= 0.0:
+        return np.inf
+    used = book.used_lots if book.used_bar == place.at.bar else 0.0
+    return max(0.0, costs.volume_cap * place.volume / spec.contract_size - used)
+
+
+@inner_kernel
+def _trade(desk: Desk, at: At, spec: Spec, rules: Rules, lots: float, paid: float, quote: float) -> None:
+    book = desk.books[at.channel]
+    reason = REASON_OF_ENTRY[book.kind]
+    before = book.quantity
+    if not rules.hedging:
+        book_fill(desk, at, spec, rules.costs, 0, lots, (paid, quote), reason)
+    else:
+        rest = lots
+        while rest != 0.0:
+            slot = _oldest_against(desk.tickets[at.channel], rest)
+            if slot < 0:
+                book_fill(desk, at, spec, rules.costs, _free_slot(desk, at.channel), rest, (paid, quote), reason)
+                break
+            closed = min(abs(rest), abs(desk.tickets[at.channel, slot].quantity))
+            part = np.copysign(closed, rest)
+            book_fill(desk, at, spec, rules.costs, slot, part, (paid, quote), reason)
+            rest = rest - part
+            if abs(rest) < 1e-12 * abs(lots):
+                break
+    if not np.isnan(desk.account[0].equity):
+        lot_value = paid * spec.contract_size * at.conversion
+        desk.account[0].margin += (abs(book.quantity) - abs(before)) * lot_value * spec.margin_rate
+
+
+@inner_kernel
+def _oldest_against(tickets: Any, lots: float) -> int:
+    found = -1
+    for slot in range(tickets.size):
+        if tickets[slot].quantity * lots < 0.0 and (found < 0 or tickets[slot].number < tickets[found].number):
+            found = slot
+    return found
+
+
+@inner_kernel
+def _free_slot(desk: Desk, channel: int) -> int:
+    tickets = desk.tickets[channel]
+    newest = 0
+    free = -1
+    for slot in range(tickets.size):
+        newest = max(newest, tickets[slot].number)
+        if free < 0 and tickets[slot].quantity == 0.0:
+            free = slot
+    if free < 0:
+        desk.account[0].n_merged += 1
+        return int(tickets.size - 1)
+    tickets[free].number = newest + 1
+    tickets[free].stop_loss = np.nan
+    tickets[free].take_profit = np.nan
+    tickets[free].trail = np.nan
+    tickets[free].trail_stop = np.nan
+    tickets[free].closing = 0
+    return free
+
+
+@inner_kernel
+def _attach_bracket(desk: Desk, place: Place, rules: Rules) -> None:
+    book = desk.books[place.at.channel]
+    tickets = desk.tickets[place.at.channel]
+    slot = 0
+    if rules.hedging:
+        for other in range(tickets.size):
+            if tickets[other].number > tickets[slot].number:
+                slot = other
+    ticket = tickets[slot]
+    ticket.stop_loss = book.stop_loss
+    ticket.take_profit = book.take_profit
+    ticket.trail = book.trail
+    ticket.closing = 0
+    ticket.trail_stop = np.nan
+    follow(ticket, place)
+
+
+@inner_kernel
+def follow(ticket: Any, place: Place) -> None:
+    """Move a ticket's trailing stop behind the closing side's price; it never moves back."""
+    if ticket.quantity > 0.0 and ticket.trail > 0.0:
+        stop = place.bid - ticket.trail
+        if np.isnan(ticket.trail_stop) or stop > ticket.trail_stop:
+            ticket.trail_stop = stop
+    elif ticket.quantity < 0.0 and ticket.trail > 0.0:
+        stop = place.ask + ticket.trail
+        if np.isnan(ticket.trail_stop) or stop < ticket.trail_stop:
+            ticket.trail_stop = stop
+
+
+@inner_kernel
+def refresh_live(desk: Desk, channel: int) -> None:
+    """Note whether the channel has anything that a bar could fill."""
+    book = desk.books[channel]
+    live = book.working
+    if book.quantity != 0.0:
+        tickets = desk.tickets[channel]
+        for slot in range(tickets.size):
+            ticket = tickets[slot]
+            if ticket.quantity != 0.0 and not (
+                np.isnan(ticket.stop_loss)
+                and np.isnan(ticket.take_profit)
+                and not ticket.trail > 0.0
+                and ticket.closing == 0
+            ):
+                live = 1
+    book.live = live

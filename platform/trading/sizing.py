@@ -1,0 +1,116 @@
+"""From a target to lots."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from trading.compiled import inner_kernel
+from trading.costs import Costs
+from trading.money import to_step
+from trading.targets import LOTS
+
+# How a weight is read.
+ALL_IN = 0
+WEIGHTS = 1
+EQUAL = 2
+PERCENT = 3
+FIXED_LOTS = 4
+RISK = 5
+VOLATILITY = 6
+KELLY = 7
+
+
+class Sizing(NamedTuple):
+    """How weights become lots. `number` is what the rule takes, as a share where it is a percentage."""
+
+    rule: int
+    number: float
+    channels: int  # among which EQUAL divides
+
+
+class Holding(NamedTuple):
+    """What a sizing starts from, at the price it is sized at."""
+
+    equity: float  # account currency
+    held: float  # lots, signed
+    lot_value: float  # account currency per lot at the sizing price
+    stop_value: float  # account currency lost per lot at the stop loss; nan: there is none
+    volatility: float  # of the channel, a year, as a share; nan: not known
+    kelly: float  # Kelly share of the closed trades, in 0..1
+
+
+@inner_kernel
+def desired_lots(sizing: Sizing, costs: Costs, holding: Holding, mode: int, value: float, unit_fee: float) -> float:
+    """Return the lots to hold, signed, before rounding to lot steps; nan if the rule cannot size this target.
+
+    `unit_fee` is the fee per lot that does not depend on price. ALL_IN solves q v = w E' for q, with E' the equity left
+    after the fee of getting there, so that from flat a weight of 1 buys cash / (price x (1 + fee)).
+    """
+    if mode == LOTS or value == 0.0:
+        return value
+    rule = sizing.rule
+    if rule == ALL_IN:
+        return _all_in(costs, holding, value, unit_fee)
+    if rule == FIXED_LOTS:
+        return value * sizing.number
+    if rule == RISK:
+        if not holding.stop_value > 0.0:
+            return np.nan
+        return value * sizing.number * holding.equity / holding.stop_value
+    share = value
+    if rule == EQUAL:
+        share = value / sizing.channels
+    elif rule == PERCENT:
+        share = value * sizing.number
+    elif rule == VOLATILITY:
+        if not holding.volatility > 0.0:
+            return np.nan
+        share = value * sizing.number / holding.volatility
+    elif rule == KELLY:
+        share = value * min(1.0, sizing.number * holding.kelly)
+    return share * holding.equity / holding.lot_value
+
+
+@inner_kernel
+def _all_in(costs: Costs, holding: Holding, weight: float, unit_fee: float) -> float:
+    rate, value, held = costs.fee_rate, holding.lot_value, holding.held
+    cost = rate * value + unit_fee
+    bought = weight * (holding.equity + cost * held) / (value * (1.0 + weight * rate) + weight * unit_fee)
+    if bought >= held:
+        wanted = bought
+    else:
+        wanted = weight * (holding.equity - cost * held) / (value * (1.0 - weight * rate) - weight * unit_fee)
+    if abs(wanted - held) * cost < costs.fee_minimum:
+        wanted = weight * (holding.equity - costs.fee_minimum) / value
+    return wanted
+
+
+@inner_kernel
+def affordable_lots(wanted: float, holding: Holding, other_margin: float, margin_rate: float, lot_fee: float) -> float:
+    """Return `wanted`, or the most lots of its sign whose margin the equity left after the fee still covers.
+
+    `other_margin` is the margin of everything else held, `lot_fee` the whole fee per lot traded. A position that is
+    only being reduced is always affordable.
+    """
+    held, value = holding.held, holding.lot_value
+    if wanted * held >= 0.0 and abs(wanted) <= abs(held):
+        return wanted
+    traded = abs(wanted - held)
+    free = holding.equity - other_margin
+    need = abs(wanted) * value * margin_rate + traded * lot_fee
+    if need <= free * (1.0 + 1e-9) + 1e-9:
+        return wanted
+    same_side = held if wanted * held > 0.0 else 0.0
+    closing = abs(held - same_side) * lot_fee
+    most = (free - closing + abs(same_side) * lot_fee) / (value * margin_rate + lot_fee)
+    most = max(most, abs(same_side))
+    return np.copysign(min(most, abs(wanted)), wanted)
+
+
+@inner_kernel
+def whole_lots(lots: float, lot_step: float, lot_min: float) -> float:
+    """Return signed `lots` rounded toward zero to whole lot steps; 0 if that is under `lot_min`."""
+    rounded = to_step(abs(lots), lot_step)
+    if rounded < lot_min:
+        return 0.0
+    return np.copysign(rounded, lots)
