@@ -141,12 +141,12 @@ def test_crossing_of_real_daily_bars_leaves_the_books_of_the_plain_simulation(
 
 
 @pytest.mark.parametrize("engine", ["auto", "events"])
-def test_crossing_of_real_quotes_buys_at_the_ask_and_sells_at_the_bid(engine: str) -> None:
+def test_crossing_of_real_quotes_buys_at_the_ask_sells_at_the_bid_and_is_marked_at_the_mid(engine: str) -> None:
     bars = columns_of(*sample_rows("eurusd_1h_quotes.csv.gz", 3000))
     mid = ((bars["bid_close"] + bars["ask_close"]) / 2).tolist()
     assert narrowest_gap(mid, 20, 50) > 1e-12, "the means tie, so decisions may rightly differ"
     ask, bid = bars["ask_open"].tolist(), bars["bid_open"].tolist()
-    books = simulate_crossing(ask, bid, mid, 20, 50, CASH, 0.0, bars["bid_close"].tolist())
+    books = simulate_crossing(ask, bid, mid, 20, 50, CASH, 0.0, mark_at=mid)
     result = run(
         "sma_cross", bars, params={"fast": 20, "slow": 50}, cash=CASH, sizing="all-in", engine=engine, interval="1h"
     )
