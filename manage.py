@@ -18,8 +18,24 @@ def main() -> int:
     try:
         execute_from_command_line(sys.argv)
     except SettingError as problem:
-        sys.exit(f"error: {problem}")
+        return _refuse(str(problem))
+    except Exception as problem:
+        explanation = _explanation(problem)
+        if explanation is None:
+            raise
+        return _refuse(explanation)
     return 0
+
+
+def _refuse(problem: str) -> int:
+    sys.stderr.write(f"error: {problem}\n")
+    return 1
+
+
+def _explanation(problem: Exception) -> str | None:
+    from banyan.databases import explain
+
+    return explain(problem)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ UNFOLD = {"SITE_TITLE": "Banyan", "SITE_HEADER": "Banyan", "SHOW_HISTORY": True}
 CELERY_BROKER_URL: str | None = environment.read(
     "CELERY_BROKER_URL", broker_url, example="redis://localhost:6379/0", default=None
 )
+CELERY_APP = "settings.celery.app"  # for contexts, which do not import settings
 CELERY_RESULT_BACKEND: str | None = environment.read(
     "CELERY_RESULT_BACKEND", text, example="redis://localhost:6379/1", default=CELERY_BROKER_URL
 )

@@ -1,21 +1,55 @@
 """The databases of the contexts, as a whole."""
 
-from django.db import connections
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import OperationalError, ProgrammingError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import errors, sql
+
+from banyan.embedded import EmbeddedServerError
+from banyan.system_user import SystemUserError
+
+_LOCK = 0x42414E59  # any number that nobody else locks
 
 
 def create_missing(alias: str) -> bool:
     """Create the database of `alias` on its server unless it is there; return whether it was created."""
     connection = connections[alias]
     name = connection.settings_dict["NAME"]
-    with connection._nodb_cursor() as cursor:
+    # Not PostgreSQL's own `_nodb_cursor`, which on failure goes on with a warning to the database that is missing.
+    with BaseDatabaseWrapper._nodb_cursor(connection) as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])  # until this connection closes
         cursor.execute("SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", [name])
         if cursor.fetchone()[0]:
             return False
-        try:
-            cursor.execute(
-                sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(name))
-            )
-        except errors.DuplicateDatabase:  # another process was first
-            return False
+        cursor.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(name)))
     return True
+
+
+@contextmanager
+def migrating(alias: str) -> Iterator[None]:
+    """Hold the right to migrate the database of `alias`; another process that wants it waits."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def explain(problem: BaseException) -> str | None:
+    """Return what a person can do about a database that cannot be used, or None when `problem` is something else."""
+    if isinstance(problem, EmbeddedServerError | SystemUserError):
+        return str(problem)
+    if isinstance(problem, OperationalError) and isinstance(problem.__cause__, errors.InvalidCatalogName):
+        return f"{_first_line(problem)} Run `make setup` (or manage.py migrate), which creates it."
+    if isinstance(problem, ProgrammingError) and isinstance(problem.__cause__, errors.UndefinedTable):
+        return f"The database is not set up: {_first_line(problem)}. Run `make setup` (or manage.py migrate)."
+    if isinstance(problem, OperationalError) and getattr(problem.__cause__, "sqlstate", None) is None:
+        return f"The database cannot be reached: {_first_line(problem)} Check DATABASE_URL, or unset it."
+    return None
+
+
+def _first_line(problem: BaseException) -> str:
+    return str(problem).strip().splitlines()[0]

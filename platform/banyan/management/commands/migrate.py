@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import DEFAULT_DB_ALIAS
 
-from banyan.databases import create_missing
+from banyan.databases import create_missing, migrating
 
 
 class Command(MigrateCommand):
@@ -33,4 +33,5 @@ class Command(MigrateCommand):
             if create_missing(alias) and options["verbosity"]:
                 self.stdout.write(f"Created database {settings.DATABASES[alias]['NAME']}.")
             label = options["app_label"] or (None if alias == DEFAULT_DB_ALIAS else alias)
-            super().handle(*args, **{**options, "database": alias, "app_label": label})
+            with migrating(alias):
+                super().handle(*args, **{**options, "database": alias, "app_label": label})
