@@ -1,6 +1,7 @@
 """The instruments that Banyan knows without a database."""
 
 import tomllib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,9 +21,10 @@ def shipped_instruments() -> dict[str, Instrument]:
     return {name: Instrument(id=name, **fields) for name, fields in entries.items()}
 
 
-def instrument_not_found(instrument_id: str) -> InstrumentNotFound:
+def instrument_not_found(instrument_id: str, own: Sequence[str] = ()) -> InstrumentNotFound:
     """Return the error for an unknown instrument, which names the known ones and how to add one."""
+    known = dict.fromkeys([*shipped_instruments(), *own])
     return InstrumentNotFound(
-        f"there is no instrument {instrument_id!r}. Shipped: {', '.join(shipped_instruments())}. Add your own with "
+        f"there is no instrument {instrument_id!r}. Known: {', '.join(known)}. Add your own with "
         f"`manage.py add_instrument {instrument_id.upper()}`."
     )

@@ -12,10 +12,10 @@ from django.db import OperationalError, ProgrammingError
 
 from apps.feeds.checks import MAX_JUMP_SIGMAS
 from apps.feeds.imports import Options, Outcome, Progress, import_file
-from apps.feeds.records import Kind, NoData
+from apps.feeds.records import Kind
 from apps.feeds.series import SeriesBusy, find_instrument
 
-_EXPECTED = (ValueError, LookupError, OSError, NoData, SeriesBusy)
+_EXPECTED = (ValueError, LookupError, SeriesBusy)
 
 
 class FeedsCommand(BaseCommand):
@@ -44,6 +44,8 @@ class FeedsCommand(BaseCommand):
             raise
         except KeyError:
             raise  # a bug, though it is a LookupError
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
         except _EXPECTED as error:
             raise CommandError(str(error)) from error
 

@@ -25,7 +25,7 @@ def find_instrument(instrument_id: str) -> Instrument:
         return stored
     shipped = shipped_instruments().get(instrument_id.upper())
     if shipped is None:
-        raise instrument_not_found(instrument_id)
+        raise instrument_not_found(instrument_id, list(Instrument.objects.values_list("pk", flat=True)[:100]))
     stored = Instrument.from_instrument(shipped)
     Instrument.objects.bulk_create([stored], ignore_conflicts=True)
     return stored
