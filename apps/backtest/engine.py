@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from apps.backtest.kernels import several, single
 from apps.backtest.kernels.books_after import mark_curve, outgrows_margin
-from apps.backtest.kernels.flips import crossings, trade_flips
+from apps.backtest.kernels.flips import crossings, is_plain, trade_flips, trade_plain_flips
 from apps.backtest.kernels.market import Specs
 from apps.backtest.market import Prepared
 from apps.backtest.options import Options, sizing_of
@@ -130,15 +130,24 @@ def _flip(
     market = prepared.market
     rows = market.close.shape[0]
     begun = perf_counter()
-    at, weights = flips_of(strategy, params, prepared)
-    desk = open_desk(options.cash, 1, 1, at.size + 1)
-    trade_flips(market, desk, specs, rules, at, weights)
+    desk = flip_desk(strategy, params, prepared, options, rules, specs)
     fills = desk.fills[: int(desk.account["n_fills"][0])]
     if outgrows_margin(market, specs, fills, options.cash, rules.margin_call):
         return None
     equity = np.empty(rows)
     mark_curve(market, specs, fills, options.cash, equity)
     return Run(desk, equity, perf_counter() - begun)
+
+
+def flip_desk(
+    strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs
+) -> Desk:
+    """Return the desk of a run that can flip, after its last fill."""
+    at, weights = flips_of(strategy, params, prepared)
+    desk = open_desk(options.cash, 1, 1, at.size + 1)
+    trade = trade_plain_flips if is_plain(prepared.market, specs, rules) else trade_flips
+    trade(prepared.market, desk, specs, rules, at, weights)
+    return desk
 
 
 def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.backtest.engine import can_flip, check_channels, flips_of, rules_of, simulate
-from apps.backtest.kernels.scoring import N_SCORES, SCORE_KEYS, Periods, score, score_crossings, score_flips
+from apps.backtest.engine import can_flip, check_channels, flip_desk, rules_of, simulate
+from apps.backtest.kernels.flips import is_plain
+from apps.backtest.kernels.scoring import N_SCORES, SCORE_KEYS, Periods, score, score_crossings, score_single
 from apps.backtest.market import Prepared
 from apps.backtest.measure import period_ends, period_times, with_start
 from apps.backtest.options import OptionError, Options
@@ -139,12 +140,17 @@ def evaluate(
     bound = [strategy.bind(**each) for each in combinations]
     out = np.empty((len(bound), N_SCORES))
     with strategy_errors(strategy.source):
-        if strategy.kind == "kernel" and strategy.lines is not None and can_flip(strategy, prepared, options):
+        if strategy.kind == "kernel" and strategy.lines is not None and _is_plain(strategy, prepared, options):
             _score_lines(strategy, prepared, bound, options, out)
         else:
             for params, row in zip(bound, out, strict=True):
                 _score_one(strategy, prepared, params, options, row)
     return dict(zip(SCORE_KEYS, out.T.copy(), strict=True))
+
+
+def _is_plain(strategy: Strategy, prepared: Prepared, options: Options) -> bool:
+    rules = rules_of(options, options.sizing or strategy.sizing, 1)
+    return can_flip(strategy, prepared, options) and is_plain(prepared.market, prepared.specs(options), rules)
 
 
 def _evaluate_parallel(
@@ -200,8 +206,8 @@ def _score_one(strategy: Strategy, prepared: Prepared, params: Any, options: Opt
     periods = periods_of(prepared, options)
     if strategy.kind == "kernel" and can_flip(strategy, prepared, options):
         rules = rules_of(options, options.sizing or strategy.sizing, 1)
-        rows, weights = flips_of(strategy, params, prepared)
-        if score_flips(market, specs, rules, periods, rows, weights, out):
+        desk = flip_desk(strategy, params, prepared, options, rules, specs)
+        if score_single(market, specs, rules, periods, desk, out):
             return
     if strategy.kind == "class":
         from apps.backtest.classic import simulate_class

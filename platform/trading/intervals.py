@@ -29,7 +29,9 @@ def parse_interval(text: str) -> int:
     match = _PATTERN.fullmatch(text.strip().lower())
     unit = match and _WORDS.get(match[2], match[2])
     if match is None or unit not in _UNITS or int(match[1]) == 0:
-        raise IntervalError(f"{text!r} is not an interval: write a number and s, m, h, d or w, such as 1m, 5m, 1h or 1d.")
+        raise IntervalError(
+            f"{text!r} is not an interval: write a number and s, m, h, d or w, such as 1m, 5m, 1h or 1d."
+        )
     return int(match[1]) * _UNITS[unit]
 
 

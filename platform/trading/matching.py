@@ -52,16 +52,17 @@ def expire(desk: Desk, at: At, day: int) -> None:
 
 @inner_kernel
 def fill_market(desk: Desk, place: Place, spec: Spec, rules: Rules, side: int) -> None:
-    """Fill a working market order at `place` if it trades on `side` (1 buys, -1 sells, 0 either)."""
+    """Fill a working market order at `place`; with `side` -1 only if it sells."""
     book = desk.books[place.at.channel]
     if not book.working or book.kind != MARKET:
         return
-    if side != 0:
-        if np.isnan(book.goal):
-            book.goal = sized_goal(desk, place, spec, rules, np.nan)
-        lots = book.goal - book.quantity
-        if (side < 0) != (lots < 0.0):
+    if side < 0:
+        goal = book.goal
+        if np.isnan(goal):
+            goal = sized_goal(desk, place, spec, rules, np.nan)
+        if not goal < book.quantity:
             return
+        book.goal = goal
     fill_entry(desk, place, spec, rules, np.nan)
     refresh_live(desk, place.at.channel)
 

@@ -115,6 +115,7 @@ def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -
         reference = target.price if target.entry != MARKET else np.nan
         goal = sized_goal(desk, place, spec, rules, reference)
         if np.isnan(goal):
+            desk.account[0].n_unsized += 1
             cancel(book)
         else:
             book.side = int(np.sign(goal - book.quantity))
@@ -134,52 +135,64 @@ def cancel(book: Any) -> None:
 
 @inner_kernel
 def sized_goal(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float) -> float:
-    """Return the signed whole lots that the book's order wants to hold; nan if its target cannot be sized.
+    """Return the signed whole lots that the book's target comes to; nan if it cannot be sized. Margin is not asked.
 
     Sized at `price`; with nan, at what a taker pays at `place`, on the side that the difference turns out to be.
     """
     book = desk.books[place.at.channel]
-    costs = rules.costs
     if book.value == 0.0:
         return 0.0
     if not np.isnan(price):
-        return _goal_at(desk, place, spec, rules, price)
-    goal = _goal_at(desk, place, spec, rules, taker_price(costs, place.ask, 1, 0.0, spec.tick_size))
+        return goal_of(rules, spec, holding_at(desk, place, spec, price), book.mode, book.value)
+    paid = taker_price(rules.costs, place.ask, 1, 0.0, spec.tick_size)
+    goal = goal_of(rules, spec, holding_at(desk, place, spec, paid), book.mode, book.value)
     if goal < book.quantity:
-        goal = _goal_at(desk, place, spec, rules, taker_price(costs, place.bid, -1, 0.0, spec.tick_size))
-        if goal > book.quantity:
-            goal = book.quantity
+        paid = taker_price(rules.costs, place.bid, -1, 0.0, spec.tick_size)
+        goal = min(book.quantity, goal_of(rules, spec, holding_at(desk, place, spec, paid), book.mode, book.value))
     return goal
 
 
 @inner_kernel
-def _goal_at(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float) -> float:
+def holding_at(desk: Desk, place: Place, spec: Spec, price: float) -> Holding:
+    """Return what the channel's orders are sized from, at `price`."""
     account = desk.account[0]
     book = desk.books[place.at.channel]
     lot_value = price * (spec.contract_size * place.at.conversion)
-    alone = np.isnan(account.equity)
-    equity = account.cash + book.quantity * lot_value if alone else account.equity
-    held_margin = abs(book.quantity) * lot_value * spec.margin_rate
-    other_margin = 0.0 if alone else max(0.0, account.margin - held_margin)
+    equity = account.cash + book.quantity * lot_value if np.isnan(account.equity) else account.equity
     stop_value = abs(price - book.stop_loss) * spec.contract_size * place.at.conversion
-    holding = Holding(equity, book.quantity, lot_value, stop_value, place.volatility, kelly_share(account))
-    goal, reduced = goal_of(rules, spec, holding, book.mode, book.value, other_margin)
-    account.n_unsized += int(np.isnan(goal))
-    account.n_reduced += int(reduced)
-    return goal
+    return Holding(equity, book.quantity, lot_value, stop_value, place.volatility, kelly_share(account))
 
 
 @inner_kernel
-def goal_of(
-    rules: Rules, spec: Spec, holding: Holding, mode: int, value: float, other_margin: float
-) -> tuple[float, bool]:
-    """Return the signed whole lots to hold, nan if they cannot be sized, and whether margin made them fewer."""
+def within_margin(desk: Desk, place: Place, spec: Spec, rules: Rules, goal: float, price: float) -> float:
+    """Return `goal`, or the most whole lots of its sign that the account's margin allows at `price`."""
+    account = desk.account[0]
+    holding = holding_at(desk, place, spec, price)
+    other_margin = 0.0
+    if not np.isnan(account.equity):
+        other_margin = max(0.0, account.margin - abs(holding.held) * holding.lot_value * spec.margin_rate)
+    afforded = afforded_goal(rules, spec, holding, goal, other_margin)
+    account.n_reduced += int(afforded != goal)
+    return afforded
+
+
+@inner_kernel
+def afforded_goal(rules: Rules, spec: Spec, holding: Holding, goal: float, other_margin: float) -> float:
+    """Return `goal`, or the most whole lots of its sign whose margin is there."""
+    lot_fee = holding.lot_value * rules.costs.fee_rate + spec.contract_size * rules.costs.fee_unit + rules.costs.fee_lot
+    afforded = affordable_lots(goal, holding, other_margin, spec.margin_rate, lot_fee)
+    if afforded == goal:
+        return goal
+    return whole_lots(afforded, spec.lot_step, spec.lot_min)
+
+
+@inner_kernel
+def goal_of(rules: Rules, spec: Spec, holding: Holding, mode: int, value: float) -> float:
+    """Return the signed whole lots that a target comes to, nan if its rule cannot size it."""
     unit_fee = spec.contract_size * rules.costs.fee_unit + rules.costs.fee_lot
-    wanted = desired_lots(rules.sizing, rules.costs, holding, mode, value, unit_fee)
-    lot_fee = holding.lot_value * rules.costs.fee_rate + unit_fee
-    afforded = affordable_lots(wanted, holding, other_margin, spec.margin_rate, lot_fee)
-    reduced = abs(afforded) < abs(wanted) * (1.0 - 1e-6)
-    return whole_lots(afforded, spec.lot_step, spec.lot_min), reduced
+    return whole_lots(
+        desired_lots(rules.sizing, rules.costs, holding, mode, value, unit_fee), spec.lot_step, spec.lot_min
+    )
 
 
 @inner_kernel
@@ -192,8 +205,13 @@ def fill_entry(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float)
     if np.isnan(book.goal):
         book.goal = sized_goal(desk, place, spec, rules, price)
         if np.isnan(book.goal):
+            desk.account[0].n_unsized += 1
             cancel(book)
             return True
+    if book.goal != book.quantity:
+        quote = place.ask if book.goal > book.quantity else place.bid
+        paid = taker_price(rules.costs, quote, 1 if book.goal > book.quantity else -1, 0.0, spec.tick_size)
+        book.goal = within_margin(desk, place, spec, rules, book.goal, paid if np.isnan(price) else price)
     lots = book.goal - book.quantity
     if book.side * lots < 0.0:
         lots = 0.0

@@ -15,7 +15,7 @@ from trading.compiled import inner_kernel
 from trading.costs import fee_of, taker_price
 from trading.ledger import TARGET
 from trading.matching import at_close, at_open, fill_market
-from trading.orders import Rules, accept, goal_of
+from trading.orders import Rules, accept, afforded_goal, goal_of
 from trading.sizing import RISK, Holding
 from trading.targets import WEIGHT
 
@@ -70,9 +70,6 @@ def _carry_over(fast: Any, slow: Any, above: Any, begin: int) -> None:
 @inner_kernel
 def trade_flips(market: Market, desk: Desk, specs: Specs, rules: Rules, rows: Any, weights: Any) -> None:
     """Trade each weight at the next open, or at its own close, as the event loop would."""
-    if _is_plain(market, specs, rules):
-        _trade_plain(market, desk, specs, rules, rows, weights)
-        return
     spec = spec_of(specs, 0)
     last = market.close.shape[0] - 1
     for k in range(rows.size):
@@ -84,8 +81,7 @@ def trade_flips(market: Market, desk: Desk, specs: Specs, rules: Rules, rows: An
             fill_market(desk, at_open(quote_of(market, t + 1, 0, rules)), spec, rules, 0)
 
 
-@inner_kernel
-def _is_plain(market: Market, specs: Specs, rules: Rules) -> bool:
+def is_plain(market: Market, specs: Specs, rules: Rules) -> bool:
     """Tell whether every order is sized and filled from nothing but a price, cash and the position."""
     return bool(
         market.conversion.size == 0
@@ -98,7 +94,7 @@ def _is_plain(market: Market, specs: Specs, rules: Rules) -> bool:
 
 
 @inner_kernel
-def _trade_plain(market: Market, desk: Desk, specs: Specs, rules: Rules, rows: Any, weights: Any) -> None:
+def trade_plain_flips(market: Market, desk: Desk, specs: Specs, rules: Rules, rows: Any, weights: Any) -> None:
     """Do what `accept` and `fill_market` come to on a plain market, with cash and position in registers."""
     account, fills = desk.account[0], desk.fills
     spec, costs = spec_of(specs, 0), rules.costs
@@ -116,18 +112,19 @@ def _trade_plain(market: Market, desk: Desk, specs: Specs, rules: Rules, rows: A
             break
         ask = asks[t, 0] if quoted else prices[t, 0] + costs.half_spread
         bid = bids[t, 0] if quoted else prices[t, 0] - costs.half_spread
-        goal, reduced = 0.0, False
+        goal = 0.0
         if weights[k] != 0.0:
             lot_value = taker_price(costs, ask, 1, 0.0, spec.tick_size) * per_price
             holding = Holding(cash + held * lot_value, held, lot_value, np.nan, np.nan, 0.0)
-            goal, reduced = goal_of(rules, spec, holding, WEIGHT, weights[k], 0.0)
+            goal = goal_of(rules, spec, holding, WEIGHT, weights[k])
             if goal < held:
-                account.n_reduced += int(reduced)
                 lot_value = taker_price(costs, bid, -1, 0.0, spec.tick_size) * per_price
                 holding = Holding(cash + held * lot_value, held, lot_value, np.nan, np.nan, 0.0)
-                goal, reduced = goal_of(rules, spec, holding, WEIGHT, weights[k], 0.0)
-                goal = min(goal, held)
-        account.n_reduced += int(reduced)
+                goal = min(held, goal_of(rules, spec, holding, WEIGHT, weights[k]))
+            if goal != held:
+                afforded = afforded_goal(rules, spec, holding, goal, 0.0)
+                account.n_reduced += int(afforded != goal)
+                goal = afforded
         lots = goal - held
         if lots == 0.0:
             continue

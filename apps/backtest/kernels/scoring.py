@@ -11,7 +11,7 @@ from apps.backtest.kernels.books_after import (
     time_in_market,
     traded_notional,
 )
-from apps.backtest.kernels.flips import crossings, trade_flips
+from apps.backtest.kernels.flips import crossings, trade_plain_flips
 from apps.backtest.kernels.market import Market, Specs
 from trading.books import ACCOUNT_DTYPE, BOOK_DTYPE, TICKET_DTYPE, Desk
 from trading.compiled import kernel
@@ -93,17 +93,8 @@ def _reset(desk: Desk, cash: float) -> None:
 
 
 @kernel
-def score_flips(market: Market, specs: Specs, rules: Rules, periods: Periods, rows: Any, weights: Any, out: Any) -> bool:
-    """Write the metrics of a run that trades these flips into `out`; return False where margin calls need the event loop."""
-    desk = _fresh_desk(periods.cash, rows.size + 1)
-    return _score_flips(market, specs, rules, periods, desk, (rows, weights), out)
-
-
-@kernel
-def _score_flips(
-    market: Market, specs: Specs, rules: Rules, periods: Periods, desk: Desk, flips: Any, out: Any
-) -> bool:
-    trade_flips(market, desk, specs, rules, flips[0], flips[1])
+def score_single(market: Market, specs: Specs, rules: Rules, periods: Periods, desk: Desk, out: Any) -> bool:
+    """Write the metrics of a one-channel run whose flips were traded; return False where margin calls need the event loop."""
     fills = desk.fills[: desk.account[0].n_fills]
     if outgrows_margin(market, specs, fills, periods.cash, rules.margin_call):
         return False
@@ -118,7 +109,7 @@ def _score_flips(
 def score_crossings(
     market: Market, specs: Specs, rules: Rules, periods: Periods, lines: Any, pairs: Any, below: float, out: Any
 ) -> int:
-    """Score every pair of lines, row by row of `out`, float64[pairs, N_SCORES]; return how many were done.
+    """Score every pair of lines on a plain market (`flips.is_plain`), row by row of `out`, float64[pairs, N_SCORES]; return how many were done.
 
     `lines` is float64[L, T], `pairs` int64[pairs, 2] of (fast, slow) rows of it. It stops early at a pair whose margin
     calls need the event loop: the caller scores that one and goes on with the next.
@@ -130,6 +121,7 @@ def score_crossings(
     for k in range(pairs.shape[0]):
         count = crossings(lines[pairs[k, 0]], lines[pairs[k, 1]], below, above, rows, weights)
         _reset(desk, periods.cash)
-        if not _score_flips(market, specs, rules, periods, desk, (rows[:count], weights[:count]), out[k]):
+        trade_plain_flips(market, desk, specs, rules, rows[:count], weights[:count])
+        if not score_single(market, specs, rules, periods, desk, out[k]):
             return k
     return int(pairs.shape[0])

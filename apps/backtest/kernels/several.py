@@ -94,7 +94,7 @@ def trade_row(desk: Desk, market: Market, specs: Specs, rules: Rules, t: int) ->
 @inner_kernel
 def fill_row(desk: Desk, market: Market, specs: Specs, rules: Rules, t: int, at_the_close: bool) -> None:
     """Fill all working market orders at row t's open or close: sells before buys, each in channel order."""
-    for side in (-1, 1):
+    for side in (-1, 0):
         for i in range(desk.books.size):
             book = desk.books[i]
             if book.working and book.kind == MARKET and is_fresh(market, t, i):
