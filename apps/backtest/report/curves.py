@@ -42,8 +42,8 @@ def equity_section(result: Result, facts: Facts) -> Markup:
     )
 
 
-def price_section(result: Result, shown: tuple[int, ...], interval: str, facts: Facts) -> Markup:
-    """Price with entries and exits; `shown` are the channels that can be chosen."""
+def price_section(result: Result, shown: tuple[int, ...], interval: str, traded: str) -> Markup:
+    """Price with entries and exits; `shown` are the channels that can be chosen, at bars of `interval`."""
     if not shown:
         return section("price", "Price and trades", nothing("The run kept no prices."))
     options = [element("option", result.channels[channel], value=place) for place, channel in enumerate(shown)]
@@ -54,7 +54,8 @@ def price_section(result: Result, shown: tuple[int, ...], interval: str, facts: 
         class_="chooser",
     )
     left_out = len(result.channels) - len(shown)
-    lead = f"Bars of {interval}. " if interval else ""
+    lead = f"Bars of {interval}" if interval else ""
+    lead += f", made of {traded} bars. " if interval and interval != traded else ". " if interval else ""
     lead += f"The {len(shown)} instruments with the most trades; {left_out} more were traded. " if left_out else ""
     lead += "Candles appear as you zoom in. Times are UTC."
     keys = plots.legend(
@@ -129,7 +130,9 @@ def histogram(values: Floats, label: str, unit: str, what: str) -> Markup:
     edges = np.arange(first, last + 1) * width
     held = np.clip(values, edges[0], np.nextafter(edges[-1], -np.inf))
     counts, _ = np.histogram(held, edges)
-    across = plots.value_scale([float(edges[0]), float(edges[-1])], suffix=f"{figures.THIN}{unit}" if unit else "", parts=8)
+    across = plots.value_scale(
+        [float(edges[0]), float(edges[-1])], suffix=f"{figures.THIN}{unit}" if unit else "", parts=8
+    )
     across = plots.Scale(float(edges[0]), float(edges[-1]), across.ticks)
     up = plots.value_scale([0.0, float(counts.max())], decimals=0)
     shapes, hover = [], []

@@ -132,7 +132,8 @@ def grouped(keys: Iterable[str], definitions: Mapping[str, Any]) -> list[tuple[s
     """The metrics of `keys` under their headings, both in reading order; unknown ones last, as given."""
     present = list(keys)
     found = [
-        (heading, [explain(key, definitions) for key in members if key in present]) for heading, members in _GROUPS.items()
+        (heading, [explain(key, definitions) for key in members if key in present])
+        for heading, members in _GROUPS.items()
     ]
     found.append((_LAST_GROUP, [explain(key, definitions) for key in present if key not in _GROUP_OF]))
     return [(heading, rows) for heading, rows in found if rows]

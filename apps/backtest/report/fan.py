@@ -20,7 +20,8 @@ def fan(bands: Bands) -> Markup:
     levels = [plots.fractions(curve[rows], up) for curve in bands.values]
     pairs = [(low, len(levels) - 1 - low) for low in range(len(levels) // 2)]
     shapes = [
-        plots.area(x, levels[low], levels[high], "tight" if place else "wide") for place, (low, high) in enumerate(pairs)
+        plots.area(x, levels[low], levels[high], "tight" if place else "wide")
+        for place, (low, high) in enumerate(pairs)
     ]
     if len(levels) % 2:
         shapes.append(plots.line(x, levels[len(levels) // 2], "equity"))
@@ -29,7 +30,8 @@ def fan(bands: Bands) -> Markup:
     names = [_name(quantile) for quantile in bands.quantiles]
     hover = [(float(at), _told(bands, names, int(row))) for at, row in zip(x, rows, strict=True)]
     entries = [
-        ("tight" if place else "wide", f"{names[low]} to {names[high]} of paths") for place, (low, high) in enumerate(pairs)
+        ("tight" if place else "wide", f"{names[low]} to {names[high]} of paths")
+        for place, (low, high) in enumerate(pairs)
     ]
     entries += [("equity", "Median")] if len(levels) % 2 else []
     entries += [("actual", "What happened")] if bands.actual is not None else []

@@ -81,7 +81,7 @@ def _run_parts(result: Result, facts: Facts) -> tuple[Markup, dict[str, Any]]:
     names = dict.fromkeys(format_interval(part.interval) for part in bars if part.interval)
     content = [
         curves.equity_section(result, facts),
-        curves.price_section(result, shown_channels(result), ", ".join(names), facts),
+        curves.price_section(result, shown_channels(result), ", ".join(names), facts.interval),
     ]
     if result.time.size:
         daily = daily_curve(result.time, result.equity, facts.session, facts.cash)
@@ -92,7 +92,11 @@ def _run_parts(result: Result, facts: Facts) -> tuple[Markup, dict[str, Any]]:
             curves.distribution_section(result),
             tables.drawdowns_section(daily),
         ]
-    told = {"Strategy": result.strategy, "Channels": headline.listed(result.channels), "Session zone": facts.session_text}
+    told = {
+        "Strategy": result.strategy,
+        "Channels": headline.listed(result.channels),
+        "Session zone": facts.session_text,
+    }
     content += [
         tables.metrics_section(result.metrics, facts, has_benchmark=result.benchmark is not None),
         tables.trades_section(result, shown_trades(result)),
@@ -110,7 +114,13 @@ def _with_run(
     body, drawn = _run_parts(result, facts)
     divider = headline.divider(title, result.params)
     parts.extend(_RUN_PARTS)
-    return [*content, divider, headline.tiles(result.metrics, facts), headline.notes(result.notes), body], payload | drawn
+    return [
+        *content,
+        divider,
+        headline.tiles(result.metrics, facts),
+        headline.notes(result.notes),
+        body,
+    ], payload | drawn
 
 
 def _write(

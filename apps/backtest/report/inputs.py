@@ -39,7 +39,9 @@ class SweepOutcome:
         columns = list(self.table)
         for name in (*self.parameters, self.rank):
             if name not in columns:
-                raise ReportInputError(f"the sweep's table has no column {name!r}; its columns are {', '.join(columns)}")
+                raise ReportInputError(
+                    f"the sweep's table has no column {name!r}; its columns are {', '.join(columns)}"
+                )
         lengths = {len(self.table[name]) for name in columns}
         if len(lengths) > 1:
             raise ReportInputError(f"the columns of the sweep's table differ in length: {sorted(lengths)}")

@@ -37,7 +37,8 @@ def montecarlo_top(outcome: MonteCarloOutcome) -> Markup:
             told.append(("Median max drawdown", figures.percent(-abs(float(np.median(falls)))), "loss"))
             told.append(("Worst 5 % of drawdowns", figures.percent(-float(np.quantile(np.abs(falls), 0.95))), "loss"))
     cells = [
-        element("div", element("dt", name), element("dd", text, class_=tone), class_="tile") for name, text, tone in told
+        element("div", element("dt", name), element("dd", text, class_=tone), class_="tile")
+        for name, text, tone in told
     ]
     tiles = element("dl", join(*cells), class_="tiles") if cells else None
     return join(masthead("Monte Carlo", outcome.strategy, chips, {}), tiles, notes(outcome.notes))
@@ -47,7 +48,9 @@ def montecarlo_sections(outcome: MonteCarloOutcome) -> Markup:
     """The fan, the two histograms and the table of quantiles."""
     ends = 100 * (_known(outcome.final_equity) / outcome.start_equity - 1)
     falls = -np.abs(_known(outcome.max_drawdown_pct))
-    lead = "How far luck in the order and the draw of trades could have led. It does not know trades that never happened."
+    lead = (
+        "How far luck in the order and the draw of trades could have led. It does not know trades that never happened."
+    )
     paths = section("paths", "Paths", fan(outcome.bands), lead=lead)
     if not ends.size or not falls.size:
         return join(paths, section("outcomes", "Outcomes", nothing("No path has a final value.")))

@@ -16,14 +16,16 @@ from trading.metrics import drawdowns
 
 MOST_BARS: Final = 200_000  # price bars in one page, over all instruments
 MOST_CHANNELS: Final = 40
-MOST_TRADES: Final = 20_000
+MOST_TRADES: Final = 30_000
 _EQUITY_BUCKETS: Final = 15_000
 _MILLISECOND: Final = 1_000_000
 
 
 def shown_channels(result: Result) -> tuple[int, ...]:
     """The channels whose prices the page holds: those with most trades, in the order of the run."""
-    kept = [channel for channel in range(len(result.channels)) if channel < len(result.bars) and len(result.bars[channel])]
+    kept = [
+        channel for channel in range(len(result.channels)) if channel < len(result.bars) and len(result.bars[channel])
+    ]
     trades = np.bincount(result.trade_records["channel"], minlength=len(result.channels))
     busiest = sorted(kept, key=lambda channel: -int(trades[channel]))[:MOST_CHANNELS]
     return tuple(sorted(busiest))
@@ -48,9 +50,7 @@ def run_payload(result: Result, bars: list[Bars], currency: str) -> dict[str, An
         "channels": list(result.channels),
         "reasons": list(REASONS),
         "equity": curve_payload(result.time, result.equity, result.benchmark, result.exposure),
-        "prices": [
-            _price(channel, part) for channel, part in zip(shown_channels(result), bars, strict=True)
-        ],
+        "prices": [_price(channel, part) for channel, part in zip(shown_channels(result), bars, strict=True)],
         "trades": _trades(result),
     }
 
@@ -91,9 +91,7 @@ def _price(channel: int, bars: Bars) -> dict[str, Any]:
 def _trades(result: Result) -> dict[str, Any]:
     records = result.trade_records
     records = records[records.size - shown_trades(result) :]
-    packed: dict[str, Any] = {
-        name: pack(records[name]) for name in ("channel", "exit_reason", "is_open")
-    }
+    packed: dict[str, Any] = {name: pack(records[name]) for name in ("channel", "exit_reason", "is_open")}
     packed["n"] = int(result.trade_records.size)
     for name in ("entry_time", "exit_time"):
         packed[name] = pack(records[name] // _MILLISECOND)

@@ -13,7 +13,6 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-
 @dataclass(frozen=True, slots=True)
 class DailyCurve:
     """The last value of each session day: `day` (datetime64[D]), `time` (int64, ns UTC) and `value`, each of length n."""

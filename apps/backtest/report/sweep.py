@@ -189,7 +189,11 @@ def _range(values: NDArray[Any]) -> str:
     known = np.unique(values)
     if known.size == 1:
         return _text(known[0])
-    return f"{_text(known[0])}{figures.NOTHING}{_text(known[-1])}" if known.dtype.kind in "fiu" else f"{known.size} choices"
+    return (
+        f"{_text(known[0])}{figures.NOTHING}{_text(known[-1])}"
+        if known.dtype.kind in "fiu"
+        else f"{known.size} choices"
+    )
 
 
 def _plain(value: Any) -> Any:

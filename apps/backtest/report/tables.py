@@ -164,7 +164,9 @@ def trades_section(result: Result, shown: int) -> Markup:
     )
     lead = "Press a row to see the trade in the price chart. Returns and P&L are net of fees. Times are UTC."
     if shown < n:
-        lead += f" The last {figures.number(shown, 0)} of {figures.number(n, 0)}; the command writes them all (--trades)."
+        lead += (
+            f" The last {figures.number(shown, 0)} of {figures.number(n, 0)}; the command writes them all (--trades)."
+        )
     more = element("button", "Show more", type="button", id="trades-more", class_="more", hidden=True)
     without = element("noscript", element("p", "The list of trades needs JavaScript.", class_="empty"))
     return section("trades", "Trades", tools, scrolling(table, "Trades"), more, without, lead=lead)
@@ -232,7 +234,11 @@ def _headed(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
         elif key == "instruments" and value and not isinstance(value, str):
             found = list(value.values() if isinstance(value, Mapping) else value)
             for place, one in enumerate(found[:_INSTRUMENTS], start=1):
-                yield (str(one.get("id", f"Instrument {place}")), one) if isinstance(one, Mapping) else ("Run", {key: value})
+                yield (
+                    (str(one.get("id", f"Instrument {place}")), one)
+                    if isinstance(one, Mapping)
+                    else ("Run", {key: value})
+                )
             if len(found) > _INSTRUMENTS:
                 yield "Run", {"further instruments": len(found) - _INSTRUMENTS}
         else:

@@ -145,4 +145,6 @@ def _span(span: tuple[int, int]) -> str:
 
 
 def _setting(value: Any) -> str:
-    return figures.NOTHING if value is None else figures.significant(value, 6) if isinstance(value, float) else str(value)
+    return (
+        figures.NOTHING if value is None else figures.significant(value, 6) if isinstance(value, float) else str(value)
+    )

@@ -42,7 +42,9 @@ _TRADE_FIELDS = tuple(name for name in TRADE_DTYPE.names or () if name != "chann
 def eurusd_bars(n: int | None = None) -> Bars:
     """Hourly mid bars, all 74,439 or the first n."""
     table = pd.read_csv(SAMPLE / "eurusd_1h_quotes.csv.gz", nrows=n)
-    mid = {name: (table[f"bid_{name}"] + table[f"ask_{name}"]).to_numpy() / 2 for name in ("open", "high", "low", "close")}
+    mid = {
+        name: (table[f"bid_{name}"] + table[f"ask_{name}"]).to_numpy() / 2 for name in ("open", "high", "low", "close")
+    }
     time = pd.to_datetime(table["ts"], utc=True).astype("datetime64[ns, UTC]").astype(np.int64).to_numpy()
     return Bars(time=time, interval=HOUR, **mid)
 
@@ -93,7 +95,9 @@ def cross_run(
     close_time = bars.time + bars.interval
     held = CASH * bars.close / bars.close[0] if benchmark else None
     exposure = np.abs(side).astype(float)
-    basis = Basis(calendar=instrument.calendar, time_zone=instrument.time_zone, day_turn_minutes=instrument.day_turn_minutes)
+    basis = Basis(
+        calendar=instrument.calendar, time_zone=instrument.time_zone, day_turn_minutes=instrument.day_turn_minutes
+    )
     result = Result(
         strategy="sma_cross",
         params={"fast": fast, "slow": slow, "side": "both" if short else "long"},
@@ -114,7 +118,9 @@ def cross_run(
 def two_stocks() -> Result:
     """Two channels on one axis of time, half of the equity in each."""
     runs = [
-        cross_run(daily_bars(symbol), instrument=replace(SPY, id=f"ARCA:{symbol.upper()}"), short=False, benchmark=False)
+        cross_run(
+            daily_bars(symbol), instrument=replace(SPY, id=f"ARCA:{symbol.upper()}"), short=False, benchmark=False
+        )
         for symbol in ("spy", "qqq")
     ]
     time = np.union1d(runs[0].time, runs[1].time)
@@ -293,9 +299,7 @@ def _metrics(
     return metrics | as_dict(BENCHMARK_KEYS, out)
 
 
-def _manifest(
-    instrument: Instrument, bars: Bars, basis: Basis, fast: int, slow: int, fee_bps: float
-) -> dict[str, Any]:
+def _manifest(instrument: Instrument, bars: Bars, basis: Basis, fast: int, slow: int, fee_bps: float) -> dict[str, Any]:
     return {
         "strategy": "sma_cross",
         "engine_version": "1.0",
