@@ -128,7 +128,7 @@ def _rows(table: Table) -> list[str]:
             found.append(f"| {row.engine} | – | | | | {row.note} |")
             continue
         middle = median(row.samples)
-        ratio = f"{middle / median(ours.samples):.2f} x" if ours is not None else ""
+        ratio = f"{middle / median(ours.samples):.3g} x" if ours is not None else ""
         spread = f"{_shown(min(row.samples), table.unit)} – {_shown(max(row.samples), table.unit)}"
         name = " ".join([row.engine, *dict.fromkeys(row.versions.values())]) if row.engine != OURS else OURS
         cells = (name, _shown(middle, table.unit), spread, ratio, agreement(reference, row), row.note or row.gives)
