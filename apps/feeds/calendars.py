@@ -137,8 +137,10 @@ def _exchange(calendar: str, first_year: int, last_year: int) -> Any:
         raise CalendarError(f"the session calendar {calendar!r} does not reach: {error}") from error
 
 
-def _stamps(values: Any) -> Times:
-    stamps: Times = np.asarray(values.values, "datetime64[ns]").view(np.int64)
+def _stamps(moments: Any) -> Times:
+    import pandas as pd
+
+    stamps: Times = pd.DatetimeIndex(moments).tz_localize(None).to_numpy().astype("datetime64[ns]").view(np.int64)
     return stamps
 
 
