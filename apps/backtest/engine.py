@@ -163,15 +163,20 @@ def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArr
         lines.columns(close, getattr(params, lines.slow), slow)
         count = crossings(fast, slow, lines.below(strategy, params), np.empty(rows + 8, np.uint8), at, weights)
     else:
-        loop = specialise(single.flips, strategy)
+        loop = specialise(single.flips, strategy.on_bar, _version(strategy))
         count = loop(market, strategy.init(params, 1), params, at, weights)
     return at[:count], weights[:count]
+
+
+def _version(strategy: Strategy) -> str:
+    return f"{strategy.name}_{strategy.code_hash}"
 
 
 def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs) -> Run:
     market = prepared.market
     rows, channels = market.close.shape
-    loop = specialise(single.events if strategy.channels == 1 else several.events, strategy)
+    loop = single.events if strategy.channels == 1 else several.events
+    loop = specialise(loop, strategy.on_bar, _version(strategy))
     capacity = min(2 * rows * channels, 1_000_000) + 16 * channels
     while True:
         desk = open_desk(options.cash, channels, TICKETS if rules.hedging else 1, capacity)

@@ -66,7 +66,7 @@ def events(
             market.fresh[t] if market.fresh.size > 0 else fresh,
         )
         targets = on_bar(state, bars, params)
-        acted = _accept_new(desk, market, specs, rules, targets, seen, t)
+        acted = accept_new(desk, market, specs, rules, targets, seen, t)
         if rules.band == rules.band and value > 0.0:
             acted = _rebalance_all(desk, market, specs, rules, value, t) or acted
         if acted and rules.fill_at_close:
@@ -104,7 +104,7 @@ def fill_row(desk: Desk, market: Market, specs: Specs, rules: Rules, t: int, at_
 
 
 @inner_kernel
-def _accept_new(
+def accept_new(
     desk: Desk, market: Market, specs: Specs, rules: Rules, targets: Targets, seen: Any, t: int
 ) -> bool:
     acted = False

@@ -1,0 +1,58 @@
+"""The event loops for strategies that are plain Python classes: the loops run between their decisions."""
+
+from typing import Any
+
+import numpy as np
+
+from apps.backtest.kernels.account import equity_at, marked
+from apps.backtest.kernels.market import Market, Specs, conversion_of, quote_of, spec_of
+from apps.backtest.kernels.several import accept_new, fill_row
+from trading.bars import Bar, Slice
+from trading.books import Desk
+from trading.compiled import kernel
+from trading.matching import at_close, fill_market
+from trading.orders import Rules, accept, is_new
+from trading.targets import MARKET, Target, Targets
+
+
+@kernel
+def no_opinion(state: Any, bar: Bar, params: Any) -> float:
+    """Stand for the strategy while it has nothing new to say."""
+    return np.nan
+
+
+@kernel
+def same_targets(state: Any, bars: Slice, params: Any) -> Targets:
+    """Stand for the strategy while it has nothing new to say: `state` holds the targets that it gave last."""
+    return state.targets
+
+
+@kernel
+def decide_single(
+    market: Market, desk: Desk, specs: Specs, rules: Rules, target: Target, equity: Any, t: int
+) -> None:
+    """Take in one channel's target at row t's close, after the loop has run to there."""
+    book = desk.books[0]
+    if not is_new(book, target):
+        return
+    spec = spec_of(specs, 0)
+    place = at_close(quote_of(market, t, 0, rules))
+    accept(desk, place, spec, rules, target)
+    if rules.fill_at_close and book.kind == MARKET:
+        fill_market(desk, place, spec, rules, 0)
+        per_price = spec.contract_size * conversion_of(market, t, 0)
+        equity[t] = marked(desk.account[0].cash, book.quantity, market.close[t, 0], per_price)
+
+
+@kernel
+def decide_several(
+    market: Market, desk: Desk, specs: Specs, rules: Rules, targets: Targets, seen: Any, equity: Any, t: int
+) -> None:
+    """Take in all channels' targets at row t's close, after the loop has run to there."""
+    value, margin = equity_at(desk, market, specs, market.close, t)
+    desk.account[0].equity = value
+    desk.account[0].margin = margin
+    acted = accept_new(desk, market, specs, rules, targets, seen, t)
+    if acted and rules.fill_at_close:
+        fill_row(desk, market, specs, rules, t, True)
+        equity[t], _ = equity_at(desk, market, specs, market.close, t)
