@@ -1,5 +1,6 @@
 """Errors of strategies, told with the strategy's own file and line."""
 
+import ast
 import re
 import traceback
 from collections.abc import Iterator
@@ -12,10 +13,8 @@ class StrategyError(ValueError):
 
 
 _LOCATION = re.compile(r'File "([^"]+)", line (\d+)')
-_NOISE = re.compile(
-    r"^(Failed in \w+ mode pipeline.*|There are \d+ candidate.*|- .*|During: .*|Overload of function.*|"
-    r"File \".*|raised from .*|This error may have been caused.*|.*Rejected as the implementation.*|>>> .*)$"
-)
+_SIGNATURE = re.compile(r">>> (.+)")
+_NAME = re.compile(r"(name|attribute) '(\w+)'")
 
 
 @contextmanager
@@ -35,29 +34,40 @@ def strategy_errors(source: Path) -> Iterator[None]:
 def _told(error: Exception, source: Path) -> str | None:
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).resolve() == source:
         return f"{source}:{error.lineno}: {error.msg}"
-    if _is_numba_error(error):
-        return _told_by_numba(str(error), source)
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+    frames = traceback.extract_tb(error.__traceback__)
+    if any(kind.__module__ == "numba.core.errors" for kind in type(error).__mro__):
+        return _told_by_numba(re.sub(r"\x1b\[[0-9;]*m", "", str(error)), source)
+    for frame in reversed(frames):
         if Path(frame.filename).resolve() == source:
             return f"{source}:{frame.lineno}: {type(error).__name__}: {error}"
+    if any("/numba/core/typ" in frame.filename.replace("\\", "/") for frame in frames):
+        return _told_by_name(f"{type(error).__name__}: {error}", source)
     return None
 
 
-def _is_numba_error(error: Exception) -> bool:
-    return any(kind.__module__ == "numba.core.errors" for kind in type(error).__mro__)
-
-
 def _told_by_numba(message: str, source: Path) -> str | None:
-    """Return file, line and reason out of Numba's report, or None where it does not speak of `source`."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", message).splitlines()
-    own = [
-        (number, int(found[2]))
-        for number, line in enumerate(lines)
-        for found in [_LOCATION.search(line)]
-        if found and Path(found[1]).resolve() == source
-    ]
-    if not own:
+    """Return file, line and reason out of Numba's report, or None where it does not speak of `source`.
+
+    The report begins with the innermost cause, and goes outwards from one location to the next.
+    """
+    reason = next((line for line in message.splitlines() if line and not line.startswith("Failed in")), message)
+    signature = _SIGNATURE.search(message)
+    if reason.endswith("signature:") and signature:
+        reason = f"{reason.removesuffix(' found for signature:')}: {signature[1]}"
+    for path, line in _LOCATION.findall(message):
+        if Path(path).resolve() == source:
+            return f"{source}:{line}: cannot be compiled: {reason}"
+    return _told_by_name(reason, source)
+
+
+def _told_by_name(reason: str, source: Path) -> str | None:
+    """Return where `source` uses the name that `reason` complains of, and the reason; None where it does not."""
+    named = _NAME.search(reason)
+    if named is None:
         return None
-    at, line = own[-1]
-    before = [text.strip() for text in lines[:at] if text.strip() and not _NOISE.match(text.strip())]
-    return f"{source}:{line}: cannot be compiled: {before[-1] if before else lines[0]}"
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Name) and named.groups() == ("name", node.id):
+            return f"{source}:{node.lineno}: cannot be compiled: {reason}"
+        if isinstance(node, ast.Attribute) and named.groups() == ("attribute", node.attr):
+            return f"{source}:{node.lineno}: cannot be compiled: {reason}"
+    return None

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import importlib.util
+import linecache
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -71,6 +72,7 @@ def _load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UnknownStrategyError(f"{path} is not a Python file")
+    linecache.checkcache(str(path))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -54,7 +54,7 @@ def {name}(state: State, bar: Bar, params: Params) -> float:
     return 1.0 if bar.close > average * (1.0 + params.margin_pct / 100.0) else 0.0
 '''
 
-_TEST = '''"""Tests of {name}: run them with `pytest {test}`."""
+_TEST = '''"""Tests of {name}."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ import pytest
 from apps.signals.interface import StrategyParameterError, get_strategy
 from apps.signals.testing import failed_checks, said_on
 
-STRATEGY = get_strategy(f"{{Path(__file__).with_name('{file}')}}:{name}")
+STRATEGY = get_strategy(str(Path(__file__).with_name("{name}.py")))
 
 
 def test_is_long_while_the_close_is_above_its_average() -> None:
@@ -90,8 +90,10 @@ def write_strategy(name: str, folder: Path) -> tuple[Path, Path]:
 
     Raises StrategyNameError for a name that is not a lower-case Python name or is taken, or a file that is there.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise StrategyNameError(f"{name!r} cannot be a strategy: use lower-case letters, digits and _, as in my_trend")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or keyword.iskeyword(name):
+        raise StrategyNameError(
+            f"{name!r} cannot be a strategy: use up to 40 lower-case letters, digits and _, as in my_trend"
+        )
     if name in list_strategies():
         raise StrategyNameError(f"{name} is the name of a shipped strategy: choose another")
     path, test = folder / f"{name}.py", folder / f"test_{name}.py"
@@ -100,5 +102,5 @@ def write_strategy(name: str, folder: Path) -> tuple[Path, Path]:
             raise StrategyNameError(f"{each} is already there and is left as it is: choose another name or --dir")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(_STRATEGY.format(name=name), encoding="utf-8")
-    test.write_text(_TEST.format(name=name, test=test.as_posix(), file=path.name), encoding="utf-8")
+    test.write_text(_TEST.format(name=name), encoding="utf-8")
     return path, test
