@@ -42,7 +42,7 @@ def cache_file(series: Series) -> Path:
 def _load(path: Path, kind: Kind) -> Rows | None:
     try:
         block: NDArray[np.float64] = np.asarray(np.load(path, mmap_mode="c"))
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):
         return None
     if block.dtype != np.float64 or block.ndim != 2 or block.shape[0] != 1 + len(COLUMNS[kind]):
         return None

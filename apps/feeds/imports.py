@@ -263,7 +263,7 @@ def _conflicts(series: Series, records: Records, rows: Rows, changed: NDArray[np
     rejects = []
     for place, row in zip(places.tolist(), at.tolist(), strict=True):
         differing = [
-            f"{name} {rows.values[column, place]!r}, stored {stored.values[column, row]!r}"
+            f"{name} {float(rows.values[column, place])!r}, stored {float(stored.values[column, row])!r}"
             for column, name in enumerate(names)
             if not _same(rows.values[column, place], stored.values[column, row])
         ]
