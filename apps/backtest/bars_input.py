@@ -19,9 +19,9 @@ class BarsError(ValueError):
 
 
 def read_channels(given: Any, interval: str | int | None = None) -> dict[str, Bars]:
-    """Return the bars of each channel by name, checked; a single one is called "bars".
+    """Return the bars of each channel by name; a single one is called "bars". Prices and times are yet to be checked.
 
-    Arrays of float64 are used as they are, without a copy. Raises BarsError, which names the channel, row and value.
+    Arrays of float64 are used as they are, without a copy. Raises BarsError, which names the channel and the column.
     """
     spacing = parse_interval(interval) if isinstance(interval, str) else int(interval or 0)
     if isinstance(given, Mapping) and not _is_columns(given):
@@ -40,7 +40,6 @@ def _read_one(given: Any, name: str, interval: int) -> Bars:
     bars = given if isinstance(given, Bars) else _from_columns(given, name, interval)
     if len(bars) == 0:
         raise BarsError(f"{name}: there are no bars")
-    _check(bars, name)
     return bars
 
 
@@ -107,23 +106,43 @@ def spacing_of(time: Any) -> int:
     """Return the most common distance between the first thousand times, in nanoseconds (a day for a single bar)."""
     if time.size < 2:
         return DAY
-    steps, counts = np.unique(np.diff(time[:1001]), return_counts=True)
+    steps = np.diff(time[:1001])
+    if (steps == steps[0]).all():
+        return int(steps[0])
+    steps, counts = np.unique(steps, return_counts=True)
     return int(steps[np.argmax(counts)])
 
 
-def _check(bars: Bars, name: str) -> None:
+def check_bars(bars: Bars, name: str) -> None:
+    """Raise BarsError, with row and values, if the bars have an impossible price, or times that do not rise."""
     row = first_bad_row(bars.open, bars.high, bars.low, bars.close)
     if row >= 0:
-        raise BarsError(f"{name}, row {row}: {_complaint(bars, row)}; `import_bars` sorts such rows out")
-    if bars.ask_open is not None:
-        for price in PRICES:
-            bid, ask = getattr(bars, f"bid_{price}"), getattr(bars, f"ask_{price}")
-            row = int(np.argmin((bid > 0) & (bid <= ask) & (ask < np.inf)))
-            if not (bid[row] > 0 and bid[row] <= ask[row] < np.inf):
-                raise BarsError(f"{name}, row {row}: bid_{price} {bid[row]:g} and ask_{price} {ask[row]:g} are no quote")
+        raise bad_row(bars, name, row)
+    check_quotes(bars, name)
+    check_times(bars, name)
+
+
+def check_quotes(bars: Bars, name: str) -> None:
+    """Raise BarsError if a bid is not below or at its ask, or no price."""
+    if bars.ask_open is None:
+        return
+    for price in PRICES:
+        bid, ask = getattr(bars, f"bid_{price}"), getattr(bars, f"ask_{price}")
+        row = int(np.argmin((bid > 0) & (bid <= ask) & (ask < np.inf)))
+        if not (bid[row] > 0 and bid[row] <= ask[row] < np.inf):
+            raise BarsError(f"{name}, row {row}: bid_{price} {bid[row]:g} and ask_{price} {ask[row]:g} are no quote")
+
+
+def check_times(bars: Bars, name: str) -> None:
+    """Raise BarsError if a time is not after the one before."""
     row = first_late_row(bars.time)
     if row >= 0:
         raise BarsError(f"{name}, row {row}: its time is not after that of the row before; sort the bars, oldest first")
+
+
+def bad_row(bars: Bars, name: str, row: int) -> BarsError:
+    """Return the error that says what is wrong with the prices of a row."""
+    return BarsError(f"{name}, row {row}: {_complaint(bars, row)}; `import_bars` sorts such rows out")
 
 
 def _complaint(bars: Bars, row: int) -> str:

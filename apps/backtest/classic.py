@@ -35,7 +35,7 @@ class _Book:
 
     def __init__(self, prepared: Prepared, options: Options, sizing: str) -> None:
         channels = len(prepared.channels)
-        rows = prepared.market.close.shape[0]
+        rows = prepared.market.close.shape[1]
         self._prepared = prepared
         self._swap = swap_rates(options)
         self.rules = rules_of(options, sizing, channels)
@@ -191,19 +191,19 @@ def _target(opinion: Any) -> Target:
 def _bars(prepared: Prepared, i: int) -> Iterator[Bar]:
     """Yield channel i's bars, row by row, as Python numbers; a row without a bar of its own repeats the last close."""
     market = prepared.market
-    rows = market.close.shape[0]
-    nothing = np.full((_BLOCK, i + 1), np.nan)
+    rows = market.close.shape[1]
+    nothing = np.full(_BLOCK, np.nan)
     for first in range(0, rows, _BLOCK):
         block = slice(first, min(first + _BLOCK, rows))
-        close = market.close[block, i]
+        close = market.close[i, block]
         columns = (
             prepared.close_times(block),
-            market.open[block, i],
-            market.high[block, i],
-            market.low[block, i],
+            market.open[i, block],
+            market.high[i, block],
+            market.low[i, block],
             close,
-            market.volume[block, i] if market.volume.size else nothing[: close.size, i],
-            market.bid_close[block, i] if market.bid_close.size else close,
-            market.ask_close[block, i] if market.ask_close.size else close,
+            market.volume[i, block] if market.volume.size else nothing[: close.size],
+            market.bid_close[i, block] if market.bid_close.size else close,
+            market.ask_close[i, block] if market.ask_close.size else close,
         )
         yield from map(Bar._make, zip(*(column.tolist() for column in columns), strict=True))

@@ -128,7 +128,7 @@ def _flip(
     strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs
 ) -> Run | None:
     market = prepared.market
-    rows = market.close.shape[0]
+    rows = market.close.shape[1]
     begun = perf_counter()
     desk = flip_desk(strategy, params, prepared, options, rules, specs)
     fills = desk.fills[: int(desk.account["n_fills"][0])]
@@ -153,7 +153,7 @@ def flip_desk(
 def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the rows at which the strategy's weight changes, and the weights from there on."""
     market = prepared.market
-    rows = market.close.shape[0]
+    rows = market.close.shape[1]
     at, weights = np.empty(rows, np.int64), np.empty(rows)
     if strategy.lines is not None:
         lines = strategy.lines
@@ -174,7 +174,7 @@ def _version(strategy: Strategy) -> str:
 
 def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs) -> Run:
     market = prepared.market
-    rows, channels = market.close.shape
+    channels, rows = market.close.shape
     loop = single.events if strategy.channels == 1 else several.events
     loop = specialise(loop, strategy.on_bar, _version(strategy))
     capacity = min(2 * rows * channels, 1_000_000) + 16 * channels

@@ -7,11 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.backtest.bars_input import PRICES, QUOTES, BarsError, read_channels
+from apps.backtest.bars_input import (
+    PRICES,
+    QUOTES,
+    BarsError,
+    bad_row,
+    check_bars,
+    check_quotes,
+    check_times,
+    first_bad_row,
+    read_channels,
+)
 from apps.backtest.kernels.market import Market, Specs
 from apps.backtest.options import Options
 from trading.bars import Bars
-from trading.compiled import kernel
 from trading.instruments import Instrument
 from trading.intervals import DAY
 from trading.metrics import periods_per_year
@@ -75,7 +84,7 @@ def prepare(
     currency = options.currency or kinds[0].currency
     rows = _Axis.of(bars, kinds)
     quoted = any(each.is_quotes for each in bars)
-    columns = {price: rows.lay([getattr(each, price) for each in bars], price) for price in PRICES}
+    columns = _checked_prices(channels, rows)
     quotes = {name: rows.lay(_both_sides(bars, name, options), name) if quoted else _NONE for name in QUOTES}
     volumes = [each.volume for each in bars]
     if options.volume_cap > 0.0 or options.slippage_volume > 0.0:
@@ -105,6 +114,24 @@ def prepare(
     return Prepared(
         tuple(channels), kinds, bars, market, currency, calendar, periods_per_year(calendar, longest, options.returns)
     )
+
+
+def _checked_prices(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, NDArray[np.float64]]:
+    """Return the prices of all channels on the axis. Many channels on one axis are checked together, which is cheaper."""
+    bars = list(channels.values())
+    if len(bars) == 1 or rows.places is not None:
+        for name, each in channels.items():
+            check_bars(each, name)
+        return {price: rows.lay([getattr(each, price) for each in bars], price) for price in PRICES}
+    check_times(bars[0], next(iter(channels)))
+    for name, each in channels.items():
+        check_quotes(each, name)
+    stacked = {price: np.stack([getattr(each, price) for each in bars]) for price in PRICES}
+    bad = first_bad_row(*(stacked[price].reshape(-1) for price in PRICES))
+    if bad >= 0:
+        channel, row = divmod(bad, rows.time.size)
+        raise bad_row(bars[channel], list(channels)[channel], row)
+    return stacked
 
 
 def _instruments(channels: Mapping[str, Bars], given: Any) -> tuple[Instrument, ...]:
@@ -146,42 +173,26 @@ class _Axis:
         closes = [each.time + each.interval for each in bars]
         time = np.unique(np.concatenate(closes))
         places = tuple(np.searchsorted(time, each) for each in closes)
-        fresh = np.zeros((time.size, len(bars)), np.uint8)
+        fresh = np.zeros((len(bars), time.size), np.uint8)
         for i, place in enumerate(places):
-            fresh[place, i] = 1
+            fresh[i, place] = 1
         ends = session_day_ends(time - 1, zone, turn)
         return cls(time, 0, ends, session_days(time[ends] - 1, kinds[0]), places, fresh)
 
     def lay(self, columns: list[Any], name: str) -> NDArray[np.float64]:
-        """Return one column of all channels as float64[T, N]; closes go on where a channel has no bar, others are nan."""
+        """Return one column of all channels as float64[N, T]; closes go on where a channel has no bar, others are nan."""
         if self.places is None:
             if len(columns) == 1:
-                return np.ascontiguousarray(columns[0], dtype=np.float64).reshape(-1, 1)
-            return _interleave(tuple(columns))
-        out = np.full((self.time.size, len(columns)), np.nan)
+                return np.ascontiguousarray(columns[0], dtype=np.float64).reshape(1, -1)
+            return np.stack(columns)
+        out = np.full((len(columns), self.time.size), np.nan)
         for i, (place, column) in enumerate(zip(self.places, columns, strict=True)):
             if name.endswith("close"):
                 known = np.searchsorted(place, np.arange(self.time.size), side="right") - 1
-                out[:, i] = np.where(known >= 0, np.asarray(column)[np.maximum(known, 0)], np.nan)
+                out[i] = np.where(known >= 0, np.asarray(column)[np.maximum(known, 0)], np.nan)
             else:
-                out[place, i] = column
+                out[i, place] = column
         return out
-
-
-def _interleave(columns: tuple[Any, ...]) -> NDArray[np.float64]:
-    out = np.empty((columns[0].size, len(columns)))
-    _transpose(np.stack(columns), out)
-    return out
-
-
-@kernel
-def _transpose(rows: Any, out: Any) -> None:
-    block = 16
-    for first in range(0, out.shape[0], block):
-        last = min(first + block, out.shape[0])
-        for i in range(out.shape[1]):
-            for t in range(first, last):
-                out[t, i] = rows[i, t]
 
 
 def _conversions(kinds: tuple[Instrument, ...], currency: str, given: Any, rows: _Axis) -> Any:
@@ -189,7 +200,7 @@ def _conversions(kinds: tuple[Instrument, ...], currency: str, given: Any, rows:
     if not any(foreign):
         return _NONE
     closes = rows.time + rows.interval
-    out = np.ones((closes.size, len(kinds)))
+    out = np.ones((len(kinds), closes.size))
     for i, kind in enumerate(kinds):
         if not foreign[i]:
             continue
@@ -199,8 +210,9 @@ def _conversions(kinds: tuple[Instrument, ...], currency: str, given: Any, rows:
                 f"{{{kind.currency!r}: bars}}, the price of one {kind.currency} in {currency}"
             )
         rate = read_channels(given[kind.currency])["bars"]
+        check_bars(rate, kind.currency)
         known = np.searchsorted(rate.time + rate.interval, closes, side="right") - 1
         if known[0] < 0:
             raise CurrencyError(f"the conversion of {kind.currency} begins after the first bar of {kind.id}")
-        out[:, i] = rate.close[known]
+        out[i] = rate.close[known]
     return out

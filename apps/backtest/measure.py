@@ -35,7 +35,7 @@ def trips_of(run: Run, prepared: Prepared, specs: Specs) -> NDArray[Any]:
 def period_ends(prepared: Prepared, options: Options) -> NDArray[np.int64]:
     """Return the rows whose closes are the values that returns are taken of."""
     if options.returns == "bar":
-        return np.arange(prepared.market.close.shape[0])
+        return np.arange(prepared.market.close.shape[1])
     return prepared.market.day_ends
 
 
@@ -80,6 +80,6 @@ def measure(
         metrics |= as_dict(BENCHMARK_KEYS, against)
     metrics["open_trades"] = int(trips.size - closed.size)
     metrics["swap_paid"] = float(account["swap"])
-    metrics["bars"] = int(prepared.market.close.shape[0])
+    metrics["bars"] = int(prepared.market.close.shape[1])
     metrics["engine_seconds"] = run.seconds
     return metrics

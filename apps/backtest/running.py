@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.backtest.bars_input import read_channels
+from apps.backtest.bars_input import check_bars, read_channels
 from apps.backtest.engine import Run, simulate
 from apps.backtest.kernels.books_after import exposures
 from apps.backtest.market import Prepared
@@ -80,7 +80,7 @@ def manifest(strategy: Strategy, params: Any, prepared: Prepared, options: Optio
         "channels": list(prepared.channels),
         "instruments": [_fields(instrument) for instrument in prepared.instruments],
         "interval": format_interval(longest),
-        "bars": int(prepared.market.close.shape[0]),
+        "bars": int(prepared.market.close.shape[1]),
         "data_hash": data_digest(prepared),
         "engine_version": ENGINE_VERSION,
         "kernel_sources": source_digest(),
@@ -114,6 +114,7 @@ def _fields(record: Any) -> dict[str, Any]:
 
 def _benchmark_curve(benchmark: Any, prepared: Prepared, options: Options) -> NDArray[np.float64]:
     bars = read_channels(benchmark)["bars"]
+    check_bars(bars, "benchmark")
     known = np.searchsorted(bars.time + bars.interval, prepared.close_times(), side="right") - 1
     price = bars.close[np.maximum(known, 0)]
     curve: NDArray[np.float64] = options.cash * price / price[0]

@@ -25,7 +25,7 @@ def pay_swap(desk: Desk, market: Market, specs: Specs, rates: tuple[float, float
     days = market.day_numbers[day] - market.day_numbers[day - 1]
     for i in range(desk.books.size):
         at = At(i, t, market.time[t] + market.row_interval - market.intervals[i], conversion_of(market, t - 1, i))
-        charge_swap(desk, at, spec_of(specs, i), market.close[t - 1, i], rates, days)
+        charge_swap(desk, at, spec_of(specs, i), market.close[i, t - 1], rates, days)
 
 
 @inner_kernel
@@ -67,9 +67,9 @@ def equity_at(desk: Desk, market: Market, specs: Specs, prices: Any, t: int) -> 
     for i in range(desk.books.size):
         quantity = desk.books[i].quantity
         if quantity != 0.0:
-            price = prices[t, i]
+            price = prices[i, t]
             if not price == price and t > 0:
-                price = market.close[t - 1, i]
+                price = market.close[i, t - 1]
             value = quantity * (price * (specs.contract_size[i] * conversion_of(market, t, i)))
             equity += value
             margin += abs(value) * specs.margin_rate[i]

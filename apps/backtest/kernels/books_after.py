@@ -48,7 +48,7 @@ def mark_rows(market: Market, specs: Specs, fills: Any, cash: float, rows: Any, 
         if held == 0.0:
             equity[j] = cash
         else:
-            equity[j] = marked(cash, held, market.close[t, 0], per_price * conversion_of(market, t, 0))
+            equity[j] = marked(cash, held, market.close[0, t], per_price * conversion_of(market, t, 0))
 
 
 @inner_kernel
@@ -61,11 +61,11 @@ def outgrows_margin(market: Market, specs: Specs, fills: Any, cash: float, margi
         notional = held * fills[k].price * specs.contract_size[0]
         if held == 0.0 or (cash >= -1e-9 * notional and specs.margin_rate[0] <= 1.0 and margin_call < 0.99):
             continue  # a long position that is paid for
-        last = fills[k + 1].bar if k + 1 < fills.size else market.close.shape[0]
+        last = fills[k + 1].bar if k + 1 < fills.size else market.close.shape[1]
         for t in range(fills[k].bar, last):
             conversion = conversion_of(market, t, 0)
-            value = marked(cash, held, market.close[t, 0], specs.contract_size[0] * conversion)
-            margin = abs(held) * (market.close[t, 0] * (per_price * conversion))
+            value = marked(cash, held, market.close[0, t], specs.contract_size[0] * conversion)
+            margin = abs(held) * (market.close[0, t] * (per_price * conversion))
             called += (value < margin_call * margin) | (value <= 0.0)
     return called > 0
 
@@ -76,7 +76,7 @@ def time_in_market(market: Market, specs: Specs, fills: Any, equity: Any) -> tup
 
     The mean is of gross notional over equity, over all closes; the second is nan where `equity` is empty (not asked for).
     """
-    rows, channels = market.close.shape
+    channels, rows = market.close.shape
     held = np.zeros(channels)
     count, first, open_channels = 0, 0, 0
     total = 0.0
@@ -102,7 +102,7 @@ def _exposure_between(market: Market, specs: Specs, held: Any, equity: Any, firs
             continue
         lots = abs(held[i]) * specs.contract_size[i]
         for t in range(first, last):
-            gross = lots * (market.close[t, i] * conversion_of(market, t, i))
+            gross = lots * (market.close[i, t] * conversion_of(market, t, i))
             total += gross / equity[t] if equity[t] > 0.0 else 0.0
     return total
 
@@ -110,12 +110,12 @@ def _exposure_between(market: Market, specs: Specs, held: Any, equity: Any, firs
 @kernel
 def exposures(market: Market, specs: Specs, fills: Any, equity: Any, out: Any) -> None:
     """Write gross notional over equity at every close into float64[T]."""
-    channels = market.close.shape[1]
+    channels = market.close.shape[0]
     held = np.zeros(channels)
     holding = np.zeros(channels, np.int64)
     count = 0
     k = 0
-    for t in range(market.close.shape[0]):
+    for t in range(market.close.shape[1]):
         if k < fills.size and fills[k].bar == t:
             while k < fills.size and fills[k].bar == t:
                 held[fills[k].channel] = fills[k].position
@@ -128,7 +128,7 @@ def exposures(market: Market, specs: Specs, fills: Any, equity: Any, out: Any) -
         gross = 0.0
         for j in range(count):
             i = holding[j]
-            gross += abs(held[i]) * (market.close[t, i] * (specs.contract_size[i] * conversion_of(market, t, i)))
+            gross += abs(held[i]) * (market.close[i, t] * (specs.contract_size[i] * conversion_of(market, t, i)))
         out[t] = gross / equity[t] if equity[t] > 0.0 else np.nan
 
 
@@ -151,7 +151,7 @@ def round_trips(market: Market, specs: Specs, fills: Any, swap_paid: Any, out: A
     ones come in the order of their closing, then those that are still open, marked at the last close. `swap_paid` is
     float64[N]: what each channel paid in all.
     """
-    channels = market.close.shape[1]
+    channels = market.close.shape[0]
     open_trades = np.zeros(channels, TRADE_DTYPE)
     bought = np.zeros((channels, 4))  # lots entered, their value in price, lots left, their value in price
     swaps = np.zeros(channels)
@@ -179,7 +179,7 @@ def round_trips(market: Market, specs: Specs, fills: Any, swap_paid: Any, out: A
                 _begin(trade, bought[i], fill)
                 swaps[i] = fill.swap
             _enter(trade, bought[i], fill, 1.0 - share, per_price)
-    last = market.close.shape[0] - 1
+    last = market.close.shape[1] - 1
     for i in range(channels):
         if bought[i, 0] != 0.0:
             open_trades[i]["pnl"] -= swap_paid[i] - swaps[i]
@@ -253,8 +253,8 @@ def _copy(trade: Any, out: Any) -> None:
 
 @inner_kernel
 def _mark_open(trade: Any, sums: Any, market: Market, specs: Specs, i: int) -> None:
-    last = market.close.shape[0] - 1
-    price = market.close[last, i]
+    last = market.close.shape[1] - 1
+    price = market.close[i, last]
     left = sums[0] - sums[2]
     trade["pnl"] += left * price * specs.contract_size[i] * conversion_of(market, last, i)
     trade["entry_price"] = sums[1] / sums[0]

@@ -41,7 +41,7 @@ def decide_single(
     if rules.fill_at_close and book.kind == MARKET:
         fill_market(desk, place, spec, rules, 0)
         per_price = spec.contract_size * conversion_of(market, t, 0)
-        equity[t] = marked(desk.account[0].cash, book.quantity, market.close[t, 0], per_price)
+        equity[t] = marked(desk.account[0].cash, book.quantity, market.close[0, t], per_price)
 
 
 @kernel
@@ -54,5 +54,5 @@ def decide_several(
     desk.account[0].margin = margin
     acted = accept_new(desk, market, specs, rules, targets, seen, t)
     if acted and rules.fill_at_close:
-        fill_row(desk, market, specs, rules, t, True)
+        fill_row(desk, market, specs, rules, np.arange(desk.books.size), t, True)
         equity[t], _ = equity_at(desk, market, specs, market.close, t)

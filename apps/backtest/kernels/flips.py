@@ -71,7 +71,7 @@ def _carry_over(fast: Any, slow: Any, above: Any, begin: int) -> None:
 def trade_flips(market: Market, desk: Desk, specs: Specs, rules: Rules, rows: Any, weights: Any) -> None:
     """Trade each weight at the next open, or at its own close, as the event loop would."""
     spec = spec_of(specs, 0)
-    last = market.close.shape[0] - 1
+    last = market.close.shape[1] - 1
     for k in range(rows.size):
         t = rows[k]
         accept(desk, at_close(quote_of(market, t, 0, rules)), spec, rules, as_target(weights[k]))
@@ -108,10 +108,10 @@ def trade_plain_flips(market: Market, desk: Desk, specs: Specs, rules: Rules, ro
     cash, held, count, fees = account.cash, 0.0, 0, account.fees
     for k in range(rows.size):
         t = rows[k] + lag
-        if t >= market.close.shape[0]:
+        if t >= market.close.shape[1]:
             break
-        ask = asks[t, 0] if quoted else prices[t, 0] + costs.half_spread
-        bid = bids[t, 0] if quoted else prices[t, 0] - costs.half_spread
+        ask = asks[0, t] if quoted else prices[0, t] + costs.half_spread
+        bid = bids[0, t] if quoted else prices[0, t] - costs.half_spread
         goal = 0.0
         if weights[k] != 0.0:
             lot_value = taker_price(costs, ask, 1, 0.0, spec.tick_size) * per_price

@@ -15,10 +15,10 @@ VOLATILITY_BARS = 60  # how far back the volatility sizing looks
 
 
 class Market(NamedTuple):
-    """Prices as C-contiguous float64[T, N]; columns that a run does not have are of shape (0, 0).
+    """Prices as C-contiguous float64[N, T]; columns that a run does not have are of shape (0, 0).
 
     A row is a close time: row t closes at `time[t] + row_interval`, ns UTC, and channel i's bar opened `intervals[i]`
-    before that. `fresh[t, i]` is 0 where channel i has no bar at row t and the row repeats its last close; prices are
+    before that. `fresh[i, t]` is 0 where channel i has no bar at row t and the row repeats its last close; prices are
     nan before its first. `day_ends` is the last row of each session day and `day_numbers` that day's date, in days since
     the epoch.
     """
@@ -42,7 +42,7 @@ class Market(NamedTuple):
     bid_low: Any
     bid_close: Any
     conversion: Any  # account currency per unit of quote currency
-    fresh: Any  # uint8[T, N]
+    fresh: Any  # uint8[N, T]
     bars_per_year: float
 
 
@@ -75,13 +75,13 @@ def conversion_of(market: Market, t: int, i: int) -> float:
     """Return what one unit of channel i's quote currency is worth in account currency at row t."""
     if market.conversion.size == 0:
         return 1.0
-    return float(market.conversion[t, i])
+    return float(market.conversion[i, t])
 
 
 @inner_kernel
 def is_fresh(market: Market, t: int, i: int) -> bool:
     """Tell whether channel i has a bar of its own at row t."""
-    return bool(market.fresh.size == 0 or market.fresh[t, i] != 0)
+    return bool(market.fresh.size == 0 or market.fresh[i, t] != 0)
 
 
 @inner_kernel
@@ -89,7 +89,7 @@ def quote_of(market: Market, t: int, i: int, rules: Rules) -> Quote:
     """Return channel i's bar at row t on both sides."""
     closed = market.time[t] + market.row_interval
     at = At(i, t, closed - market.intervals[i], conversion_of(market, t, i))
-    volume = market.volume[t, i] if market.volume.size > 0 else np.nan
+    volume = market.volume[i, t] if market.volume.size > 0 else np.nan
     volatility = _volatility(market, t, i) if rules.sizing.rule == VOLATILITY else np.nan
     if market.ask_open.size > 0:
         return Quote(
@@ -97,17 +97,17 @@ def quote_of(market: Market, t: int, i: int, rules: Rules) -> Quote:
             closed,
             volume,
             volatility,
-            market.ask_open[t, i],
-            market.ask_high[t, i],
-            market.ask_low[t, i],
-            market.ask_close[t, i],
-            market.bid_open[t, i],
-            market.bid_high[t, i],
-            market.bid_low[t, i],
-            market.bid_close[t, i],
+            market.ask_open[i, t],
+            market.ask_high[i, t],
+            market.ask_low[i, t],
+            market.ask_close[i, t],
+            market.bid_open[i, t],
+            market.bid_high[i, t],
+            market.bid_low[i, t],
+            market.bid_close[i, t],
         )
     half = rules.costs.half_spread
-    opened, high, low, close = market.open[t, i], market.high[t, i], market.low[t, i], market.close[t, i]
+    opened, high, low, close = market.open[i, t], market.high[i, t], market.low[i, t], market.close[i, t]
     return Quote(
         at,
         closed,
@@ -138,7 +138,7 @@ def _volatility(market: Market, t: int, i: int) -> float:
     """Return the yearly standard deviation of the last log returns of channel i that were known when row t opened."""
     count, total, squares = 0, 0.0, 0.0
     for row in range(max(1, t - VOLATILITY_BARS), t):
-        step = np.log(market.close[row, i] / market.close[row - 1, i])
+        step = np.log(market.close[i, row] / market.close[i, row - 1])
         if step == step:
             count += 1
             total += step

@@ -43,7 +43,7 @@ def score(
 
     `values` is float64[m + 1]: the starting cash and equity at each of the periods' ends.
     """
-    trips = np.empty(fills.size + market.close.shape[1], TRADE_DTYPE)
+    trips = np.empty(fills.size + market.close.shape[0], TRADE_DTYPE)
     count = round_trips(market, specs, fills, swap_paid, trips)
     pnl, returns, held = np.empty(count), np.empty(count), np.empty(count)
     closed = 0
@@ -114,7 +114,7 @@ def score_crossings(
     `lines` is float64[L, T], `pairs` int64[pairs, 2] of (fast, slow) rows of it. It stops early at a pair whose margin
     calls need the event loop: the caller scores that one and goes on with the next.
     """
-    size = market.close.shape[0]
+    size = market.close.shape[1]
     rows, weights = np.empty(size, np.int64), np.empty(size)
     above = np.empty(size + 8, np.uint8)
     desk = _fresh_desk(periods.cash, size + 1)

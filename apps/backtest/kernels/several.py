@@ -13,6 +13,8 @@ from trading.matching import at_close, at_open, fill_market, walk
 from trading.orders import Rules, accept, cancel, refresh_live
 from trading.targets import MARKET, Target, Targets
 
+LIVE, HELD = 0, 1  # rows of the lists of active channels
+
 
 def on_bar(state: Any, bars: Slice, params: Any) -> Targets:
     """Stand in for the strategy's function."""
@@ -29,73 +31,72 @@ def events(
     """
     state, params = strategy
     channels = desk.books.size
-    fresh = np.ones(channels, np.uint8)
-    nothing = np.full(channels, np.nan)
+    fresh = np.ones((channels, 1), np.uint8)
+    nothing = np.full((channels, 1), np.nan)
     seen = np.zeros(channels, np.int64)
     for i in range(channels):
         seen[i] = desk.books[i].seen_version
-    holding = np.zeros(channels, np.int64)
-    held = _list_held(desk, holding)
-    live = True
+    active = np.zeros((2, channels), np.int64)
+    counts = _list_active(desk, active)
     pays = swap[0] != 0.0 or swap[1] != 0.0
     for t in range(span[0], span[1]):
         if pays and t > 0 and _is_new_day(market, t):
             pay_swap(desk, market, specs, swap, t)
-        if live:
-            trade_row(desk, market, specs, rules, t)
-            held = _list_held(desk, holding)
-        value, margin = _mark(desk, market, specs, (holding, held), t)
-        if held > 0 and (value < rules.margin_call * margin or value <= 0.0):
-            for i in range(channels):
-                if desk.books[i].quantity != 0.0:
-                    call_margin(desk, at_close(quote_of(market, t, i, rules)), spec_of(specs, i), rules)
-            held = _list_held(desk, holding)
-            value, margin = _mark(desk, market, specs, (holding, held), t)
+        if counts[LIVE] > 0:
+            trade_row(desk, market, specs, rules, active[LIVE, : counts[LIVE]], t)
+            counts = _list_active(desk, active)
+        value, margin = _mark(desk, market, specs, active[HELD, : counts[HELD]], t)
+        if counts[HELD] > 0 and (value < rules.margin_call * margin or value <= 0.0):
+            for i in active[HELD, : counts[HELD]]:
+                call_margin(desk, at_close(quote_of(market, t, i, rules)), spec_of(specs, i), rules)
+            counts = _list_active(desk, active)
+            value, margin = _mark(desk, market, specs, active[HELD, : counts[HELD]], t)
         equity[t] = value
         desk.account[0].equity = value
         desk.account[0].margin = margin
         bars = Slice(
             market.time[t] + market.row_interval,
-            market.open[t] if market.open.size > 0 else market.close[t],
-            market.high[t] if market.high.size > 0 else market.close[t],
-            market.low[t] if market.low.size > 0 else market.close[t],
-            market.close[t],
-            market.volume[t] if market.volume.size > 0 else nothing,
-            market.bid_close[t] if market.bid_close.size > 0 else market.close[t],
-            market.ask_close[t] if market.ask_close.size > 0 else market.close[t],
-            market.fresh[t] if market.fresh.size > 0 else fresh,
+            market.open[:, t],
+            market.high[:, t],
+            market.low[:, t],
+            market.close[:, t],
+            market.volume[:, t] if market.volume.size > 0 else nothing[:, 0],
+            market.bid_close[:, t] if market.bid_close.size > 0 else market.close[:, t],
+            market.ask_close[:, t] if market.ask_close.size > 0 else market.close[:, t],
+            market.fresh[:, t] if market.fresh.size > 0 else fresh[:, 0],
         )
         targets = on_bar(state, bars, params)
         acted = accept_new(desk, market, specs, rules, targets, seen, t)
         if rules.band == rules.band and value > 0.0:
             acted = _rebalance_all(desk, market, specs, rules, value, t) or acted
-        if acted and rules.fill_at_close:
-            fill_row(desk, market, specs, rules, t, at_the_close=True)
-            held = _list_held(desk, holding)
-            equity[t], _ = _mark(desk, market, specs, (holding, held), t)
-        live = _any_live(desk)
+        if acted:
+            counts = _list_active(desk, active)
+            if rules.fill_at_close:
+                fill_row(desk, market, specs, rules, active[LIVE, : counts[LIVE]], t, True)
+                counts = _list_active(desk, active)
+                equity[t], _ = _mark(desk, market, specs, active[HELD, : counts[HELD]], t)
 
 
 @inner_kernel
-def trade_row(desk: Desk, market: Market, specs: Specs, rules: Rules, t: int) -> None:
-    """Work every channel's orders against its bar at row t: market orders at the open, then resting ones."""
-    for i in range(desk.books.size):
-        if desk.books[i].working and is_fresh(market, t, i):
+def trade_row(desk: Desk, market: Market, specs: Specs, rules: Rules, live: Any, t: int) -> None:
+    """Work the orders of the `live` channels against row t: market orders at the open, then resting ones."""
+    for i in live:
+        if is_fresh(market, t, i):
             expire_late(desk, market, t, i)
     value, margin = equity_at(desk, market, specs, market.open, t)
     desk.account[0].equity = value
     desk.account[0].margin = margin
-    fill_row(desk, market, specs, rules, t, at_the_close=False)
-    for i in range(desk.books.size):
+    fill_row(desk, market, specs, rules, live, t, False)
+    for i in live:
         if desk.books[i].live and is_fresh(market, t, i):
             walk(desk, quote_of(market, t, i, rules), spec_of(specs, i), rules)
 
 
 @inner_kernel
-def fill_row(desk: Desk, market: Market, specs: Specs, rules: Rules, t: int, at_the_close: bool) -> None:
-    """Fill all working market orders at row t's open or close: sells before buys, each in channel order."""
+def fill_row(desk: Desk, market: Market, specs: Specs, rules: Rules, live: Any, t: int, at_the_close: bool) -> None:
+    """Fill working market orders at row t's open or close: sells before buys, each in channel order."""
     for side in (-1, 0):
-        for i in range(desk.books.size):
+        for i in live:
             book = desk.books[i]
             if book.working and book.kind == MARKET and is_fresh(market, t, i):
                 quote = quote_of(market, t, i, rules)
@@ -146,41 +147,35 @@ def _rebalance_all(desk: Desk, market: Market, specs: Specs, rules: Rules, equit
         book = desk.books[i]
         if book.weight == book.weight:
             per_price = specs.contract_size[i] * conversion_of(market, t, i)
-            drift = book.quantity * (market.close[t, i] * per_price) / equity - book.weight
+            drift = book.quantity * (market.close[i, t] * per_price) / equity - book.weight
             acted = rebalance(desk, i, drift, rules) or acted
     return acted
 
 
 @inner_kernel
-def _mark(desk: Desk, market: Market, specs: Specs, holding: Any, t: int) -> tuple[float, float]:
-    channels, count = holding
+def _mark(desk: Desk, market: Market, specs: Specs, held: Any, t: int) -> tuple[float, float]:
     equity = desk.account[0].cash
     margin = 0.0
-    for k in range(count):
-        i = channels[k]
+    for i in held:
         per_price = specs.contract_size[i] * conversion_of(market, t, i)
-        value = desk.books[i].quantity * (market.close[t, i] * per_price)
+        value = desk.books[i].quantity * (market.close[i, t] * per_price)
         equity += value
         margin += abs(value) * specs.margin_rate[i]
     return equity, margin
 
 
 @inner_kernel
-def _list_held(desk: Desk, holding: Any) -> int:
-    count = 0
-    for i in range(desk.books.size):
-        if desk.books[i].quantity != 0.0:
-            holding[count] = i
-            count += 1
-    return count
-
-
-@inner_kernel
-def _any_live(desk: Desk) -> bool:
+def _list_active(desk: Desk, active: Any) -> tuple[int, int]:
+    """Write the channels that have live orders and those that hold something, in order; return how many of each."""
+    live = held = 0
     for i in range(desk.books.size):
         if desk.books[i].live:
-            return True
-    return False
+            active[LIVE, live] = i
+            live += 1
+        if desk.books[i].quantity != 0.0:
+            active[HELD, held] = i
+            held += 1
+    return live, held
 
 
 @inner_kernel
