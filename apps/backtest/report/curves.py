@@ -116,7 +116,8 @@ def distribution_section(result: Result) -> Markup:
         return section("distribution", title, nothing(why), kind="half")
     mean, middle = float(returns.mean()), float(np.median(returns))
     lead = (
-        f"{figures.number(returns.size, 0)} closed trades. Mean {figures.percent(mean)}, median {figures.percent(middle)}, "
+        f"{figures.number(returns.size, 0)} closed trades. Mean {figures.percent(mean)}, "
+        f"median {figures.percent(middle)}, "
         f"worst {figures.percent(float(returns.min()))}, best {figures.percent(float(returns.max()))}."
     )
     return section("distribution", title, histogram(returns, f"{title}. {lead}", "%", "trades"), lead=lead, kind="half")

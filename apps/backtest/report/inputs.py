@@ -21,9 +21,9 @@ class ReportInputError(ValueError):
 class SweepOutcome:
     """All combinations of a sweep: `table` has one row each, a column per name of `parameters` and per metric.
 
-    `table` is a DataFrame or a mapping of columns of one length. `rank` is the metric's column that orders the rows, the
-    highest first, or the lowest where `higher_is_better` is False. `best` is the full result of the first row, if it was
-    kept. `manifest` says what was run. Raises ReportInputError when a named column is missing.
+    `table` is a DataFrame or a mapping of columns of one length. `rank` is the metric's column that orders the rows,
+    the highest first, or the lowest where `higher_is_better` is False. `best` is the full result of the first row, if
+    it was kept. `manifest` says what was run. Raises ReportInputError when a named column is missing.
     """
 
     strategy: str
@@ -36,7 +36,7 @@ class SweepOutcome:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        columns = list(self.table)
+        columns = self.columns
         for name in (*self.parameters, self.rank):
             if name not in columns:
                 raise ReportInputError(
@@ -45,6 +45,11 @@ class SweepOutcome:
         lengths = {len(self.table[name]) for name in columns}
         if len(lengths) > 1:
             raise ReportInputError(f"the columns of the sweep's table differ in length: {sorted(lengths)}")
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of all columns, in order."""
+        return [str(name) for name in self.table]
 
     def column(self, name: str) -> NDArray[Any]:
         """One column as an array."""
@@ -67,8 +72,8 @@ class WalkForwardWindow:
 class Bands:
     """Quantiles of many paths by step: `values` (float64, quantiles × steps) at `quantiles`, each in 0 … 1, rising.
 
-    `actual` is the path that happened, of the same length, or None. `steps` names what is counted along the axis. Raises
-    ReportInputError when the shapes do not fit.
+    `actual` is the path that happened, of the same length, or None. `steps` names what is counted along the axis.
+    Raises ReportInputError when the shapes do not fit.
     """
 
     quantiles: tuple[float, ...]
@@ -114,7 +119,10 @@ class WalkForwardOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonteCarloOutcome:
-    """A Monte Carlo run: bands of the equity paths and, per path, final equity and deepest drawdown in percent (≤ 0)."""
+    """A Monte Carlo run: bands of the equity paths, and of each path its final equity and deepest drawdown.
+
+    `max_drawdown_pct` is in percent and may have either sign; both arrays are float64, one value for each path.
+    """
 
     strategy: str
     method: str

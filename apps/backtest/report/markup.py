@@ -14,11 +14,11 @@ class Markup(str):
     __slots__ = ()
 
 
-def element(name: str, *children: Content, **attributes: str | int | float | bool | None) -> Markup:
+def element(name: str, *children: Content, **attributes: str | float | bool | None) -> Markup:
     """Build one element, escaping every child that is not `Markup` and every attribute.
 
-    An attribute's underscores become dashes and a trailing one is dropped (`class_`, `aria_label`). True writes the bare
-    attribute; False and None leave it out. A child that is None or "" is left out.
+    An attribute's underscores become dashes and a trailing one is dropped (`class_`, `aria_label`). True writes the
+    bare attribute; False and None leave it out. A child that is None or "" is left out.
     """
     opening = name + "".join(_attribute(key, value) for key, value in attributes.items())
     if name in _VOID:
@@ -37,7 +37,7 @@ def _text(child: Content) -> str:
     return child if isinstance(child, Markup) else escape(str(child))
 
 
-def _attribute(key: str, value: str | int | float | bool | None) -> str:
+def _attribute(key: str, value: str | float | bool | None) -> str:
     name = key.rstrip("_").replace("_", "-")
     if value is None or value is False:
         return ""

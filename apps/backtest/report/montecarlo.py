@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from apps.backtest.report import figures
 from apps.backtest.report.curves import histogram
 from apps.backtest.report.fan import fan
-from apps.backtest.report.headline import masthead, nothing, notes, section
+from apps.backtest.report.headline import masthead, notes, nothing, section
 from apps.backtest.report.inputs import MonteCarloOutcome
 from apps.backtest.report.markup import Markup, element, join
 from apps.backtest.report.tables import scrolling

@@ -13,8 +13,8 @@ _TYPES: Final = ((np.int8, "i1"), (np.int16, "i2"), (np.int32, "i4"))
 def pack(values: NDArray[Any], scale: float = 1.0) -> dict[str, Any]:
     """Encode a column so that `assets/packed.js` reads it back within 0.5 / `scale`.
 
-    `values` (float64 or int64, one dimension) times `scale` is rounded to whole numbers. The first is kept as it is; the
-    steps between the rest are divided by their greatest common divisor and written little-endian as int8, int16 or
+    `values` (float64 or int64, one dimension) times `scale` is rounded to whole numbers. The first is kept as it is;
+    the steps between the rest are divided by their greatest common divisor and written little-endian as int8, int16 or
     int32, or else as float64 values. The lowest integer stands for nan, which does not move the running sum.
     """
     column = np.asarray(values)
@@ -28,11 +28,11 @@ def pack(values: NDArray[Any], scale: float = 1.0) -> dict[str, Any]:
     steps = np.diff(whole)
     unit = int(np.gcd.reduce(steps)) if steps.any() else 1
     steps //= max(unit, 1)
-    for kind, name in _TYPES:
-        if steps.size == 0 or np.max(np.abs(steps)) <= np.iinfo(kind).max:
-            break
-    else:
+    largest = int(np.max(np.abs(steps), initial=0))
+    narrowest = next((entry for entry in _TYPES if largest <= np.iinfo(entry[0]).max), None)
+    if narrowest is None:
         return _raw(column)
+    kind, name = narrowest
     stored = np.full(column.size, np.iinfo(kind).min, dtype=kind)
     stored[known] = np.concatenate(([0], steps))
     return {

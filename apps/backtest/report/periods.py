@@ -15,7 +15,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class DailyCurve:
-    """The last value of each session day: `day` (datetime64[D]), `time` (int64, ns UTC) and `value`, each of length n."""
+    """The last value of each session day: `day` (datetime64[D]), `time` (int64, ns UTC) and `value`, length n each."""
 
     day: NDArray[np.datetime64]
     time: Integers

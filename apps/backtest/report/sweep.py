@@ -104,7 +104,7 @@ def _map() -> Markup:
         element("div", join(*chooser), class_="toolbar"),
         element("div", "", id="sweep-map", class_="sweep-map"),
         element("p", "", id="map-told", class_="map-told", aria_live="polite"),
-        element("noscript", element("p", "The heat map needs JavaScript.", class_="empty")),
+        element("p", "The heat map needs JavaScript.", class_="empty unscripted"),
         lead="A broad bright area is worth more than a single bright cell: neighbours of a robust choice do well too.",
     )
 
@@ -137,8 +137,8 @@ def _spread(sweep: SweepOutcome) -> Markup:
     values = sweep.column(sweep.rank).astype(np.float64)
     values = values[np.isfinite(values)]
     lead = (
-        f"Half of the combinations lie below {metric.write(float(np.median(values)))}. The best of many tries looks better "
-        "than it is: compare it with its neighbours, with the deflated Sharpe ratio, and out of sample."
+        f"Half of the combinations lie below {metric.write(float(np.median(values)))}. The best of many tries looks "
+        "better than it is: compare it with its neighbours, with the deflated Sharpe ratio, and out of sample."
     )
     unit = metric.unit if metric.unit == "%" else ""
     title = f"All combinations by {metric.label}"
@@ -166,7 +166,7 @@ def _tiles(sweep: SweepOutcome, order: NDArray[np.int64]) -> Markup:
     metric, values = _metric(sweep, sweep.rank), sweep.column(sweep.rank).astype(np.float64)[order]
     told = [(f"Best {metric.label}", metric.write(values[0])), ("Median", metric.write(float(np.median(values))))]
     told.append(("Worst", metric.write(values[-1])))
-    if "return_pct" in list(sweep.table):
+    if "return_pct" in sweep.columns:
         gained = sweep.column("return_pct").astype(np.float64) > 0
         told.append(("With a gain", figures.percent(100 * float(gained.mean()), 0, signed=False)))
     cells = [element("div", element("dt", name), element("dd", text), class_="tile") for name, text in told]
@@ -174,7 +174,8 @@ def _tiles(sweep: SweepOutcome, order: NDArray[np.int64]) -> Markup:
 
 
 def _metric_columns(sweep: SweepOutcome) -> list[str]:
-    columns = [name for name in sweep.table if name not in sweep.parameters and sweep.column(name).dtype.kind in "fiu"]
+    numeric = [name for name in sweep.columns if sweep.column(name).dtype.kind in "fiu"]
+    columns = [name for name in numeric if name not in sweep.parameters]
     known = [name for name in _PREFERRED if name in columns and name != sweep.rank]
     rest = [name for name in columns if name not in known and name != sweep.rank] if len(known) < 3 else []
     return [sweep.rank, *known, *rest][:_MOST_METRICS]

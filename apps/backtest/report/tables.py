@@ -168,7 +168,7 @@ def trades_section(result: Result, shown: int) -> Markup:
             f" The last {figures.number(shown, 0)} of {figures.number(n, 0)}; the command writes them all (--trades)."
         )
     more = element("button", "Show more", type="button", id="trades-more", class_="more", hidden=True)
-    without = element("noscript", element("p", "The list of trades needs JavaScript.", class_="empty"))
+    without = element("p", "The list of trades needs JavaScript.", class_="empty unscripted")
     return section("trades", "Trades", tools, scrolling(table, "Trades"), more, without, lead=lead)
 
 
@@ -188,7 +188,7 @@ def provenance_section(manifest: Mapping[str, Any], command: str, told: Mapping[
 
 def scrolling(table: Markup, name: str) -> Markup:
     """A table that scrolls by itself where the page is narrow."""
-    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=name)
+    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"{name}: table")
 
 
 def _command(command: str) -> Markup | None:

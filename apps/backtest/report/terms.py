@@ -8,7 +8,7 @@ from apps.backtest.report.markup import Markup, element
 
 
 def term(metric: Explained, where: str, value: Any = 0.0) -> Markup:
-    """A metric's label as a button with its definition; `where` keeps ids apart, `value` tells whether it is missing."""
+    """A metric's label as a button with its definition; `where` keeps ids apart, `value` tells if it is missing."""
     missing = as_float(value) is None
     told = [element("b", metric.label)]
     if metric.formula:

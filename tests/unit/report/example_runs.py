@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apps.backtest.options import Options
 from apps.backtest.report.inputs import Bands, MonteCarloOutcome, SweepOutcome, WalkForwardOutcome, WalkForwardWindow
 from apps.backtest.result import Result
 from trading.bars import Bars
@@ -81,7 +80,7 @@ def cross_run(
     benchmark: bool = True,
     **changes: Any,
 ) -> Result:
-    """Hold +1 or -1 (or 0) times equity by SMA(fast) against SMA(slow), from the next open; `changes` replace fields."""
+    """Hold +1 or -1 (or 0) times equity by SMA(fast) against SMA(slow), from the next open; `changes` are fields."""
     n = len(bars)
     side = np.zeros(n, dtype=np.int64)
     if n > slow + 1:
@@ -224,11 +223,12 @@ def _trade(bars: Bars, side: Any, fee_bps: float) -> tuple[Any, Any, Any]:
     equity = np.full(n, CASH)
     trades, fills = [], []
     cash, position = CASH, 0.0
+    entry = (0, 0.0, 0.0)
     for place, at in enumerate(changes):
         price = bars.open[at]
         end = changes[place + 1] if place + 1 < changes.size else n
         if position:
-            cash, entry = _close(trades, fills, bars, at, position, price, cash, fee, entry)
+            cash = _close(trades, fills, bars, at, position, price, cash, fee, entry)
             position = 0.0
         if side[at]:
             position = side[at] * cash / price
@@ -253,18 +253,17 @@ def _close(
     fee: float,
     entry: tuple[int, float, float],
     is_open: int = 0,
-) -> tuple[float, Any]:
+) -> float:
     row, entry_price, entry_fee = entry
     paid = abs(position) * price * fee
     pnl = position * (price - entry_price) - paid - entry_fee
     when = bars.time[at] if not is_open else bars.time[at] + bars.interval
     cash += position * price - paid
-    trades.append(
-        (position, row, int(at), bars.time[row], when, entry_price, price, pnl, paid + entry_fee)
-        + (pnl / (abs(position) * entry_price), TARGET, is_open)
-    )
+    gain = pnl / (abs(position) * entry_price)
+    ends = (row, int(at), bars.time[row], when, entry_price, price)
+    trades.append((position, *ends, pnl, paid + entry_fee, gain, TARGET, is_open))
     fills.append((at, when, -position, price, paid, 0.0, cash, TARGET))
-    return cash, None
+    return cash
 
 
 def _records(rows: list[Any], fields: tuple[str, ...], dtype: Any) -> Any:

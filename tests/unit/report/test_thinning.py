@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ def test_thinned_curve_keeps_its_ends_and_every_buckets_extremes(curve, buckets)
     assert np.all(np.diff(rows) > 0)
     assert rows.size <= 3 * buckets + 1
     edges = np.linspace(0, curve.size, buckets + 1).astype(int)
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         if end > begin:
             kept = curve[rows[(rows >= begin) & (rows < end)]]
             assert kept.min() == curve[begin:end].min()

@@ -1,0 +1,51 @@
+"""A page of a report in a real browser, which must stay silent and must fetch nothing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Open = Callable[..., Any]
+
+AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture
+def open_report(browser: Any) -> Iterator[Open]:
+    """Opens a report from its file; at the end of the test there must be no error and no request but for the file."""
+    told: list[str] = []
+    contexts: list[Any] = []
+
+    def open_(path: Path, *, width: int = 1440, dark: bool = False, **options: Any) -> Any:
+        scheme = "dark" if dark else "light"
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, color_scheme=scheme, bypass_csp=False, offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("console", lambda message: told.append(f"console {message.type}: {message.text}"))
+        page.on("pageerror", lambda error: told.append(f"error: {error}"))
+        page.on("request", lambda request: told.append(request.url) if request.url != path.as_uri() else None)
+        page.goto(path.as_uri())
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector("html[data-ready=yes]", state="attached")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert [text for text in told if not text.startswith(("data:", "blob:"))] == []
+
+
+@pytest.fixture
+def find_violations() -> Callable[[Any], list[str]]:
+    """Runs axe-core on a page and gives what it found: rule, where, and why."""
+
+    def find(page: Any) -> list[str]:
+        # As a script of the debugger, so that the page's policy, which lets no other script run, stays in force.
+        page.evaluate(AXE.read_text("utf-8"))
+        found = page.evaluate("async () => (await axe.run()).violations")
+        return [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
+
+    return find
