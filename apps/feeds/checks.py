@@ -13,6 +13,7 @@ MAX_JUMP_SIGMAS = 100.0
 
 _SETTLES_IN = 3  # records: a new level that holds for this long is a level, not a bad price
 _LEAST_RETURNS = 30  # fewer say nothing about what is usual
+_MANY_RETURNS = 100_000  # more say nothing more
 
 Mask = NDArray[np.bool_]
 
@@ -160,46 +161,49 @@ def _longest_rising(time: NDArray[np.int64]) -> Mask:
 
 
 def _check_jumps(records: Records, columns_read: Sequence[str], sigmas: float) -> Findings:
-    """Find prices that leave by more than `sigmas` and come back, and the last one if it leaves.
+    """Find prices that leave by more than `sigmas` and come back, and the first or last one where it stands off.
 
     A level that stays is the market or a split, not a bad price. The scale is robust: 1.4826 times the median absolute
     deviation of the closes' log returns, or of those that are not zero where most are.
     """
     if len(records) <= _LEAST_RETURNS or not np.isfinite(sigmas):
         return []
+    found: list[tuple[Mask, str]] = []
     if records.kind is Kind.TICKS:
-        spikes = np.zeros(len(records), np.bool_)
         for name in (name for name in ("bid", "ask", "last") if name in columns_read):
-            column = np.log(records.column(name))
-            present = np.flatnonzero(np.isfinite(column))
-            spikes[present] |= _spikes(column[present], sigmas)
-        return [(spikes, Reason.JUMP, f"the price leaves and comes back by more than {sigmas:g} sigmas")]
-    findings: Findings = []
-    for side in ("",) if records.kind is Kind.BARS else ("bid_", "ask_"):
-        opened, high, low, close = (records.column(side + name) for name in ("open", "high", "low", "close"))
-        logs = np.log(close)
-        bound = sigmas * _robust_sigma(np.diff(logs))
-        if bound <= 0.0:
-            continue
-        body_high, body_low = np.maximum(opened, close), np.minimum(opened, close)
-        findings += [
-            (_spikes(logs, sigmas), Reason.JUMP, f"{side}close {{{side}close}} leaves and comes back by more than"),
-            (
-                high > body_high * np.exp(bound),
-                Reason.JUMP,
-                f"{side}high {{{side}high}} is off open and close by more than",
-            ),
-            (
-                low < body_low * np.exp(-bound),
-                Reason.JUMP,
-                f"{side}low {{{side}low}} is off open and close by more than",
-            ),
-        ]
-    return [(mask, reason, f"{detail} {sigmas:g} sigmas") for mask, reason, detail in findings]
+            mask = np.zeros(len(records), np.bool_)
+            present = np.flatnonzero(np.isfinite(records.column(name)))
+            logs = np.log(records.column(name)[present])
+            mask[present] = _spikes(logs, sigmas * _robust_sigma(np.diff(logs)))
+            found.append((mask, f"{name} {{{name}}} leaves and comes back"))
+    else:
+        for side in ("",) if records.kind is Kind.BARS else ("bid_", "ask_"):
+            found += _bar_jumps(records, side, sigmas)
+    return [(mask, Reason.JUMP, f"{detail} by more than {sigmas:g} sigmas") for mask, detail in found]
+
+
+def _bar_jumps(records: Records, side: str, sigmas: float) -> list[tuple[Mask, str]]:
+    opened, high, low, close = (records.column(side + name) for name in ("open", "high", "low", "close"))
+    logs = np.log(close)
+    bound = sigmas * _robust_sigma(np.diff(logs))
+    if bound == 0.0:
+        return []
+    from_close = np.abs(np.log(opened) - logs)
+    from_before = np.abs(np.log(opened) - np.append(logs[0], logs[:-1]))
+    return [
+        (_spikes(logs, bound), f"{side}close {{{side}close}} leaves and comes back"),
+        (np.minimum(from_close, from_before) > bound, f"{side}open {{{side}open}} is off the closes beside it"),
+        (high > np.maximum(opened, close) * np.exp(bound), f"{side}high {{{side}high}} is off open and close"),
+        (low < np.minimum(opened, close) * np.exp(-bound), f"{side}low {{{side}low}} is off open and close"),
+    ]
 
 
 def _robust_sigma(returns: NDArray[np.float64]) -> float:
-    """Return 1.4826 x the median absolute deviation of log returns, 0 where there are too few (Hampel 1974)."""
+    """Return 1.4826 x the median absolute deviation of log returns, 0 where there are too few (Hampel 1974).
+
+    Of many returns a hundred thousand or more at even distances are looked at.
+    """
+    returns = returns[:: max(1, returns.size // _MANY_RETURNS)]
     if np.count_nonzero(returns) * 2 <= returns.size:
         returns = returns[returns != 0.0]
     if returns.size < _LEAST_RETURNS:
@@ -207,24 +211,25 @@ def _robust_sigma(returns: NDArray[np.float64]) -> float:
     return 1.4826 * float(np.median(np.abs(returns - np.median(returns))))
 
 
-def _spikes(logs: NDArray[np.float64], sigmas: float) -> Mask:
-    """Return which log prices are off the level before them and are left again within a few records."""
+def _spikes(logs: NDArray[np.float64], bound: float) -> Mask:
+    """Return which log prices are more than `bound` off the level before them and are left again within a few records.
+
+    The first or the last price is one where it alone is off its neighbour.
+    """
     spikes = np.zeros(logs.size, np.bool_)
-    if logs.size <= _LEAST_RETURNS:
+    if bound == 0.0:
         return spikes
-    returns = np.diff(logs)
-    bound = sigmas * _robust_sigma(returns)
-    if bound <= 0.0:
-        return spikes
-    candidates = (np.flatnonzero(np.abs(returns) > bound) + 1).tolist()
+    candidates = (np.flatnonzero(np.abs(np.diff(logs)) > bound) + 1).tolist()
     position = 0
     while position < len(candidates):
         row = candidates[position]
-        level, last = logs[row - 1], min(row + _SETTLES_IN, logs.size - 1)
-        back = np.flatnonzero(np.abs(logs[row + 1 : last + 1] - level) <= bound)
+        level = logs[row - 1]
+        back = np.flatnonzero(np.abs(logs[row + 1 : row + 1 + _SETTLES_IN] - level) <= bound)
         end = row + 1 + int(back[0]) if back.size else row
         if row == logs.size - 1:
-            end = row + 1
+            end = logs.size
+        elif row == 1 and not back.size:
+            spikes[0] = True
         spikes[row:end] = True
         position = bisect_left(candidates, end + 1, lo=position + 1)
     return spikes

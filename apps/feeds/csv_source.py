@@ -42,8 +42,9 @@ class CsvReader:
                 line += skipped
             else:
                 body = chunk
-            parts += self._parse(body, line)
-            line += body.count(b"\n")
+            count = body.count(b"\n")
+            parts += self._parse(body, line, count)
+            line += count
         if line == 1:
             raise LayoutError(f"{self.path}: the file is empty.")
         return self._join(parts)
@@ -92,9 +93,8 @@ class CsvReader:
     def _time_text(self, cells: Sequence[str]) -> str:
         return " ".join(cells[position].strip() for position in self.layout.time)
 
-    def _parse(self, chunk: bytes, line: int) -> Iterator[Columns]:
-        """Yield the columns of a block, halved until what cannot be read at once is a few lines."""
-        count = chunk.count(b"\n")
+    def _parse(self, chunk: bytes, line: int, count: int) -> Iterator[Columns]:
+        """Yield the columns of a block of `count` lines, halved until what cannot be read at once is a few lines."""
         if count == 0:
             return
         fast = self._parse_fast(chunk, count)
@@ -107,8 +107,9 @@ class CsvReader:
         else:
             middle = chunk.find(b"\n", len(chunk) // 2, len(chunk) - 1) + 1
             middle = middle or chunk.rfind(b"\n", 0, len(chunk) // 2) + 1 or chunk.find(b"\n") + 1
-            yield from self._parse(chunk[:middle], line)
-            yield from self._parse(chunk[middle:], line + chunk.count(b"\n", 0, middle))
+            above = chunk.count(b"\n", 0, middle)
+            yield from self._parse(chunk[:middle], line, above)
+            yield from self._parse(chunk[middle:], line + above, count - above)
 
     def _parse_fast(self, chunk: bytes, count: int) -> tuple[NDArray[np.int64], bool, NDArray[np.float64]] | None:
         import pyarrow as pa

@@ -22,7 +22,7 @@ from apps.feeds.files import NoGoodRows, read_checked
 from apps.feeds.models import Import, Instrument, QuarantinedRecord, Series
 from apps.feeds.records import COLUMNS, FileReport, Kind, Reason, Records, Reject
 from apps.feeds.rows import ALIAS, Rows, delete_rows, read_rows, table_of, to_moment, write_rows
-from apps.feeds.series import find_series, only_writer
+from apps.feeds.series import find_series, mark_batch, only_writer
 from banyan.timescale import ensure_partitions
 from trading.intervals import MICROSECOND
 
@@ -208,6 +208,7 @@ def _write_batch(series: Series, rows: Rows, replaced: Rows) -> None:
     """Write `rows`, of which `replaced` are there already, and move the series' version, or do nothing at all."""
     kind = Kind(series.kind)
     with transaction.atomic(using=ALIAS):
+        mark_batch(series)
         if len(replaced):
             delete_rows(kind, series.pk, replaced)
         write_rows(kind, series.pk, rows)

@@ -57,6 +57,9 @@ def only_writer(series: Series) -> Iterator[None]:
         cursor.execute(f"SET lock_timeout = '{_PATIENCE_SECONDS}s'")
         try:
             cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [key])
+            # A batch of a writer that was killed may still be about to be committed.
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 1))", [key])
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 1))", [key])
         except OperationalError as error:
             raise SeriesBusy(f"another process is writing {series}: do this again when it is done.") from error
         cursor.execute("SET lock_timeout = 0")
@@ -64,3 +67,9 @@ def only_writer(series: Series) -> Iterator[None]:
             yield
         finally:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+
+
+def mark_batch(series: Series) -> None:
+    """Make the next writer of the series wait until the transaction that this is called in is over."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 1))", [str(series.uid)])

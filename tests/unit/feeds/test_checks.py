@@ -127,6 +127,25 @@ def test_a_last_price_that_leaves_waits_for_the_next() -> None:
     assert reasons(records) == {}
 
 
+def test_a_first_price_off_all_others_is_a_jump() -> None:
+    records = walk(100)
+    records.values[:4, 0] *= 10.0
+    assert reasons(records) == {2: Reason.JUMP}
+
+
+def test_an_open_far_off_the_closes_beside_it_is_a_jump() -> None:
+    records = walk(100)
+    records.column("open")[50] *= 10.0
+    records.column("high")[50] *= 10.0
+    assert reasons(records) == {52: Reason.JUMP}
+
+
+def test_several_bad_prices_in_a_row_are_jumps_and_the_next_good_one_is_not() -> None:
+    records = walk(100)
+    records.values[:4, 50:53] *= 10.0
+    assert reasons(records) == {52: Reason.JUMP, 53: Reason.JUMP, 54: Reason.JUMP}
+
+
 def test_a_low_far_off_open_and_close_is_a_jump() -> None:
     records = walk(100)
     records.column("low")[50] /= 20.0
