@@ -46,7 +46,9 @@ def _read_one(given: Any, name: str, interval: int) -> Bars:
 def _from_columns(given: Any, name: str, interval: int) -> Bars:
     is_frame = hasattr(given, "columns") and hasattr(given, "index")
     if not is_frame and not isinstance(given, Mapping):
-        raise BarsError(f"{name}: give a DataFrame or a dict of arrays with open, high, low, close, not {type(given).__name__}")
+        raise BarsError(
+            f"{name}: give a DataFrame or a dict of arrays with open, high, low, close, not {type(given).__name__}"
+        )
     labels = {str(label).lower(): label for label in (given.columns if is_frame else given)}
     columns = {key: _floats(given[labels[key]], name, key) for key in (*PRICES, *QUOTES, "volume") if key in labels}
     if all(quote in columns for quote in QUOTES):

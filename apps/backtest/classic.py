@@ -122,7 +122,7 @@ class _Book:
 
     def _want(self, channel: str | None, mode: int, value: float, bracket: tuple[float, float, float]) -> None:
         name = self._prepared.channels[self._index(channel)]
-        self.wanted[name] = Target(float(value), mode, MARKET, NAN, NAN, *map(float, bracket), GTC, 0, 0)
+        self.wanted[name] = Target(float(value), mode, MARKET, NAN, NAN, *bracket, GTC, 0, 0)
 
     def _index(self, channel: str | None) -> int:
         channels = self._prepared.channels
@@ -141,7 +141,9 @@ def simulate_class(strategy: Strategy, params: Any, prepared: Prepared, options:
         instance.portfolio = book
         wanted = tuple(channel.instrument for channel in instance.initialize(params) or ())
     if wanted and wanted != prepared.channels:
-        raise ChannelsError(f"{strategy.name} asks for {', '.join(wanted)}, it was given {', '.join(prepared.channels)}")
+        raise ChannelsError(
+            f"{strategy.name} asks for {', '.join(wanted)}, it was given {', '.join(prepared.channels)}"
+        )
     begun = perf_counter()
     with strategy_errors(strategy.source):
         if len(prepared.channels) == 1:

@@ -189,5 +189,3 @@ def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options,
         if needed <= capacity:
             return Run(desk, equity, seconds)
         capacity = needed
-
-

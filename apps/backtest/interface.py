@@ -1,16 +1,16 @@
 """Backtests, in one import: `run` one, or `sweep` over parameters. No database and no Django is needed.
 
-    from apps.backtest.interface import run, sweep
+from apps.backtest.interface import run, sweep
 
-    r = run("sma_cross", bars, params={"fast": 20, "slow": 50}, cash=100_000, fee_bps=5)
-    s = sweep("sma_cross", bars, grid={"fast": range(5, 25), "slow": range(30, 221, 10)})
+r = run("sma_cross", bars, params={"fast": 20, "slow": 50}, cash=100_000, fee_bps=5)
+s = sweep("sma_cross", bars, grid={"fast": range(5, 25), "slow": range(30, 221, 10)})
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from apps.backtest.engine import ChannelsError
 from apps.backtest.bars_input import BarsError
+from apps.backtest.engine import ChannelsError
 from apps.backtest.market import CurrencyError, Prepared, prepare
 from apps.backtest.options import OptionError, Options
 from apps.backtest.result import Result
@@ -47,13 +47,15 @@ def run(
 ) -> Result:
     """Run a strategy over bars and return its fills, trades, curves and metrics.
 
-    `strategy` is a name, "path/to/file.py:name" or a Strategy. `bars` are Bars, a DataFrame or a dict of arrays with open,
-    high, low, close[, volume] or bid_*/ask_* (and a time column or DatetimeIndex: each bar's OPEN time, UTC), or a dict of
-    those by instrument; without times each bar counts as a day, or as `interval` ("1m"). `instruments` gives ticks,
-    lots, currency and session; without, quantities are fractions. `benchmark` is bars to compare with, `conversion` bars
-    by currency: its price in the account's. Everything else is a field of `Options` (cash, fee_bps, fill, sizing …).
+    `strategy` is a name, "path/to/file.py:name" or a Strategy. `bars` are Bars, a DataFrame or a dict of arrays with
+    open, high, low, close[, volume] or bid_*/ask_* (and a time column or DatetimeIndex: each bar's OPEN time, UTC), or
+    a dict of those by instrument; without times each bar counts as a day, or as `interval` ("1m"). `instruments` gives
+    ticks, lots, currency and session; without, quantities are fractions. `benchmark` is bars to compare with,
+    `conversion` bars by currency: its price in the account's. Everything else is a field of `Options` (cash, fee_bps,
+    fill, sizing …).
 
-    Raises OptionError, StrategyParameterError, UnknownStrategyError, StrategyError, ChannelsError, BarsError, CurrencyError.
+    Raises OptionError, StrategyParameterError, UnknownStrategyError, StrategyError, ChannelsError, BarsError,
+    CurrencyError.
     """
     chosen = Options.of(options)
     known = get_strategy(strategy) if isinstance(strategy, str) else strategy

@@ -36,7 +36,10 @@ class CurrencyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run reads: bars by channel, and the same as arrays for the loops. Made once, used by any number of runs."""
+    """What a run reads: bars by channel, and the same as arrays for the loops.
+
+    Made once, used by any number of runs.
+    """
 
     channels: tuple[str, ...]
     instruments: tuple[Instrument, ...]
@@ -117,7 +120,10 @@ def prepare(
 
 
 def _checked_prices(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, NDArray[np.float64]]:
-    """Return the prices of all channels on the axis. Many channels on one axis are checked together, which is cheaper."""
+    """Return the prices of all channels on the axis.
+
+    Many channels on one axis are checked together, which is cheaper.
+    """
     bars = list(channels.values())
     if len(bars) == 1 or rows.places is not None:
         for name, each in channels.items():
@@ -143,9 +149,7 @@ def _instruments(channels: Mapping[str, Bars], given: Any) -> tuple[Instrument, 
 
 def _both_sides(bars: tuple[Bars, ...], name: str, options: Options) -> list[Any]:
     half = options.spread / 2.0 if name.startswith("ask") else -options.spread / 2.0
-    return [
-        getattr(each, name) if each.is_quotes else getattr(each, name.partition("_")[2]) + half for each in bars
-    ]
+    return [getattr(each, name) if each.is_quotes else getattr(each, name.partition("_")[2]) + half for each in bars]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,7 @@ class _Axis:
         return cls(time, 0, ends, session_days(time[ends] - 1, kinds[0]), places, fresh)
 
     def lay(self, columns: list[Any], name: str) -> NDArray[np.float64]:
-        """Return one column of all channels as float64[N, T]; closes go on where a channel has no bar, others are nan."""
+        """Return a column of all channels as float64[N, T]; without a bar a close goes on, any other price is nan."""
         if self.places is None:
             if len(columns) == 1:
                 return np.ascontiguousarray(columns[0], dtype=np.float64).reshape(1, -1)

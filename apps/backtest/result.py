@@ -1,9 +1,10 @@
 """What a backtest gives back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +16,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class _Deferred:
+T = TypeVar("T")
+
+
+class _Deferred(Generic[T]):
     """A field that may be given as a function without arguments, which is called when it is first asked for."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, instance: Any, owner: type) -> Any:
+    def __get__(self, instance: Any, owner: type) -> T:
         if instance is None:
             raise AttributeError(self._name)  # so that the dataclass sees a field without a default
         value = instance.__dict__[self._name]
         if callable(value):
             value = instance.__dict__[self._name] = value()
-        return value
+        return cast(T, value)
 
-    def __set__(self, instance: Any, value: Any) -> None:
+    def __set__(self, instance: Any, value: T | Callable[[], T]) -> None:
         instance.__dict__[self._name] = value
 
 
@@ -37,8 +41,8 @@ class _Deferred:
 class Result:
     """One backtest: its books, its curves, its metrics, and what was run.
 
-    `equity` and `exposure` (gross notional over equity) are float64 arrays of length n, marked at the closes of the run's
-    n bars; `time` (int64, ns UTC) holds those closes. `fill_records` and `trade_records` are structured arrays of
+    `equity` and `exposure` (gross notional over equity) are float64 arrays of length n, marked at the closes of the
+    run's n bars; `time` (int64, ns UTC) holds those closes. `fill_records` and `trade_records` are structured arrays of
     `trading.ledger.FILL_DTYPE` and `TRADE_DTYPE`. `benchmark` is the value of the starting cash held in the benchmark,
     of length n, or None. `manifest` says what was run: strategy, code hash, data hash, parameters, options, engine
     version and environment. `time`, `exposure` and `manifest` may be given as functions that make them when asked for.
@@ -52,9 +56,9 @@ class Result:
     fill_records: NDArray[Any]
     trade_records: NDArray[Any]
     metrics: dict[str, Any]
-    time: NDArray[np.int64] = _Deferred()  # type: ignore[assignment]
-    exposure: NDArray[np.float64] = _Deferred()  # type: ignore[assignment]
-    manifest: dict[str, Any] = _Deferred()  # type: ignore[assignment]
+    time: _Deferred[NDArray[np.int64]] = _Deferred()
+    exposure: _Deferred[NDArray[np.float64]] = _Deferred()
+    manifest: _Deferred[dict[str, Any]] = _Deferred()
     benchmark: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = field(default=())
 

@@ -25,7 +25,9 @@ from trading.metrics import METRICS_VERSION, Basis, definitions
 ENGINE_VERSION = "1.0"
 
 
-def run_prepared(strategy: Strategy, params: Any, prepared: Prepared, options: Options, benchmark: Any = None) -> Result:
+def run_prepared(
+    strategy: Strategy, params: Any, prepared: Prepared, options: Options, benchmark: Any = None
+) -> Result:
     """Return the result of a strategy with bound `params` on prepared bars; `benchmark` is bars or None."""
     if strategy.kind == "class":
         from apps.backtest.classic import simulate_class
@@ -97,7 +99,7 @@ def data_digest(prepared: Prepared) -> str:
     whole = hashlib.sha256()
     for name, bars in zip(prepared.channels, prepared.bars, strict=True):
         whole.update(f"{name}:{data_hash(bars)}\n".encode())
-    whole.update(np.ascontiguousarray(prepared.market.conversion))
+    whole.update(prepared.market.conversion.tobytes())
     return whole.hexdigest()
 
 

@@ -19,7 +19,7 @@ from apps.backtest.measure import period_ends, period_times, with_start
 from apps.backtest.options import OptionError, Options
 from apps.backtest.result import Result
 from apps.backtest.running import run_prepared
-from apps.signals.interface import Strategy, strategy_errors
+from apps.signals.interface import Strategy, StrategyParameterError, strategy_errors
 from trading.metrics import deflated_sharpes
 from trading.metrics.definitions import DEFINITIONS
 
@@ -73,9 +73,7 @@ class Sweep:
 
     def result(self, params: Mapping[str, Any] | None = None) -> Result:
         """Return the full result of one combination, by default the best."""
-        return run_prepared(
-            self.strategy, self.strategy.bind(**(params or self.best)), self.prepared, self.options
-        )
+        return run_prepared(self.strategy, self.strategy.bind(**(params or self.best)), self.prepared, self.options)
 
 
 def combinations_of(grid: Mapping[str, Iterable[Any]], fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -85,6 +83,31 @@ def combinations_of(grid: Mapping[str, Iterable[Any]], fixed: Mapping[str, Any])
         if not each:
             raise OptionError(f"grid: {name} has no values")
     return [{**fixed, **dict(zip(values, each, strict=True))} for each in itertools.product(*values.values())]
+
+
+def allowed_of(strategy: Strategy, combinations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the combinations whose values go together, by the strategy's own `check`.
+
+    Raises StrategyParameterError where none does, and for a name or value that is wrong by itself.
+    """
+    if strategy.check is None or not combinations:
+        return combinations
+    kept = []
+    refusal: StrategyParameterError | None = None
+    declared = {each.name: each for each in strategy.parameters}
+    for combination in combinations:
+        try:
+            strategy.bind(**combination)
+            kept.append(combination)
+        except StrategyParameterError as error:
+            if not set(combination) <= set(declared):
+                raise
+            for name, value in combination.items():
+                declared[name].value(value)
+            refusal = error
+    if not kept and refusal is not None:
+        raise refusal
+    return kept
 
 
 def sweep_prepared(
@@ -101,7 +124,7 @@ def sweep_prepared(
     check_rank(rank)
     if workers is not None and workers < 1:
         raise OptionError(f"workers={workers}: must be 1 or more")
-    combinations = combinations_of(grid, fixed)
+    combinations = allowed_of(strategy, combinations_of(grid, fixed))
     metrics = _evaluate_parallel(strategy, prepared, combinations, options, workers or os.cpu_count() or 1, progress)
     return sweep_of(strategy, prepared, options, tuple(grid), fixed, rank, combinations, metrics)
 
@@ -126,7 +149,9 @@ def sweep_of(
     columns: dict[str, NDArray[Any]] = {name: np.array([each[name] for each in combinations]) for name in parameters}
     columns.update(metrics)
     deflated = np.empty(len(combinations))
-    needed = [np.ascontiguousarray(metrics[key], dtype=np.float64) for key in ("sharpe", "skew", "kurtosis", "n_returns")]
+    needed = [
+        np.ascontiguousarray(metrics[key], dtype=np.float64) for key in ("sharpe", "skew", "kurtosis", "n_returns")
+    ]
     deflated_sharpes(*needed, prepared.periods_per_year, deflated)
     columns["dsr"] = deflated
     return Sweep(strategy, prepared, options, fixed, parameters, rank, columns)

@@ -32,7 +32,14 @@ def source_digest() -> str:
     from importlib.metadata import version
 
     digest = hashlib.sha256()
-    for fact in (sys.version, version("numba"), version("llvmlite"), version("numpy"), platform.machine(), _processor()):
+    for fact in (
+        sys.version,
+        version("numba"),
+        version("llvmlite"),
+        version("numpy"),
+        platform.machine(),
+        _processor(),
+    ):
         digest.update(fact.encode() + b"\0")
     for folder in _KERNEL_SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -73,4 +80,5 @@ def inner_kernel(function: Callable[..., Any]) -> Any:
     Its arrays are kept alive by whoever called the outermost kernel, so no references are counted: with the thirty
     arrays of a market and an account that counting would cost more than the work itself.
     """
-    return njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    without_references: Any = {"_nrt": False}
+    return njit(cache=True, nogil=True, error_model="numpy", **without_references)(function)

@@ -234,7 +234,7 @@ def _protective_price(ticket: Any, now: float, reason: int) -> float:
 
 @inner_kernel
 def _crossed(level: float, now: float) -> float:
-    """Return the level itself where the price is crossing it just now, else the price: gaps and leftovers fill there."""
+    """Return the level where the price is crossing it just now, else the price: gaps and leftovers fill there."""
     if abs(now - level) <= 1e-9 * abs(level):
         return level
     return now

@@ -78,17 +78,13 @@ def new_targets(channels: int) -> Targets:
 @kernel
 def weight(value: float, stop_loss: float = np.nan, take_profit: float = np.nan, trail: float = np.nan) -> Target:
     """Return a target of `value` times equity, entered at market, with an optional bracket."""
-    return Target(
-        value, WEIGHT, MARKET, np.nan, np.nan, stop_loss, take_profit, trail, GTC, 0, 0
-    )
+    return Target(value, WEIGHT, MARKET, np.nan, np.nan, stop_loss, take_profit, trail, GTC, 0, 0)
 
 
 @kernel
 def lots(value: float, stop_loss: float = np.nan, take_profit: float = np.nan, trail: float = np.nan) -> Target:
     """Return a target of `value` lots, entered at market, with an optional bracket."""
-    return Target(
-        value, LOTS, MARKET, np.nan, np.nan, stop_loss, take_profit, trail, GTC, 0, 0
-    )
+    return Target(value, LOTS, MARKET, np.nan, np.nan, stop_loss, take_profit, trail, GTC, 0, 0)
 
 
 @kernel

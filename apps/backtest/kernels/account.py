@@ -20,7 +20,7 @@ def marked(cash: float, quantity: float, price: float, per_price: float) -> floa
 
 @inner_kernel
 def pay_swap(desk: Desk, market: Market, specs: Specs, rates: tuple[float, float], t: int) -> None:
-    """Charge the days between rows t - 1 and t on every position, at the last close; `rates` are (long, short) a day."""
+    """Charge the days between rows t - 1 and t on all positions, at the last close; `rates` are (long, short) a day."""
     day = np.searchsorted(market.day_ends, t)
     days = market.day_numbers[day] - market.day_numbers[day - 1]
     for i in range(desk.books.size):

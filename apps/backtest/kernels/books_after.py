@@ -74,7 +74,8 @@ def outgrows_margin(market: Market, specs: Specs, fills: Any, cash: float, margi
 def time_in_market(market: Market, specs: Specs, fills: Any, equity: Any) -> tuple[float, float]:
     """Return the percentages of one or several channels' bars at whose close anything was held, and the mean exposure.
 
-    The mean is of gross notional over equity, over all closes; the second is nan where `equity` is empty (not asked for).
+    The mean is of gross notional over equity, over all closes; the second is nan where `equity` is empty (not asked
+    for).
     """
     channels, rows = market.close.shape
     held = np.zeros(channels)
@@ -147,9 +148,9 @@ def traded_notional(market: Market, specs: Specs, fills: Any) -> float:
 def round_trips(market: Market, specs: Specs, fills: Any, swap_paid: Any, out: Any) -> int:
     """Write the round trips of all channels into `out` (TRADE_DTYPE, one row for each fill is enough); return how many.
 
-    A round trip begins where a channel's position leaves zero or changes its sign, and ends where it does so again. Closed
-    ones come in the order of their closing, then those that are still open, marked at the last close. `swap_paid` is
-    float64[N]: what each channel paid in all.
+    A round trip begins where a channel's position leaves zero or changes its sign, and ends where it does so again.
+    Closed ones come in the order of their closing, then those that are still open, marked at the last close.
+    `swap_paid` is float64[N]: what each channel paid in all.
     """
     channels = market.close.shape[0]
     open_trades = np.zeros(channels, TRADE_DTYPE)
@@ -179,7 +180,6 @@ def round_trips(market: Market, specs: Specs, fills: Any, swap_paid: Any, out: A
                 _begin(trade, bought[i], fill)
                 swaps[i] = fill.swap
             _enter(trade, bought[i], fill, 1.0 - share, per_price)
-    last = market.close.shape[1] - 1
     for i in range(channels):
         if bought[i, 0] != 0.0:
             open_trades[i]["pnl"] -= swap_paid[i] - swaps[i]

@@ -28,9 +28,7 @@ def same_targets(state: Any, bars: Slice, params: Any) -> Targets:
 
 
 @kernel
-def decide_single(
-    market: Market, desk: Desk, specs: Specs, rules: Rules, target: Target, equity: Any, t: int
-) -> None:
+def decide_single(market: Market, desk: Desk, specs: Specs, rules: Rules, target: Target, equity: Any, t: int) -> None:
     """Take in one channel's target at row t's close, after the loop has run to there."""
     book = desk.books[0]
     if not is_new(book, target):

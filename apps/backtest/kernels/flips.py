@@ -22,7 +22,7 @@ from trading.targets import WEIGHT
 
 @inner_kernel
 def crossings(fast: Any, slow: Any, below: float, above: Any, rows: Any, weights: Any) -> int:
-    """Write where "fast is above slow" changes into `rows` and the weight from there on into `weights`; return how many.
+    """Write where "fast is above slow" changes into `rows`, the weight from there on into `weights`; return the count.
 
     The weight is 1 above and `below` elsewhere; rows where either line is nan give no opinion. `above` is scratch,
     uint8[T + 8]. Lines are compared in one pass, and only words of eight rows that hold a change are looked into.

@@ -19,8 +19,8 @@ class Market(NamedTuple):
 
     A row is a close time: row t closes at `time[t] + row_interval`, ns UTC, and channel i's bar opened `intervals[i]`
     before that. `fresh[i, t]` is 0 where channel i has no bar at row t and the row repeats its last close; prices are
-    nan before its first. `day_ends` is the last row of each session day and `day_numbers` that day's date, in days since
-    the epoch.
+    nan before its first. `day_ends` is the last row of each session day and `day_numbers` that day's date, in days
+    since the epoch.
     """
 
     time: Any  # int64[T]

@@ -35,5 +35,5 @@ def _compile_as_target(opinion):  # type: ignore[no-untyped-def]
 @overload(is_new_opinion)
 def _compile_is_new_opinion(book, opinion):  # type: ignore[no-untyped-def]
     if isinstance(opinion, types.BaseNamedTuple):
-        return lambda book, opinion: is_new(book, opinion)
+        return lambda book, opinion: is_new(book, opinion)  # noqa: PLW0108  (Numba wants these names)
     return lambda book, opinion: opinion == opinion and opinion != book.seen_value

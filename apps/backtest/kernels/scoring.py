@@ -65,7 +65,10 @@ def score(
 @kernel
 def _fresh_desk(cash: float, capacity: int) -> Desk:
     desk = Desk(
-        np.zeros(1, ACCOUNT_DTYPE), np.zeros(1, BOOK_DTYPE), np.zeros((1, 1), TICKET_DTYPE), np.empty(capacity, FILL_DTYPE)
+        np.zeros(1, ACCOUNT_DTYPE),
+        np.zeros(1, BOOK_DTYPE),
+        np.zeros((1, 1), TICKET_DTYPE),
+        np.empty(capacity, FILL_DTYPE),
     )
     _reset(desk, cash)
     return desk
@@ -94,7 +97,10 @@ def _reset(desk: Desk, cash: float) -> None:
 
 @kernel
 def score_single(market: Market, specs: Specs, rules: Rules, periods: Periods, desk: Desk, out: Any) -> bool:
-    """Write the metrics of a one-channel run whose flips were traded; return False where margin calls need the event loop."""
+    """Write the metrics of a one-channel run whose flips were traded.
+
+    Return False, and write nothing, where its margin calls need the event loop.
+    """
     fills = desk.fills[: desk.account[0].n_fills]
     if outgrows_margin(market, specs, fills, periods.cash, rules.margin_call):
         return False
@@ -109,7 +115,9 @@ def score_single(market: Market, specs: Specs, rules: Rules, periods: Periods, d
 def score_crossings(
     market: Market, specs: Specs, rules: Rules, periods: Periods, lines: Any, pairs: Any, below: float, out: Any
 ) -> int:
-    """Score every pair of lines on a plain market (`flips.is_plain`), row by row of `out`, float64[pairs, N_SCORES]; return how many were done.
+    """Score every pair of lines on a plain market (`flips.is_plain`); return how many were done.
+
+    Pair k fills row k of `out`, float64[pairs, N_SCORES].
 
     `lines` is float64[L, T], `pairs` int64[pairs, 2] of (fast, slow) rows of it. It stops early at a pair whose margin
     calls need the event loop: the caller scores that one and goes on with the next.

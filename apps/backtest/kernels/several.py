@@ -26,8 +26,9 @@ def events(
 ) -> None:
     """Run rows span[0] to span[1] (excluded) of all channels: orders, marks, then the strategy's targets.
 
-    `strategy` is (state, params), `swap` the daily rates (long, short), `equity` float64[T] takes the mark at each close.
-    At a row's open all orders are sized on the equity there; sells are filled before buys, each in channel order.
+    `strategy` is (state, params), `swap` the daily rates (long, short), `equity` float64[T] takes the mark at each
+    close. At a row's open all orders are sized on the equity there; sells are filled before buys, each in channel
+    order.
     """
     state, params = strategy
     channels = desk.books.size
@@ -105,9 +106,8 @@ def fill_row(desk: Desk, market: Market, specs: Specs, rules: Rules, live: Any, 
 
 
 @inner_kernel
-def accept_new(
-    desk: Desk, market: Market, specs: Specs, rules: Rules, targets: Targets, seen: Any, t: int
-) -> bool:
+def accept_new(desk: Desk, market: Market, specs: Specs, rules: Rules, targets: Targets, seen: Any, t: int) -> bool:
+    """Make every target with a new version its channel's working order; tell whether there was any."""
     acted = False
     for i in range(seen.size):
         if targets.version[i] == seen[i]:

@@ -46,7 +46,8 @@ def events(
 ) -> None:
     """Run rows span[0] to span[1] (excluded): orders against the bar, marks, then the strategy's opinion.
 
-    `strategy` is (state, params), `swap` the daily rates (long, short), `equity` float64[T] takes the mark at each close.
+    `strategy` is (state, params), `swap` the daily rates (long, short), `equity` float64[T] takes the mark at each
+    close.
     """
     state, params = strategy
     account, book = desk.account[0], desk.books[0]
