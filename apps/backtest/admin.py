@@ -10,8 +10,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 
-from apps.backtest.cli_names import METRIC_LABELS
-from apps.backtest.cli_output import number
+from apps.backtest.cli_names import label, number
 from apps.backtest.models import Run
 
 
@@ -118,7 +117,7 @@ class RunAdmin(ModelAdmin):
     @admin.display(description="metrics")
     def metric_table(self, run: Run) -> str:
         """Show every metric."""
-        rows = ((METRIC_LABELS.get(name, name), number(name, value)) for name, value in run.metrics.items())
+        rows = ((label(name), number(name, value)) for name, value in run.metrics.items())
         return format_html("<table>{}</table>", format_html_join("", "<tr><td>{}</td><td>{}</td></tr>", rows))
 
     @admin.display(description="source")

@@ -19,7 +19,7 @@ OPTION_HELP = {
     "fill": "price of a market order: the open of the next bar, or the close that decided",
     "sizing": f"what a weight means: {_SIZINGS}; the strategy's own when not given",
     "size_at": "when lots are fixed: at the fill price, or at the close that decided, as it must be live",
-    "rebalance": "trade an unchanged weight once it has drifted by more than this share of equity; never when not given",
+    "rebalance": "trade an unchanged weight once it has drifted by more than this share of equity; else never",
     "accounting": "one net position per instrument, or a position per entry",
     "leverage": "largest gross notional, in multiples of equity",
     "margin_call": "close everything when equity falls under this share (0 to 1) of the margin held",
@@ -166,7 +166,8 @@ def data_of(given: dict[str, Any]) -> DataRequest:
     conversion = {money: _lasting_path(name) for money, name in beside.items()}
     return DataRequest(
         instruments=tuple(instruments), files=tuple(files), interval=given["interval"], start=given["start"],
-        end=given["end"], time_zone=given["tz"], columns=given["columns"], adjust=given["adjust"] or ("none" if files else "all"),
+        end=given["end"], time_zone=given["tz"], columns=given["columns"],
+        adjust=given["adjust"] or ("none" if files else "all"),
         benchmark=_lasting_path(given["benchmark"]),
         conversion=conversion,
         spec=parse_assignments(given["spec"], "spec"),

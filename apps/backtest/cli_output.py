@@ -1,22 +1,23 @@
 """What the commands print: summaries, tables, JSON and progress."""
 
 import json
-import math
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from apps.backtest.cli_names import METRIC_LABELS, METRICS_SHOWN
+from apps.backtest.cli_names import METRICS_SHOWN, label, number
 from apps.backtest.request import iso
 from apps.backtest.result import Result
 from apps.backtest.store_plain import plain
+from trading.bars import Bars
 
 if TYPE_CHECKING:
     import pandas as pd
 
 INDENT = "  "
+LUCK = "the best of many owes part of it to luck: dsr is the probability that its Sharpe ratio is more than that"
 
 
 def summary(result: Result, options: dict[str, Any]) -> list[str]:
@@ -43,14 +44,22 @@ def heading(result: Result, options: dict[str, Any]) -> list[str]:
     return lines
 
 
+def span(series: Iterable[Bars]) -> str:
+    """Return "2010-01-04 to 2015-12-31  1,500 bars"."""
+    all_bars = list(series)
+    first = min(int(bars.time[0]) for bars in all_bars)
+    last = max(int(bars.time[-1]) for bars in all_bars)
+    return f"{iso(first)} to {iso(last)}  {sum(map(len, all_bars)):,} bars"
+
+
 def metric_lines(metrics: dict[str, Any]) -> list[str]:
     """Return the main metrics in aligned columns, as many as the terminal is wide."""
-    cells = [(METRIC_LABELS[name], number(name, metrics[name])) for name in METRICS_SHOWN if name in metrics]
+    cells = [(label(name), number(name, metrics[name])) for name in METRICS_SHOWN if name in metrics]
     columns = 1 if shutil.get_terminal_size((100, 24)).columns < 72 else 2
     rows = -(-len(cells) // columns)
     lines = []
     for row in range(rows):
-        texts = [f"{label:<17}{value:>16}" for label, value in cells[row::rows]]
+        texts = [f"{name:<22}{value:>16}" for name, value in cells[row::rows]]
         lines.append(INDENT + (" " * 5).join(texts))
     return lines
 
@@ -62,23 +71,8 @@ def assignments(values: dict[str, Any]) -> str:
     )
 
 
-def number(name: str, value: Any) -> str:
-    """Return a metric as people read it: two decimals, thousands apart, "-" where it is not defined."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "-"
-    if name.startswith("n_") or name in ("bars", "longest_losing_run"):
-        return f"{int(value):,}"
-    if name.endswith("_seconds"):
-        return f"{value:.4f} s"
-    if name.endswith("_pct"):
-        return f"{value:,.2f} %"
-    if name.endswith("_days"):
-        return f"{value:,.0f} days"
-    return f"{value:,.2f}"
-
-
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, left: int | None = None) -> list[str]:
-    """Return an aligned table with a line under its head; numbers stand right, texts (or the first `left` columns) left."""
+    """Return an aligned table with a line under its head; texts (or the first `left` columns) stand left."""
     kept = [list(row) for row in rows]
     texts = [
         [cell if isinstance(cell, str) else number(name, cell) for name, cell in zip(columns, row, strict=True)]
@@ -108,7 +102,7 @@ def document(result: Result, *, run: str | None = None) -> dict[str, Any]:
         "params": result.params,
         "run": run,
         "notes": result.notes,
-        "definitions": manifest.pop("definitions", {}),
+        "definitions": manifest.pop("metric_definitions"),
         "manifest": manifest,
     }
 
@@ -125,12 +119,17 @@ def curve(result: Result) -> "pd.DataFrame":
     return pd.DataFrame(columns)
 
 
-def say_if_cold(whisper: Callable[[str], None]) -> None:
-    """Say that the first run compiles, where nothing is compiled yet."""
+def say_if_cold(strategy: Any, whisper: Callable[[str], None]) -> None:
+    """Say that the first run compiles, where the engine or the strategy's own loop is not compiled yet."""
     from trading.compiled import cache_directory
 
-    if not cache_directory().exists():
-        whisper("compiling kernels for this machine, once: a few seconds ...")
+    kept = cache_directory()
+    if not next(kept.rglob("*round_trips*.nbi"), None):
+        whisper("compiling kernels for this machine, once: some seconds ...")
+        return
+    has_loop = strategy.kind == "kernel" and not strategy.lines
+    if has_loop and not next(kept.rglob(f"*__{strategy.name}_{strategy.code_hash}*.nbi"), None):
+        whisper(f"compiling {strategy.name}, once ...")
 
 
 def write_json(document: dict[str, Any], out: str, say: Callable[[str], None]) -> Path | None:
@@ -155,10 +154,12 @@ class Progress:
     """A progress bar on standard error, where that is a terminal; call it with (done, total)."""
 
     def __init__(self, unit: str, quiet: bool = False) -> None:
-        self.unit, self.bar, self.done = unit, None, 0  # type: Any
+        self.unit, self.done = unit, 0
+        self.bar: Any = None
         self.quiet = quiet or not sys.stderr.isatty()
 
     def __call__(self, done: int, total: int) -> None:
+        """Move the bar to `done`."""
         if self.quiet:
             return
         if self.bar is None:
@@ -168,7 +169,7 @@ class Progress:
         self.bar.update(done - self.done)
         self.done = done
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

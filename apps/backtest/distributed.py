@@ -13,6 +13,7 @@ TASK = "backtest.sweep_chunk"
 CHUNKS_PER_PROCESS = 8
 COMBINATIONS_MAX = 2_000  # of a chunk: about the work that is lost with a worker
 LOST_MAX = 5
+POLL_SECONDS = 0.05
 
 
 class NoWorkersError(RuntimeError):
@@ -25,7 +26,7 @@ class SweepLostError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every chunk of one sweep has in common; a message carries this and two numbers."""
+    """What every chunk of one sweep has in common; a message carries this and numbers of combinations."""
 
     id: str
     strategy: str
@@ -34,13 +35,6 @@ class Job:
     grid: dict[str, list[Any]]
     params: dict[str, Any]
     options: dict[str, Any]
-
-
-@dataclass(slots=True)
-class _Waiting:
-    chunk: int
-    task: Any
-    sent: int = 1
 
 
 def processes(app: Any) -> int:
@@ -55,64 +49,63 @@ def processes(app: Any) -> int:
 
 def spread(
     job: Job,
-    combinations: int,
+    numbers: list[int],
     *,
     app: Any,
     progress: Callable[[int, int], None] | None = None,
     chunk_size: int = 0,
     patience: float = 30.0,
-) -> dict[str, NDArray[Any]]:
-    """Evaluate combinations 0 … `combinations` - 1 of the job's grid on the workers; return the metrics, by row.
+) -> dict[str, NDArray[np.float64]]:
+    """Evaluate the combinations `numbers` of the job's grid on the workers; return metrics, one row for each of them.
 
     When nothing has come back for `patience` seconds, all that is missing is sent again: a worker that was killed loses
     nothing. Results are kept by chunk and counted once, whichever copy comes first. The wait doubles each time; after
     LOST_MAX times without any result SweepLostError is raised. What a strategy raises in a worker is raised here.
     """
-    size = chunk_size or min(COMBINATIONS_MAX, max(1, -(-combinations // (CHUNKS_PER_PROCESS * processes(app)))))
-    bounds = [(first, min(first + size, combinations)) for first in range(0, combinations, size)]
-    columns: dict[str, NDArray[Any]] = {}
+    total = len(numbers)
+    size = chunk_size or min(COMBINATIONS_MAX, max(1, -(-total // (CHUNKS_PER_PROCESS * processes(app)))))
+    chunks = [slice(first, min(first + size, total)) for first in range(0, total, size)]
+    columns: dict[str, NDArray[np.float64]] = {}
     done = 0
     try:
-        for chunk, values in _collected(job, bounds, app, patience):
-            first, last = bounds[chunk]
+        for chunk, values in _collected(job, [numbers[each] for each in chunks], app, patience):
             for name, column in values.items():
-                columns.setdefault(name, np.full(combinations, np.nan))[first:last] = column
-            done += last - first
+                columns.setdefault(name, np.full(total, np.nan))[chunks[chunk]] = column
+            done += chunks[chunk].stop - chunks[chunk].start
             if progress:
-                progress(done, combinations)
+                progress(done, total)
     finally:
-        _clear(app, [_task_id(job, chunk) for chunk in range(len(bounds))])
+        _clear(app, [_task_id(job, chunk) for chunk in range(len(chunks))])
     return columns
 
 
 def _collected(
-    job: Job, bounds: list[tuple[int, int]], app: Any, patience: float
-) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
-    waiting = [_Waiting(chunk, _send(app, job, chunk, *bounds[chunk])) for chunk in range(len(bounds))]
+    job: Job, chunks: list[list[int]], app: Any, patience: float
+) -> Iterator[tuple[int, dict[str, NDArray[np.float64]]]]:
+    """Yield each chunk's number and metrics once, in whatever order they come."""
+    waiting = {chunk: _send(app, job, chunk, numbers) for chunk, numbers in enumerate(chunks)}
     wait, heard, lost = patience, time.monotonic(), 0
     while waiting:
-        ready = [each for each in waiting if each.task.ready()]
-        for each in ready:
-            yield each.chunk, decoded(each.task.get())
+        ready = [chunk for chunk, task in waiting.items() if task.ready()]
+        for chunk in ready:
+            yield chunk, decoded(waiting.pop(chunk).get())
         if ready:
-            waiting = [each for each in waiting if each not in ready]
             wait, heard, lost = patience, time.monotonic(), 0
-            continue
-        if time.monotonic() - heard > wait:
+        elif time.monotonic() - heard > wait:
             lost += 1
             if lost > LOST_MAX:
                 raise SweepLostError(
-                    f"{len(waiting)} of {len(bounds)} chunks did not come back, sent {LOST_MAX + 1} times each: "
+                    f"{len(waiting)} of {len(chunks)} chunks did not come back, sent {LOST_MAX + 1} times each: "
                     "are workers alive, and have they the memory?"
                 )
-            for each in waiting:
-                each.task = _send(app, job, each.chunk, *bounds[each.chunk])
+            waiting = {chunk: _send(app, job, chunk, chunks[chunk]) for chunk in waiting}
             wait, heard = wait * 2, time.monotonic()
-        time.sleep(0.05)
+        else:
+            time.sleep(POLL_SECONDS)
 
 
-def _send(app: Any, job: Job, chunk: int, first: int, last: int) -> Any:
-    return app.send_task(TASK, args=[asdict(job), first, last], task_id=_task_id(job, chunk))
+def _send(app: Any, job: Job, chunk: int, numbers: list[int]) -> Any:
+    return app.send_task(TASK, args=[asdict(job), numbers], task_id=_task_id(job, chunk))
 
 
 def _task_id(job: Job, chunk: int) -> str:

@@ -11,44 +11,28 @@ from apps.backtest.cli_grid import combination
 from apps.backtest.distributed import Job
 from apps.backtest.distributed_bars import shared
 
-ALLOWED = "allowed"  # 1 where the strategy takes the combination
-
 
 class OtherCodeError(RuntimeError):
     """This worker has another version of the strategy than the sweep."""
 
 
-def evaluate_chunk(job: Job, first: int, last: int) -> dict[str, NDArray[np.float64]]:
-    """Return the metrics of combinations `first` … `last` - 1 of the job's grid, float64[last - first] by name.
+def evaluate_chunk(job: Job, numbers: list[int]) -> dict[str, NDArray[np.float64]]:
+    """Return the metrics of the combinations `numbers` of the job's grid, float64[len(numbers)] by name.
 
-    The column ALLOWED is 0, and the others nan, where the strategy refuses the combination. Raises OtherCodeError,
-    SharedBarsError, and what the run raises.
+    Raises OtherCodeError, SharedBarsError, and what the run raises.
     """
     from apps.backtest.options import Options
     from apps.backtest.sweep import evaluate
-    from apps.signals.interface import StrategyParameterError, get_strategy
+    from apps.signals.interface import get_strategy
 
     strategy = get_strategy(job.strategy)
     if strategy.code_hash != job.code_hash:
-        raise OtherCodeError(f"{job.strategy}: the worker's code is {strategy.code_hash}, the sweep's is {job.code_hash}")
-    combinations = [{**job.params, **combination(job.grid, number)} for number in range(first, last)]
-    allowed = np.zeros(last - first)
-    for row, given in enumerate(combinations):
-        try:
-            strategy.bind(**given)
-            allowed[row] = 1.0
-        except StrategyParameterError:
-            continue
-    rows = np.flatnonzero(allowed)
-    if not rows.size:
-        return {ALLOWED: allowed}
+        raise OtherCodeError(
+            f"{job.strategy}: the worker's code is {strategy.code_hash}, the sweep's is {job.code_hash}"
+        )
+    combinations = [{**job.params, **combination(job.grid, number)} for number in numbers]
     market = _market(job.bars, json.dumps(job.options, sort_keys=True))
-    found = evaluate(strategy, market, [combinations[row] for row in rows], Options.of(job.options))
-    columns = {ALLOWED: allowed}
-    for name, values in found.items():
-        columns[name] = np.full(last - first, np.nan)
-        columns[name][rows] = values
-    return columns
+    return evaluate(strategy, market, combinations, Options.of(job.options))
 
 
 @lru_cache(maxsize=2)
@@ -59,7 +43,10 @@ def _market(bars: str, options: str) -> Any:
 
     loaded = shared(bars)
     return prepare(
-        loaded.bars, Options.of(json.loads(options)), instruments=loaded.instruments, conversion=loaded.conversion or None
+        loaded.bars,
+        Options.of(json.loads(options)),
+        instruments=loaded.instruments,
+        conversion=loaded.conversion or None,
     )
 
 

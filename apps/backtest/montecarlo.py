@@ -24,7 +24,7 @@ class MonteCarloError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The paths drawn from a run by one method: `returns` is what was drawn from, `start` the equity they begin with."""
+    """The paths drawn from a run by one method: `returns` was drawn from, `start` is their first equity."""
 
     method: Method
     returns: NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.backtest.cli_names import LOWER_IS_BETTER
+from apps.backtest.cli_names import lower_is_better
 from apps.backtest.options import Options
 from apps.backtest.request import Loaded, between
 from apps.backtest.result import Result
@@ -78,10 +78,10 @@ def search(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     score_of = _scorer(strategy, loaded, dict(params or {}), rank, options)
-    lower = rank in LOWER_IS_BETTER
+    lower = lower_is_better(rank)
     study = optuna.create_study(
         direction="minimize" if lower else "maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True, warn_independent_sampling=False),
+        sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=10),
     )
 
@@ -130,7 +130,7 @@ def _suggest(trial: Any, name: str, values: Any) -> Any:
 def _scorer(
     strategy: str, loaded: Loaded, params: dict[str, Any], rank: str, options: dict[str, Any]
 ) -> Callable[[dict[str, Any], int], dict[str, float]]:
-    """Return a function that gives the metrics of parameters at a stage; parameters that do not go together have none."""
+    """Return a function that gives the metrics of parameters at a stage; none where they do not go together."""
     from apps.backtest.market import prepare
     from apps.backtest.sweep import evaluate
     from apps.signals.interface import StrategyParameterError, get_strategy
@@ -169,29 +169,23 @@ def _found(
     best = {**params, **study.best_params}
     result = run(strategy, loaded.bars, params=best, **loaded.surroundings(), **options)
     trials = len(study.trials)
-    metrics = {
-        **result.metrics,
-        "dsr": deflated(result.metrics, [each.user_attrs["metrics"]["sharpe"] for each in complete], trials),
-    }
-    note = (
-        f"the best of {trials} trials: its Sharpe ratio is judged by dsr, the deflated one, and by bars it has not seen"
-    )
+    sharpes = [trial.user_attrs["metrics"]["sharpe"] for trial in complete]
+    periods = result.manifest["metric_definitions"]["basis"]["periods_per_year"]
+    result.metrics["dsr"] = deflated(result.metrics, sharpes, trials, periods)
+    luck = f"the best of {trials} trials owes part of it to luck: dsr says how probable it is that not all of it is"
+    result.notes = (*result.notes, luck)
+    return Search(best, study.best_value, result, trials, trials - len(complete), _table(study, complete))
+
+
+def _table(study: Any, complete: list[Any]) -> dict[str, list[Any]]:
     table: dict[str, list[Any]] = {
         name: [trial.params.get(name) for trial in study.trials] for name in study.best_params
     }
     table["score"] = [trial.value for trial in study.trials]
     table["state"] = [trial.state.name.lower() for trial in study.trials]
-    names = complete[0].user_attrs["metrics"]
-    for name in (each for each in names if each not in table):
-        table[name] = [trial.user_attrs.get("metrics", {}).get(name, math.nan) for trial in study.trials]
-    return Search(
-        best,
-        study.best_value,
-        replace(result, metrics=metrics, notes=(*result.notes, note)),
-        trials,
-        trials - len(complete),
-        table,
-    )
+    for name in complete[0].user_attrs["metrics"]:
+        table.setdefault(name, [trial.user_attrs.get("metrics", {}).get(name, math.nan) for trial in study.trials])
+    return table
 
 
 def deflated(metrics: Mapping[str, Any], sharpes: list[float], trials: int, periods_per_year: float) -> float | None:
@@ -202,9 +196,9 @@ def deflated(metrics: Mapping[str, Any], sharpes: list[float], trials: int, peri
     """
     from trading.metrics import deflated_sharpe
 
-    finite = np.array([each for each in sharpes if each is not None and math.isfinite(each)])
-    known = [metrics.get(name) for name in ("sharpe", "skew", "kurtosis", "n_returns")]
-    if finite.size < 2 or any(each is None or not math.isfinite(each) for each in known):
+    finite = np.array([each for each in sharpes if math.isfinite(each)])
+    known = [metrics[name] for name in ("sharpe", "skew", "kurtosis", "n_returns") if metrics.get(name) is not None]
+    if finite.size < 2 or len(known) < 4:
         return None
     variance = float(np.var(finite, ddof=1))
     value = float(deflated_sharpe(*(float(each) for each in known), periods_per_year, float(trials), variance))

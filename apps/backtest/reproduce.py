@@ -48,7 +48,7 @@ def reproduce(run: Run, *, stored_code: bool = False) -> Reproduction:
     """
     if run.kind not in ("backtest", "optimize"):
         raise ReproductionError(
-            f"run {run.short_id} is a {run.kind}: run `manage.py {run.kind}` with its arguments (see `manage.py runs show`)"
+            f"run {run.short_id} is a {run.kind}: run `manage.py {run.kind}` again (see `manage.py runs show`)"
         )
     request = RunRequest.from_json(store.without_extra(run.request))
     if stored_code:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from apps.backtest.result import Result
 from trading.bars import Bars
 from trading.instruments import Instrument
 from trading.intervals import parse_interval
+
+if TYPE_CHECKING:
+    from apps.feeds.interface import Adjust
 
 
 class DataRequestError(ValueError):
@@ -56,7 +59,7 @@ class DataRequest:
     end: str = ""
     time_zone: str = "UTC"
     columns: str = ""
-    adjust: str = "all"
+    adjust: "Adjust" = "all"
     benchmark: str = ""
     conversion: dict[str, str] = field(default_factory=dict)
     spec: dict[str, str] = field(default_factory=dict)
@@ -116,7 +119,7 @@ class DataRequest:
         from apps.feeds.interface import InstrumentNotFound, get_instrument
 
         try:
-            found = get_instrument(name, use_database=self.is_stored)
+            found = get_instrument(name, database=self.is_stored)
         except InstrumentNotFound:
             if self.is_stored:
                 raise
@@ -156,7 +159,7 @@ class RunRequest:
             yield from ("--csv", *(f"{name}={path}" for name, path in zip(data.instruments, data.files, strict=True)))
         else:
             yield from ("--instrument", *data.instruments)
-        plain = {
+        plain: dict[str, Any] = {
             "interval": data.interval,
             "from": data.start,
             "to": data.end,
@@ -180,7 +183,9 @@ class RunRequest:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "RunRequest":
         """Return the request that `as_json` wrote."""
-        data = {name: tuple(value) if isinstance(value, list) else value for name, value in stored["data"].items()}
+        data: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in stored["data"].items()
+        }
         return cls(**{**stored, "data": DataRequest(**data)})
 
 
@@ -193,13 +198,14 @@ def between(bars: Bars, start: int | None, end: int | None) -> Bars:
 
 def rows(bars: Bars, first: int, last: int) -> Bars:
     """Return bars `first` to `last` (left out), as views."""
-    columns = {each.name: getattr(bars, each.name) for each in fields(Bars)}
-    return replace(bars, **{name: each[first:last] for name, each in columns.items() if isinstance(each, np.ndarray)})
+    columns: dict[str, Any] = {each.name: getattr(bars, each.name) for each in fields(Bars)}
+    cut: dict[str, Any] = {name: each[first:last] for name, each in columns.items() if isinstance(each, np.ndarray)}
+    return replace(bars, **cut)
 
 
 def specified(spec: dict[str, str]) -> dict[str, Any]:
     """Return typed fields of Instrument from texts such as {"lot_step": "1"}. Raises DataRequestError."""
-    known = {each.name: type(each.default) for each in fields(Instrument) if each.name != "id"}
+    known: dict[str, Any] = {each.name: type(each.default) for each in fields(Instrument) if each.name != "id"}
     typed: dict[str, Any] = {}
     for name, text in spec.items():
         if name not in known:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from apps.backtest.engine import can_flip, check_channels, flip_desk, rules_of, simulate
 from apps.backtest.kernels.flips import is_plain
-from apps.backtest.kernels.scoring import N_SCORES, SCORE_KEYS, Periods, score, score_crossings, score_single
+from apps.backtest.kernels.scoring import N_SCORES, SCORE_KEYS, score_crossings, score_single
 from apps.backtest.market import Prepared
-from apps.backtest.measure import period_ends, period_times, with_start
+from apps.backtest.measure import periods_of, score_run, trips_of
 from apps.backtest.options import OptionError, Options
 from apps.backtest.result import Result
 from apps.backtest.running import run_prepared
@@ -219,20 +219,12 @@ def _chunks(total: int, workers: int, bars: int) -> Iterator[slice]:
         yield slice(total * k // count, total * (k + 1) // count)
 
 
-def periods_of(prepared: Prepared, options: Options) -> Periods:
-    """Return the periods of which a run's returns are taken, for the kernels."""
-    ends = period_ends(prepared, options)
-    times = period_times(prepared, ends)
-    return Periods(ends, times, prepared.periods_per_year, options.risk_free_pct / 100.0, options.cash)
-
-
 def _score_one(strategy: Strategy, prepared: Prepared, params: Any, options: Options, out: Any) -> None:
     market, specs = prepared.market, prepared.specs(options)
-    periods = periods_of(prepared, options)
     if strategy.kind == "kernel" and can_flip(strategy, prepared, options):
         rules = rules_of(options, options.sizing or strategy.sizing, 1)
         desk = flip_desk(strategy, params, prepared, options, rules, specs)
-        if score_single(market, specs, rules, periods, desk, out):
+        if score_single(market, specs, rules, periods_of(prepared, options), desk, out):
             return
     if strategy.kind == "class":
         from apps.backtest.classic import simulate_class
@@ -240,9 +232,7 @@ def _score_one(strategy: Strategy, prepared: Prepared, params: Any, options: Opt
         run = simulate_class(strategy, params, prepared, options)
     else:
         run = simulate(strategy, params, prepared, options)
-    values = with_start(options.cash, run.equity[periods.ends])
-    swap = np.ascontiguousarray(run.desk.books["swap"])
-    score(market, specs, run.fills.view(np.ndarray), swap, values, periods, float(run.desk.account["fees"][0]), out)
+    score_run(run, trips_of(run, prepared, specs), prepared, options, out)
 
 
 def _score_lines(strategy: Strategy, prepared: Prepared, bound: list[Any], options: Options, out: Any) -> None:

@@ -1,5 +1,7 @@
 """What Celery workers do for backtests."""
 
+import logging
+from time import perf_counter
 from typing import Any
 
 from celery import shared_task
@@ -7,8 +9,8 @@ from celery.signals import worker_init
 
 
 @shared_task(name="backtest.sweep_chunk", bind=True, acks_late=True, reject_on_worker_lost=True, track_started=True)
-def sweep_chunk(self: Any, job: dict[str, Any], first: int, last: int) -> dict[str, str]:
-    """Return the metrics of combinations `first` … `last` - 1 of the job's grid, as `distributed.encoded` writes them.
+def sweep_chunk(self: Any, job: dict[str, Any], numbers: list[int]) -> dict[str, str]:
+    """Return the metrics of the combinations `numbers` of the job's grid, as `distributed.encoded` writes them.
 
     Doing it twice gives the same bytes under the same task id. A copy that arrives after the result does nothing.
     """
@@ -18,7 +20,7 @@ def sweep_chunk(self: Any, job: dict[str, Any], first: int, last: int) -> dict[s
     before = self.AsyncResult(self.request.id)
     if before.successful():
         return dict(before.get())
-    return encoded(evaluate_chunk(Job(**job), first, last))
+    return encoded(evaluate_chunk(Job(**job), numbers))
 
 
 @worker_init.connect
@@ -26,4 +28,6 @@ def warm(**_: Any) -> None:
     """Load the compiled kernels before the pool forks, so that the children share them."""
     from apps.backtest.distributed_work import warm_kernels
 
+    begun = perf_counter()
     warm_kernels()
+    logging.getLogger(__name__).info("kernels are warm after %.1f s", perf_counter() - begun)

@@ -9,14 +9,20 @@ import numpy as np
 
 from apps.backtest.cli_grid import GridError, Span
 from apps.backtest.options import Options
-from apps.backtest.request import Loaded, between, iso, rows
+from apps.backtest.report.inputs import WalkForwardOutcome, WalkForwardWindow
+from apps.backtest.request import Loaded, iso, rows
 from apps.backtest.result import Result
+from apps.backtest.stitching import stitched
 from trading.bars import Bars
+
+
+class WarmupError(ValueError):
+    """A strategy trades before the end of the warm-up that it declares."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Spans of opening times, ns UTC, starts included and ends left out: where parameters are chosen, and traded."""
+    """Spans of closes, ns UTC, after their start and until their end: where parameters are chosen, and traded."""
 
     train: tuple[int, int]
     test: tuple[int, int]
@@ -41,11 +47,30 @@ class WalkForward:
     result: Result
     rank: str
 
+    def outcome(self) -> WalkForwardOutcome:
+        """Return what the report draws."""
+        done = [each for each in self.windows if each.params is not None]
+        return WalkForwardOutcome(
+            strategy=self.result.strategy,
+            windows=[
+                WalkForwardWindow(
+                    train=each.window.train, test=each.window.test, params=each.params or {},
+                    train_score=each.train_score, test_score=each.test_score, test_metrics=each.metrics,
+                )
+                for each in done
+            ],
+            rank=self.rank,
+            time=self.result.time,
+            equity=self.result.equity,
+            result=self.result,
+            manifest=self.result.manifest,
+        )  # fmt: skip
+
 
 def windows_of(
     first: int, last: int, train: Span, test: Span, *, step: Span | None = None, anchored: bool = False
 ) -> list[Window]:
-    """Return the windows of bars that open from `first` to `last`, ns UTC.
+    """Return the windows of bars from the first open, `first`, to the last close, `last`, ns UTC.
 
     The first begins on the first bar's day. Each lies one `step` (default: `test`) after the one before; with
     `anchored` the training spans all begin on the first day. The last test span may end early. Raises GridError where
@@ -59,12 +84,12 @@ def windows_of(
     while True:
         begin = Span(hop.months * len(windows), hop.days * len(windows)).after(day)
         middle = train.after(begin)
-        if int(middle.astype(np.int64)) > last:
+        if int(middle.astype(np.int64)) >= last:
             break
         end = test.after(middle)
         start = day if anchored else begin
         moments = [int(each.astype(np.int64)) for each in (start, middle, end)]
-        windows.append(Window((moments[0], moments[1]), (moments[1], min(moments[2], last + 1))))
+        windows.append(Window((moments[0], moments[1]), (moments[1], min(moments[2], last))))
     if not windows:
         raise GridError(f"the bars, {iso(first)} to {iso(last)}, end before the first training does: shorten --train")
     return windows
@@ -90,16 +115,20 @@ def walk_forward(
     Each test span starts flat with the equity that the last one ended with; before its first bar stand exactly the
     strategy's warm-up bars, in which it cannot trade. What is held at its end is valued at its last close.
     """
+    from apps.signals.interface import get_strategy
+
     first = max(int(bars.time[0]) for bars in loaded.bars.values())
-    last = max(int(bars.time[-1]) for bars in loaded.bars.values())
+    last = max(int(bars.time[-1]) + bars.interval for bars in loaded.bars.values())
     windows = windows_of(first, last, train, test, step=step, anchored=anchored)
-    checked = Options.of(options)
-    equity, trained, parts = checked.cash, [], []
+    checked, declared = Options.of(options), get_strategy(strategy)
+    equity = checked.cash
+    trained: list[Trained] = []
+    parts: list[Result] = []
     for number, window in enumerate(windows):
         chosen, score = _train(strategy, loaded, window, dict(grid), rank, dict(params or {}), workers, options)
         part = None
         if chosen is not None and equity > 0.0:
-            part = _test(strategy, loaded, window, chosen, {**options, "cash": equity})
+            part = _test(declared, loaded, window, chosen, {**options, "cash": equity})
         if part is None:
             trained.append(Trained(window, None, math.nan, math.nan))
         else:
@@ -111,7 +140,8 @@ def walk_forward(
             progress(number + 1, len(windows))
     if not parts:
         raise GridError(f"no window had parameters with a {rank}: train longer, or widen --grid")
-    return WalkForward(tuple(trained), stitched(strategy, parts, checked), rank)
+    asked = {"train": train, "test": test, "step": step, "anchored": anchored, "rank": rank, "grid": dict(grid)}
+    return WalkForward(tuple(trained), stitched(declared, loaded, parts, checked, asked), rank)
 
 
 def _train(
@@ -126,50 +156,67 @@ def _train(
 ) -> tuple[dict[str, Any] | None, float]:
     from apps.backtest.interface import sweep
 
-    bars = {name: between(each, *window.train) for name, each in loaded.bars.items()}
+    bars = {name: closing(each, *window.train) for name, each in loaded.bars.items()}
     if any(len(each) < 2 for each in bars.values()):
         return None, math.nan
-    around = {**loaded.surroundings(), "benchmark": None}
-    swept = sweep(strategy, bars, grid=grid, params=params, rank=rank, workers=workers, **around, **options)
+    swept = sweep(
+        strategy,
+        bars,
+        grid=grid,
+        params=params,
+        rank=rank,
+        workers=workers,
+        instruments=loaded.instruments,
+        conversion=loaded.conversion or None,
+        **options,
+    )
     score = float(swept.table[rank].iloc[0]) if len(swept.table) else math.nan
     return (None, math.nan) if math.isnan(score) else ({**params, **swept.best}, score)
 
 
 def _test(
-    strategy: str, loaded: Loaded, window: Window, params: dict[str, Any], options: dict[str, Any]
+    strategy: Any, loaded: Loaded, window: Window, params: dict[str, Any], options: dict[str, Any]
 ) -> Result | None:
     from apps.backtest.interface import run
-    from apps.signals.interface import get_strategy
 
-    declared = get_strategy(strategy)
-    warmup = int(declared.warmup(declared.bind(**params)))
-    ahead = warmup - 1 if options.get("fill") == "close" else warmup
+    warmup = int(strategy.warmup(strategy.bind(**params)))
     start, end = window.test
-    from_time = _rows_before(loaded.bars, start, ahead)
-    bars = {name: between(each, from_time, end) for name, each in loaded.bars.items()}
-    if any(not len(between(each, start, end)) for each in bars.values()):
+    begin = _closes_before(loaded.bars, start, warmup - 1 if options.get("fill") == "close" else warmup)
+    bars = {name: closing(each, begin, end) for name, each in loaded.bars.items()}
+    if any(not len(closing(each, start, end)) for each in bars.values()):
         return None
     result = run(strategy, bars, params=params, **loaded.surroundings(), **options)
-    return without_rows_until(result, start)
+    return without_warmup(result, start)
 
 
-def _rows_before(bars: Mapping[str, Bars], start: int, count: int) -> int:
-    """Return the opening time from which `count` opening times, of all channels, lie before `start`."""
-    opens = np.unique(np.concatenate([each.time[: np.searchsorted(each.time, start)] for each in bars.values()]))
-    return int(opens[max(0, opens.size - count)]) if count and opens.size else start
+def closing(bars: Bars, start: int, end: int) -> Bars:
+    """Return the bars that close after `start` and not after `end` (ns UTC), as views."""
+    first, last = np.searchsorted(bars.time, (start - bars.interval, end - bars.interval), side="right")
+    return rows(bars, int(first), int(last))
 
 
-def without_rows_until(result: Result, start: int) -> Result:
-    """Return `result` without what closed at or before `start`: the warm-up, in which nothing was traded."""
+def _closes_before(bars: Mapping[str, Bars], start: int, count: int) -> int:
+    """Return the moment after which `count` closes, of all channels, lie until `start`."""
+    closes = np.unique(np.concatenate([each.time + each.interval for each in bars.values()]))
+    place = int(np.searchsorted(closes, start, side="right"))
+    return int(closes[max(0, place - count)]) - 1 if count and place else start
+
+
+def without_warmup(result: Result, start: int) -> Result:
+    """Return `result` without what closed until `start`: the warm-up. Raises WarmupError if it traded there."""
     skip = int(np.searchsorted(result.time, start, side="right"))
-    fills = result.fill_records[result.fill_records["bar"] >= skip].copy()
-    trades = result.trade_records[result.trade_records["entry_bar"] >= skip].copy()
+    fills, trades = result.fill_records.copy(), result.trade_records.copy()
+    if fills.size and int(fills["bar"].min()) < skip:
+        raise WarmupError(
+            f"{result.strategy} traded {skip - int(fills['bar'].min())} bars before the end of its declared warm-up: "
+            "correct warmup= in its @strategy(...)"
+        )
     fills["bar"] -= skip
     trades["entry_bar"] -= skip
     trades["exit_bar"] -= skip
     return replace(
         result,
-        bars=tuple(rows(each, int(np.searchsorted(each.time, start)), len(each)) for each in result.bars),
+        bars=tuple(closing(each, start, int(result.time[-1])) for each in result.bars),
         time=result.time[skip:],
         equity=result.equity[skip:],
         exposure=result.exposure[skip:],

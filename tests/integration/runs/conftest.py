@@ -1,9 +1,14 @@
 """What the tests of runs share: results made by hand, sample files, commands in a process of their own."""
 
 import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +54,10 @@ def made_result() -> Result:
         strategy="sma_cross", params={"fast": 20, "slow": 50, "side": "long"}, channels=("X:A",),
         bars=(Bars(time, price, price, price, price, interval=DAY),), time=time + DAY, equity=equity, exposure=exposure,
         fill_records=fills, trade_records=trades,
-        metrics={"final_equity": float(equity[-1]), "sharpe": float("nan"), "n_trades": np.int64(2), "bars": size, "engine_seconds": 0.001},
+        metrics={
+            "final_equity": float(equity[-1]), "sharpe": float("nan"), "n_trades": np.int64(2), "bars": size,
+            "engine_seconds": 0.001,
+        },
         manifest={
             "code_hash": "c0de", "data_hash": "da7a", "engine_version": "1", "metrics_version": "1",
             "environment": {"python": "3", "cpu": {"cores": 2}}, "options": {"cash": 1000.0},
@@ -68,8 +76,110 @@ def manage(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             # A run off a file that opened a connection would fail here.
             environment |= {"DATABASE_URL": "postgresql://nobody:none@127.0.0.1:1/none"}
         return subprocess.run(
-            [sys.executable, ROOT / "manage.py", *map(str, words)], cwd=tmp_path, env=environment, capture_output=True, text=True,
-            timeout=300, check=False,
+            [sys.executable, ROOT / "manage.py", *map(str, words)], cwd=tmp_path, env=environment, capture_output=True,
+            text=True, timeout=300, check=False,
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """Run a redis-server of this test's own, on a socket in its folder, and return its URL."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip(
+            "NOT TESTED: distributed sweeps, as there is no redis-server program (apt-get install redis-server)"
+        )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(tmp_path)],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        assert any("Ready to accept connections" in line for line in server.stdout)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+class Workers:
+    """Celery worker processes, each with pool processes of its own."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.environment, self.log = environment, log
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, concurrency: int = 1) -> subprocess.Popen[bytes]:
+        """Start a worker and return it once it is ready for tasks."""
+        name = f"w{len(self.running)}"
+        log = self.log.with_suffix(f".{name}")
+        with log.open("wb") as out:
+            words = [
+                "-A",
+                "settings.celery",
+                "worker",
+                "--concurrency",
+                str(concurrency),
+                "-n",
+                f"{name}@test",
+                "-l",
+                "INFO",
+            ]
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "celery", *words], cwd=ROOT, env=self.environment, stdout=out, stderr=out,
+                start_new_session=True,
+            )  # fmt: skip
+        self.running.append(worker)
+        wait_until(lambda: " ready." in log.read_text() or worker.poll() is not None, "the worker to be ready")
+        assert worker.poll() is None, log.read_text()
+        return worker
+
+    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        """Kill a worker with all its pool processes, as a machine that loses its power does."""
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait(timeout=20)
+
+    @staticmethod
+    def wait_until(is_so: Callable[[], bool], what: str) -> None:
+        """Return as soon as `is_so()`."""
+        wait_until(is_so, what)
+
+    def stop(self) -> None:
+        """Kill what is left."""
+        for worker in self.running:
+            if worker.poll() is None:
+                self.kill(worker)
+
+
+def wait_until(is_so: Callable[[], bool], what: str, seconds: float = 180.0) -> None:
+    """Return as soon as `is_so()`; fail after `seconds`."""
+    over = time.monotonic() + seconds
+    pause = threading.Event()
+    while not is_so():
+        assert time.monotonic() < over, f"waited {seconds:g} s in vain for {what}"
+        pause.wait(0.02)
+
+
+@pytest.fixture
+def workers(redis_url: str, tmp_path: Path) -> Iterator[Workers]:
+    """Return the means to start Celery workers on this test's broker."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "settings.test", "CELERY_BROKER_URL": redis_url}
+    started = Workers(environment, tmp_path / "worker.log")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def celery_app(redis_url: str) -> Iterator[Any]:
+    """Return a Celery application that sends to this test's broker."""
+    from celery import Celery
+
+    app = Celery("test", broker=redis_url, backend=redis_url, set_as_current=False)
+    app.conf.update(task_serializer="json", result_serializer="json", accept_content=["json"])
+    yield app
+    app.close()

@@ -6,7 +6,7 @@ from typing import Any
 from apps.backtest import cli_output as output
 from apps.backtest.cli import Command as TeachingCommand
 from apps.backtest.cli import UsageError
-from apps.backtest.cli_names import METRIC_LABELS, METRICS_SHOWN
+from apps.backtest.cli_names import METRICS_SHOWN, label, number
 
 
 class Command(TeachingCommand):
@@ -50,10 +50,7 @@ first letters of a run's id (`manage.py runs`), or last."""
         if given["json"] == "-":
             return
         shown = [name for name in (found.metrics if given["all"] else METRICS_SHOWN) if name in found.metrics]
-        rows = [
-            [METRIC_LABELS.get(name, name), *(output.number(name, each) for each in found.metrics[name])]
-            for name in shown
-        ]
+        rows = [[label(name), *(number(name, each) for each in found.metrics[name])] for name in shown]
         self.say("\n".join(output.table(["metric", *found.runs], rows, left=1)))
         self.say()
         if found.differences:
@@ -63,8 +60,6 @@ first letters of a run's id (`manage.py runs`), or last."""
             ]
             self.say("\n".join(output.table(["differs in", *found.runs], rows, left=1)))
         else:
-            self.say(
-                f"{output.INDENT}the runs differ in nothing: same strategy, parameters, options, data, code and environment"
-            )
+            self.say(f"{output.INDENT}the runs differ in nothing that decides what comes out")
         for what, path in written:
             self.say(f"{output.INDENT}{what:<7} {path}")

@@ -6,7 +6,6 @@ from typing import Any
 
 from apps.backtest import cli_output as output
 from apps.backtest.cli import Command as TeachingCommand
-from apps.backtest.cli_names import METRIC_LABELS
 
 
 class Command(TeachingCommand):
@@ -72,7 +71,10 @@ closed trades one by one, as if their order were chance. Each draws as many as t
         document = {
             "run": run.short_id, "paths": given["paths"], "seed": given["seed"], "notes": notes,
             "methods": {
-                each.method: {"drawn_from": each.returns.size, "quantiles": each.quantiles(), "probabilities": each.probabilities(levels, given["ruin_pct"])}
+                each.method: {
+                    "drawn_from": each.returns.size, "quantiles": each.quantiles(),
+                    "probabilities": each.probabilities(levels, given["ruin_pct"]),
+                }
                 for each in courses
             },
         }  # fmt: skip
@@ -106,4 +108,4 @@ closed trades one by one, as if their order were chance. Each draws as many as t
 
 
 def _told(name: str) -> str:
-    return METRIC_LABELS.get(name, name.replace("_pct", " %").replace("_", " "))
+    return name.replace("_pct", " %").replace("_", " ")

@@ -18,15 +18,15 @@ class Command(TeachingCommand):
 
 Every parameter that declares values worth trying is searched between the lowest and the highest of them; --range
 name=lowest:highest (both included) and --grid name=a,b,c say otherwise. TPE proposes the trials. Each runs on the first
-quarter, then the first half, then all of the bars, and is given up where it is worse than the median of those before it.
+quarter, then the first half, then all of the bars, and is given up where it is worse than the median before it.
 The same --seed gives the same search.
 
 The best of many trials owes part of its Sharpe ratio to luck: the summary has dsr, the deflated Sharpe ratio, the
-probability that it is more than the best that as many trials without skill would show. Judge the rest with walkforward."""
+probability that it is more than the best that as many trials without skill would show. Then judge by walkforward."""
     usage = "STRATEGY (--instrument ID ... --interval SPAN | --csv FILE ...) [--trials N] [options]"
     examples = """
   manage.py optimize ema_cross --instrument OANDA:EURUSD --interval 1h --trials 200
-  manage.py optimize bollinger_reversion --csv prices.csv.gz --range window=10:100 --rank calmar --seed 7 --html best.html"""
+  manage.py optimize bollinger_reversion --csv prices.csv.gz --range window=10:100 --rank calmar --seed 7"""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
@@ -67,7 +67,7 @@ probability that it is more than the best that as many trials without skill woul
             parse_grid(strategy, given["grid"]) if given["grid"] else {},
             parse_ranges(strategy, given["range"]),
         )
-        output.say_if_cold(self.whisper)
+        output.say_if_cold(strategy, self.whisper)
         loaded = request.data.load()
         with output.Progress("trials", quiet=given["json"] == "-") as progress:
             found = search(
@@ -104,9 +104,9 @@ probability that it is more than the best that as many trials without skill woul
 
 
 def _best_rows(table: dict[str, list[Any]], names: list[str], rank: str, top: int) -> list[str]:
-    from apps.backtest.cli_names import LOWER_IS_BETTER
+    from apps.backtest.cli_names import lower_is_better
 
-    sign = 1 if rank in LOWER_IS_BETTER else -1
+    sign = 1 if lower_is_better(rank) else -1
     done = sorted(
         (i for i, state in enumerate(table["state"]) if state == "complete"), key=lambda i: sign * table["score"][i]
     )

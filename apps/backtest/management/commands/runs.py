@@ -120,7 +120,8 @@ bit, and if not, what in code, data or environment is different. RUN is the firs
         if given["html"]:
             lines.append(f"{output.INDENT}report  {store.result(run, bars=True).report(Path(given['html']))}")
         document = {
-            **_facts(run), "params": run.params, "options": run.options, "metrics": run.metrics, "manifest": run.manifest,
+            **_facts(run), "params": run.params, "options": run.options, "metrics": run.metrics,
+            "manifest": run.manifest,
             "digests": run.digests, "notes": run.notes, "request": run.request,
         }  # fmt: skip
         self._tell(document, lines, given)

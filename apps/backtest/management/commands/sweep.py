@@ -1,16 +1,18 @@
 """`manage.py sweep`."""
 
 import argparse
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 from apps.backtest import cli_arguments as arguments
 from apps.backtest import cli_output as output
 from apps.backtest.cli import Command as TeachingCommand
 from apps.backtest.cli_grid import parse_grid, size
-from apps.backtest.cli_names import LOWER_IS_BETTER
-from apps.backtest.sweeping import Swept, sweep_locally, sweep_on_workers
 
-SHOWN = ("return_pct", "sharpe", "max_drawdown_pct", "n_trades", "win_rate_pct", "profit_factor")
+if TYPE_CHECKING:
+    from apps.backtest.sweep import Sweep
+
+SHOWN = ("return_pct", "sharpe", "max_drawdown_pct", "n_trades", "win_rate_pct", "profit_factor", "dsr")
 
 
 class Command(TeachingCommand):
@@ -18,9 +20,9 @@ class Command(TeachingCommand):
 
     help = """Run a strategy with every combination of a grid of parameters, and rank what comes out.
 
-A grid is name=start:stop:step, which runs as Python's range does: from start, stop left out (fast=5:25:1 is 5, 6, ... 24);
-or name=a,b,c; or just a name, for the values that the strategy declares. Without any --grid all declared values are
-swept. Combinations that the strategy refuses (a fast average slower than the slow one) are left out and counted.
+A grid is name=start:stop:step, which runs as Python's range does, the stop left out (fast=5:25:1 is 5, 6, ... 24); or
+name=a,b,c; or just a name, for the values that the strategy declares. Without any --grid all declared values are
+swept. Combinations that do not go together (a fast average slower than the slow one) are left out and counted.
 
 The best of many is better than it will be: the column dsr is the deflated Sharpe ratio, the probability that the Sharpe
 ratio is more than the luck of so many tries. See also optimize and walkforward."""
@@ -30,7 +32,7 @@ ratio is more than the luck of so many tries. See also optimize and walkforward.
     examples = """
   manage.py sweep sma_cross --instrument OANDA:EURUSD --interval 1h --grid fast=5:25:1 --grid slow=30:230:10
   manage.py sweep ema_cross --csv prices.csv.gz --grid fast=8,13,21 --grid slow=34,55 --rank calmar --html sweep.html
-  manage.py sweep sma_cross --instrument NYSEARCA:SPY --interval 1d --distributed    (Celery workers, CELERY_BROKER_URL)"""
+  manage.py sweep sma_cross --instrument NYSEARCA:SPY --interval 1d --distributed    (on Celery workers)"""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
@@ -56,52 +58,59 @@ ratio is more than the luck of so many tries. See also optimize and walkforward.
 
     def run(self, **given: Any) -> None:
         """Sweep, write what was asked for, and print the best rows."""
+        from apps.backtest.sweeping import best_request, rows_of, write_report
         from apps.signals.interface import get_strategy
 
         request = arguments.request_of(given)
         strategy = get_strategy(request.strategy)
         grid = parse_grid(strategy, given["grid"])
-        output.say_if_cold(self.whisper)
+        output.say_if_cold(strategy, self.whisper)
         loaded = request.data.load()
+        begun = perf_counter()
         with output.Progress("runs", quiet=given["json"] == "-") as progress:
-            if given["distributed"]:
-                swept = sweep_on_workers(request, loaded, grid, given["rank"], given["workers"], progress, self.whisper)
-            else:
-                swept = sweep_locally(request, loaded, grid, given["rank"], given["workers"], progress)
-        lines = [f"{output.INDENT}{what:<7} {path}" for what, path in self._written(swept, given)]
-        if given["json"] == "-":
-            output.write_json(self._document(swept), "-", self.say)
-            return
-        names = [*grid, *dict.fromkeys(each for each in (given["rank"], *SHOWN, "dsr") if each in swept.table)]
-        self.say(
-            f"{strategy.name}  {len(swept):,} of {size(grid):,} combinations, by {given['rank']}, in {swept.seconds:.2f} s"
-        )
-        self.say(f"{output.INDENT}{', '.join(loaded.bars)}  {swept.span}")
-        self.say()
-        self.say("\n".join(output.table(names, swept.rows(names, given["top"]))))
-        for note in (*loaded.notes, *swept.notes):
-            self.say(f"{output.INDENT}note: {note}")
-        self.say(f"\n{output.INDENT}best    {swept.command}")
-        if lines:
-            self.say("\n".join(lines))
-
-    def _document(self, swept: Swept) -> dict[str, Any]:
-        names = list(swept.table)
-        return {
-            "strategy": swept.strategy, "rank": swept.rank, "combinations": len(swept), "seconds": swept.seconds,
-            "best": swept.best, "notes": swept.notes, "manifest": swept.manifest,
-            "rows": [dict(zip(names, row, strict=True)) for row in swept.rows(names, len(swept))],
+            sweep = self._sweep(request, loaded, grid, given, progress)
+        seconds = perf_counter() - begun
+        best = best_request(sweep, request)
+        document = {
+            "strategy": sweep.strategy.name, "rank": sweep.rank, "combinations": sweep.order.size, "seconds": seconds,
+            "best": sweep.best, "options": request.options, "notes": loaded.notes, "command": best.command(),
+            "rows": [dict(zip(sweep.columns, row, strict=True)) for row in rows_of(sweep, list(sweep.columns))],
         }  # fmt: skip
-
-    def _written(self, swept: Swept, given: dict[str, Any]) -> list[tuple[str, Any]]:
-        made: list[tuple[str, Any]] = []
+        written: list[tuple[str, Any]] = []
         if given["csv_out"]:
-            made.append(("rows", output.written(given["csv_out"], swept.frame().to_csv(index=False))))
-        if given["json"] not in ("", "-"):
-            made.append(("json", output.write_json(self._document(swept), given["json"], self.say)))
+            written.append(("rows", output.written(given["csv_out"], sweep.table.to_csv(index=False))))
+        if given["json"]:
+            written.append(("json", output.write_json(document, given["json"], self.say)))
         if given["html"]:
-            made.append(("report", swept.report(given["html"], higher_is_better=given["rank"] not in LOWER_IS_BETTER)))
-        return made
+            written.append(("report", write_report(sweep, best.run(loaded), loaded.notes, given["html"])))
+        if given["json"] == "-":
+            return
+        shown = dict.fromkeys(each for each in (given["rank"], *SHOWN) if each in sweep.columns)
+        names = [*grid, *shown]
+        count = f"{sweep.order.size:,} combinations"
+        if refused := size(grid) - sweep.order.size:
+            count += f" ({refused:,} do not go together, left out)"
+        self.say(f"{sweep.strategy.name}  {count}, by {given['rank']}, in {seconds:.2f} s")
+        self.say(f"{output.INDENT}{', '.join(loaded.bars)}  {output.span(loaded.bars.values())}\n")
+        self.say("\n".join(output.table(names, rows_of(sweep, names, given["top"]))))
+        self.say("\n".join(f"{output.INDENT}note: {note}" for note in (*loaded.notes, output.LUCK)))
+        self.say(f"\n{output.INDENT}best    {best.command()}")
+        for what, path in written:
+            self.say(f"{output.INDENT}{what:<7} {path}")
+
+    def _sweep(self, request: Any, loaded: Any, grid: Any, given: dict[str, Any], progress: output.Progress) -> "Sweep":
+        from apps.backtest.sweeping import sweep_locally, sweep_on_workers
+
+        if given["distributed"]:
+            from django.conf import settings
+
+            if settings.CELERY_BROKER_URL:
+                from django.utils.module_loading import import_string
+
+                app = import_string(settings.CELERY_APP)
+                return sweep_on_workers(request, loaded, grid, given["rank"], app, progress)
+            self.whisper("no CELERY_BROKER_URL is set: using the cores of this machine")
+        return sweep_locally(request, loaded, grid, given["rank"], given["workers"], progress)
 
 
 def add_grid_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from apps.backtest import cli_arguments as arguments
 from apps.backtest import cli_output as output
 from apps.backtest.cli import Command as TeachingCommand
 from apps.backtest.cli_grid import parse_grid, parse_span
+from apps.backtest.cli_names import number
 from apps.backtest.management.commands.backtest import add_output_arguments, save, write_files
 from apps.backtest.management.commands.sweep import add_grid_arguments
 from apps.backtest.request import iso
@@ -26,7 +27,7 @@ next window wants it. Spans are calendar time: 2y, 6mo, 3w, 10d. The grid is tha
     usage = "STRATEGY (--instrument ID ... --interval SPAN | --csv FILE ...) --train SPAN --test SPAN [options]"
     examples = """
   manage.py walkforward ema_cross --instrument OANDA:EURUSD --interval 1h --train 2y --test 6mo --html forward.html
-  manage.py walkforward sma_cross --csv spy.csv.gz --grid fast=5:50:5 --grid slow=50:250:25 --train 5y --test 1y --anchored"""
+  manage.py walkforward sma_cross --csv spy.csv.gz --grid fast=5:50:5 --grid slow=50:250:25 --train 5y --test 1y"""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
@@ -48,10 +49,11 @@ next window wants it. Spans are calendar time: 2y, 6mo, 3w, 10d. The grid is tha
         from apps.signals.interface import get_strategy
 
         request = arguments.request_of(given)
-        grid = parse_grid(get_strategy(request.strategy), given["grid"])
+        strategy = get_strategy(request.strategy)
+        grid = parse_grid(strategy, given["grid"])
         spans = {name: parse_span(given[name]) for name in ("train", "test")}
         step = parse_span(given["step"]) if given["step"] else None
-        output.say_if_cold(self.whisper)
+        output.say_if_cold(strategy, self.whisper)
         loaded = request.data.load()
         with output.Progress("windows", quiet=given["json"] == "-") as progress:
             walk = walk_forward(
@@ -75,22 +77,16 @@ next window wants it. Spans are calendar time: 2y, 6mo, 3w, 10d. The grid is tha
             output.write_json(document, "-", self.say)
             return
         self.say(f"{len(windows)} windows: {given['train']} of training, {given['test']} of test, by {given['rank']}")
-        columns = [
-            "test from",
-            "to",
-            *grid,
-            f"{given['rank']} in training",
-            "in test",
-            "return_pct",
-            "max_drawdown_pct",
-            "n_trades",
-        ]
+        rank = given["rank"]
+        shown = ("return_pct", "max_drawdown_pct", "n_trades")
+        columns = ["test from", "to", *grid, f"{rank} in training", "in test", *shown]
         rows = [
-            [each["test"][0], each["test"][1], *(str((each["params"] or {}).get(name, "-")) for name in grid), each["train_score"],
-             each["test_score"], *(each["metrics"].get(name) for name in columns[-3:])]
+            [*each["test"], *(str((each["params"] or {}).get(name, "-")) for name in grid),
+             number(rank, each["train_score"]), number(rank, each["test_score"]),
+             *(each["metrics"].get(name) for name in shown)]
             for each in windows
         ]  # fmt: skip
-        self.say("\n".join(output.table(columns, rows)))
+        self.say("\n".join(output.table(columns, rows, left=2)))
         self.say("\nout of sample, stitched")
         self.say("\n".join(output.summary(result, request.options)))
         if stored:
