@@ -6,23 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.backtest.engine import Run
-from apps.backtest.kernels.books_after import round_trips, time_in_market, traded_notional
+from apps.backtest.kernels.books_after import round_trips
 from apps.backtest.kernels.market import Specs
+from apps.backtest.kernels.scoring import N_SCORES, SCORE_KEYS, Outcome, Periods, score
 from apps.backtest.market import Prepared
 from apps.backtest.options import Options
 from trading.ledger import TRADE_DTYPE
-from trading.metrics import (
-    BENCHMARK_KEYS,
-    CURVE_KEYS,
-    TRADE_KEYS,
-    as_dict,
-    benchmark_metrics,
-    curve_metrics,
-    trade_metrics,
-    turnover,
-)
-
-_BOOK_KEYS = ("n_fills", "fees_paid", "exposure_pct", "avg_exposure_pct", "turnover")
+from trading.metrics import BENCHMARK_KEYS, as_dict, benchmark_metrics
 
 
 def trips_of(run: Run, prepared: Prepared, specs: Specs) -> NDArray[Any]:
@@ -47,39 +37,38 @@ def with_start(start: float, values: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def period_times(prepared: Prepared, ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the moments, ns UTC, of the values at `ends`, after the open of the first bar."""
+def periods_of(prepared: Prepared, options: Options) -> Periods:
+    """Return the periods of which a run's returns are taken."""
+    ends = period_ends(prepared, options)
     market = prepared.market
     opened = int(market.time[0] + market.row_interval - market.intervals.max())
-    return with_start(opened, prepared.close_times(ends))
+    times = with_start(opened, prepared.close_times(ends))
+    return Periods(ends, times, prepared.periods_per_year, options.risk_free_pct / 100.0, options.cash)
+
+
+def score_run(run: Run, trips: NDArray[Any], prepared: Prepared, options: Options, out: NDArray[np.float64]) -> Periods:
+    """Write the metrics of a run into `out`, in the order of SCORE_KEYS; return the periods that they are of."""
+    periods = periods_of(prepared, options)
+    values = with_start(options.cash, run.equity[periods.ends])
+    outcome = Outcome(run.fills, trips, values, run.equity, float(run.desk.account["fees"][0]))
+    score(prepared.market, prepared.specs(options), outcome, periods, out)
+    return periods
 
 
 def measure(
     run: Run, trips: NDArray[Any], prepared: Prepared, options: Options, benchmark: NDArray[np.float64] | None
 ) -> dict[str, Any]:
     """Return the metrics of a run by key, None where one is not defined (see `trading.metrics.definitions`)."""
-    ends = period_ends(prepared, options)
-    values = with_start(options.cash, run.equity[ends])
-    times = period_times(prepared, ends)
-    risk_free = options.risk_free_pct / 100.0
-    curve, trades = np.empty(len(CURVE_KEYS)), np.empty(len(TRADE_KEYS))
-    curve_metrics(values, times, prepared.periods_per_year, risk_free, curve)
-    closed = trips[trips["is_open"] == 0]
-    held = (closed["exit_bar"] - closed["entry_bar"]).astype(np.float64)
-    trade_metrics(np.ascontiguousarray(closed["pnl"]), np.ascontiguousarray(closed["return"]), held, trades)
-    specs = prepared.specs(options)
-    account = run.desk.account[0]
-    in_market, exposure = time_in_market(prepared.market, specs, run.fills, run.equity)
-    notional = traded_notional(prepared.market, specs, run.fills)
-    book = (account["n_fills"], account["fees"], in_market, exposure, turnover(notional, values, times))
-    metrics = as_dict(CURVE_KEYS, curve) | as_dict(TRADE_KEYS, trades) | as_dict(_BOOK_KEYS, book)
+    scores = np.empty(N_SCORES)
+    periods = score_run(run, trips, prepared, options, scores)
+    metrics: dict[str, Any] = as_dict(SCORE_KEYS, scores)
     if benchmark is not None:
         against = np.empty(len(BENCHMARK_KEYS))
-        theirs = with_start(options.cash, benchmark[ends])
-        benchmark_metrics(values, theirs, prepared.periods_per_year, risk_free, against)
+        values, theirs = (with_start(options.cash, curve[periods.ends]) for curve in (run.equity, benchmark))
+        benchmark_metrics(values, theirs, periods.per_year, periods.risk_free, against)
         metrics |= as_dict(BENCHMARK_KEYS, against)
-    metrics["open_trades"] = int(trips.size - closed.size)
-    metrics["swap_paid"] = float(account["swap"])
+    metrics["open_trades"] = int(np.count_nonzero(trips["is_open"]))
+    metrics["swap_paid"] = float(run.desk.account["swap"][0])
     metrics["bars"] = int(prepared.market.close.shape[1])
     metrics["engine_seconds"] = run.seconds
     return metrics

@@ -21,7 +21,7 @@ from trading.orders import Rules
 
 N_CURVE = len(CURVE_KEYS)
 N_TRADE = len(TRADE_KEYS)
-SCORE_KEYS = (*CURVE_KEYS, *TRADE_KEYS, "n_fills", "fees_paid", "exposure_pct", "turnover")
+SCORE_KEYS = (*CURVE_KEYS, *TRADE_KEYS, "n_fills", "fees_paid", "exposure_pct", "avg_exposure_pct", "turnover")
 N_SCORES = len(SCORE_KEYS)
 
 
@@ -35,31 +35,38 @@ class Periods(NamedTuple):
     cash: float
 
 
-@kernel
-def score(
-    market: Market, specs: Specs, fills: Any, swap_paid: Any, values: Any, periods: Periods, fees: float, out: Any
-) -> None:
-    """Write the metrics of one run into `out`, float64[N_SCORES] in the order of SCORE_KEYS.
+class Outcome(NamedTuple):
+    """What a run left, to be scored."""
 
-    `values` is float64[m + 1]: the starting cash and equity at each of the periods' ends.
-    """
-    trips = np.empty(fills.size + market.close.shape[0], TRADE_DTYPE)
-    count = round_trips(market, specs, fills, swap_paid, trips)
-    pnl, returns, held = np.empty(count), np.empty(count), np.empty(count)
+    fills: Any  # FILL_DTYPE[fills]
+    trips: Any  # TRADE_DTYPE[trips]
+    values: Any  # float64[m + 1]: the starting cash, and equity at each of the periods' ends
+    equity: Any  # float64[T], or empty: then the average exposure is not asked for
+    fees: float
+
+
+@kernel
+def score(market: Market, specs: Specs, outcome: Outcome, periods: Periods, out: Any) -> None:
+    """Write the metrics of one run into `out`, float64[N_SCORES] in the order of SCORE_KEYS."""
+    trips = outcome.trips
+    pnl, returns, held = np.empty(trips.size), np.empty(trips.size), np.empty(trips.size)
     closed = 0
-    for k in range(count):
+    for k in range(trips.size):
         if trips[k]["is_open"] == 0:
             pnl[closed] = trips[k]["pnl"]
             returns[closed] = trips[k]["return"]
             held[closed] = trips[k]["exit_bar"] - trips[k]["entry_bar"]
             closed += 1
+    values = outcome.values
     curve_metrics(values, periods.times, periods.per_year, periods.risk_free, out[:N_CURVE])
     trade_metrics(pnl[:closed], returns[:closed], held[:closed], out[N_CURVE : N_CURVE + N_TRADE])
-    in_market, _ = time_in_market(market, specs, fills, values[:0])
-    out[N_CURVE + N_TRADE] = fills.size
-    out[N_CURVE + N_TRADE + 1] = fees
-    out[N_CURVE + N_TRADE + 2] = in_market
-    out[N_CURVE + N_TRADE + 3] = turnover(traded_notional(market, specs, fills), values, periods.times)
+    in_market, exposure = time_in_market(market, specs, outcome.fills, outcome.equity)
+    books = out[N_CURVE + N_TRADE :]
+    books[0] = outcome.fills.size
+    books[1] = outcome.fees
+    books[2] = in_market
+    books[3] = exposure
+    books[4] = turnover(traded_notional(market, specs, outcome.fills), values, periods.times)
 
 
 @kernel
@@ -107,7 +114,9 @@ def score_single(market: Market, specs: Specs, rules: Rules, periods: Periods, d
     values = np.empty(periods.ends.size + 1)
     values[0] = periods.cash
     mark_rows(market, specs, fills, periods.cash, periods.ends, values[1:])
-    score(market, specs, fills, np.zeros(1), values, periods, desk.account[0].fees, out)
+    trips = np.empty(fills.size + 1, TRADE_DTYPE)
+    count = round_trips(market, specs, fills, np.zeros(1), trips)
+    score(market, specs, Outcome(fills, trips[:count], values, values[:0], desk.account[0].fees), periods, out)
     return True
 
 
