@@ -5,6 +5,7 @@ from typing import Any
 from tests.benchmarks import data
 from tests.benchmarks.jobs import Case, Facts, Job, WorkUnsupportedError
 
+FULL = "fills, trades, equity curve, all metrics"
 CLASS_FORM = "tests/benchmarks/class_form.py:sma_class"
 
 
@@ -28,7 +29,7 @@ def _crossing(case: Case) -> Job:
     return Job(
         lambda: run("sma_cross", bars, params=params, sizing="all-in", **_money(case)),
         _facts,
-        "fills, trades, equity and exposure curves, all metrics",
+        FULL,
     )
 
 
@@ -54,7 +55,7 @@ def _momentum(case: Case) -> Job:
     return Job(
         lambda: run("momentum_rank", bars, params=params, **_money(case)),
         _facts,
-        "fills, trades, equity and exposure curves, all metrics",
+        FULL,
     )
 
 
@@ -74,8 +75,8 @@ def _events(case: Case) -> Job:
     return Job(
         lambda: run(name, bars, engine="events", **_money(case)),
         _facts,
-        "fills, trades, equity and exposure curves",
-        seconds=lambda result: float(result.manifest["engine_seconds"]),
+        FULL,
+        seconds=lambda result: float(result.metrics["engine_seconds"]),
     )
 
 
@@ -87,7 +88,7 @@ def _class_form(case: Case) -> Job:
     return Job(
         lambda: run(CLASS_FORM, bars, params=params, sizing="all-in", **_money(case)),
         _facts,
-        "fills, trades, equity and exposure curves, all metrics",
+        FULL,
     )
 
 

@@ -35,26 +35,28 @@ class Table:
 
     def verdicts(self) -> list[tuple[str, bool]]:
         """Return what ours must be, what it is, and whether that holds."""
-        ours, plain = self.row(OURS), self.row(C)
-        if ours is None:
-            return [(f"must be {must}: not measured", False) for must in self.must]
-        value = median(ours.samples)
         found = []
         for must in self.must:
+            ours, plain = self.row(must.row), self.row(C)
+            if ours is None:
+                found.append((f"{must.row} must be {must}: not measured", False))
+                continue
+            value = median(ours.samples)
             match must.of:
                 case "seconds":
-                    found.append((f"must be {must}: {_shown(value, 's')}", value <= must.bound))
+                    found.append((f"{must.row} must be {must}: {_shown(value, 's')}", value <= must.bound))
                 case "per_second":
-                    found.append((f"must be {must}: {_shown(value, '/s')}", value >= must.bound))
+                    found.append((f"{must.row} must be {must}: {_shown(value, '/s')}", value >= must.bound))
                 case "times_c" if plain is not None:
                     times = value / median(plain.samples)
-                    found.append((f"must be {must}: {times:.2f} x", times <= must.bound))
+                    found.append((f"{must.row} must be {must}: {times:.2f} x", times <= must.bound))
                 case "times_c":
-                    found.append((f"must be {must}: plain C was not measured", False))
-        if self.limit is not None:
-            found.append(
-                (f"must be at most {self.limit:g} {self.unit}: {_shown(value, self.unit)}", value <= self.limit)
-            )
+                    found.append((f"{must.row} must be {must}: plain C was not measured", False))
+        ours = self.row(OURS)
+        if self.limit is not None and ours is not None:
+            value = median(ours.samples)
+            text = f"{OURS} must be at most {self.limit:g} {self.unit}: {_shown(value, self.unit)}"
+            found.append((text, value <= self.limit))
         return found
 
 
@@ -130,7 +132,11 @@ def _rows(table: Table) -> list[str]:
         middle = median(row.samples)
         ratio = f"{middle / median(ours.samples):.3g} x" if ours is not None else ""
         spread = f"{_shown(min(row.samples), table.unit)} – {_shown(max(row.samples), table.unit)}"
-        name = " ".join([row.engine, *dict.fromkeys(row.versions.values())]) if row.engine != OURS else OURS
+        name = (
+            " ".join([row.engine, *dict.fromkeys(row.versions.values())])
+            if not row.engine.startswith(OURS)
+            else row.engine
+        )
         cells = (name, _shown(middle, table.unit), spread, ratio, agreement(reference, row), row.note or row.gives)
         found.append(f"| {' | '.join(cells)} |")
     return found

@@ -13,14 +13,16 @@ CROSSING = MONEY | {"fast": 20, "slow": 50}
 MOMENTUM = MONEY | {"lookback": 60, "every": 5, "top": 50, "invest": 0.998}
 OURS, C = "banyan", "plain C"
 PEERS = ("vectorbt kernels", "vectorbt", "raptorbt", "backtesting", "hftbacktest")
+EVENT_LOOP = "W4a"
 FASTEST_EVENTS = ("sma_cross", "ema_cross")
 
 
 class Must(NamedTuple):
-    """A bound on our median: in seconds (at most), events a second (at least), or multiples of plain C (at most)."""
+    """A bound on a row's median: seconds (at most), events a second (at least), or multiples of plain C (at most)."""
 
     of: Literal["seconds", "per_second", "times_c"]
     bound: float
+    row: str = OURS
 
     def __str__(self) -> str:
         match self.of:
@@ -56,6 +58,11 @@ def works(folder: Path, *, quick: bool, strategies: tuple[str, ...]) -> list[Wor
         *(_event_loop(folder, strategy, quick=quick) for strategy in strategies),
         _class_form(folder, quick=quick),
     ]
+
+
+def in_event_loop(engine: str, strategy: str) -> str:
+    """Return the name of the row of `engine` running `strategy` through the event loop."""
+    return f"{engine}: {strategy}"
 
 
 def crossing(folder: Path, *, quick: bool) -> Case:
@@ -113,11 +120,11 @@ def _event_loop(folder: Path, strategy: str, *, quick: bool) -> Work:
     arrays = data.write_days(folder, symbols, days) if many else data.write_minutes(folder, minutes)
     numbers: dict[str, Any] = MONEY | {"strategy": strategy, "fast": 20, "slow": 50}
     return Work(
-        f"W4a {strategy}",
-        f"{strategy} through the event loop, bars a second",
+        f"{EVENT_LOOP} {strategy}",
+        strategy,
         Case("W4a", arrays, numbers),
         (OURS, "hftbacktest") if strategy == "sma_cross" else (OURS,),
-        (Must("per_second", 60e6),) if strategy in FASTEST_EVENTS else (),
+        (Must("per_second", 60e6, in_event_loop(OURS, strategy)),) if strategy in FASTEST_EVENTS else (),
         events,
     )
 

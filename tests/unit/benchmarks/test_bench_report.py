@@ -20,7 +20,7 @@ def test_a_bound_holds_by_the_median_not_by_the_best() -> None:
 
 def test_a_multiple_of_plain_c_is_of_the_medians() -> None:
     rows = Row("banyan", [0.010]), Row("plain C", [0.004])
-    assert table(*rows, must=(Must("times_c", 3),)).verdicts() == [("must be at most 3 x plain C: 2.50 x", True)]
+    assert table(*rows, must=(Must("times_c", 3),)).verdicts() == [("banyan must be at most 3 x plain C: 2.50 x", True)]
     assert table(*rows, must=(Must("times_c", 2),)).verdicts()[0][1] is False
 
 
