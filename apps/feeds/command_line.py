@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, ProgrammingError
 
 from apps.feeds.checks import MAX_JUMP_SIGMAS
-from apps.feeds.imports import Options, Outcome, Progress, import_file
+from apps.feeds.imports import IMPORT_STEPS, Options, Outcome, import_file
 from apps.feeds.records import Kind
 from apps.feeds.series import SeriesBusy, find_instrument
+from apps.feeds.sources import Progress
 
 _EXPECTED = (ValueError, LookupError, SeriesBusy)
 
@@ -67,17 +68,13 @@ def _refuse_database(error: Exception) -> Never:
 
 @contextmanager
 def progress_bar(path: Path, quiet: bool) -> Iterator[Progress]:
-    """Show how far a file is, on a terminal only; give the function to tell it."""
+    """Show how far a file's import is, on a terminal only; give the function to tell it."""
     from tqdm import tqdm
 
-    with tqdm(total=None, desc=path.name, unit="%", disable=True if quiet else None, leave=False) as bar:
-        bar.bar_format = "{desc} {percentage:3.0f}% |{bar}| {elapsed}"
-
-        def advance(step: int, total: int) -> None:
-            bar.total = total
-            bar.update(step)
-
-        yield advance
+    layout = "{desc} {percentage:3.0f}% |{bar}| {elapsed}"
+    total = IMPORT_STEPS * path.stat().st_size
+    with tqdm(total=total, desc=path.name, bar_format=layout, disable=True if quiet else None, leave=False) as bar:
+        yield bar.update
 
 
 def add_import_arguments(parser: ArgumentParser) -> None:

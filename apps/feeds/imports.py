@@ -23,13 +23,15 @@ from apps.feeds.models import Import, Instrument, QuarantinedRecord, Series
 from apps.feeds.records import COLUMNS, FileReport, Kind, Reason, Records, Reject
 from apps.feeds.rows import ALIAS, Rows, delete_rows, read_rows, table_of, to_moment, write_rows
 from apps.feeds.series import find_series, mark_batch, only_writer
+from apps.feeds.sources import Progress
 from banyan.timescale import ensure_partitions
 from trading.intervals import MICROSECOND
 
 BATCH_ROWS = 100_000
 """How many rows are committed together."""
 
-Progress = Callable[[int, int], None]  # how much was done since the last call, of how much
+IMPORT_STEPS = 2
+"""How many times the file's size progress is told: once as it is read, and once as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ def import_file(
 ) -> Outcome:
     """Import a file's good records into the series of `instrument` at `interval` (ns; 0 for ticks).
 
+    `progress` is told what part of `IMPORT_STEPS` times the file's size was done since it was told last.
+
     Rows that are there already with the same values stay as they are; others go to quarantine as conflicts, or with
     `options.replace` take the place of what is stored. Raises LayoutError, ZoneError, NoGoodRows, CalendarError,
     SeriesBusy and OSError.
@@ -88,7 +92,7 @@ def import_file(
         options.columns,
         max_jump_sigmas=options.max_jump_sigmas,
         instrument=instrument.as_instrument(),
-        progress=None if progress is None else lambda step: progress(step, 2 * size),
+        progress=progress,
     )
     if len(records) == 0 and report.rows_read == 0:
         raise NoGoodRows(f"{path}: there are no rows in the file.")
@@ -101,7 +105,7 @@ def import_file(
 
         def written(rows: int) -> None:
             if progress is not None:
-                progress(rows * size // max(1, len(records)), 2 * size)
+                progress(rows * size // max(1, len(records)))
 
         return _write(record, records, report, options.replace, written)
 
