@@ -1,6 +1,5 @@
 """How a strategy is declared, and the record that a declaration leaves."""
 
-import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 from apps.signals.classic import ClassStrategy
+from apps.signals.code_hash import code_hash
 from apps.signals.errors import StrategyError
 from apps.signals.parameters import Parameter, StrategyParameterError
 from trading.compiled import kernel
@@ -54,7 +54,7 @@ class Strategy:
     takes, None for any number. `warmup(params)` is the number of bars up to and including the first that can have an
     opinion; `settles(params)` the number after which it no longer matters where the history began, or None where that
     is never so. `sizing` is the sizing a run uses when none is asked for, `lines` a CrossingLines or None.
-    `code_hash` is that of the source file.
+    `code_hash` is that of the source file and of all that its code reaches outside Banyan's arithmetic.
     """
 
     name: str
@@ -156,7 +156,7 @@ def strategy(
             check=check,
             module=body.__module__,
             source=source,
-            code_hash=hashlib.sha256(source.read_bytes()).hexdigest()[:16],
+            code_hash=code_hash(body, source),
         )
         made.bind()
         return made

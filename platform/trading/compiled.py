@@ -1,9 +1,10 @@
 """The one way kernels are compiled, and where the compiled code is kept.
 
-Compiled code is cached in a directory named after everything that decides what it is: the interpreter, Numba, LLVM,
-the processor, and the text of every source file that kernels are made of. A change to any of them is another
-directory, so code compiled from other sources can never be loaded; Numba itself moves finished files into place, so a
-half-written one cannot either.
+Compiled code is kept in a directory named after everything that decides what it is: the interpreter, Numba, LLVM, the
+processor, and the text of every source file that kernels are made of. A change to any of them is another directory, so
+code compiled from other sources can never be loaded; Numba itself moves finished files into place, so a half-written
+one cannot either. Kernels in other files (strategies, and what they call) are not kept by themselves: they are kept in
+the loops that are compiled around them, under a name that holds the hash of the strategy's code.
 """
 
 import hashlib
@@ -17,8 +18,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Folders whose modules hold kernels or the strategies that are compiled into them.
-_KERNEL_SOURCES = ("platform/trading", "apps/signals", "apps/backtest/kernels")
+# Folders whose kernels are kept, in a directory named after the text of their files.
+_KEPT_SOURCES = ("platform/trading", "apps/backtest/kernels")
 
 
 def data_directory() -> Path:
@@ -41,7 +42,7 @@ def source_digest() -> str:
         _processor(),
     ):
         digest.update(fact.encode() + b"\0")
-    for folder in _KERNEL_SOURCES:
+    for folder in _KEPT_SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
             digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
@@ -50,6 +51,11 @@ def source_digest() -> str:
 def cache_directory() -> Path:
     """Return the versioned folder that holds the compiled kernels of exactly these sources on this machine."""
     return data_directory() / "kernels" / source_digest()
+
+
+def is_kept(path: Path) -> bool:
+    """Tell whether the kernels of a source file (absolute path) are kept on disk by themselves."""
+    return any(path.is_relative_to(ROOT / folder) for folder in _KEPT_SOURCES)
 
 
 def _processor() -> str:
@@ -65,13 +71,17 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_directory()))
 from numba import njit  # noqa: E402  (Numba reads its cache directory when it is imported)
 
 
+def _is_kept(function: Callable[..., Any]) -> bool:
+    return is_kept(Path(function.__code__.co_filename).resolve())
+
+
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile `function` to machine code at its first call, without the GIL, cached across processes.
+    """Compile `function` to machine code at its first call, without the GIL, kept across processes.
 
     Division by zero gives inf or nan as in NumPy. Never `fastmath`: a kernel that decides must give the same bits in
     every process. `kernel.py_func` is the plain Python function, the oracle in tests.
     """
-    return njit(cache=True, nogil=True, error_model="numpy")(function)
+    return njit(cache=_is_kept(function), nogil=True, error_model="numpy")(function)
 
 
 def inner_kernel(function: Callable[..., Any]) -> Any:
@@ -81,4 +91,4 @@ def inner_kernel(function: Callable[..., Any]) -> Any:
     arrays of a market and an account that counting would cost more than the work itself.
     """
     without_references: Any = {"_nrt": False}
-    return njit(cache=True, nogil=True, error_model="numpy", **without_references)(function)
+    return njit(cache=_is_kept(function), nogil=True, error_model="numpy", **without_references)(function)

@@ -95,20 +95,6 @@ def test_importing_the_registry_loads_neither_django_nor_pandas_nor_other_strate
     assert done.stdout.strip() == "[]"
 
 
-def test_compiled_code_of_a_file_is_found_by_the_next_process(own, tmp_path):
-    code = (
-        "import sys; from apps.signals.testing import said_on; from apps.signals.interface import get_strategy\n"
-        "s = get_strategy(sys.argv[1]); said_on(s, [1.0, 2.0]); print(sum(s.on_bar.stats.cache_hits.values()))"
-    )
-    hits = []
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(own)], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        hits.append(int(done.stdout))
-    assert hits == [0, 1]
-
-
 def test_defaults_are_bound_and_given_values_replace_them():
     strategy = get_strategy("sma_cross")
     assert strategy.bind() == (20, 50, 0)
