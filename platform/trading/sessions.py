@@ -151,18 +151,12 @@ def _shown_days(times: Times, zone: str, turn_minutes: int) -> Times:
 
 
 def _starts(days: Times, zone: str, turn_minutes: int) -> Times:
-    turns: Times = days * DAY + turn_minutes * MINUTE
-    if zone == "UTC" or days.size == 0:
-        return turns
-    starts, offsets = _offsets(zone, turns)
-    first = _first_stretch(turns, starts, offsets)
-    begins: Times = np.maximum(turns - offsets[first], starts[first])
-    return begins
+    return local_to_utc(days * DAY + turn_minutes * MINUTE, zone)[0]
 
 
 def _first_stretch(local: Times, starts: Times, offsets: Times) -> Indices:
     """Return the first stretch of one offset whose end, by its own clock, is after each local time."""
-    return np.searchsorted(np.maximum.accumulate(starts[1:] + offsets[:-1]), local, side="right")
+    return np.searchsorted(starts[1:] + offsets[:-1], local, side="right")
 
 
 def _offsets(zone: str, times: Times) -> tuple[Times, Times]:
@@ -171,8 +165,7 @@ def _offsets(zone: str, times: Times) -> tuple[Times, Times]:
     last = _EPOCH + timedelta(seconds=int(times.max()) // SECOND + 2 * 86_400)
     changes = [change for year in range(first.year, last.year + 1) for change in _year_of_offsets(zone, year)]
     starts, offsets = np.array(changes, np.int64).T
-    fresh = np.append(True, offsets[1:] != offsets[:-1])
-    return starts[fresh], offsets[fresh]
+    return starts, offsets
 
 
 @lru_cache(maxsize=8192)
