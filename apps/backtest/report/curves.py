@@ -76,14 +76,14 @@ def price_section(result: Result, shown: tuple[int, ...], interval: str, traded:
     )
 
 
-def sharpe_section(daily: DailyCurve, facts: Facts, per_year: float) -> Markup:
+def sharpe_section(daily: DailyCurve, facts: Facts) -> Markup:
     """Sharpe ratio of the returns of a moving half year."""
     title = "Rolling Sharpe"
     n = daily.value.size
     window = _WINDOW if n >= 2 * _WINDOW else n // 3
     if window < _SHORTEST:
         return section("rolling", title, nothing(f"{n} days are too few: it takes {3 * _SHORTEST}."), kind="half")
-    sharpe = rolling_sharpe(daily.curve, window, per_year, facts.risk_free)[1:]
+    sharpe = rolling_sharpe(daily.curve, window, facts.days_per_year, facts.risk_free)[1:]
     known = np.isfinite(sharpe)
     if not known.any():
         return section("rolling", title, nothing("Equity never moved, so there is no Sharpe ratio."), kind="half")

@@ -13,6 +13,7 @@ _GROUPS: Final = {
     "Risk-adjusted": ("sharpe", "sortino", "calmar", "omega", "psr", "dsr"),
     "Trades": (
         "n_trades",
+        "open_trades",
         "n_fills",
         "win_rate_pct",
         "profit_factor",
@@ -26,7 +27,7 @@ _GROUPS: Final = {
         "avg_bars_held",
     ),
     "Drawdown and tail": ("max_drawdown_pct", "max_drawdown_days", "var_95_pct", "cvar_95_pct", "skew", "kurtosis"),
-    "Exposure and costs": ("exposure_pct", "avg_exposure_pct", "turnover", "fees_paid"),
+    "Exposure and costs": ("exposure_pct", "avg_exposure_pct", "turnover", "fees_paid", "swap_paid"),
     BENCHMARK_GROUP: (
         "benchmark_return_pct",
         "alpha",
@@ -35,6 +36,12 @@ _GROUPS: Final = {
         "tracking_error_pct",
         "information_ratio",
     ),
+}
+_EXTRAS: Final = {
+    "open_trades": ("Open trades", "count", 0),
+    "swap_paid": ("Swap paid", "currency", 2),
+    "bars": ("Bars", "count", 0),
+    "engine_seconds": ("Engine time", "s", 4),
 }
 _LAST_GROUP: Final = "Other"
 _GROUP_OF: Final = {key: group for group, keys in _GROUPS.items() for key in keys}
@@ -111,7 +118,7 @@ def explain(key: str, definitions: Mapping[str, Any]) -> Explained:
     """One metric by its key, from the run's `definitions`; those of this version stand in for what is missing."""
     given = definitions.get(key)
     if not isinstance(given, Mapping):
-        given = asdict(DEFINITIONS[key]) if key in DEFINITIONS else {}
+        given = asdict(DEFINITIONS[key]) if key in DEFINITIONS else _extra(key)
     told = [str(given.get("source", ""))] if given.get("source", "definition") != "definition" else []
     if given.get("annualised", "no") != "no":
         told.append(f"annualised: {given['annualised']}")
@@ -120,12 +127,18 @@ def explain(key: str, definitions: Mapping[str, Any]) -> Explained:
     return Explained(
         key=key,
         label=str(given.get("label") or key.replace("_", " ")),
-        unit=str(given.get("unit", "%" if key.endswith("_pct") else "")),
+        unit=str(given.get("unit", "")),
         formula=str(given.get("formula", "")),
         decimals=int(given.get("decimals", 2)),
         rule=str(given.get("undefined", "never")),
         details="; ".join(told),
     )
+
+
+def _extra(key: str) -> dict[str, Any]:
+    """How to write what is told with the metrics and has no definition: it says what it is."""
+    label, unit, decimals = _EXTRAS.get(key, (key.replace("_", " "), "%" if key.endswith("_pct") else "", 2))
+    return {"label": label, "unit": unit, "decimals": decimals}
 
 
 def grouped(keys: Iterable[str], definitions: Mapping[str, Any]) -> list[tuple[str, list[Explained]]]:

@@ -9,6 +9,7 @@ from apps.backtest.report import figures
 from apps.backtest.result import Result
 from trading.instruments import Instrument
 from trading.intervals import format_interval
+from trading.metrics import periods_per_year
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Facts:
     command: str
     definitions: Mapping[str, Any]
     returns: str
+    days_per_year: float
     risk_free: float
 
     @property
@@ -56,6 +58,7 @@ def read_facts(result: Result) -> Facts:
         command=command_text(manifest),
         definitions=_mapping(stored.get("metrics")),
         returns=str(stored.get("returns", "")),
+        days_per_year=_days_per_year(basis, session),
         risk_free=(_number(options.get("risk_free_pct")) or 0.0) / 100.0,
     )
 
@@ -75,15 +78,17 @@ def flatten(manifest: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator
         elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
             yield from flatten({str(place + 1): item for place, item in enumerate(value)}, here)
         else:
-            yield ".".join(here), _leaf(value)
+            yield ".".join(here), _leaf(value, str(key))
 
 
-def _leaf(value: Any) -> str:
+def _leaf(value: Any, key: str) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(_leaf(item) for item in value) or figures.NOTHING
+        return ", ".join(_leaf(item, key) for item in value) or figures.NOTHING
     if value is None or (isinstance(value, float) and value != value):
         return figures.NOTHING
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return figures.significant(value, 12) if isinstance(value, int | float) and "seed" not in key else str(value)
 
 
 def _session(manifest: Mapping[str, Any], basis: Mapping[str, Any]) -> Instrument:
@@ -97,6 +102,11 @@ def _session(manifest: Mapping[str, Any], basis: Mapping[str, Any]) -> Instrumen
         time_zone=str(basis.get("time_zone") or first.get("time_zone") or "UTC"),
         day_turn_minutes=int(basis.get("day_turn_minutes", first.get("day_turn_minutes", 0)) or 0),
     )
+
+
+def _days_per_year(basis: Mapping[str, Any], session: Instrument) -> float:
+    stored = _number(basis.get("periods_per_year")) if basis.get("returns", "daily") == "daily" else None
+    return stored or periods_per_year(session.calendar)
 
 
 def _cash(options: Mapping[str, Any], manifest: Mapping[str, Any], result: Result) -> float:

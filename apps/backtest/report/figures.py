@@ -36,13 +36,14 @@ def percent(value: float | None, decimals: int = 2, *, signed: bool = True) -> s
 
 
 def significant(value: float, digits: int = 4) -> str:
-    """Write a figure of unknown size with about `digits` significant digits."""
+    """Write a figure of unknown size with at most about `digits` significant digits, without zeros at its end."""
     if value == 0 or not math.isfinite(value):
         return number(value, 0)
     if float(value).is_integer() and abs(value) < 1e15:
         return number(value, 0)
     whole = math.floor(math.log10(abs(value))) + 1
-    return number(value, min(max(digits - whole, 0), 10))
+    text = number(value, min(max(digits - whole, 0), 10))
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def moment(time_ns: int, *, seconds: bool = False) -> str:

@@ -13,7 +13,6 @@ from apps.backtest.report.payload import run_payload, shown_bars, shown_channels
 from apps.backtest.report.periods import daily_curve
 from apps.backtest.result import Result
 from trading.intervals import format_interval
-from trading.metrics import periods_per_year
 
 _RUN_PARTS = (
     ("equity", "Equity"),
@@ -85,10 +84,9 @@ def _run_parts(result: Result, facts: Facts) -> tuple[Markup, dict[str, Any]]:
     ]
     if result.time.size:
         daily = daily_curve(result.time, result.equity, facts.session, facts.cash)
-        per_year = periods_per_year(facts.session.calendar)
         content += [
             tables.months_section(daily, facts),
-            curves.sharpe_section(daily, facts, per_year),
+            curves.sharpe_section(daily, facts),
             curves.distribution_section(result),
             tables.drawdowns_section(daily),
         ]

@@ -229,8 +229,13 @@ def _headed(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
     for key, value in manifest.items():
         if key in ("metric_definitions", "command"):
             continue
-        if isinstance(value, Mapping) and key != "instruments":
-            yield _title(key), value
+        if key == "options" and isinstance(value, Mapping):
+            unused = [name for name, choice in value.items() if choice is None or choice == 0]
+            yield "Options", {name: choice for name, choice in value.items() if name not in unused}
+            if unused:
+                yield "Options", {"not used": ", ".join(name.replace("_", " ") for name in unused)}
+        elif isinstance(value, Mapping) and key != "instruments":
+            yield "Parameters" if key == "params" else _title(key), value
         elif key == "instruments" and value and not isinstance(value, str):
             found = list(value.values() if isinstance(value, Mapping) else value)
             for place, one in enumerate(found[:_INSTRUMENTS], start=1):

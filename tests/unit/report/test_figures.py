@@ -31,7 +31,14 @@ def test_percentage_tells_its_sign_also_when_it_is_positive():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(123456.0, "123\u202f456"), (1.23456789, "1.235"), (0.000123456, "0.0001235"), (98765.4321, "98\u202f765")],
+    [
+        (123456.0, "123\u202f456"),
+        (1.23456789, "1.235"),
+        (0.000123456, "0.0001235"),
+        (0.5, "0.5"),
+        (12.0, "12"),
+        (98765.4321, "98\u202f765"),
+    ],
 )
 def test_figure_of_unknown_size_keeps_four_significant_digits(value, text):
     assert figures.significant(value) == text

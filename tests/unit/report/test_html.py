@@ -182,6 +182,11 @@ def test_manifest_says_how_to_run_it_again(stock, tmp_path):
     assert stock.manifest["command"] in text
     for name in ("code_hash", "data_hash", "engine_version"):
         assert stock.manifest[name] in text
+    assert "Not used" not in text
+    unused = {**stock.manifest, "options": {"cash": 100_000.0, "fee_per_lot": 0.0, "rebalance": None}}
+    text = _written(replace(stock, manifest=unused), tmp_path)
+    assert "fee per lot, rebalance" in text
+    assert "100\u202f000" in text
     words = replace(stock, manifest={**stock.manifest, "command": ["manage.py", "backtest", "a b"]})
     assert "manage.py backtest &#x27;a b&#x27;" in _written(words, tmp_path)
 
