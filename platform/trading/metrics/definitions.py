@@ -147,7 +147,8 @@ _ALL = (
         better="lower", decimals=0,
     ),
     Definition(
-        "avg_bars_held", "Average bars held", "bars", "mean of exit bar - entry bar + 1", "no trade", better="neither",
+        "avg_bars_held", "Average bars held", "bars",
+        "mean of bar of the last exit fill - bar of the first entry fill", "no trade", better="neither",
     ),
     # Of the books.
     Definition("n_fills", "Fills", "count", "fills, partial ones each", better="neither", decimals=0),
