@@ -86,6 +86,24 @@ def test_a_strategy_that_reads_an_array_of_the_future_is_caught(written):
     assert "reads FUTURE, 400 values" in complaint
 
 
+def test_a_strategy_whose_kernels_read_an_array_of_the_future_is_caught(written):
+    body = """
+from trading.compiled import kernel
+
+FUTURE = np.load(Path(__file__).with_name("future.npy"))
+
+@kernel
+def later(row: int) -> float:
+    return FUTURE[min(row, FUTURE.size - 1)]
+
+@strategy(state=lambda params: Counter(np.zeros(1)), settles="never")
+def peeking(state: Counter, bar: Bar, _params: NoParams) -> float:
+    state.bars[0] += 1
+    return later(int(state.bars[0])) / 1000.0
+"""
+    assert "reads FUTURE, 400 values" in failed(written(body, future=spy().open[:, 0]))["look ahead"]
+
+
 def test_a_strategy_that_hides_the_future_in_its_state_is_caught(written):
     body = """
 @strategy(state=lambda params: Counter(np.load(Path(__file__).with_name("future.npy"))), settles="never")

@@ -86,6 +86,8 @@ def test_donchian_breakout_enters_at_new_highs_and_leaves_at_new_lows():
 def test_donchian_breakout_ignores_a_bar_that_only_pierces_the_channel():
     bars = {"close": [10.0, 10.0, 10.0], "high": [11.0, 11.0, 12.0], "low": [9.0, 9.0, 9.0]}
     assert said_on(get_strategy("donchian_breakout"), bars, entry=2, exit=2)[-1] == 0.0
+    bars = {"close": [10.0, 10.0, 12.0, 11.0], "high": [11.0, 11.0, 12.0, 12.0], "low": [9.0, 9.0, 10.0, 5.0]}
+    assert said_on(get_strategy("donchian_breakout"), bars, entry=2, exit=2)[-2:].tolist() == [1.0, 1.0]
 
 
 def test_atr_channel_sets_its_stops_once_and_has_no_opinion_until_its_exit():
