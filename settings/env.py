@@ -1,7 +1,9 @@
 """Settings from the environment: typed, checked where they are read, and never echoing a secret."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,11 +165,20 @@ def postgresql_url(value: str) -> dict[str, Any]:
 
 
 def kept_secret(path: Path) -> str:
-    """Return the secret in `path`, made and written there, readable by its owner only, the first time."""
-    try:
+    """Return the secret in `path`, made there, readable by its owner only, the first time.
+
+    It appears there whole, so that of several processes at once each reads the same. Raises `SettingError` when the
+    file holds something else.
+    """
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        descriptor, written = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
-    return secret_key(path.read_text())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(written)
+        Path(written).unlink()
+    try:
+        return secret_key(path.read_text())
+    except ValueError as problem:
+        raise SettingError(f"{path} {problem}: delete it to have one made, or set BANYAN_SECRET_KEY") from None

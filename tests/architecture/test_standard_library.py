@@ -79,12 +79,12 @@ def test_a_celery_worker_finds_the_standard_library_platform(tmp_path):
     )
     try:
         caller = subprocess.run(
-            [sys.executable, "-c", configure + "print(platform_probe.where.delay().get(timeout=90))"],
+            [sys.executable, "-c", configure + "print(platform_probe.where.delay().get(timeout=300))"],
             cwd=ROOT,
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=330,
             check=False,
         )
     finally:

@@ -44,7 +44,7 @@ def run(server: EmbeddedServer, *arguments: str, **variables: str) -> tuple[int,
 def test_two_at_once_from_nothing_make_every_database_once(server):
     processes = [start(server, "migrate") for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert [process.returncode for process in processes] == [0, 0], outputs[0][1] + outputs[1][1]
     created = "".join(output for output, _ in outputs)
     for name in ("banyan", "banyan_feeds", "banyan_backtest"):
         assert created.count(f"Created database {name}.") == 1

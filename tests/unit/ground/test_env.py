@@ -1,4 +1,5 @@
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,19 @@ def test_a_kept_secret_is_made_once_and_read_by_its_owner_only(tmp_path):
     assert kept_secret(path) == first
     assert len(first) >= 50
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_several_processes_at_once_keep_the_same_secret(tmp_path):
+    with ThreadPoolExecutor(16) as pool:
+        for number in range(20):
+            assert len(set(pool.map(kept_secret, [tmp_path / f"secret-{number}"] * 16))) == 1
+    assert len(list(tmp_path.iterdir())) == 20
+
+
+def test_a_file_that_holds_no_secret_is_named(tmp_path):
+    (tmp_path / "secret").touch()
+    with pytest.raises(SettingError, match="secret must be at least 50 random characters: delete it"):
+        kept_secret(tmp_path / "secret")
 
 
 def test_the_readme_lists_every_variable_that_settings_read():
