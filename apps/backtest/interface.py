@@ -9,6 +9,7 @@ s = sweep("sma_cross", bars, grid={"fast": range(5, 25), "slow": range(30, 221, 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from apps.backtest.announcing import announce_compiling
 from apps.backtest.bars_input import BarsError
 from apps.backtest.engine import ChannelsError
 from apps.backtest.market import CurrencyError, Prepared, prepare
@@ -57,6 +58,7 @@ def run(
     Raises OptionError, StrategyParameterError, UnknownStrategyError, StrategyError, ChannelsError, BarsError,
     CurrencyError.
     """
+    announce_compiling()
     chosen = Options.of(options)
     known = get_strategy(strategy) if isinstance(strategy, str) else strategy
     bound = known.bind(**(params or {}))
@@ -84,6 +86,7 @@ def sweep(
     is the number of cores to use (default: all). `progress(done, total)` is called as combinations finish. All else,
     and what is raised, as in `run`; a `rank` that is no metric raises OptionError.
     """
+    announce_compiling()
     chosen = Options.of(options)
     known = get_strategy(strategy) if isinstance(strategy, str) else strategy
     prepared = prepare(bars, chosen, instruments=instruments, conversion=conversion, interval=interval)
