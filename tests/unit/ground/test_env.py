@@ -154,6 +154,18 @@ def test_several_processes_at_once_keep_the_same_secret(tmp_path):
     assert len(list(tmp_path.iterdir())) == 20
 
 
+def test_a_kept_secret_is_not_there_before_it_is_whole(tmp_path, monkeypatch):
+    seen = []
+
+    def make(length: int) -> str:
+        seen.append((tmp_path / "secret").exists())
+        return "0123456789" * length
+
+    monkeypatch.setattr("settings.env.secrets.token_urlsafe", make)
+    kept_secret(tmp_path / "secret")
+    assert seen == [False]
+
+
 def test_a_file_that_holds_no_secret_is_named(tmp_path):
     (tmp_path / "secret").touch()
     with pytest.raises(SettingError, match="secret must be at least 50 random characters: delete it"):
