@@ -17,7 +17,10 @@ EXIT_CODES = """exit codes:
 """
 
 # What was typed cannot be run; every other error of ours is a run that failed.
-_USAGE_ERRORS = ("OptionError", "StrategyParameterError", "UnknownStrategyError", "GridError", "UsageError")
+_USAGE_ERRORS = (
+    "ChannelsError", "DataRequestError", "GridError", "IntervalError", "OptionError", "StrategyParameterError",
+    "UnknownStrategyError", "UsageError",
+)  # fmt: skip
 _OUR_PACKAGES = ("apps", "banyan", "trading", "settings")
 
 

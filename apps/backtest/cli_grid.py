@@ -21,6 +21,13 @@ class Span:
     months: int
     days: int
 
+    def __add__(self, other: "Span") -> "Span":
+        return Span(self.months + other.months, self.days + other.days)
+
+    def times(self, count: int) -> "Span":
+        """Return `count` such spans, one after the other."""
+        return Span(self.months * count, self.days * count)
+
     def after(self, moment: np.datetime64) -> np.datetime64:
         """Return `moment` plus this span; a day that the month does not have becomes its last."""
         if not self.months:

@@ -72,12 +72,17 @@ def search(
 
     Each trial runs on the first quarter and the first half of the bars before it runs on all of them, and is given up
     where it is worse there than the median of the trials before it. TPE proposes the trials; the same `seed` gives the
-    same search. Raises SearchError when no trial has a score.
+    same search. Raises OptionError for a `rank` that is no metric, and SearchError when no trial has a score.
     """
     import optuna
 
+    from apps.backtest.sweep import check_rank
+
+    if rank == "dsr":
+        raise SearchError("dsr judges a whole search; rank its trials by sharpe")
+    check_rank(rank)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    score_of = _scorer(strategy, loaded, dict(params or {}), rank, options)
+    score_of = _scorer(strategy, loaded, dict(params or {}), options)
     lower = lower_is_better(rank)
     study = optuna.create_study(
         direction="minimize" if lower else "maximize",
@@ -128,7 +133,7 @@ def _suggest(trial: Any, name: str, values: Any) -> Any:
 
 
 def _scorer(
-    strategy: str, loaded: Loaded, params: dict[str, Any], rank: str, options: dict[str, Any]
+    strategy: str, loaded: Loaded, params: dict[str, Any], options: dict[str, Any]
 ) -> Callable[[dict[str, Any], int], dict[str, float]]:
     """Return a function that gives the metrics of parameters at a stage; none where they do not go together."""
     from apps.backtest.market import prepare
@@ -151,8 +156,6 @@ def _scorer(
         except StrategyParameterError:
             return {}
         columns = evaluate(declared, markets[stage], [combination], checked)
-        if rank not in columns:
-            raise SearchError(f"--rank {rank}: no such metric; there are {', '.join(columns)}")
         return {name: float(column[0]) for name, column in columns.items()}
 
     return score

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class DataRequestError(ValueError):
-    """The bars that were asked for cannot be had; the message says what to do."""
+    """The bars cannot be asked for like this; the message says how to write it."""
+
+
+class NoBarsError(LookupError):
+    """There are no bars in the span that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class DataRequest:
         return not self.files
 
     def load(self) -> Loaded:
-        """Read the bars. Raises DataRequestError where there are none, and the errors of feeds."""
+        """Read the bars. Raises NoBarsError where there are none, and the errors of feeds."""
         notes: list[str] = []
         instruments = {name: self._instrument(name, notes) for name in self.instruments}
         bars: dict[str, Bars] = {}
@@ -107,7 +111,7 @@ class DataRequest:
         part = between(bars, parse_time(self.start), parse_time(self.end))
         if not len(part):
             span = f"{iso(bars.time[0])} to {iso(bars.time[-1])}"
-            raise DataRequestError(f"{name}: no bars between --from and --to; the file has {span}")
+            raise NoBarsError(f"{name}: no bars between --from and --to; the file has {span}")
         return part
 
     def _imported(self, name: str) -> Bars:

@@ -84,10 +84,10 @@ def _metrics(
     options: Options,
 ) -> dict[str, Any]:
     """Return the metrics by the same kernels as a single run's, of the curves and trades as they are here."""
-    from apps.backtest.kernels.books_after import traded_notional
+    from apps.backtest.kernels.scoring import N_SCORES, SCORE_KEYS, Outcome, score
     from apps.backtest.market import prepare
-    from apps.backtest.measure import period_ends, period_times, with_start
-    from trading import metrics as kernels
+    from apps.backtest.measure import periods_of, with_start
+    from trading.metrics import BENCHMARK_KEYS, EXPOSURE_KEYS, as_dict, benchmark_metrics, exposure_metrics
 
     prepared = prepare(
         dict(zip(parts[0].channels, bars, strict=True)),
@@ -95,32 +95,26 @@ def _metrics(
         instruments=loaded.instruments,
         conversion=loaded.conversion or None,
     )
-    ends = period_ends(prepared, options)
-    values, times = with_start(options.cash, equity[ends]), period_times(prepared, ends)
-    periods, risk_free = prepared.periods_per_year, options.risk_free_pct / 100.0
-    curve, trips = np.empty(len(kernels.CURVE_KEYS)), np.empty(len(kernels.TRADE_KEYS))
-    kernels.curve_metrics(values, times, periods, risk_free, curve)
-    closed = trades[trades["is_open"] == 0]
-    held = (closed["exit_bar"] - closed["entry_bar"]).astype(np.float64)
-    kernels.trade_metrics(np.ascontiguousarray(closed["pnl"]), np.ascontiguousarray(closed["return"]), held, trips)
-    exposed = np.empty(len(kernels.EXPOSURE_KEYS))
-    kernels.exposure_metrics(exposure, exposed)
-    notional = traded_notional(prepared.market, prepared.specs(options), fills)
-    found = kernels.as_dict(kernels.CURVE_KEYS, curve) | kernels.as_dict(kernels.TRADE_KEYS, trips)
-    found |= kernels.as_dict(kernels.EXPOSURE_KEYS, exposed)
-    found |= kernels.as_dict(("turnover",), (kernels.turnover(notional, values, times),))
-    if benchmark is not None:
-        against = np.empty(len(kernels.BENCHMARK_KEYS))
-        kernels.benchmark_metrics(values, with_start(options.cash, benchmark[ends]), periods, risk_free, against)
-        found |= kernels.as_dict(kernels.BENCHMARK_KEYS, against)
+    periods = periods_of(prepared, options)
+    values = with_start(options.cash, equity[periods.ends])
     summed = {name: sum(part.metrics[name] for part in parts) for name in ("fees_paid", "swap_paid", "engine_seconds")}
-    return {
-        **found,
-        **summed,
-        "n_fills": int(fills.size),
-        "open_trades": int(trades.size - closed.size),
-        "bars": int(equity.size),
-    }
+    scores, exposed = np.empty(N_SCORES), np.empty(len(EXPOSURE_KEYS))
+    score(
+        prepared.market,
+        prepared.specs(options),
+        Outcome(fills, trades, values, equity, summed["fees_paid"]),
+        periods,
+        scores,
+    )
+    # The fills alone do not tell that each part begins flat; the exposures do.
+    exposure_metrics(exposure, exposed)
+    found = as_dict(SCORE_KEYS, scores) | as_dict(EXPOSURE_KEYS, exposed)
+    if benchmark is not None:
+        against = np.empty(len(BENCHMARK_KEYS))
+        theirs = with_start(options.cash, benchmark[periods.ends])
+        benchmark_metrics(values, theirs, periods.per_year, periods.risk_free, against)
+        found |= as_dict(BENCHMARK_KEYS, against)
+    return {**found, **summed, "open_trades": int(np.count_nonzero(trades["is_open"])), "bars": int(equity.size)}
 
 
 def _manifest(loaded: Loaded, parts: Sequence[Result], options: Options, asked: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def save(
         instruments=list(result.channels),
         interval=request.data.interval or manifest.get("interval", ""),
         first_bar=_moment(min(int(bars.time[0]) for bars in result.bars)),
-        last_bar=_moment(int(result.time[-1])),
+        last_bar=_moment(max(int(bars.time[-1]) for bars in result.bars)),
         bars=int(result.metrics.get("bars", result.time.size)),
         params=plain(result.params),
         options=plain(request.options),

@@ -82,14 +82,13 @@ def windows_of(
         raise GridError("--step is shorter than --test: bars would be traded twice")
     windows: list[Window] = []
     while True:
-        begin = Span(hop.months * len(windows), hop.days * len(windows)).after(day)
-        middle = train.after(begin)
-        if int(middle.astype(np.int64)) >= last:
+        # Every moment is counted from the first day, so that test spans meet whatever the lengths of months.
+        begin = hop.times(len(windows))
+        moments = [int(span.after(day).astype(np.int64)) for span in (begin, begin + train, begin + train + test)]
+        if moments[1] >= last:
             break
-        end = test.after(middle)
-        start = day if anchored else begin
-        moments = [int(each.astype(np.int64)) for each in (start, middle, end)]
-        windows.append(Window((moments[0], moments[1]), (moments[1], min(moments[2], last))))
+        start = int(day.astype(np.int64)) if anchored else moments[0]
+        windows.append(Window((start, moments[1]), (moments[1], min(moments[2], last))))
     if not windows:
         raise GridError(f"the bars, {iso(first)} to {iso(last)}, end before the first training does: shorten --train")
     return windows
