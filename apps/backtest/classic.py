@@ -24,6 +24,7 @@ from trading.targets import GTC, LOTS, MARKET, WEIGHT, Target, Targets, new_targ
 _BLOCK = 16_384  # rows that are turned into Python numbers at a time
 
 NAN = float("nan")
+_NO_OPINION = Target(NAN, WEIGHT, MARKET, NAN, NAN, NAN, NAN, NAN, GTC, 0, 0)
 
 
 class _State(NamedTuple):
@@ -39,6 +40,7 @@ class _Book:
         self._prepared = prepared
         self._swap = swap_rates(options)
         self.rules = rules_of(options, sizing, channels)
+        self.rebalances = self.rules.band == self.rules.band
         self.specs = prepared.specs(options)
         self.curve = np.empty(rows)
         capacity = min(2 * rows * channels, 1_000_000) + 16 * channels
@@ -48,6 +50,7 @@ class _Book:
         self._done = 0
         self.row = 0
         self.wanted: dict[str, Target] = {}
+        self._last: dict[str, Target] = {}
         loop, hold = (single.events, no_opinion) if channels == 1 else (several.events, same_targets)
         self._loop = specialise(loop, hold, "classic")
 
@@ -97,19 +100,23 @@ class _Book:
         if self._done <= self.row:
             span = (self._done, self.row + 1)
             market = self._prepared.market
-            self._loop(market, (self.state, 0), self.desk, self.specs, self.rules, self._swap, self.curve, span)
+            # A new target at a close comes before a rebalancing there, so `decide` does both.
+            rules = self.rules._replace(band=NAN)
+            self._loop(market, (self.state, 0), self.desk, self.specs, rules, self._swap, self.curve, span)
             self._done = self.row + 1
 
     def decide(self) -> None:
-        """Hand what is wanted to the books, at the close of the current row."""
+        """Hand what is newly wanted to the books, at the close of the current row."""
         self.catch_up()
         market = self._prepared.market
         if len(self._prepared.channels) == 1:
-            target = next(iter(self.wanted.values()))
+            target = next(iter(self.wanted.values()), _NO_OPINION)
             decide_single(market, self.desk, self.specs, self.rules, target, self.curve, self.row)
         else:
             for channel, target in self.wanted.items():
-                self._put(self._index(channel), target)
+                if target.value == target.value and _differs(target, self._last.get(channel)):
+                    self._last[channel] = target
+                    self._put(self._index(channel), target)
             targets = self.state.targets
             decide_several(market, self.desk, self.specs, self.rules, targets, self._seen, self.curve, self.row)
         self.wanted.clear()
@@ -165,23 +172,25 @@ def _drive_single(instance: Any, book: _Book, prepared: Prepared) -> None:
         if opinion is not None and opinion != last:
             last = opinion
             wanted[name] = _target(opinion)
-        if wanted:
+        if wanted or book.rebalances:
             book.decide()
 
 
 def _drive_several(instance: Any, book: _Book, prepared: Prepared) -> None:
     streams = [_bars(prepared, i) for i in range(len(prepared.channels))]
-    last: dict[str, Any] = {}
     for row, bars in enumerate(zip(*streams, strict=True)):
         book.row = row
         data = {name: bar for name, bar in zip(prepared.channels, bars, strict=True) if bar.close == bar.close}
         opinions: Mapping[str, Any] = instance.event(data) or {}
         for name, opinion in opinions.items():
-            if opinion is not None and opinion != last.get(name):
-                last[name] = opinion
+            if opinion is not None:
                 book.wanted[name] = _target(opinion)
-        if book.wanted:
+        if book.wanted or book.rebalances:
             book.decide()
+
+
+def _differs(target: Target, last: Target | None) -> bool:
+    return last is None or any(a != b and not (a != a and b != b) for a, b in zip(target, last, strict=True))
 
 
 def _target(opinion: Any) -> Target:

@@ -133,6 +133,7 @@ def _notes(run: Run, prepared: Prepared) -> tuple[str, ...]:
         (account["n_unsized"], "targets could not be sized and were not traded (no stop loss, or no volatility yet)"),
         (account["n_margin_calls"], "positions were closed by margin call"),
         (account["n_expired"], "orders expired unfilled"),
+        (account["n_inexact"], "fills left more cash than can be held to the millionth"),
         (account["n_merged"], f"entries were added to an open ticket, as all {TICKETS} were in use"),
     ):
         if count:

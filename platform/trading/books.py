@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from trading.compiled import inner_kernel
 from trading.costs import Costs, fee_of
 from trading.ledger import FILL_DTYPE
-from trading.money import add_amounts, whole_amount
+from trading.money import LARGEST, add_amounts, on_step, whole_amount
 
 TICKETS = 32  # positions a channel can hold at once on a hedging account; on a netting account there is one
 
@@ -28,6 +28,7 @@ ACCOUNT_DTYPE = np.dtype(
         ("n_margin_calls", np.int64),
         ("n_expired", np.int64),
         ("n_merged", np.int64),  # entries put into the last ticket because none was free
+        ("n_inexact", np.int64),  # fills after which the cash was too large to be held to the millionth
         ("ruined", np.int64),
     ],
     align=True,
@@ -45,6 +46,7 @@ BOOK_DTYPE = np.dtype(
         ("seen_stop_loss", np.float64),
         ("seen_take_profit", np.float64),
         ("seen_trail", np.float64),
+        ("seen_time_in_force", np.int64),
         ("seen_expires", np.int64),
         ("seen_version", np.int64),
         # the working order
@@ -62,9 +64,12 @@ BOOK_DTYPE = np.dtype(
         ("time_in_force", np.int64),
         ("expires", np.int64),
         ("day", np.int64),  # session day of its first bar; -1 before
-        ("triggered", np.int64),  # a stop-limit order whose stop was touched
+        ("since", np.int64),  # ns UTC: bars that opened before do not fill it
+        ("triggered", np.int64),  # a stop or stop-limit order whose stop was touched
+        ("attached", np.int64),  # 1: the version's bracket is on its ticket
+        ("slot", np.int64),  # the ticket that the version opened on a hedging account; -1: none
         # what is held
-        ("weight", np.float64),  # that the position was sized to; nan: not rebalanced
+        ("weight", np.float64),  # share of equity that the position was sized to; nan: not rebalanced
         ("used_bar", np.int64),
         ("used_lots", np.float64),  # filled in `used_bar`, against the volume cap
         ("swap", np.float64),  # paid so far
@@ -92,7 +97,7 @@ class Desk(NamedTuple):
     """Everything about an account that trading changes.
 
     `account` is one record, `books` and `tickets` have a row per channel, `fills` is a buffer that is written from
-    `account.n_fills` on; the caller sees to it that there is room.
+    `account.n_fills` on. What it has no room for is counted and not written, so that the caller can run again with room.
     """
 
     account: Any  # ACCOUNT_DTYPE[1]
@@ -132,6 +137,7 @@ def open_desk(cash: float, channels: int, slots: int, capacity: int) -> Desk:
             books[name] = np.nan
     books["weight"] = np.nan
     books["used_bar"] = -1
+    books["slot"] = -1
     tickets: NDArray[Any] = np.zeros((channels, slots), TICKET_DTYPE)
     for name in ("stop_loss", "take_profit", "trail", "trail_stop"):
         tickets[name] = np.nan
@@ -155,6 +161,7 @@ def book_fill(
         fee = whole_amount(fee)
         account.cash = add_amounts(add_amounts(account.cash, whole_amount(-amount)), -fee)
         account.fees = add_amounts(account.fees, fee)
+        account.n_inexact += int(abs(account.cash) > LARGEST)
     else:
         account.cash = account.cash - amount - fee
         account.fees += fee
@@ -166,16 +173,16 @@ def book_fill(
         ticket.price = (ticket.price * before + price * lots) / after
     elif before * after < 0.0:
         ticket.price = price
-    ticket.quantity = after
-    book.quantity = book.quantity + lots
-    if spec.lot_step > 0.0:
-        ticket.quantity = np.rint(ticket.quantity / spec.lot_step) * spec.lot_step
-        book.quantity = np.rint(book.quantity / spec.lot_step) * spec.lot_step
+    ticket.quantity = on_step(after, spec.lot_step)
+    book.quantity = _held(desk, at.channel, spec.lot_step)
     if book.used_bar != at.bar:
         book.used_bar = at.bar
         book.used_lots = 0.0
     book.used_lots += abs(lots)
-    row = desk.fills[account.n_fills]
+    account.n_fills += 1
+    if account.n_fills > desk.fills.size:
+        return
+    row = desk.fills[account.n_fills - 1]
     row.bar = at.bar
     row.time = at.time
     row.channel = at.channel
@@ -187,7 +194,18 @@ def book_fill(
     row.cash = account.cash
     row.swap = book.swap
     row.reason = reason
-    account.n_fills += 1
+
+
+@inner_kernel
+def _held(desk: Desk, channel: int, lot_step: float) -> float:
+    """Return the lots in all tickets, added up anew so that no rounding error is left when all are closed."""
+    tickets = desk.tickets[channel]
+    if tickets.size == 1:
+        return float(tickets[0].quantity)
+    total = 0.0
+    for slot in range(tickets.size):
+        total += tickets[slot].quantity
+    return on_step(total, lot_step)
 
 
 @inner_kernel
@@ -201,12 +219,13 @@ def _count_close(account: Any, ticket: Any, closed_per_price: float, price: floa
 
 @inner_kernel
 def kelly_share(account: Any) -> float:
-    """Return mean / mean square of the returns of all closing fills so far, in 0..1; 0 before the twentieth.
+    """Return mean / mean square of the returns of all closing fills so far, in 0..1; 1 before the twentieth.
 
-    The growth-optimal share for returns with that mean and variance (Thorp 2006, equation 7.3, small returns).
+    The growth-optimal share for returns with that mean and variance (Thorp 2006, equation 7.3, small returns). It only
+    limits: an account that begins with none could never close the trades that it is to be found from.
     """
     if account.closes < 20 or account.return_squares <= 0.0:
-        return 0.0
+        return 1.0
     return min(1.0, max(0.0, account.return_sum / account.return_squares))
 
 
@@ -222,7 +241,9 @@ def charge_swap(desk: Desk, at: At, spec: Spec, price: float, rates: tuple[float
     if spec.exact:
         paid = whole_amount(paid)
         account.cash = add_amounts(account.cash, -paid)
+        account.swap = add_amounts(account.swap, paid)
+        desk.books[at.channel].swap = add_amounts(desk.books[at.channel].swap, paid)
     else:
         account.cash -= paid
-    account.swap += paid
-    desk.books[at.channel].swap += paid
+        account.swap += paid
+        desk.books[at.channel].swap += paid

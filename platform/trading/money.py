@@ -1,8 +1,8 @@
 """Whole amounts, whole ticks and whole lot steps.
 
 A money amount is rounded once, half-even, to a millionth of its currency, and is a whole number of millionths from then
-on: float64 holds those exactly below 2**53, so adding them loses nothing. Where an instrument has no lot step (a
-research run), nothing is rounded and amounts are plain float64.
+on: float64 tells those apart below 2**51 (above, dividing by a million and multiplying again may lose one), so adding them
+loses nothing. Where an instrument has no lot step (a research run), nothing is rounded and amounts are plain float64.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from trading.compiled import inner_kernel
 
 MILLIONTHS = 1_000_000.0
-LARGEST = 2.0**53 / MILLIONTHS  # the largest amount of money that is held exactly
+LARGEST = 2.0**51 / MILLIONTHS  # the largest amount of money that is held exactly
 
 _SNAP = 1e-9  # share of a step within which a number counts as whole
 
@@ -36,6 +36,14 @@ def to_step(number: float, step: float) -> float:
     if step <= 0.0:
         return number
     return multiple(np.floor(number / step + _SNAP), step)
+
+
+@inner_kernel
+def on_step(number: float, step: float) -> float:
+    """Return `number`, which is a multiple of `step` but for rounding errors, as exactly that multiple."""
+    if step <= 0.0:
+        return number
+    return multiple(np.rint(number / step), step)
 
 
 @inner_kernel

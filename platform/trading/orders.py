@@ -8,8 +8,9 @@ from trading.books import At, Desk, Spec, book_fill, kelly_share
 from trading.compiled import inner_kernel
 from trading.costs import Costs, taker_price
 from trading.ledger import ENTRY_LIMIT, ENTRY_STOP, TARGET
-from trading.sizing import Holding, Sizing, affordable_lots, desired_lots, whole_lots
-from trading.targets import FOK, IOC, LOTS, MARKET, Target
+from trading.money import on_step, to_tick
+from trading.sizing import Holding, Sizing, affordable_lots, desired_lots, share_of_equity, whole_lots
+from trading.targets import FOK, IOC, LIMIT, LOTS, MARKET, STOP_LIMIT, Target
 
 REASON_OF_ENTRY = (TARGET, ENTRY_LIMIT, ENTRY_STOP, ENTRY_LIMIT)
 
@@ -69,6 +70,7 @@ def is_new(book: Any, target: Target) -> bool:
         or _differs(target.stop_loss, book.seen_stop_loss)
         or _differs(target.take_profit, book.seen_take_profit)
         or _differs(target.trail, book.seen_trail)
+        or target.time_in_force != book.seen_time_in_force
         or target.expires != book.seen_expires
     )
 
@@ -82,7 +84,8 @@ def _differs(a: float, b: float) -> bool:
 def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -> None:
     """Make a new version of a channel's target its working order; what worked before is cancelled.
 
-    Lots are fixed here with `size_at_decision`, at the fill otherwise. Limit and stop orders take their side here.
+    Lots are fixed here with `size_at_decision`, at the fill otherwise. Limit and stop orders take their side here; a limit
+    between two ticks is put on the one that is better than it.
     """
     book = desk.books[place.at.channel]
     book.seen_value = target.value
@@ -93,6 +96,7 @@ def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -
     book.seen_stop_loss = target.stop_loss
     book.seen_take_profit = target.take_profit
     book.seen_trail = target.trail
+    book.seen_time_in_force = target.time_in_force
     book.seen_expires = target.expires
     book.seen_version = target.version
     book.kind = target.entry
@@ -106,7 +110,10 @@ def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -
     book.time_in_force = target.time_in_force
     book.expires = target.expires
     book.day = -1
+    book.since = 0
     book.triggered = 0
+    book.attached = 0
+    book.slot = -1
     book.side = 0
     book.goal = np.nan
     book.weight = np.nan
@@ -121,6 +128,10 @@ def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -
             book.side = int(np.sign(goal - book.quantity))
             if book.side == 0 and target.entry != MARKET:
                 cancel(book)
+            if target.entry == LIMIT:
+                book.price = to_tick(target.price, spec.tick_size, -book.side)
+            elif target.entry == STOP_LIMIT:
+                book.limit_price = to_tick(target.limit_price, spec.tick_size, -book.side)
             if rules.size_at_decision:
                 book.goal = goal
     book.live = 1
@@ -180,7 +191,7 @@ def within_margin(desk: Desk, place: Place, spec: Spec, rules: Rules, goal: floa
 def afforded_goal(rules: Rules, spec: Spec, holding: Holding, goal: float, other_margin: float) -> float:
     """Return `goal`, or the most whole lots of its sign whose margin is there."""
     lot_fee = holding.lot_value * rules.costs.fee_rate + spec.contract_size * rules.costs.fee_unit + rules.costs.fee_lot
-    afforded = affordable_lots(goal, holding, other_margin, spec.margin_rate, lot_fee)
+    afforded = affordable_lots(goal, holding, other_margin, spec.margin_rate, lot_fee, rules.costs.fee_minimum)
     if afforded == goal:
         return goal
     return whole_lots(afforded, spec.lot_step, spec.lot_min)
@@ -196,10 +207,10 @@ def goal_of(rules: Rules, spec: Spec, holding: Holding, mode: int, value: float)
 
 
 @inner_kernel
-def fill_entry(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float) -> bool:
-    """Fill the working order at `place` as far as volume allows; return False if nothing more can be filled here.
+def fill_entry(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float) -> None:
+    """Fill the working order at `place` as far as volume allows. An order that is done, or must not rest, ends.
 
-    `price` is a limit order's price, nan for one that takes the quote. An order that is done, or must not rest, ends.
+    `price` is a limit order's price, nan for one that takes the quote.
     """
     book = desk.books[place.at.channel]
     if np.isnan(book.goal):
@@ -207,19 +218,20 @@ def fill_entry(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float)
         if np.isnan(book.goal):
             desk.account[0].n_unsized += 1
             cancel(book)
-            return True
+            return
     if book.goal != book.quantity:
         quote = place.ask if book.goal > book.quantity else place.bid
         paid = taker_price(rules.costs, quote, 1 if book.goal > book.quantity else -1, 0.0, spec.tick_size)
         book.goal = within_margin(desk, place, spec, rules, book.goal, paid if np.isnan(price) else price)
-    lots = book.goal - book.quantity
+    lots = on_step(book.goal - book.quantity, spec.lot_step)
     if book.side * lots < 0.0:
         lots = 0.0
+    share = share_of_equity(rules.sizing, book.value, place.volatility, kelly_share(desk.account[0]))
     available = room(book, place, spec, rules.costs)
     if abs(lots) > available:
         if book.time_in_force == FOK:
             cancel(book)
-            return True
+            return
         part = whole_lots(np.copysign(available, lots), spec.lot_step, 0.0)
     else:
         part = lots
@@ -227,19 +239,17 @@ def fill_entry(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float)
         quote = place.ask if part > 0.0 else place.bid
         paid = price
         if np.isnan(price):
-            share = abs(part) * spec.contract_size / place.volume if place.volume > 0.0 else 0.0
-            paid = taker_price(rules.costs, quote, 1 if part > 0.0 else -1, share, spec.tick_size)
+            of_volume = abs(part) * spec.contract_size / place.volume if place.volume > 0.0 else 0.0
+            paid = taker_price(rules.costs, quote, 1 if part > 0.0 else -1, of_volume, spec.tick_size)
         else:
             quote = price
         _trade(desk, place.at, spec, rules, part, paid, quote)
-    _attach_bracket(desk, place, rules)
-    if part != lots:
-        if book.time_in_force == IOC:
-            cancel(book)
-        return False
-    book.working = 0
-    book.weight = book.value if book.mode != LOTS else np.nan
-    return True
+    _attach_bracket(desk, place, spec, rules)
+    if part == lots:
+        book.working = 0
+        book.weight = share if book.mode != LOTS else np.nan
+    elif book.time_in_force == IOC:
+        cancel(book)
 
 
 @inner_kernel
@@ -247,8 +257,9 @@ def room(book: Any, place: Place, spec: Spec, costs: Costs) -> float:
     """Return the lots that the volume cap still lets this channel trade in this bar (inf without a cap)."""
     if costs.volume_cap <= 0.0:
         return np.inf
-    used = book.used_lots if book.used_bar == place.at.bar else 0.0
-    return max(0.0, costs.volume_cap * place.volume / spec.contract_size - used)
+    most = costs.volume_cap * place.volume / spec.contract_size
+    left = most - (book.used_lots if book.used_bar == place.at.bar else 0.0)
+    return left if left > 1e-12 * most else 0.0
 
 
 @inner_kernel
@@ -263,14 +274,19 @@ def _trade(desk: Desk, at: At, spec: Spec, rules: Rules, lots: float, paid: floa
         while rest != 0.0:
             slot = _oldest_against(desk.tickets[at.channel], rest)
             if slot < 0:
-                book_fill(desk, at, spec, rules.costs, _free_slot(desk, at.channel), rest, (paid, quote), reason)
+                if book.slot < 0 or desk.tickets[at.channel, book.slot].quantity == 0.0:
+                    book.slot = _free_slot(desk, at.channel)
+                    book.attached = 0
+                book_fill(desk, at, spec, rules.costs, book.slot, rest, (paid, quote), reason)
                 break
-            closed = min(abs(rest), abs(desk.tickets[at.channel, slot].quantity))
-            part = np.copysign(closed, rest)
+            held = desk.tickets[at.channel, slot].quantity
+            part = rest if abs(rest) < abs(held) else -held
+            if abs(rest + held) <= 1e-12 * abs(lots):
+                part = -held
+                rest = 0.0
+            else:
+                rest = on_step(rest - part, spec.lot_step)
             book_fill(desk, at, spec, rules.costs, slot, part, (paid, quote), reason)
-            rest = rest - part
-            if abs(rest) < 1e-12 * abs(lots):
-                break
     if not np.isnan(desk.account[0].equity):
         lot_value = paid * spec.contract_size * at.conversion
         desk.account[0].margin += (abs(book.quantity) - abs(before)) * lot_value * spec.margin_rate
@@ -291,13 +307,14 @@ def _free_slot(desk: Desk, channel: int) -> int:
     newest = 0
     free = -1
     for slot in range(tickets.size):
-        newest = max(newest, tickets[slot].number)
+        if tickets[slot].number > tickets[newest].number:
+            newest = slot
         if free < 0 and tickets[slot].quantity == 0.0:
             free = slot
     if free < 0:
         desk.account[0].n_merged += 1
-        return int(tickets.size - 1)
-    tickets[free].number = newest + 1
+        return newest
+    tickets[free].number = tickets[newest].number + 1
     tickets[free].stop_loss = np.nan
     tickets[free].take_profit = np.nan
     tickets[free].trail = np.nan
@@ -307,17 +324,23 @@ def _free_slot(desk: Desk, channel: int) -> int:
 
 
 @inner_kernel
-def _attach_bracket(desk: Desk, place: Place, rules: Rules) -> None:
+def _attach_bracket(desk: Desk, place: Place, spec: Spec, rules: Rules) -> None:
+    """Put the order's bracket on its ticket, once: parts that are filled later find a trailing stop that has moved.
+
+    What is still held on the other side keeps its own bracket until it is closed.
+    """
     book = desk.books[place.at.channel]
     tickets = desk.tickets[place.at.channel]
     slot = 0
-    if rules.hedging:
-        for other in range(tickets.size):
-            if tickets[other].number > tickets[slot].number:
-                slot = other
+    for other in range(1, tickets.size):
+        if tickets[other].quantity != 0.0 and tickets[other].number > tickets[slot].number:
+            slot = other
     ticket = tickets[slot]
+    if book.attached or not ticket.quantity * book.goal > 0.0:
+        return
+    book.attached = 1
     ticket.stop_loss = book.stop_loss
-    ticket.take_profit = book.take_profit
+    ticket.take_profit = to_tick(book.take_profit, spec.tick_size, int(np.sign(ticket.quantity)))
     ticket.trail = book.trail
     ticket.closing = 0
     ticket.trail_stop = np.nan

@@ -44,31 +44,44 @@ def desired_lots(sizing: Sizing, costs: Costs, holding: Holding, mode: int, valu
     """Return the lots to hold, signed, before rounding to lot steps; nan if the rule cannot size this target.
 
     `unit_fee` is the fee per lot that does not depend on price. ALL_IN solves q v = w E' for q, with E' the equity left
-    after the fee of getting there, so that from flat a weight of 1 buys cash / (price x (1 + fee)).
+    after the fee of getting there, so that from flat a weight of 1 buys cash / (price x (1 + fee)). Without equity a
+    weight comes to nothing.
     """
     if mode == LOTS or value == 0.0:
         return value
     rule = sizing.rule
-    if rule == ALL_IN:
-        return _all_in(costs, holding, value, unit_fee)
     if rule == FIXED_LOTS:
         return value * sizing.number
-    if rule == RISK:
+    if rule == ALL_IN:
+        wanted = _all_in(costs, holding, value, unit_fee)
+    elif rule == RISK:
         if not holding.stop_value > 0.0:
             return np.nan
-        return value * sizing.number * holding.equity / holding.stop_value
-    share = value
+        wanted = value * sizing.number * holding.equity / holding.stop_value
+    else:
+        share = share_of_equity(sizing, value, holding.volatility, holding.kelly)
+        wanted = share * holding.equity / holding.lot_value
+    return 0.0 if wanted * value < 0.0 else wanted
+
+
+@inner_kernel
+def share_of_equity(sizing: Sizing, value: float, volatility: float, kelly: float) -> float:
+    """Return the share of equity, signed, that a weight comes to; nan where the rule is not about shares, or cannot tell.
+
+    `volatility` and `kelly` are as in Holding.
+    """
+    rule = sizing.rule
     if rule == EQUAL:
-        share = value / sizing.channels
-    elif rule == PERCENT:
-        share = value * sizing.number
-    elif rule == VOLATILITY:
-        if not holding.volatility > 0.0:
-            return np.nan
-        share = value * sizing.number / holding.volatility
-    elif rule == KELLY:
-        share = value * min(1.0, sizing.number * holding.kelly)
-    return share * holding.equity / holding.lot_value
+        return value / sizing.channels
+    if rule == PERCENT:
+        return value * sizing.number
+    if rule == VOLATILITY:
+        return value * sizing.number / volatility if volatility > 0.0 else np.nan
+    if rule == KELLY:
+        return value * min(1.0, sizing.number * kelly)
+    if rule == FIXED_LOTS or rule == RISK:
+        return np.nan
+    return value
 
 
 @inner_kernel
@@ -81,12 +94,16 @@ def _all_in(costs: Costs, holding: Holding, weight: float, unit_fee: float) -> f
     else:
         wanted = weight * (holding.equity - cost * held) / (value * (1.0 - weight * rate) - weight * unit_fee)
     if abs(wanted - held) * cost < costs.fee_minimum:
-        wanted = weight * (holding.equity - costs.fee_minimum) / value
+        paid_for = weight * (holding.equity - costs.fee_minimum) / value
+        # Where the fee alone would turn a purchase into a sale, or a sale into a purchase, nothing is worth trading.
+        return held if (paid_for - held) * (wanted - held) <= 0.0 else paid_for
     return wanted
 
 
 @inner_kernel
-def affordable_lots(wanted: float, holding: Holding, other_margin: float, margin_rate: float, lot_fee: float) -> float:
+def affordable_lots(
+    wanted: float, holding: Holding, other_margin: float, margin_rate: float, lot_fee: float, fee_minimum: float
+) -> float:
     """Return `wanted`, or the most lots of its sign whose margin the equity left after the fee still covers.
 
     `other_margin` is the margin of everything else held, `lot_fee` the whole fee per lot traded. A position that is
@@ -97,12 +114,14 @@ def affordable_lots(wanted: float, holding: Holding, other_margin: float, margin
         return wanted
     traded = abs(wanted - held)
     free = holding.equity - other_margin
-    need = abs(wanted) * value * margin_rate + traded * lot_fee
+    need = abs(wanted) * value * margin_rate + max(traded * lot_fee, fee_minimum)
     if need <= free * (1.0 + 1e-9) + 1e-9:
         return wanted
     same_side = held if wanted * held > 0.0 else 0.0
     closing = abs(held - same_side) * lot_fee
     most = (free - closing + abs(same_side) * lot_fee) / (value * margin_rate + lot_fee)
+    if closing + (most - abs(same_side)) * lot_fee < fee_minimum:
+        most = (free - fee_minimum) / (value * margin_rate)
     most = max(most, abs(same_side))
     return np.copysign(min(most, abs(wanted)), wanted)
 

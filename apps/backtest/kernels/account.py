@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from apps.backtest.kernels.market import Market, Specs, conversion_of, spec_of
+from apps.backtest.kernels.market import Market, Specs, conversion_of, quote_of, spec_of
 from trading.books import At, Desk, Spec, charge_swap
 from trading.compiled import inner_kernel
-from trading.matching import liquidate
-from trading.orders import Place, Rules, refresh_live
+from trading.matching import at_close, liquidate
+from trading.orders import Place, Rules, cancel, refresh_live, sized_goal
 from trading.targets import GTC, MARKET
 
 
@@ -30,31 +30,39 @@ def pay_swap(desk: Desk, market: Market, specs: Specs, rates: tuple[float, float
 
 @inner_kernel
 def call_margin(desk: Desk, place: Place, spec: Spec, rules: Rules) -> None:
-    """Close what a channel holds because the account can no longer carry it."""
+    """Close what a channel holds because the account can no longer carry it; without cash after the last, it is ruined."""
     liquidate(desk, place, spec, rules)
     account = desk.account[0]
     account.n_margin_calls += 1
+    for i in range(desk.books.size):
+        if desk.books[i].quantity != 0.0:
+            return
     if account.cash <= 0.0:
         account.ruined = 1
 
 
 @inner_kernel
-def rebalance(desk: Desk, i: int, drift: float, rules: Rules) -> bool:
-    """Give channel i a market order back to its weight if it has drifted out of the band; tell whether it did."""
+def rebalance(desk: Desk, market: Market, specs: Specs, rules: Rules, t: int, i: int, drift: float) -> bool:
+    """Give channel i a market order back to its weight if it has drifted out of the band; tell whether it did.
+
+    `drift` is the share of equity held at row t's close over the one that the position was sized to. The version stays
+    what it was, and so does its bracket.
+    """
     book = desk.books[i]
     if book.working or desk.account[0].ruined or not abs(drift) > rules.band:
         return False
-    ticket = desk.tickets[i, 0]
     book.working = 1
     book.kind = MARKET
-    book.value = book.weight
     book.side = 0
     book.goal = np.nan
-    book.stop_loss = ticket.stop_loss
-    book.take_profit = ticket.take_profit
-    book.trail = ticket.trail
     book.time_in_force = GTC
     book.day = -1
+    book.since = market.time[t] + market.row_interval if market.fresh.size > 0 else 0
+    if rules.size_at_decision:
+        book.goal = sized_goal(desk, at_close(quote_of(market, t, i, rules)), spec_of(specs, i), rules, np.nan)
+        if np.isnan(book.goal):
+            desk.account[0].n_unsized += 1
+            cancel(book)
     refresh_live(desk, i)
     return True
 

@@ -53,21 +53,31 @@ def mark_rows(market: Market, specs: Specs, fills: Any, cash: float, rows: Any, 
 
 @inner_kernel
 def outgrows_margin(market: Market, specs: Specs, fills: Any, cash: float, margin_call: float) -> bool:
-    """Tell whether one channel's equity ever falls to where the event loop would have called margin."""
-    per_price = specs.contract_size[0] * specs.margin_rate[0]
+    """Tell whether one channel's equity ever falls to where the event loop would have called margin.
+
+    The loop looks at each close, before it trades there: a position filled at a close is looked at from the next on, up
+    to the close at which it ends.
+    """
+    rate = specs.margin_rate[0]
     called = 0
     for k in range(fills.size):
         held, cash = fills[k].position, fills[k].cash
         notional = held * fills[k].price * specs.contract_size[0]
-        if held == 0.0 or (cash >= -1e-9 * notional and specs.margin_rate[0] <= 1.0 and margin_call < 0.99):
+        if held == 0.0 or (held > 0.0 and cash >= -1e-9 * notional and rate <= 1.0 and margin_call < 0.99):
             continue  # a long position that is paid for
-        last = fills[k + 1].bar if k + 1 < fills.size else market.close.shape[1]
-        for t in range(fills[k].bar, last):
-            conversion = conversion_of(market, t, 0)
-            value = marked(cash, held, market.close[0, t], specs.contract_size[0] * conversion)
-            margin = abs(held) * (market.close[0, t] * (per_price * conversion))
+        last = _begins(market, fills[k + 1]) if k + 1 < fills.size else market.close.shape[1]
+        for t in range(_begins(market, fills[k]), last):
+            per_price = specs.contract_size[0] * conversion_of(market, t, 0)
+            value = marked(cash, held, market.close[0, t], per_price)
+            margin = abs(held) * (market.close[0, t] * per_price) * rate
             called += (value < margin_call * margin) | (value <= 0.0)
     return called > 0
+
+
+@inner_kernel
+def _begins(market: Market, fill: Any) -> int:
+    """Return the first row at whose close the event loop checks what was held after `fill`."""
+    return int(fill.bar + (fill.time == market.time[fill.bar] + market.row_interval))
 
 
 @kernel

@@ -69,7 +69,7 @@ def events(
         targets = on_bar(state, bars, params)
         acted = accept_new(desk, market, specs, rules, targets, seen, t)
         if rules.band == rules.band and value > 0.0:
-            acted = _rebalance_all(desk, market, specs, rules, value, t) or acted
+            acted = rebalance_all(desk, market, specs, rules, value, t) or acted
         if acted:
             counts = _list_active(desk, active)
             if rules.fill_at_close:
@@ -136,19 +136,22 @@ def accept_new(desk: Desk, market: Market, specs: Specs, rules: Rules, targets: 
             targets.version[i],
         )
         accept(desk, at_close(quote_of(market, t, i, rules)), spec_of(specs, i), rules, target)
+        if market.fresh.size > 0:
+            book.since = market.time[t] + market.row_interval
         acted = True
     return acted
 
 
 @inner_kernel
-def _rebalance_all(desk: Desk, market: Market, specs: Specs, rules: Rules, equity: float, t: int) -> bool:
+def rebalance_all(desk: Desk, market: Market, specs: Specs, rules: Rules, equity: float, t: int) -> bool:
+    """Order every channel that has drifted out of its band back to its weight; tell whether there was one."""
     acted = False
     for i in range(desk.books.size):
         book = desk.books[i]
         if book.weight == book.weight:
             per_price = specs.contract_size[i] * conversion_of(market, t, i)
             drift = book.quantity * (market.close[i, t] * per_price) / equity - book.weight
-            acted = rebalance(desk, i, drift, rules) or acted
+            acted = rebalance(desk, market, specs, rules, t, i, drift) or acted
     return acted
 
 

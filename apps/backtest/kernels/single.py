@@ -94,7 +94,7 @@ def events(
             acted = True
         elif rules.band == rules.band and book.weight == book.weight and value > 0.0:
             drift = held * (close * per_price) / value - book.weight
-            acted = rebalance(desk, 0, drift, rules)
+            acted = rebalance(desk, market, specs, rules, t, 0, drift)
         if acted and rules.fill_at_close and book.kind == MARKET:
             fill_market(desk, at_close(quote_of(market, t, 0, rules)), spec, rules, 0)
             held, cash = book.quantity, account.cash
