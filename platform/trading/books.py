@@ -97,7 +97,7 @@ class Desk(NamedTuple):
     """Everything about an account that trading changes.
 
     `account` is one record, `books` and `tickets` have a row per channel, `fills` is a buffer that is written from
-    `account.n_fills` on. What it has no room for is counted and not written, so that the caller can run again with room.
+    `account.n_fills` on. What it has no room for is counted and not written: the caller runs again with room for all.
     """
 
     account: Any  # ACCOUNT_DTYPE[1]

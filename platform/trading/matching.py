@@ -4,8 +4,9 @@ A bar is walked as four legs: its open (a leg of no length), then open -> first 
 first extreme is the one nearer to the open (mid prices); a tie goes low first in a bar that rose, high first in one
 that fell. Buys watch the ask, sells the bid. On a leg, whatever its price has already passed fills at once at the
 price of that moment (so a gap fills at the open, not at the stop price); what it crosses fills at the level, in the
-order of crossing; at the same moment protective stops come before take profits, and both before entries. A bar that opened before an order
-was decided does not fill it (channels of other intervals have such bars).
+order of crossing; at the same moment protective stops come before take profits, and both before entries. A bar that
+opened before an order was decided does not fill it (channels of other intervals have such bars).
+`docs/engine.md` tells it case by case.
 """
 
 from typing import Any

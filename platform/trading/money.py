@@ -1,8 +1,9 @@
 """Whole amounts, whole ticks and whole lot steps.
 
 A money amount is rounded once, half-even, to a millionth of its currency, and is a whole number of millionths from then
-on: float64 tells those apart below 2**51 (above, dividing by a million and multiplying again may lose one), so adding them
-loses nothing. Where an instrument has no lot step (a research run), nothing is rounded and amounts are plain float64.
+on: float64 tells those apart below 2**51 (above, dividing by a million and multiplying again may lose one), so adding
+them loses nothing. Where an instrument has no lot step (a research run), nothing is rounded and amounts are plain
+float64.
 """
 
 import numpy as np

@@ -84,8 +84,8 @@ def _differs(a: float, b: float) -> bool:
 def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -> None:
     """Make a new version of a channel's target its working order; what worked before is cancelled.
 
-    Lots are fixed here with `size_at_decision`, at the fill otherwise. Limit and stop orders take their side here; a limit
-    between two ticks is put on the one that is better than it.
+    Lots are fixed here with `size_at_decision`, at the fill otherwise. Limit and stop orders take their side here; a
+    limit between two ticks is put on the one that is better than it.
     """
     book = desk.books[place.at.channel]
     book.seen_value = target.value

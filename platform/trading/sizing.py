@@ -66,7 +66,7 @@ def desired_lots(sizing: Sizing, costs: Costs, holding: Holding, mode: int, valu
 
 @inner_kernel
 def share_of_equity(sizing: Sizing, value: float, volatility: float, kelly: float) -> float:
-    """Return the share of equity, signed, that a weight comes to; nan where the rule is not about shares, or cannot tell.
+    """Return the share of equity, signed, that a weight comes to; nan where the rule takes none, or cannot tell.
 
     `volatility` and `kelly` are as in Holding.
     """
@@ -79,9 +79,7 @@ def share_of_equity(sizing: Sizing, value: float, volatility: float, kelly: floa
         return value * sizing.number / volatility if volatility > 0.0 else np.nan
     if rule == KELLY:
         return value * min(1.0, sizing.number * kelly)
-    if rule == FIXED_LOTS or rule == RISK:
-        return np.nan
-    return value
+    return np.nan if rule in (FIXED_LOTS, RISK) else value
 
 
 @inner_kernel

@@ -30,7 +30,7 @@ def pay_swap(desk: Desk, market: Market, specs: Specs, rates: tuple[float, float
 
 @inner_kernel
 def call_margin(desk: Desk, place: Place, spec: Spec, rules: Rules) -> None:
-    """Close what a channel holds because the account can no longer carry it; without cash after the last, it is ruined."""
+    """Close what a channel holds because the account cannot carry it; without cash after the last, it is ruined."""
     liquidate(desk, place, spec, rules)
     account = desk.account[0]
     account.n_margin_calls += 1

@@ -49,7 +49,7 @@ def decide_single(market: Market, desk: Desk, specs: Specs, rules: Rules, target
 def decide_several(
     market: Market, desk: Desk, specs: Specs, rules: Rules, targets: Targets, seen: Any, equity: Any, t: int
 ) -> None:
-    """Take in all channels' targets at row t's close, and rebalance, after the loop has run to there without doing so."""
+    """Take in all channels' targets at row t's close, and rebalance, after the loop has run to there without that."""
     value, margin = equity_at(desk, market, specs, market.close, t)
     desk.account[0].equity = value
     desk.account[0].margin = margin
