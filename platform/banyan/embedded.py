@@ -84,6 +84,10 @@ class EmbeddedServer:
         account = system_user.owner_of(directory)
         with _locked(directory):
             if not (directory / "PG_VERSION").exists():
+                if directory != self.directory:
+                    sys.stderr.write(
+                        f"The database is kept in {directory}: no other user can enter {self.directory.parent}.\n"
+                    )
                 _make_cluster(directory, account)
             return self.address() or _launch(directory, account, durable=self.durable)
 
