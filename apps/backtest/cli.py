@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ EXIT_CODES = """exit codes:
   2    wrong usage: an unknown strategy, parameter, option or value
   130  stopped by Ctrl-C
 """
+
+STOPPED = 130
 
 # What was typed cannot be run; every other error of ours is a run that failed.
 _USAGE_ERRORS = (
@@ -51,6 +54,17 @@ class Command(BaseCommand):
         usage = f"{Path(prog_name).name} {subcommand} {self.usage}" if self.usage else None
         return super().create_parser(prog_name, subcommand, epilog=epilog, formatter_class=Help, usage=usage, **kwargs)
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run as a program; after Ctrl-C leave at once, where threads of a sweep would first finish their work."""
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as end:
+            if end.code == STOPPED:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(STOPPED)
+            raise
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command and turn anticipated failures into one line and an exit code."""
         with one_line_errors(traceback=bool(options.get("traceback"))):
@@ -75,7 +89,7 @@ def one_line_errors(traceback: bool = False) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise CommandError("stopped by Ctrl-C; nothing was stored", returncode=130) from None
+        raise CommandError("stopped by Ctrl-C; nothing was stored", returncode=STOPPED) from None
     except BrokenPipeError:
         _leave_quietly()
     except CommandError:

@@ -119,19 +119,6 @@ def curve(result: Result) -> "pd.DataFrame":
     return pd.DataFrame(columns)
 
 
-def say_if_cold(strategy: Any, whisper: Callable[[str], None]) -> None:
-    """Say that the first run compiles, where the engine or the strategy's own loop is not compiled yet."""
-    from trading.compiled import cache_directory
-
-    kept = cache_directory()
-    if not next(kept.rglob("*round_trips*.nbi"), None):
-        whisper("compiling kernels for this machine, once: some seconds ...")
-        return
-    has_loop = strategy.kind == "kernel" and not strategy.lines
-    if has_loop and not next(kept.rglob(f"*__{strategy.name}_{strategy.code_hash}*.nbi"), None):
-        whisper(f"compiling {strategy.name}, once ...")
-
-
 def write_json(document: dict[str, Any], out: str, say: Callable[[str], None]) -> Path | None:
     """Write `document` to the file `out`, or say it where that is "-"; nan becomes null. Return the path written."""
     text = json.dumps(plain(document), indent=2, allow_nan=False)

@@ -190,24 +190,23 @@ def _evaluate_parallel(
     total = len(combinations)
     out = {key: np.empty(total) for key in SCORE_KEYS}
     done = 0
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         running = {
             pool.submit(evaluate, strategy, prepared, combinations[span], options): span
             for span in _chunks(total, workers, prepared.market.close.size)
         }
-        try:
-            while running:
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    span = running.pop(future)
-                    for key, values in future.result().items():
-                        out[key][span] = values
-                    done += span.stop - span.start
-                    if progress is not None:
-                        progress(done, total)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        while running:
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                span = running.pop(future)
+                for key, values in future.result().items():
+                    out[key][span] = values
+                done += span.stop - span.start
+                if progress is not None:
+                    progress(done, total)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # who stops a sweep does not wait for its threads
     return out
 
 

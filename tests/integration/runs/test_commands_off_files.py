@@ -2,13 +2,42 @@
 
 import csv
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 from django.core.management import ManagementUtility
+
+# Waits at a gate, a file, until a test opens it.
+GATED = """
+import os, threading
+from pathlib import Path
+from typing import NamedTuple
+from apps.signals.interface import ClassStrategy, Int, strategy
+
+class Params(NamedTuple):
+    window: int
+
+@strategy(parameters=(Int("window", 5, low=1, high=1000, doc="bars"),))
+class gated(ClassStrategy):
+    def initialize(self, params: Params):
+        folder = Path(__file__).parent
+        (folder / f"begun.{params.window}.{os.getpid()}").touch()
+        while (folder / "gate").exists():
+            threading.Event().wait(0.02)
+        return ()
+
+    def event(self, data):
+        return None
+"""
 
 Manage = Callable[..., CompletedProcess[str]]
 SAMPLE = Path(__file__).resolve().parents[3] / "apps" / "feeds" / "sample"
@@ -18,6 +47,13 @@ PROMISED = (
     "final_equity", "return_pct", "cagr_pct", "sharpe", "sortino", "max_drawdown_pct", "n_fills", "n_trades",
     "win_rate_pct", "profit_factor", "fees_paid", "exposure_pct", "bars", "engine_seconds",
 )  # fmt: skip
+
+
+def wait_until(is_so: Callable[[], bool], what: str, seconds: float = 180.0) -> None:
+    over, pause = time.monotonic() + seconds, threading.Event()
+    while not is_so():
+        assert time.monotonic() < over, f"waited {seconds:g} s in vain for {what}"
+        pause.wait(0.02)
 
 
 def done(process: CompletedProcess[str]) -> str:
@@ -227,3 +263,24 @@ def test_error_in_a_strategy_names_its_file_and_line(manage: Manage, tmp_path: P
     shipped = (SAMPLE.parents[1] / "signals" / "strategies" / "ema_cross.py").read_text()
     (tmp_path / "mine.py").write_text(shipped.replace("bar.close", "bar.clse"))
     assert re.search(r"mine.py:\d+", refused(manage("backtest", "mine.py", "--csv", SPY, "--engine", "events"), 1))
+
+
+def test_sweep_that_is_stopped_by_ctrl_c_ends_at_once_with_130(tmp_path: Path) -> None:
+    (tmp_path / "gated.py").write_text(GATED)
+    (tmp_path / "gate").touch()
+    words = ["sweep", "gated.py", "--csv", SPY, "--grid", "window=3,4", "--html", "s.html"]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "settings.test"}
+    # A shell that runs tests in the background may have told its children to ignore the signal.
+    heard = "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    heard += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    sweep = subprocess.Popen(
+        [sys.executable, "-c", heard, SAMPLE.parents[2] / "manage.py", *words],
+        cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_until(lambda: sweep.poll() is not None or any(tmp_path.glob("begun.3.*")), "the sweep to begin")
+    sweep.send_signal(signal.SIGINT)
+    _, told = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130, told
+    assert "stopped by Ctrl-C" in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "s.html").exists()

@@ -37,12 +37,9 @@ percent (5 means 5 %), fees and slippage in bps are hundredths of a percent, rat
 
     def run(self, **given: Any) -> None:
         """Run the backtest, write what was asked for, and print the summary."""
-        from apps.signals.interface import get_strategy
-
         request = arguments.request_of(given)
         if given["store"] is None:
             given["store"] = request.data.is_stored
-        output.say_if_cold(get_strategy(request.strategy), self.whisper)
         result = request.run()
         stored = save(result, request) if given["store"] else None
         document = output.document(result, run=stored)

@@ -67,7 +67,6 @@ probability that it is more than the best that as many trials without skill woul
             parse_grid(strategy, given["grid"]) if given["grid"] else {},
             parse_ranges(strategy, given["range"]),
         )
-        output.say_if_cold(strategy, self.whisper)
         loaded = request.data.load()
         with output.Progress("trials", quiet=given["json"] == "-") as progress:
             found = search(

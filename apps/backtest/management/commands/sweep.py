@@ -64,7 +64,6 @@ ratio is more than the luck of so many tries. See also optimize and walkforward.
         request = arguments.request_of(given)
         strategy = get_strategy(request.strategy)
         grid = parse_grid(strategy, given["grid"])
-        output.say_if_cold(strategy, self.whisper)
         loaded = request.data.load()
         begun = perf_counter()
         with output.Progress("runs", quiet=given["json"] == "-") as progress:

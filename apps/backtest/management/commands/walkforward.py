@@ -53,7 +53,6 @@ next window wants it. Spans are calendar time: 2y, 6mo, 3w, 10d. The grid is tha
         grid = parse_grid(strategy, given["grid"])
         spans = {name: parse_span(given[name]) for name in ("train", "test")}
         step = parse_span(given["step"]) if given["step"] else None
-        output.say_if_cold(strategy, self.whisper)
         loaded = request.data.load()
         with output.Progress("windows", quiet=given["json"] == "-") as progress:
             walk = walk_forward(
