@@ -13,7 +13,8 @@ from trading.compiled import inner_kernel
 MILLIONTHS = 1_000_000.0
 LARGEST = 2.0**51 / MILLIONTHS  # the largest amount of money that is held exactly
 
-_SNAP = 1e-9  # share of a step within which a number counts as whole
+_SNAP = 1e-9  # share of a step within which a number counts as whole,
+_ROUNDING = 1e-15  # and of the number itself, for steps that are small against it
 
 
 @inner_kernel
@@ -36,7 +37,8 @@ def to_step(number: float, step: float) -> float:
     """Return `number` (not negative) rounded down to a multiple of `step`; unchanged if `step` is 0."""
     if step <= 0.0:
         return number
-    return multiple(np.floor(number / step + _SNAP), step)
+    steps = number / step
+    return multiple(np.floor(steps + (_SNAP + _ROUNDING * steps)), step)
 
 
 @inner_kernel
@@ -54,9 +56,9 @@ def to_tick(price: float, tick: float, side: int) -> float:
         return price
     ticks = price / tick
     if side > 0:
-        return multiple(np.ceil(ticks - _SNAP), tick)
+        return multiple(np.ceil(ticks - (_SNAP + _ROUNDING * ticks)), tick)
     if side < 0:
-        return multiple(np.floor(ticks + _SNAP), tick)
+        return multiple(np.floor(ticks + (_SNAP + _ROUNDING * ticks)), tick)
     return multiple(np.rint(ticks), tick)
 
 
