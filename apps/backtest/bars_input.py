@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from apps.backtest.beside import beside
+from apps.backtest.kernels.checks import first_bad_row, first_late_row
 from trading.bars import Bars
-from trading.compiled import kernel
 from trading.intervals import DAY, parse_interval
 
 PRICES = ("open", "high", "low", "close")
@@ -117,11 +118,14 @@ def spacing_of(time: Any) -> int:
 
 def check_bars(bars: Bars, name: str) -> None:
     """Raise BarsError, with row and values, if the bars have an impossible price, or times that do not rise."""
-    row = first_bad_row(bars.open, bars.high, bars.low, bars.close)
+    wait = beside(len(bars), first_bad_row, bars.open, bars.high, bars.low, bars.close)
+    try:
+        check_quotes(bars, name)
+        check_times(bars, name)
+    finally:
+        row = wait()
     if row >= 0:
         raise bad_row(bars, name, row)
-    check_quotes(bars, name)
-    check_times(bars, name)
 
 
 def check_quotes(bars: Bars, name: str) -> None:
@@ -154,32 +158,3 @@ def _complaint(bars: Bars, row: int) -> str:
             return f"{price} is {value:g}, prices are finite and above 0"
     shown = ", ".join(f"{price} {value:g}" for price, value in values.items())
     return f"open and close must lie between low and high ({shown})"
-
-
-@kernel
-def first_bad_row(opens: Any, highs: Any, lows: Any, closes: Any) -> int:
-    """Return the first row whose prices are no bar (nan, infinite, not positive, outside low and high), or -1."""
-    bad = 0
-    for t in range(closes.size):
-        inside = (lows[t] <= opens[t]) & (opens[t] <= highs[t]) & (lows[t] <= closes[t]) & (closes[t] <= highs[t])
-        bad += not (inside & (lows[t] > 0.0) & (highs[t] < np.inf))
-    if bad == 0:
-        return -1
-    for t in range(closes.size):
-        inside = (lows[t] <= opens[t]) & (opens[t] <= highs[t]) & (lows[t] <= closes[t]) & (closes[t] <= highs[t])
-        if not (inside & (lows[t] > 0.0) & (highs[t] < np.inf)):
-            return t
-    return -1
-
-
-@kernel
-def first_late_row(time: Any) -> int:
-    """Return the first row whose time is not after the one before, or -1."""
-    bad = 0
-    for t in range(1, time.size):
-        bad += time[t] <= time[t - 1]
-    if bad > 0:
-        for t in range(1, time.size):
-            if time[t] <= time[t - 1]:
-                return t
-    return -1

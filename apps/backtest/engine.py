@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from threading import local
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.backtest.beside import beside
 from apps.backtest.kernels import several, single
 from apps.backtest.kernels.books_after import mark_curve, outgrows_margin
 from apps.backtest.kernels.flips import crossings, is_plain, trade_flips, trade_plain_flips
@@ -106,6 +108,7 @@ def can_flip(strategy: Strategy, prepared: Prepared, options: Options) -> bool:
         and len(prepared.channels) == 1
         and strategy.channels == 1
         and gives_weights(strategy)
+        and options.accounting == "netting"
         and math.isnan(options.rebalance)
         and options.swap_long_pct == 0.0
         and options.swap_short_pct == 0.0
@@ -158,18 +161,31 @@ def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArr
     if strategy.lines is not None:
         lines = strategy.lines
         close = market.close.reshape(-1)
-        fast, slow = np.empty(rows), np.empty(rows)
-        lines.columns(close, getattr(params, lines.fast), fast)
+        fast, slow = _scratch(rows)
+        wait = beside(rows, lines.columns, close, getattr(params, lines.fast), fast)
         lines.columns(close, getattr(params, lines.slow), slow)
-        count = crossings(fast, slow, lines.below(strategy, params), np.empty(rows + 8, np.uint8), at, weights)
+        wait()
+        count = crossings(fast, slow, lines.below(strategy, params), at, weights)
     else:
         loop = specialise(single.flips, strategy.on_bar, _version(strategy))
         count = loop(market, strategy.init(params, 1), params, at, weights)
     return at[:count], weights[:count]
 
 
+_reused = local()
+
+
+def _scratch(rows: int) -> NDArray[np.float64]:
+    """Return two columns of `rows`, in a thread the same ones each time: new pages cost as much as the work in them."""
+    columns: NDArray[np.float64] | None = getattr(_reused, "columns", None)
+    if columns is None or columns.shape[1] != rows:
+        columns = _reused.columns = np.empty((2, rows))
+    return columns
+
+
 def _version(strategy: Strategy) -> str:
-    return f"{strategy.name}_{strategy.code_hash}"
+    # The module too: the cache holds types by their module's name, and a copied file has the same code.
+    return f"{strategy.name}_{strategy.code_hash}_{strategy.module.rpartition('.')[2]}"
 
 
 def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs) -> Run:

@@ -15,9 +15,9 @@ from apps.backtest.bars_input import (
     check_bars,
     check_quotes,
     check_times,
-    first_bad_row,
     read_channels,
 )
+from apps.backtest.kernels.checks import first_bad_row
 from apps.backtest.kernels.market import Market, Specs
 from apps.backtest.options import Options
 from trading.bars import Bars

@@ -50,7 +50,7 @@ def score_run(run: Run, trips: NDArray[Any], prepared: Prepared, options: Option
     """Write the metrics of a run into `out`, in the order of SCORE_KEYS; return the periods that they are of."""
     periods = periods_of(prepared, options)
     values = with_start(options.cash, run.equity[periods.ends])
-    outcome = Outcome(run.fills, trips, values, run.equity, float(run.desk.account["fees"][0]))
+    outcome = Outcome(run.fills, trips, values, float(run.desk.account["fees"][0]))
     score(prepared.market, prepared.specs(options), outcome, periods, out)
     return periods
 

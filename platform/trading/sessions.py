@@ -92,23 +92,6 @@ def session_day_ends(time: Times, zone: str, turn_minutes: int = 0) -> Indices:
     return _ends(time, _starts(_days_after(time, zone, turn_minutes), zone, turn_minutes))
 
 
-def month_ends(time: Times, zone: str, turn_minutes: int = 0) -> Indices:
-    """Return the index of the last bar of each month of session days, int64[m]; all else as in `session_day_ends`."""
-    return _calendar_ends(time, zone, turn_minutes, "M")
-
-
-def year_ends(time: Times, zone: str, turn_minutes: int = 0) -> Indices:
-    """Return the index of the last bar of each year of session days, int64[m]; all else as in `session_day_ends`."""
-    return _calendar_ends(time, zone, turn_minutes, "Y")
-
-
-def local_midnights(first: int, last: int, zone: str) -> Times:
-    """Return the instants (int64) in `first` < t <= `last` (ns UTC) at which a local date begins. Raises ZoneError."""
-    span = np.array([first, last], np.int64)
-    starts = _starts(_days_after(span, zone, 0), zone, 0)
-    return np.unique(starts[(starts > first) & (starts <= last)])
-
-
 def observed_calendar(time: Times, zone: str, turn_minutes: int = 0) -> str:
     """Return the session calendar that bars of an unknown instrument seem to follow: "24x7" or "24x5".
 
@@ -118,13 +101,6 @@ def observed_calendar(time: Times, zone: str, turn_minutes: int = 0) -> str:
     ends = session_day_ends(time, zone, turn_minutes)
     weekdays = (_shown_days(time[ends], zone, turn_minutes) + 3) % 7  # 1970-01-01 was a Thursday
     return "24x7" if 10 * np.count_nonzero(weekdays == _SATURDAY) >= ends.size > 0 else "24x5"
-
-
-def _calendar_ends(time: Times, zone: str, turn_minutes: int, unit: str) -> Indices:
-    days = _days_after(time, zone, turn_minutes)
-    dates = days.astype("M8[D]")
-    opens = dates.astype(f"M8[{unit}]").astype("M8[D]") == dates
-    return _ends(time, _starts(days[opens], zone, turn_minutes))
 
 
 def _ends(time: Times, starts: Times) -> Indices:

@@ -81,41 +81,40 @@ def _begins(market: Market, fill: Any) -> int:
 
 
 @kernel
-def time_in_market(market: Market, specs: Specs, fills: Any, equity: Any) -> tuple[float, float]:
-    """Return the percentages of one or several channels' bars at whose close anything was held, and the mean exposure.
-
-    The mean is of gross notional over equity, over all closes; the second is nan where `equity` is empty (not asked
-    for).
-    """
+def time_in_market(market: Market, fills: Any) -> float:
+    """Return the percentage of rows at whose close anything was held."""
     channels, rows = market.close.shape
     held = np.zeros(channels)
     count, first, open_channels = 0, 0, 0
-    total = 0.0
-    for k in range(fills.size + 1):
-        last = fills[k].bar if k < fills.size else rows
-        if open_channels > 0 and last > first:
-            count += last - first
-            if equity.size > 0:
-                total += _exposure_between(market, specs, held, equity, first, last)
-        if k < fills.size:
-            fill = fills[k]
-            open_channels += int(fill.position != 0.0) - int(held[fill.channel] != 0.0)
-            held[fill.channel] = fill.position
-            first = last
-    return 100.0 * count / rows, 100.0 * total / rows if equity.size > 0 else np.nan
+    for k in range(fills.size):
+        fill = fills[k]
+        if open_channels > 0:
+            count += fill.bar - first
+        first = fill.bar
+        open_channels += int(fill.position != 0.0) - int(held[fill.channel] != 0.0)
+        held[fill.channel] = fill.position
+    if open_channels > 0:
+        count += rows - first
+    return 100.0 * count / rows
 
 
-@inner_kernel
-def _exposure_between(market: Market, specs: Specs, held: Any, equity: Any, first: int, last: int) -> float:
+@kernel
+def exposure_at(market: Market, specs: Specs, fills: Any, rows: Any, values: Any) -> float:
+    """Return the mean of gross notional over equity, in percent, at the closes of `rows` (rising), worth `values`."""
+    held = np.zeros(market.close.shape[0])
     total = 0.0
-    for i in range(held.size):
-        if held[i] == 0.0:
-            continue
-        lots = abs(held[i]) * specs.contract_size[i]
-        for t in range(first, last):
-            gross = lots * (market.close[i, t] * conversion_of(market, t, i))
-            total += gross / equity[t] if equity[t] > 0.0 else 0.0
-    return total
+    k = 0
+    for j in range(rows.size):
+        t = rows[j]
+        while k < fills.size and fills[k].bar <= t:
+            held[fills[k].channel] = fills[k].position
+            k += 1
+        gross = 0.0
+        for i in range(held.size):
+            if held[i] != 0.0:
+                gross += abs(held[i]) * (market.close[i, t] * (specs.contract_size[i] * conversion_of(market, t, i)))
+        total += gross / values[j] if values[j] > 0.0 else 0.0
+    return 100.0 * total / rows.size
 
 
 @kernel

@@ -21,50 +21,33 @@ from trading.targets import WEIGHT
 
 
 @inner_kernel
-def crossings(fast: Any, slow: Any, below: float, above: Any, rows: Any, weights: Any) -> int:
+def crossings(fast: Any, slow: Any, below: float, rows: Any, weights: Any) -> int:
     """Write where "fast is above slow" changes into `rows`, the weight from there on into `weights`; return the count.
 
-    The weight is 1 above and `below` elsewhere; rows where either line is nan give no opinion. `above` is scratch,
-    uint8[T + 8]. Lines are compared in one pass, and only words of eight rows that hold a change are looked into.
+    The weight is 1 above and `below` elsewhere; rows where either line is nan give no opinion.
     """
     size = fast.size
-    begin = 0
-    while begin < size and (fast[begin] != fast[begin] or slow[begin] != slow[begin]):
-        begin += 1
-    if begin == size:
+    t = 0
+    while t < size and (fast[t] != fast[t] or slow[t] != slow[t]):
+        t += 1
+    if t == size:
         return 0
-    unknown = 0
-    for t in range(begin, size):
-        above[t] = fast[t] > slow[t]
-        unknown += (fast[t] != fast[t]) | (slow[t] != slow[t])
-    if unknown > 0:
-        _carry_over(fast, slow, above, begin)
-    state = above[begin]
-    rows[0] = begin
-    weights[0] = 1.0 if state else below
-    count = 1
-    first = begin - begin % 8
-    above[first:begin] = state
-    last = size + (-size) % 8
-    above[size:last] = above[size - 1]
-    words = above[first:last].view(np.uint64)
-    for k in range(words.size):
-        if words[k] == (np.uint64(0x0101010101010101) if state else np.uint64(0)):
-            continue
-        for t in range(first + 8 * k, first + 8 * k + 8):
-            if above[t] != state:
-                state = above[t]
-                rows[count] = t
-                weights[count] = 1.0 if state else below
-                count += 1
+    is_above = fast[t] > slow[t]
+    count = 0
+    while t < size:
+        if (is_above and fast[t] > slow[t]) or (not is_above and fast[t] <= slow[t]):
+            rows[count] = t
+            weights[count] = 1.0 if is_above else below
+            count += 1
+            is_above = not is_above
+        t += 1
+        if is_above:  # what is looked for is the other side of what was written last
+            while t < size and fast[t] <= slow[t]:
+                t += 1
+        else:
+            while t < size and fast[t] > slow[t]:
+                t += 1
     return count
-
-
-@inner_kernel
-def _carry_over(fast: Any, slow: Any, above: Any, begin: int) -> None:
-    for t in range(begin + 1, fast.size):
-        if fast[t] != fast[t] or slow[t] != slow[t]:
-            above[t] = above[t - 1]
 
 
 @inner_kernel

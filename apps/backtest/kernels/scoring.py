@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.backtest.kernels.books_after import (
+    exposure_at,
     mark_rows,
     outgrows_margin,
     round_trips,
@@ -41,7 +42,6 @@ class Outcome(NamedTuple):
     fills: Any  # FILL_DTYPE[fills]
     trips: Any  # TRADE_DTYPE[trips]
     values: Any  # float64[m + 1]: the starting cash, and equity at each of the periods' ends
-    equity: Any  # float64[T], or empty: then the average exposure is not asked for
     fees: float
 
 
@@ -60,12 +60,11 @@ def score(market: Market, specs: Specs, outcome: Outcome, periods: Periods, out:
     values = outcome.values
     curve_metrics(values, periods.times, periods.per_year, periods.risk_free, out[:N_CURVE])
     trade_metrics(pnl[:closed], returns[:closed], held[:closed], out[N_CURVE : N_CURVE + N_TRADE])
-    in_market, exposure = time_in_market(market, specs, outcome.fills, outcome.equity)
     books = out[N_CURVE + N_TRADE :]
     books[0] = outcome.fills.size
     books[1] = outcome.fees
-    books[2] = in_market
-    books[3] = exposure
+    books[2] = time_in_market(market, outcome.fills)
+    books[3] = exposure_at(market, specs, outcome.fills, periods.ends, values[1:])
     books[4] = turnover(traded_notional(market, specs, outcome.fills), values, periods.times)
 
 
@@ -116,7 +115,7 @@ def score_single(market: Market, specs: Specs, rules: Rules, periods: Periods, d
     mark_rows(market, specs, fills, periods.cash, periods.ends, values[1:])
     trips = np.empty(fills.size + 1, TRADE_DTYPE)
     count = round_trips(market, specs, fills, np.zeros(1), trips)
-    score(market, specs, Outcome(fills, trips[:count], values, values[:0], desk.account[0].fees), periods, out)
+    score(market, specs, Outcome(fills, trips[:count], values, desk.account[0].fees), periods, out)
     return True
 
 
@@ -133,10 +132,9 @@ def score_crossings(
     """
     size = market.close.shape[1]
     rows, weights = np.empty(size, np.int64), np.empty(size)
-    above = np.empty(size + 8, np.uint8)
     desk = _fresh_desk(periods.cash, size + 1)
     for k in range(pairs.shape[0]):
-        count = crossings(lines[pairs[k, 0]], lines[pairs[k, 1]], below, above, rows, weights)
+        count = crossings(lines[pairs[k, 0]], lines[pairs[k, 1]], below, rows, weights)
         _reset(desk, periods.cash)
         trade_plain_flips(market, desk, specs, rules, rows[:count], weights[:count])
         if not score_single(market, specs, rules, periods, desk, out[k]):

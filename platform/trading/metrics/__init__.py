@@ -1,19 +1,17 @@
 """The metrics of a backtest or a live account: kernels, their definitions, and the dict that is stored and shown.
 
-Rows: `curve_metrics`, `trade_metrics`, `benchmark_metrics`, `exposure_metrics` fill float64 arrays in the order of
-CURVE_KEYS, TRADE_KEYS, BENCHMARK_KEYS, EXPOSURE_KEYS. `as_dict` turns a row into JSON-able numbers, None for nan.
+Rows: `curve_metrics`, `trade_metrics`, `benchmark_metrics` fill float64 arrays in the order of
+CURVE_KEYS, TRADE_KEYS, BENCHMARK_KEYS. `as_dict` turns a row into JSON-able numbers, None for nan.
 """
 
 from trading.metrics.definitions import METRICS_VERSION, Basis, Definition, as_dict, definitions, periods_per_year
 from trading.metrics.kernels import (
     BENCHMARK_KEYS,
     CURVE_KEYS,
-    EXPOSURE_KEYS,
     TRADE_KEYS,
     benchmark_metrics,
     curve_metrics,
     drawdowns,
-    exposure_metrics,
     period_returns,
     rolling_sharpe,
     trade_metrics,
@@ -24,7 +22,6 @@ from trading.metrics.sharpe import deflated_sharpe, deflated_sharpes, probabilis
 __all__ = [
     "BENCHMARK_KEYS",
     "CURVE_KEYS",
-    "EXPOSURE_KEYS",
     "METRICS_VERSION",
     "TRADE_KEYS",
     "Basis",
@@ -36,7 +33,6 @@ __all__ = [
     "deflated_sharpe",
     "deflated_sharpes",
     "drawdowns",
-    "exposure_metrics",
     "period_returns",
     "periods_per_year",
     "probabilistic_sharpe",

@@ -158,7 +158,8 @@ _ALL = (
         better="neither",
     ),
     Definition(
-        "avg_exposure_pct", "Average exposure", "%", "100 mean(gross notional / equity) at bar closes", "no bar",
+        "avg_exposure_pct", "Average exposure", "%", "100 mean(gross notional / equity) at the closes v₁ … vₙ",
+        "no bar",
         better="neither",
     ),
     Definition(

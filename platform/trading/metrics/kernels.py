@@ -25,7 +25,6 @@ TRADE_KEYS = (
     "longest_losing_run", "avg_bars_held",
 )
 BENCHMARK_KEYS = ("alpha", "beta", "correlation", "tracking_error_pct", "information_ratio", "benchmark_return_pct")
-EXPOSURE_KEYS = ("exposure_pct", "avg_exposure_pct")
 (
     FINAL_EQUITY, RETURN, CAGR, VOLATILITY, SHARPE, SORTINO, CALMAR, OMEGA,
     DRAWDOWN, DRAWDOWN_DAYS, VAR, CVAR, SKEW, KURTOSIS, PSR, N_RETURNS,
@@ -146,33 +145,6 @@ def benchmark_metrics(
     out[3] = 100.0 * deviation * math.sqrt(periods_per_year)
     if deviation > 0.0:
         out[4] = mean(active) / deviation * math.sqrt(periods_per_year)
-
-
-@kernel
-def exposure_metrics(exposure: Floats, out: Floats) -> None:
-    """Write time in the market and mean exposure, in percent, into `out`, float64[2], in the order of EXPOSURE_KEYS.
-
-    `exposure` is float64[n]: gross notional over equity at each bar's close, 0 where nothing is held.
-    """
-    n = exposure.size
-    if n == 0:
-        out[:] = np.nan
-        return
-    # Four sums that do not wait for one another: a million bars cost a quarter of a single chain of additions.
-    first = second = third = fourth = 0.0
-    held = 0
-    whole = n - n % 4
-    for i in range(0, whole, 4):
-        first += exposure[i]
-        second += exposure[i + 1]
-        third += exposure[i + 2]
-        fourth += exposure[i + 3]
-    for i in range(whole, n):
-        first += exposure[i]
-    for i in range(n):
-        held += exposure[i] != 0.0
-    out[0] = 100.0 * held / n
-    out[1] = 100.0 * ((first + second) + (third + fourth)) / n
 
 
 @kernel

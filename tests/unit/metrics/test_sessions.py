@@ -15,15 +15,12 @@ from trading.sessions import (
     EXISTS,
     MISSING,
     ZoneError,
-    local_midnights,
     local_to_utc,
-    month_ends,
     observed_calendar,
     session_day_ends,
     session_days,
     session_starts,
     utc_to_local,
-    year_ends,
 )
 
 ZONES = sorted(zoneinfo.available_timezones() - {"localtime"})
@@ -94,15 +91,6 @@ def test_days_may_turn_at_any_minute(place, hours, turn_minutes):
     np.testing.assert_array_equal(found, last_of_each(dates(times, zone, turn_minutes)))
 
 
-@given(anywhere, st.lists(st.integers(0, 1500), min_size=1, max_size=60, unique=True))
-def test_month_and_year_ends_are_those_of_pandas(place, days):
-    zone, moment = place
-    times = at(moment) + np.sort(np.array(days)) * DAY + 13 * HOUR
-    shown = clock(times, zone)
-    np.testing.assert_array_equal(month_ends(times, zone), last_of_each(shown.to_numpy("M8[M]")))
-    np.testing.assert_array_equal(year_ends(times, zone), last_of_each(shown.to_numpy("M8[Y]")))
-
-
 @given(awkward | anywhere, st.lists(st.integers(-9000, 9000), min_size=1, max_size=30))
 def test_wall_clock_is_that_of_pandas(place, minutes):
     zone, moment = place
@@ -144,20 +132,6 @@ def test_foreign_exchange_days_turn_at_five_in_the_afternoon_in_new_york():
     assert set(opens) <= set(ends.tolist())
 
 
-def test_skipped_midnight_is_where_the_clock_lands():
-    assert local_midnights(at("2018-11-03T12:00"), at("2018-11-05T12:00"), "America/Sao_Paulo").tolist() == [
-        at("2018-11-04T03:00"),
-        at("2018-11-05T02:00"),
-    ]
-
-
-def test_skipped_day_begins_with_the_next():
-    assert local_midnights(at("2011-12-29T12:00"), at("2012-01-01T00:00"), "Pacific/Apia").tolist() == [
-        at("2011-12-30T10:00"),
-        at("2011-12-31T10:00"),
-    ]
-
-
 def test_session_days_and_their_starts_belong_together():
     euro = Instrument("OANDA:EURUSD", time_zone="America/New_York", day_turn_minutes=-420)
     times = np.arange(at("2024-03-03T22:00"), at("2024-03-15T21:00"), 15 * MINUTE)
@@ -170,8 +144,7 @@ def test_session_days_and_their_starts_belong_together():
 
 def test_no_bar_has_no_day():
     empty = np.empty(0, np.int64)
-    for ends in (session_day_ends, month_ends, year_ends):
-        assert ends(empty, "Europe/Berlin").size == 0
+    assert session_day_ends(empty, "Europe/Berlin").size == 0
     assert observed_calendar(empty, "UTC") == "24x5"
 
 

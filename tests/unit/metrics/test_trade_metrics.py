@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.metrics import (
-    EXPOSURE_KEYS,
     TRADE_KEYS,
-    exposure_metrics,
     trade_metrics,
     turnover,
 )
@@ -80,20 +78,6 @@ def test_trade_kernel_gives_the_bits_of_plain_python(pnl):
     with np.errstate(all="ignore"):
         trade_metrics.py_func(amounts, amounts / 1e6, held, plain)
     np.testing.assert_array_equal(compiled, plain)
-
-
-@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.5]), min_size=1, max_size=50))
-def test_exposure_counts_bars_and_averages_leverage(exposure):
-    out = np.empty(len(EXPOSURE_KEYS))
-    exposure_metrics(np.array(exposure), out)
-    assert out[0] == pytest.approx(100 * np.count_nonzero(exposure) / len(exposure))
-    assert out[1] == pytest.approx(100 * np.mean(exposure))
-
-
-def test_no_bar_has_no_exposure():
-    out = np.zeros(len(EXPOSURE_KEYS))
-    exposure_metrics(np.empty(0), out)
-    assert np.isnan(out).all()
 
 
 def test_buying_and_selling_all_equity_once_a_year_is_a_turnover_of_one():
