@@ -53,6 +53,15 @@ def test_every_ticket_that_is_touched_is_closed_although_volume_runs_out() -> No
     ]  # fmt: skip
 
 
+def test_version_that_opens_nothing_moves_the_bracket_of_the_newest_ticket() -> None:
+    bars = [*flat(100, 6), (100, 100, 96.5, 97), (97, 97, 90, 92)]
+    script = {0: lots(10, stop_loss=91.0), 2: lots(15, stop_loss=95.0), 4: lots(12, stop_loss=97.0)}
+    result = trade(bars, script, **HEDGING)
+    assert fills(result)[2:] == [
+        (5, -3.0, 100.0, "target"), (6, -5.0, 97.0, "stop-loss"), (7, -7.0, 91.0, "stop-loss"),
+    ]  # fmt: skip
+
+
 def test_stop_of_one_ticket_cancels_the_working_order() -> None:
     bars = [*flat(100, 4), (100, 100, 96, 99), (99, 99, 90, 95)]
     script = {0: lots(10, stop_loss=97.0), 2: limit(30, 95.0)}

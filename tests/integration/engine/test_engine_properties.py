@@ -187,3 +187,13 @@ def fast_or_slow(name: str, seed: int, engine: str) -> Result:
         if rng.random() < 0.8:
             options.pop(slow_only, None)
     return run(name, bars, params=params, instruments=share, engine=engine, **options)
+
+
+def test_more_fills_than_the_buffer_was_made_for_are_all_kept() -> None:
+    close = np.tile([100.0, 101.0, 99.0], 540_000)
+    bars = {name: close for name in ("open", "high", "low", "close")}
+    params = {"seed": 7, "hold": 1, "side": "both"}
+    events, auto = (run("random", bars, params=params, interval="1m", engine=engine) for engine in ("events", "auto"))
+    assert events.n_fills > 1_000_016
+    assert events.fill_records.tobytes() == auto.fill_records.tobytes()
+    assert events.equity.tobytes() == auto.equity.tobytes()
