@@ -12,7 +12,6 @@ from trading.intervals import DAY, HOUR, MINUTE, WEEK
 from trading.metrics import (
     BENCHMARK_KEYS,
     CURVE_KEYS,
-    EXPOSURE_KEYS,
     METRICS_VERSION,
     TRADE_KEYS,
     Basis,
@@ -48,7 +47,7 @@ def measured(measure, measure_trades):
 
 def test_every_metric_is_defined():
     defined = set(definitions()["metrics"])
-    assert defined >= {*CURVE_KEYS, *TRADE_KEYS, *BENCHMARK_KEYS, *EXPOSURE_KEYS, *IN_THE_ISSUE}
+    assert defined >= {*CURVE_KEYS, *TRADE_KEYS, *BENCHMARK_KEYS, *IN_THE_ISSUE}
 
 
 def test_every_definition_says_what_a_reader_needs():

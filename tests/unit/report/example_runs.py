@@ -17,14 +17,12 @@ from trading.ledger import FILL_DTYPE, TARGET, TRADE_DTYPE
 from trading.metrics import (
     BENCHMARK_KEYS,
     CURVE_KEYS,
-    EXPOSURE_KEYS,
     TRADE_KEYS,
     Basis,
     as_dict,
     benchmark_metrics,
     curve_metrics,
     definitions,
-    exposure_metrics,
     trade_metrics,
 )
 from trading.sessions import session_days
@@ -288,9 +286,8 @@ def _metrics(
     held = (closed["exit_bar"] - closed["entry_bar"] + 1).astype(np.int64)
     trade_metrics(closed["pnl"].copy(), closed["return"].copy(), held, out)
     metrics |= as_dict(TRADE_KEYS, out)
-    out = np.empty(len(EXPOSURE_KEYS))
-    exposure_metrics(exposure, out)
-    metrics |= as_dict(EXPOSURE_KEYS, out)
+    metrics |= {"exposure_pct": 100.0 * float(np.mean(exposure != 0.0))}
+    metrics |= {"avg_exposure_pct": 100.0 * float(np.mean(exposure[last]))}
     metrics |= {"n_fills": int(fills.size), "fees_paid": float(fills["fee"].sum()), "dsr": None}
     out = np.full(len(BENCHMARK_KEYS), np.nan)
     if benchmark is not None:
