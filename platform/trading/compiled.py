@@ -16,6 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numba
+from numba import njit
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # Folders whose kernels are kept, in a directory named after the text of their files.
@@ -66,9 +69,8 @@ def _processor() -> str:
     return "".join(line for line in lines[:30] if line.startswith(("model name", "flags")))
 
 
-os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_directory()))
-
-from numba import njit  # noqa: E402  (Numba reads its cache directory when it is imported)
+# Set here and not in the environment, so that it holds too where Numba was imported before.
+numba.config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR") or str(cache_directory())  # type: ignore[attr-defined]
 
 
 def _is_kept(function: Callable[..., Any]) -> bool:
