@@ -18,6 +18,7 @@ def test_no_import_order_keeps_kernels_beside_their_sources(first: str, tmp_path
     )
     environment = {**os.environ, "BANYAN_DATA_DIR": str(tmp_path)}
     environment.pop("NUMBA_CACHE_DIR", None)
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
     assert done.stdout.startswith(str(tmp_path / "kernels")), done.stdout
