@@ -53,6 +53,16 @@ def test_every_ticket_that_is_touched_is_closed_although_volume_runs_out() -> No
     ]  # fmt: skip
 
 
+def test_ticket_that_is_touched_when_no_volume_is_left_is_closed_although_the_price_comes_back() -> None:
+    rows = [*flat(100, 6), (100, 100, 96, 99), *flat(99, 2)]
+    bars = [(*row, 100.0) for row in rows]
+    script = {0: lots(15, stop_loss=98.0), 3: lots(20, stop_loss=97.0)}
+    result = trade(bars, script, volume_cap=0.1, **HEDGING)
+    assert fills(result)[3:] == [
+        (6, -10.0, 98.0, "stop-loss"), (7, -5.0, 99.0, "stop-loss"), (7, -5.0, 99.0, "stop-loss"),
+    ]  # fmt: skip
+
+
 def test_version_that_opens_nothing_moves_the_bracket_of_the_newest_ticket() -> None:
     bars = [*flat(100, 6), (100, 100, 96.5, 97), (97, 97, 90, 92)]
     script = {0: lots(10, stop_loss=91.0), 2: lots(15, stop_loss=95.0), 4: lots(12, stop_loss=97.0)}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from apps.backtest.kernels.books_after import (
+    exposure_at,
     exposures,
     mark_curve,
     mark_rows,
@@ -153,9 +154,9 @@ def test_exposure_is_gross_notional_over_equity_of_what_is_held_at_closes() -> N
     equity, out = np.full(4, CASH), np.empty(4)
     exposures(prepared.market, prepared.specs(Options()), fills, equity, out)
     assert out.tolist() == pytest.approx([0.0, 0.3, 0.1, 0.1])
-    in_market, mean = time_in_market(prepared.market, prepared.specs(Options()), fills, equity)
-    assert in_market == 75.0
-    assert mean == pytest.approx(100 * 0.5 / 4)
+    assert time_in_market(prepared.market, fills) == 75.0
+    rows = np.array([1, 3])
+    assert exposure_at(prepared.market, prepared.specs(Options()), fills, rows, equity[rows]) == pytest.approx(20.0)
 
 
 @pytest.mark.parametrize(
