@@ -135,10 +135,10 @@ def _flip(
     begun = perf_counter()
     desk = flip_desk(strategy, params, prepared, options, rules, specs)
     fills = desk.fills[: int(desk.account["n_fills"][0])]
-    if outgrows_margin(market, specs, fills, options.cash, rules.margin_call):
+    if outgrows_margin(prepared.closes, specs, fills, options.cash, rules.margin_call):
         return None
     equity = np.empty(rows)
-    mark_curve(market, specs, fills, options.cash, equity)
+    mark_curve(prepared.closes, specs, fills, options.cash, equity)
     return Run(desk, equity, perf_counter() - begun)
 
 

@@ -18,7 +18,7 @@ from apps.backtest.bars_input import (
     read_channels,
 )
 from apps.backtest.kernels.checks import first_bad_row
-from apps.backtest.kernels.market import Market, Specs
+from apps.backtest.kernels.market import SPEC_DTYPE, Closes, Market, Specs
 from apps.backtest.options import Options
 from trading.bars import Bars
 from trading.instruments import Instrument
@@ -59,14 +59,20 @@ class Prepared:
         step = np.array([instrument.lot_step for instrument in each])
         tick = np.array([instrument.tick_size for instrument in each])
         margin = np.array([max(instrument.margin_rate, 1.0 / options.leverage) for instrument in each])
-        return Specs(
-            tick,
-            step,
-            np.array([instrument.lot_min for instrument in each]),
-            np.array([instrument.contract_size for instrument in each]),
-            margin,
-            ((tick > 0.0) & (step > 0.0)).astype(np.int64),
-        )
+        out = np.empty(len(each), SPEC_DTYPE)
+        out["tick_size"] = tick
+        out["lot_step"] = step
+        out["lot_min"] = [instrument.lot_min for instrument in each]
+        out["contract_size"] = [instrument.contract_size for instrument in each]
+        out["margin_rate"] = margin
+        out["exact"] = (tick > 0.0) & (step > 0.0)
+        return out.view(np.recarray)
+
+    @property
+    def closes(self) -> Closes:
+        """What marks need of the market."""
+        market = self.market
+        return Closes(market.time, market.row_interval, market.close, market.conversion)
 
 
 def prepare(

@@ -19,7 +19,7 @@ def trips_of(run: Run, prepared: Prepared, specs: Specs) -> NDArray[Any]:
     """Return a run's round trips, TRADE_DTYPE: closed ones in the order of their closing, then open ones."""
     trips = np.empty(run.fills.size + len(prepared.channels), TRADE_DTYPE)
     swap = np.ascontiguousarray(run.desk.books["swap"])
-    return trips[: round_trips(prepared.market, specs, run.fills, swap, trips)]
+    return trips[: round_trips(prepared.closes, specs, run.fills, swap, trips)]
 
 
 def period_ends(prepared: Prepared, options: Options) -> NDArray[np.int64]:
@@ -51,7 +51,7 @@ def score_run(run: Run, trips: NDArray[Any], prepared: Prepared, options: Option
     periods = periods_of(prepared, options)
     values = with_start(options.cash, run.equity[periods.ends])
     outcome = Outcome(run.fills, trips, values, float(run.desk.account["fees"][0]))
-    score(prepared.market, prepared.specs(options), outcome, periods, out)
+    score(prepared.closes, prepared.specs(options), outcome, periods, out)
     return periods
 
 

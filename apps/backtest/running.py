@@ -42,7 +42,7 @@ def run_prepared(
 
     def exposure() -> NDArray[np.float64]:
         out = np.empty(run.equity.size)
-        exposures(prepared.market, specs, run.fills, run.equity, out)
+        exposures(prepared.closes, specs, run.fills, run.equity, out)
         return out
 
     return Result(

@@ -87,7 +87,7 @@ def _metrics(
     from apps.backtest.kernels.scoring import N_SCORES, SCORE_KEYS, Outcome, score
     from apps.backtest.market import prepare
     from apps.backtest.measure import periods_of, with_start
-    from trading.metrics import BENCHMARK_KEYS, EXPOSURE_KEYS, as_dict, benchmark_metrics, exposure_metrics
+    from trading.metrics import BENCHMARK_KEYS, as_dict, benchmark_metrics
 
     prepared = prepare(
         dict(zip(parts[0].channels, bars, strict=True)),
@@ -98,17 +98,19 @@ def _metrics(
     periods = periods_of(prepared, options)
     values = with_start(options.cash, equity[periods.ends])
     summed = {name: sum(part.metrics[name] for part in parts) for name in ("fees_paid", "swap_paid", "engine_seconds")}
-    scores, exposed = np.empty(N_SCORES), np.empty(len(EXPOSURE_KEYS))
+    scores = np.empty(N_SCORES)
     score(
-        prepared.market,
+        prepared.closes,
         prepared.specs(options),
-        Outcome(fills, trades, values, equity, summed["fees_paid"]),
+        Outcome(fills, trades, values, summed["fees_paid"]),
         periods,
         scores,
     )
     # The fills alone do not tell that each part begins flat; the exposures do.
-    exposure_metrics(exposure, exposed)
-    found = as_dict(SCORE_KEYS, scores) | as_dict(EXPOSURE_KEYS, exposed)
+    found = as_dict(SCORE_KEYS, scores) | {
+        "exposure_pct": 100.0 * float(np.count_nonzero(exposure)) / exposure.size,
+        "avg_exposure_pct": 100.0 * float(np.mean(np.nan_to_num(exposure[periods.ends]))),
+    }
     if benchmark is not None:
         against = np.empty(len(BENCHMARK_KEYS))
         theirs = with_start(options.cash, benchmark[periods.ends])

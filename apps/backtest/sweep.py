@@ -219,11 +219,11 @@ def _chunks(total: int, workers: int, bars: int) -> Iterator[slice]:
 
 
 def _score_one(strategy: Strategy, prepared: Prepared, params: Any, options: Options, out: Any) -> None:
-    market, specs = prepared.market, prepared.specs(options)
+    specs = prepared.specs(options)
     if strategy.kind == "kernel" and can_flip(strategy, prepared, options):
         rules = rules_of(options, options.sizing or strategy.sizing, 1)
         desk = flip_desk(strategy, params, prepared, options, rules, specs)
-        if score_single(market, specs, rules, periods_of(prepared, options), desk, out):
+        if score_single(prepared.closes, specs, rules, periods_of(prepared, options), desk, out):
             return
     if strategy.kind == "class":
         from apps.backtest.classic import simulate_class

@@ -78,7 +78,7 @@ def equity_at(desk: Desk, market: Market, specs: Specs, prices: Any, t: int) -> 
             price = prices[i, t]
             if not price == price and t > 0:
                 price = market.close[i, t - 1]
-            value = quantity * (price * (specs.contract_size[i] * conversion_of(market, t, i)))
+            value = quantity * (price * (specs[i].contract_size * conversion_of(market, t, i)))
             equity += value
-            margin += abs(value) * specs.margin_rate[i]
+            margin += abs(value) * specs[i].margin_rate
     return equity, margin

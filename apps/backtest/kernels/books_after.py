@@ -5,39 +5,39 @@ from typing import Any
 import numpy as np
 
 from apps.backtest.kernels.account import marked
-from apps.backtest.kernels.market import Market, Specs, conversion_of
+from apps.backtest.kernels.market import Closes, Specs, conversion_of
 from trading.compiled import inner_kernel, kernel
 from trading.ledger import TRADE_DTYPE
 
 
 @inner_kernel
-def mark_curve(market: Market, specs: Specs, fills: Any, cash: float, equity: Any) -> None:
+def mark_curve(closes: Closes, specs: Specs, fills: Any, cash: float, equity: Any) -> None:
     """Write one channel's equity at every close into float64[T], from its fills; `cash` is what it started with.
 
     A bar counts with what was held at its close. Swap is not in it: runs with swap are marked by the event loop.
     """
-    closes = market.close.reshape(market.close.size)
-    per_price = specs.contract_size[0]
+    prices = closes.close.reshape(closes.close.size)
+    per_price = specs[0].contract_size
     held = 0.0
     first = 0
     for k in range(fills.size + 1):
-        last = fills[k].bar if k < fills.size else closes.size
+        last = fills[k].bar if k < fills.size else prices.size
         if held == 0.0:
             equity[first:last] = cash
-        elif market.conversion.size > 0:
+        elif closes.conversion.size > 0:
             for t in range(first, last):
-                equity[t] = marked(cash, held, closes[t], per_price * conversion_of(market, t, 0))
+                equity[t] = marked(cash, held, prices[t], per_price * conversion_of(closes, t, 0))
         else:
             for t in range(first, last):
-                equity[t] = marked(cash, held, closes[t], per_price)
+                equity[t] = marked(cash, held, prices[t], per_price)
         if k < fills.size:
             cash, held, first = fills[k].cash, fills[k].position, last
 
 
 @inner_kernel
-def mark_rows(market: Market, specs: Specs, fills: Any, cash: float, rows: Any, equity: Any) -> None:
+def mark_rows(closes: Closes, specs: Specs, fills: Any, cash: float, rows: Any, equity: Any) -> None:
     """Write one channel's equity at the closes of `rows` (rising) into float64[rows], bit for bit as `mark_curve`."""
-    per_price = specs.contract_size[0]
+    per_price = specs[0].contract_size
     held = 0.0
     k = 0
     for j in range(rows.size):
@@ -48,42 +48,42 @@ def mark_rows(market: Market, specs: Specs, fills: Any, cash: float, rows: Any, 
         if held == 0.0:
             equity[j] = cash
         else:
-            equity[j] = marked(cash, held, market.close[0, t], per_price * conversion_of(market, t, 0))
+            equity[j] = marked(cash, held, closes.close[0, t], per_price * conversion_of(closes, t, 0))
 
 
 @inner_kernel
-def outgrows_margin(market: Market, specs: Specs, fills: Any, cash: float, margin_call: float) -> bool:
+def outgrows_margin(closes: Closes, specs: Specs, fills: Any, cash: float, margin_call: float) -> bool:
     """Tell whether one channel's equity ever falls to where the event loop would have called margin.
 
     The loop looks at each close, before it trades there: a position filled at a close is looked at from the next on, up
     to the close at which it ends.
     """
-    rate = specs.margin_rate[0]
+    rate = specs[0].margin_rate
     called = 0
     for k in range(fills.size):
         held, cash = fills[k].position, fills[k].cash
-        notional = held * fills[k].price * specs.contract_size[0]
+        notional = held * fills[k].price * specs[0].contract_size
         if held == 0.0 or (held > 0.0 and cash >= -1e-9 * notional and rate <= 1.0 and margin_call < 0.99):
             continue  # a long position that is paid for
-        last = _begins(market, fills[k + 1]) if k + 1 < fills.size else market.close.shape[1]
-        for t in range(_begins(market, fills[k]), last):
-            per_price = specs.contract_size[0] * conversion_of(market, t, 0)
-            value = marked(cash, held, market.close[0, t], per_price)
-            margin = abs(held) * (market.close[0, t] * per_price) * rate
+        last = _begins(closes, fills[k + 1]) if k + 1 < fills.size else closes.close.shape[1]
+        for t in range(_begins(closes, fills[k]), last):
+            per_price = specs[0].contract_size * conversion_of(closes, t, 0)
+            value = marked(cash, held, closes.close[0, t], per_price)
+            margin = abs(held) * (closes.close[0, t] * per_price) * rate
             called += (value < margin_call * margin) | (value <= 0.0)
     return called > 0
 
 
 @inner_kernel
-def _begins(market: Market, fill: Any) -> int:
+def _begins(closes: Closes, fill: Any) -> int:
     """Return the first row at whose close the event loop checks what was held after `fill`."""
-    return int(fill.bar + (fill.time == market.time[fill.bar] + market.row_interval))
+    return int(fill.bar + (fill.time == closes.time[fill.bar] + closes.row_interval))
 
 
 @kernel
-def time_in_market(market: Market, fills: Any) -> float:
+def time_in_market(closes: Closes, fills: Any) -> float:
     """Return the percentage of rows at whose close anything was held."""
-    channels, rows = market.close.shape
+    channels, rows = closes.close.shape
     held = np.zeros(channels)
     count, first, open_channels = 0, 0, 0
     for k in range(fills.size):
@@ -99,9 +99,9 @@ def time_in_market(market: Market, fills: Any) -> float:
 
 
 @kernel
-def exposure_at(market: Market, specs: Specs, fills: Any, rows: Any, values: Any) -> float:
+def exposure_at(closes: Closes, specs: Specs, fills: Any, rows: Any, values: Any) -> float:
     """Return the mean of gross notional over equity, in percent, at the closes of `rows` (rising), worth `values`."""
-    held = np.zeros(market.close.shape[0])
+    held = np.zeros(closes.close.shape[0])
     total = 0.0
     k = 0
     for j in range(rows.size):
@@ -112,20 +112,20 @@ def exposure_at(market: Market, specs: Specs, fills: Any, rows: Any, values: Any
         gross = 0.0
         for i in range(held.size):
             if held[i] != 0.0:
-                gross += abs(held[i]) * (market.close[i, t] * (specs.contract_size[i] * conversion_of(market, t, i)))
+                gross += abs(held[i]) * (closes.close[i, t] * (specs[i].contract_size * conversion_of(closes, t, i)))
         total += gross / values[j] if values[j] > 0.0 else 0.0
     return 100.0 * total / rows.size
 
 
 @kernel
-def exposures(market: Market, specs: Specs, fills: Any, equity: Any, out: Any) -> None:
+def exposures(closes: Closes, specs: Specs, fills: Any, equity: Any, out: Any) -> None:
     """Write gross notional over equity at every close into float64[T]."""
-    channels = market.close.shape[0]
+    channels = closes.close.shape[0]
     held = np.zeros(channels)
     holding = np.zeros(channels, np.int64)
     count = 0
     k = 0
-    for t in range(market.close.shape[1]):
+    for t in range(closes.close.shape[1]):
         if k < fills.size and fills[k].bar == t:
             while k < fills.size and fills[k].bar == t:
                 held[fills[k].channel] = fills[k].position
@@ -138,30 +138,30 @@ def exposures(market: Market, specs: Specs, fills: Any, equity: Any, out: Any) -
         gross = 0.0
         for j in range(count):
             i = holding[j]
-            gross += abs(held[i]) * (market.close[i, t] * (specs.contract_size[i] * conversion_of(market, t, i)))
+            gross += abs(held[i]) * (closes.close[i, t] * (specs[i].contract_size * conversion_of(closes, t, i)))
         out[t] = gross / equity[t] if equity[t] > 0.0 else np.nan
 
 
 @inner_kernel
-def traded_notional(market: Market, specs: Specs, fills: Any) -> float:
+def traded_notional(closes: Closes, specs: Specs, fills: Any) -> float:
     """Return the sum of all fills' notional, in account currency."""
     total = 0.0
     for k in range(fills.size):
         fill = fills[k]
         i = fill.channel
-        total += abs(fill.quantity) * fill.price * specs.contract_size[i] * conversion_of(market, fill.bar, i)
+        total += abs(fill.quantity) * fill.price * specs[i].contract_size * conversion_of(closes, fill.bar, i)
     return total
 
 
 @kernel
-def round_trips(market: Market, specs: Specs, fills: Any, swap_paid: Any, out: Any) -> int:
+def round_trips(closes: Closes, specs: Specs, fills: Any, swap_paid: Any, out: Any) -> int:
     """Write the round trips of all channels into `out` (TRADE_DTYPE, one row for each fill is enough); return how many.
 
     A round trip begins where a channel's position leaves zero or changes its sign, and ends where it does so again.
     Closed ones come in the order of their closing, then those that are still open, marked at the last close.
     `swap_paid` is float64[N]: what each channel paid in all.
     """
-    channels = market.close.shape[0]
+    channels = closes.close.shape[0]
     open_trades = np.zeros(channels, TRADE_DTYPE)
     bought = np.zeros((channels, 4))  # lots entered, their value in price, lots left, their value in price
     swaps = np.zeros(channels)
@@ -169,7 +169,7 @@ def round_trips(market: Market, specs: Specs, fills: Any, swap_paid: Any, out: A
     for k in range(fills.size):
         fill = fills[k]
         i = fill.channel
-        per_price = specs.contract_size[i] * conversion_of(market, fill.bar, i)
+        per_price = specs[i].contract_size * conversion_of(closes, fill.bar, i)
         before = fill.position - fill.quantity
         if abs(before) < 1e-12 * abs(fill.quantity):
             before = 0.0
@@ -192,7 +192,7 @@ def round_trips(market: Market, specs: Specs, fills: Any, swap_paid: Any, out: A
     for i in range(channels):
         if bought[i, 0] != 0.0:
             open_trades[i]["pnl"] -= swap_paid[i] - swaps[i]
-            _mark_open(open_trades[i], bought[i], market, specs, i)
+            _mark_open(open_trades[i], bought[i], closes, specs, i)
             _copy(open_trades[i], out[count])
             count += 1
     return count
@@ -261,14 +261,14 @@ def _copy(trade: Any, out: Any) -> None:
 
 
 @inner_kernel
-def _mark_open(trade: Any, sums: Any, market: Market, specs: Specs, i: int) -> None:
-    last = market.close.shape[1] - 1
-    price = market.close[i, last]
+def _mark_open(trade: Any, sums: Any, closes: Closes, specs: Specs, i: int) -> None:
+    last = closes.close.shape[1] - 1
+    price = closes.close[i, last]
     left = sums[0] - sums[2]
-    trade["pnl"] += left * price * specs.contract_size[i] * conversion_of(market, last, i)
+    trade["pnl"] += left * price * specs[i].contract_size * conversion_of(closes, last, i)
     trade["entry_price"] = sums[1] / sums[0]
     trade["exit_bar"] = last
-    trade["exit_time"] = market.time[last] + market.row_interval
+    trade["exit_time"] = closes.time[last] + closes.row_interval
     trade["exit_price"] = price
     trade["return"] = trade["pnl"] / trade["return"]
     trade["exit_reason"] = 0

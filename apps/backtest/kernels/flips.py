@@ -68,8 +68,8 @@ def is_plain(market: Market, specs: Specs, rules: Rules) -> bool:
     """Tell whether every order is sized and filled from nothing but a price, cash and the position."""
     return bool(
         market.conversion.size == 0
-        and specs.exact[0] == 0
-        and specs.lot_step[0] == 0.0
+        and specs[0].exact == 0
+        and specs[0].lot_step == 0.0
         and not rules.size_at_decision
         and rules.sizing.rule < RISK
         and rules.costs.slip_volume == 0.0

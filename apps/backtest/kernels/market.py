@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trading.books import At, Desk, Spec
 from trading.compiled import inner_kernel
@@ -46,32 +47,40 @@ class Market(NamedTuple):
     bars_per_year: float
 
 
-class Specs(NamedTuple):
-    """The instruments of all channels: the fields of `Spec`, float64[N] (exact: int64[N])."""
+class Closes(NamedTuple):
+    """What of a market its marks need: the fields of Market."""
 
-    tick_size: Any
-    lot_step: Any
-    lot_min: Any
-    contract_size: Any
-    margin_rate: Any
-    exact: Any
+    time: Any  # int64[T]
+    row_interval: int
+    close: Any  # float64[N, T]
+    conversion: Any  # float64[N, T] or (0, 0)
+
+
+SPEC_DTYPE = np.dtype(
+    [
+        ("tick_size", np.float64),
+        ("lot_step", np.float64),
+        ("lot_min", np.float64),
+        ("contract_size", np.float64),
+        ("margin_rate", np.float64),
+        ("exact", np.int64),
+    ],
+    align=True,
+)
+"""The fields of `trading.books.Spec`: the instruments of all channels are an array of these."""
+
+Specs = NDArray[Any]
 
 
 @inner_kernel
 def spec_of(specs: Specs, i: int) -> Spec:
     """Return channel i's instrument."""
-    return Spec(
-        specs.tick_size[i],
-        specs.lot_step[i],
-        specs.lot_min[i],
-        specs.contract_size[i],
-        specs.margin_rate[i],
-        specs.exact[i],
-    )
+    row = specs[i]
+    return Spec(row.tick_size, row.lot_step, row.lot_min, row.contract_size, row.margin_rate, row.exact)
 
 
 @inner_kernel
-def conversion_of(market: Market, t: int, i: int) -> float:
+def conversion_of(market: Market | Closes, t: int, i: int) -> float:
     """Return what one unit of channel i's quote currency is worth in account currency at row t."""
     if market.conversion.size == 0:
         return 1.0

@@ -13,7 +13,7 @@ from apps.backtest.kernels.books_after import (
     traded_notional,
 )
 from apps.backtest.kernels.flips import crossings, trade_plain_flips
-from apps.backtest.kernels.market import Market, Specs
+from apps.backtest.kernels.market import Closes, Market, Specs
 from trading.books import ACCOUNT_DTYPE, BOOK_DTYPE, TICKET_DTYPE, Desk
 from trading.compiled import kernel
 from trading.ledger import FILL_DTYPE, TRADE_DTYPE
@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
 
 
 @kernel
-def score(market: Market, specs: Specs, outcome: Outcome, periods: Periods, out: Any) -> None:
+def score(closes: Closes, specs: Specs, outcome: Outcome, periods: Periods, out: Any) -> None:
     """Write the metrics of one run into `out`, float64[N_SCORES] in the order of SCORE_KEYS."""
     trips = outcome.trips
     pnl, returns, held = np.empty(trips.size), np.empty(trips.size), np.empty(trips.size)
@@ -63,9 +63,9 @@ def score(market: Market, specs: Specs, outcome: Outcome, periods: Periods, out:
     books = out[N_CURVE + N_TRADE :]
     books[0] = outcome.fills.size
     books[1] = outcome.fees
-    books[2] = time_in_market(market, outcome.fills)
-    books[3] = exposure_at(market, specs, outcome.fills, periods.ends, values[1:])
-    books[4] = turnover(traded_notional(market, specs, outcome.fills), values, periods.times)
+    books[2] = time_in_market(closes, outcome.fills)
+    books[3] = exposure_at(closes, specs, outcome.fills, periods.ends, values[1:])
+    books[4] = turnover(traded_notional(closes, specs, outcome.fills), values, periods.times)
 
 
 @kernel
@@ -102,20 +102,20 @@ def _reset(desk: Desk, cash: float) -> None:
 
 
 @kernel
-def score_single(market: Market, specs: Specs, rules: Rules, periods: Periods, desk: Desk, out: Any) -> bool:
+def score_single(closes: Closes, specs: Specs, rules: Rules, periods: Periods, desk: Desk, out: Any) -> bool:
     """Write the metrics of a one-channel run whose flips were traded.
 
     Return False, and write nothing, where its margin calls need the event loop.
     """
     fills = desk.fills[: desk.account[0].n_fills]
-    if outgrows_margin(market, specs, fills, periods.cash, rules.margin_call):
+    if outgrows_margin(closes, specs, fills, periods.cash, rules.margin_call):
         return False
     values = np.empty(periods.ends.size + 1)
     values[0] = periods.cash
-    mark_rows(market, specs, fills, periods.cash, periods.ends, values[1:])
+    mark_rows(closes, specs, fills, periods.cash, periods.ends, values[1:])
     trips = np.empty(fills.size + 1, TRADE_DTYPE)
-    count = round_trips(market, specs, fills, np.zeros(1), trips)
-    score(market, specs, Outcome(fills, trips[:count], values, desk.account[0].fees), periods, out)
+    count = round_trips(closes, specs, fills, np.zeros(1), trips)
+    score(closes, specs, Outcome(fills, trips[:count], values, desk.account[0].fees), periods, out)
     return True
 
 
@@ -133,10 +133,11 @@ def score_crossings(
     size = market.close.shape[1]
     rows, weights = np.empty(size, np.int64), np.empty(size)
     desk = _fresh_desk(periods.cash, size + 1)
+    closes = Closes(market.time, market.row_interval, market.close, market.conversion)
     for k in range(pairs.shape[0]):
         count = crossings(lines[pairs[k, 0]], lines[pairs[k, 1]], below, rows, weights)
         _reset(desk, periods.cash)
         trade_plain_flips(market, desk, specs, rules, rows[:count], weights[:count])
-        if not score_single(market, specs, rules, periods, desk, out[k]):
+        if not score_single(closes, specs, rules, periods, desk, out[k]):
             return k
     return int(pairs.shape[0])

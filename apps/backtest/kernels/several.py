@@ -149,7 +149,7 @@ def rebalance_all(desk: Desk, market: Market, specs: Specs, rules: Rules, equity
     for i in range(desk.books.size):
         book = desk.books[i]
         if book.weight == book.weight:
-            per_price = specs.contract_size[i] * conversion_of(market, t, i)
+            per_price = specs[i].contract_size * conversion_of(market, t, i)
             drift = book.quantity * (market.close[i, t] * per_price) / equity - book.weight
             acted = rebalance(desk, market, specs, rules, t, i, drift) or acted
     return acted
@@ -160,10 +160,10 @@ def _mark(desk: Desk, market: Market, specs: Specs, held: Any, t: int) -> tuple[
     equity = desk.account[0].cash
     margin = 0.0
     for i in held:
-        per_price = specs.contract_size[i] * conversion_of(market, t, i)
+        per_price = specs[i].contract_size * conversion_of(market, t, i)
         value = desk.books[i].quantity * (market.close[i, t] * per_price)
         equity += value
-        margin += abs(value) * specs.margin_rate[i]
+        margin += abs(value) * specs[i].margin_rate
     return equity, margin
 
 

@@ -49,7 +49,7 @@ def trips_of(prepared: Prepared, fills: Any, swap: tuple[float, ...] = ()) -> An
     channels = len(prepared.channels)
     out = np.zeros(fills.size + channels, TRADE_DTYPE)
     paid = np.array(swap or (0.0,) * channels)
-    return out[: round_trips(prepared.market, prepared.specs(Options()), fills, paid, out)]
+    return out[: round_trips(prepared.closes, prepared.specs(Options()), fills, paid, out)]
 
 
 def test_one_in_and_one_out() -> None:
@@ -119,10 +119,10 @@ def test_open_trip_that_was_partly_left_counts_both_parts() -> None:
 
 def test_trips_are_in_account_currency_at_the_rate_of_each_fill() -> None:
     prepared = market_of([100.0, 100.0, 100.0])
-    market = prepared.market._replace(conversion=np.array([[1.0, 1.5, 2.0]]))
+    closes = prepared.closes._replace(conversion=np.array([[1.0, 1.5, 2.0]]))
     fills = fills_of((0, 0, 1.0, 100.0, 0.0, 0.0), (2, 0, -1.0, 100.0, 0.0, 0.0))
     out = np.zeros(2, TRADE_DTYPE)
-    assert round_trips(market, prepared.specs(Options()), fills, np.zeros(1), out) == 1
+    assert round_trips(closes, prepared.specs(Options()), fills, np.zeros(1), out) == 1
     assert out[0]["pnl"] == pytest.approx(1000 * 2.0 - 1000 * 1.0)
     assert out[0]["return"] == pytest.approx(1.0)
 
@@ -135,10 +135,10 @@ def test_curve_marks_what_is_held_at_each_close() -> None:
     prepared = market_of([100.0, 101.0, 102.0, 103.0, 104.0])
     fills = fills_of((1, 0, 2.0, 100.0, 1.0, 0.0), (3, 0, -1.0, 103.0, 1.0, 0.0), (3, 0, -1.0, 102.0, 1.0, 0.0))
     curve, rows = np.empty(5), np.array([0, 2, 3])
-    mark_curve(prepared.market, prepared.specs(Options()), fills, CASH, curve)
+    mark_curve(prepared.closes, prepared.specs(Options()), fills, CASH, curve)
     assert curve.tolist() == [CASH, CASH - 1 + 20, CASH - 1 + 40, CASH + 50 - 3, CASH + 50 - 3]
     some = np.empty(3)
-    mark_rows(prepared.market, prepared.specs(Options()), fills, CASH, rows, some)
+    mark_rows(prepared.closes, prepared.specs(Options()), fills, CASH, rows, some)
     assert some.tolist() == curve[rows].tolist()
 
 
@@ -152,11 +152,11 @@ def test_exposure_is_gross_notional_over_equity_of_what_is_held_at_closes() -> N
         (2, 0, -1.0, 100.0, 0.0, 0.0),
     )
     equity, out = np.full(4, CASH), np.empty(4)
-    exposures(prepared.market, prepared.specs(Options()), fills, equity, out)
+    exposures(prepared.closes, prepared.specs(Options()), fills, equity, out)
     assert out.tolist() == pytest.approx([0.0, 0.3, 0.1, 0.1])
-    assert time_in_market(prepared.market, fills) == 75.0
+    assert time_in_market(prepared.closes, fills) == 75.0
     rows = np.array([1, 3])
-    assert exposure_at(prepared.market, prepared.specs(Options()), fills, rows, equity[rows]) == pytest.approx(20.0)
+    assert exposure_at(prepared.closes, prepared.specs(Options()), fills, rows, equity[rows]) == pytest.approx(20.0)
 
 
 @pytest.mark.parametrize(
@@ -175,4 +175,4 @@ def test_margin_is_asked_for_at_every_close_unless_all_is_paid_for(
     prepared = market_of([100.0, 100.0, crash, 100.0])
     fills = fills_of((0, 0, lots, 100.0, 0.0, 0.0), (3, 0, -lots, 100.0, 0.0, 0.0))
     specs = prepared.specs(Options(leverage=leverage))
-    assert bool(outgrows_margin(prepared.market, specs, fills, CASH, 0.5)) == called
+    assert bool(outgrows_margin(prepared.closes, specs, fills, CASH, 0.5)) == called
