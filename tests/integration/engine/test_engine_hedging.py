@@ -86,6 +86,15 @@ def test_more_entries_than_tickets_are_added_to_the_newest_and_said() -> None:
     assert any("3 entries were added to an open ticket" in note for note in result.notes)
 
 
+def test_entry_that_is_added_to_a_ticket_has_the_bracket_of_its_version() -> None:
+    script = {k: lots(10.0 * (k + 1)) for k in range(TICKETS)}
+    script[TICKETS] = lots(10.0 * (TICKETS - 1))  # closes the oldest, whose place the next one takes
+    script[TICKETS + 1] = lots(10.0 * TICKETS)
+    script[TICKETS + 2] = lots(10.0 * (TICKETS + 1), stop_loss=9.0)
+    result = trade([*flat(10, TICKETS + 4), (10, 10, 8, 9)], script, **HEDGING)
+    assert fills(result)[-1] == (TICKETS + 4, -20.0, 9.0, "stop-loss")
+
+
 def test_rebalancing_up_adds_to_the_versions_ticket() -> None:
     bars = [*flat(100, 2), (100, 100, 80, 80), *flat(80), (80, 80, 70, 75)]
     result = trade(bars, {0: weight(0.5, stop_loss=72.0)}, sizing="weights", rebalance=0.02, **HEDGING)

@@ -191,7 +191,7 @@ def fast_or_slow(name: str, seed: int, engine: str) -> Result:
 
 def test_more_fills_than_the_buffer_was_made_for_are_all_kept() -> None:
     close = np.tile([100.0, 101.0, 99.0], 540_000)
-    bars = {name: close for name in ("open", "high", "low", "close")}
+    bars = dict.fromkeys(("open", "high", "low", "close"), close)
     params = {"seed": 7, "hold": 1, "side": "both"}
     events, auto = (run("random", bars, params=params, interval="1m", engine=engine) for engine in ("events", "auto"))
     assert events.n_fills > 1_000_016
