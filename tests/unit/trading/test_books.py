@@ -91,7 +91,7 @@ def test_swap_is_charged_on_notional_by_side_and_whole_to_the_millionth() -> Non
 
 def test_kelly_share_limits_only_once_there_are_twenty_closed_trades() -> None:
     desk = open_desk(1e6, 1, 1, 100)
-    gains = [0.10, -0.08] * 10
+    gains = [0.10, -0.09] * 10
     for k, gain in enumerate(gains):
         assert kelly_share(desk.account[0]) == 1.0
         fill(desk, 1.0, 100.0, FRACTION, bar=k)
