@@ -37,7 +37,7 @@ class _Deferred(Generic[T]):
         instance.__dict__[self._name] = value
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Result:
     """One backtest: its books, its curves, its metrics, and what was run.
 
@@ -61,6 +61,12 @@ class Result:
     manifest: _Deferred[dict[str, Any]] = _Deferred()
     benchmark: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        """Return one line: a notebook that shows a result must not show its arrays."""
+        params = " ".join(f"{name}={value}" for name, value in self.params.items())
+        told = " ".join((self.strategy, *([params] if params else []), "on", *self.channels))
+        return f"<Result {told}: {self.equity.size} bars, {self.n_fills} fills, final equity {self.final_equity:,.2f}>"
 
     @property
     def final_equity(self) -> float:

@@ -168,7 +168,7 @@ def _tiles(sweep: SweepOutcome, order: NDArray[np.int64]) -> Markup:
     told.append(("Worst", metric.write(values[-1])))
     if "return_pct" in sweep.columns:
         gained = sweep.column("return_pct").astype(np.float64) > 0
-        told.append(("With a gain", figures.percent(100 * float(gained.mean()), 0, signed=False)))
+        told.append(("With a gain", f"{np.count_nonzero(gained)} of {gained.size}"))
     cells = [element("div", element("dt", name), element("dd", text), class_="tile") for name, text in told]
     return element("dl", join(*cells), class_="tiles")
 

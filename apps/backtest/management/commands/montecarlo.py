@@ -89,7 +89,7 @@ closed trades one by one, as if their order were chance. Each draws as many as t
             )
         if given["json"] == "-":
             return
-        self.say(f"run {run.short_id}  {run}  {given['paths']:,} paths, seed {given['seed']}")
+        self.say(f"run {run}  {given['paths']:,} paths, seed {given['seed']}")
         for course in courses:
             self.say(f"\n{TOLD[course.method]}, {course.returns.size:,} a path")
             rows = course.quantiles()
