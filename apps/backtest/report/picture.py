@@ -111,7 +111,13 @@ def _draw_price(figure: "Figure", result: Result) -> None:
     trades = result.trade_records[result.trade_records["channel"] == channel]
     _draw_trades(axes, trades)
     key = "  ▲▼ entries, ● won, ◆ lost" if 0 < trades.size <= _MOST_SYMBOLS else ""
-    _dress(axes, f"{_short(result.channels[channel], 30)}, {figures.number(trades.size, 0)} trades{key}")
+    _dress(axes, f"{_short(result.channels[channel], 30)}, {_counted(trades)}{key}")
+
+
+def _counted(trades: NDArray[Any]) -> str:
+    """Return how many trades there were, closed ones as in the metrics, and how many are open still."""
+    still = int(np.count_nonzero(trades["is_open"]))
+    return f"{figures.number(trades.size - still, 0)} trades" + (f" and {still} open" if still else "")
 
 
 def _draw_trades(axes: "Axes", trades: NDArray[Any]) -> None:
@@ -119,7 +125,7 @@ def _draw_trades(axes: "Axes", trades: NDArray[Any]) -> None:
     axes.set_ylim(low - 0.09 * (high - low), high + 0.04 * (high - low))
     entered = trades["entry_time"].astype("datetime64[ns]")
     left = trades["exit_time"].astype("datetime64[ns]")
-    is_long, won = trades["quantity"] > 0, trades["pnl"] > 0
+    is_long, closed, won = trades["quantity"] > 0, trades["is_open"] == 0, trades["pnl"] > 0
     for side, height, colour in ((is_long, 0.035, _ACCENT), (~is_long, 0.015, _SHORT)):
         x = np.column_stack((entered[side], left[side], left[side])).ravel()
         y = np.tile((height, height, np.nan), int(side.sum()))
@@ -129,8 +135,8 @@ def _draw_trades(axes: "Axes", trades: NDArray[Any]) -> None:
     marks = (
         (is_long, entered, "entry_price", "^", _ACCENT),
         (~is_long, entered, "entry_price", "v", _SHORT),
-        (won, left, "exit_price", "o", _GAIN),
-        (~won, left, "exit_price", "D", _LOSS),
+        (closed & won, left, "exit_price", "o", _GAIN),
+        (closed & ~won, left, "exit_price", "D", _LOSS),
     )
     size = 42 if trades.size < 80 else 20
     for chosen, when, price, symbol, colour in marks:
