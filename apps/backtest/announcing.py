@@ -14,7 +14,7 @@ class _Announcer(event.Listener):  # type: ignore[misc]
     def on_start(self, event: Any) -> None:
         if not self._said:
             self._said = True
-            print("compiling kernels for this machine, once: some seconds …", file=sys.stderr, flush=True)  # noqa: T201
+            print("compiling for this machine, some seconds; what is compiled is kept …", file=sys.stderr, flush=True)  # noqa: T201
 
     def on_end(self, event: Any) -> None:
         """Say nothing: the result speaks."""

@@ -28,16 +28,19 @@ def summary(result: Result, options: dict[str, Any]) -> list[str]:
     return lines
 
 
-def heading(result: Result, options: dict[str, Any]) -> list[str]:
-    """Return the lines that say what was run on which bars."""
+def heading(result: Result, options: dict[str, Any], opens: tuple[int, int] | None = None) -> list[str]:
+    """Return the lines that say what was run on which bars.
+
+    `opens` are the open times of the first and last bar, ns UTC, where the result does not hold its bars.
+    """
     bars = sum(len(each) for each in result.bars) or result.metrics.get("bars") or result.time.size
-    first = min(int(each.time[0]) for each in result.bars) if result.bars else int(result.time[0])
+    first, last = opens or (min(int(b.time[0]) for b in result.bars), max(int(b.time[-1]) for b in result.bars))
     names = (
         result.channels if len(result.channels) <= 6 else (*result.channels[:5], f"and {len(result.channels) - 5} more")
     )
     lines = [
         f"{result.strategy}  {assignments(result.params)}".rstrip(),
-        f"{INDENT}{', '.join(names)}  {iso(first)} to {iso(result.time[-1])}  {bars:,} bars",
+        f"{INDENT}{', '.join(names)}  {iso(first)} to {iso(last)}  {bars:,} bars",
     ]
     if options:
         lines.append(f"{INDENT}{assignments(options)}")

@@ -78,6 +78,11 @@ def save(
     return run
 
 
+def opens(run: Run) -> tuple[int, int]:
+    """Return when the first and the last bar of a stored run opened, in ns UTC."""
+    return tuple(round(each.timestamp() * 1e6) * 1000 for each in (run.first_bar, run.last_bar))  # type: ignore[return-value]
+
+
 def find(letters: str) -> Run:
     """Return the run whose short id begins with `letters`; "last" is the newest. Raises RunNotFoundError."""
     if letters == "last":

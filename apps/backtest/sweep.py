@@ -32,7 +32,7 @@ _CHUNK_BARS = 100_000_000  # bars x combinations that are worth a chunk of their
 Combination = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sweep:
     """The outcome of a sweep. `columns` holds one array per parameter and metric, a row per combination, in grid order.
 
@@ -46,6 +46,14 @@ class Sweep:
     parameters: tuple[str, ...]
     rank: str
     columns: dict[str, NDArray[Any]]
+
+    def __repr__(self) -> str:
+        """Say in a line what was swept, as a notebook shows it."""
+        best = ", ".join(f"{name}={self.columns[name][self.order[0]]}" for name in self.parameters)
+        score = self.columns[self.rank][self.order[0]]
+        return (
+            f"<Sweep of {self.strategy.name}: {self.order.size:,} combinations, best {self.rank} {score:.4g} ({best})>"
+        )
 
     @property
     def higher_is_better(self) -> bool:

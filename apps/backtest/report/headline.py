@@ -45,7 +45,11 @@ def run_chips(result: Result, facts: Facts) -> list[str]:
     """Instruments, interval, range, number of bars and cash of a run, each as one short text."""
     chips = [listed(result.channels), facts.interval]
     if result.time.size:
-        chips.append(f"{figures.day(int(result.time[0]))} to {figures.day(int(result.time[-1]))}")
+        first, last = int(result.time[0]), int(result.time[-1])
+        if result.bars:
+            first = min(int(bars.time[0]) for bars in result.bars)
+            last = max(int(bars.time[-1]) for bars in result.bars)
+        chips.append(f"{figures.day(first)} to {figures.day(last)}")
     chips.append(f"{figures.number(result.time.size, 0)} bar{'' if result.time.size == 1 else 's'}")
     chips.append(f"{facts.money(facts.cash, 0)} at the start")
     return chips

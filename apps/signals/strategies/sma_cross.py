@@ -22,8 +22,8 @@ class State(NamedTuple):
 
 @strategy(
     parameters=(
-        Int("fast", 20, low=1, high=5000, sweep=range(5, 51, 5), doc="bars in the fast average"),
-        Int("slow", 50, low=1, high=5000, sweep=range(20, 201, 20), doc="bars in the slow average"),
+        Int("fast", 20, low=1, high=5000, sweep=range(5, 46, 5), doc="bars in the fast average"),
+        Int("slow", 50, low=1, high=5000, sweep=range(50, 251, 25), doc="bars in the slow average"),
         Choice("side", "long", ("long", "both"), doc="below the slow average: flat (long), or short (both)"),
     ),
     state=lambda params: State(sma_state(params.fast), sma_state(params.slow)),

@@ -107,7 +107,7 @@ bit, and if not, what in code, data or environment is different. RUN is the firs
             return
         lines = [
             f"{run.kind} {run.short_id}  {run.created:%Y-%m-%d %H:%M} UTC",
-            *output.heading(store.result(run), run.options),
+            *output.heading(store.result(run), run.options, store.opens(run)),
             "",
             *output.metric_lines(run.metrics),
             *(f"{output.INDENT}note: {note}" for note in run.notes),
@@ -115,8 +115,9 @@ bit, and if not, what in code, data or environment is different. RUN is the firs
             f"{output.INDENT}code    {run.code_hash}",
             f"{output.INDENT}data    {run.data_hash}",
             f"{output.INDENT}engine  {run.engine_version}",
-            f"{output.INDENT}again   {run.manifest.get('command', '')}",
         ]
+        if run.manifest.get("command"):
+            lines.append(f"{output.INDENT}again   {run.manifest['command']}")
         if given["html"]:
             lines.append(f"{output.INDENT}report  {store.result(run, bars=True).report(Path(given['html']))}")
         document = {

@@ -52,7 +52,7 @@ class Command(FeedsCommand):
 
     def _show(self, records: Any, as_json: bool, limit: int) -> None:
         total = records.count()
-        shown = list(records.order_by("source_id", "line", "id")[:limit])
+        shown = list(records.order_by("-source_id", "line", "id")[:limit])
         if as_json:
             self.say_json(
                 [
