@@ -109,6 +109,19 @@ def test_rebalancing_goes_on_while_the_class_says_nothing() -> None:
     assert [fill[0] for fill in fills(result)] == [1, 3]
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_new_target_at_a_close_is_traded_instead_of_a_rebalancing_there(channels: int) -> None:
+    def ask(self: Asking, row: int, data: Any) -> Any:
+        opinion = {0: 0.5, 2: 0.4}.get(row)
+        return opinion if channels == 1 else {"A": opinion}
+
+    bars = bars_of([*flat(100, 2), *flat(130, 2)])
+    given = bars if channels == 1 else {"A": bars, "B": bars}
+    result = running(Asking(ask), given, sizing="weights", rebalance=0.05, fill="close")
+    assert [fill[0] for fill in fills(result)] == [0, 2]
+    assert result.fill_records["position"][1] == pytest.approx(0.4 * result.equity[2] / 130)
+
+
 def test_class_that_asks_for_channels_it_was_not_given_is_told() -> None:
     instance = Asking(lambda *_: None, (Channel("V:OTHER", "1d"),))
     with pytest.raises(ChannelsError, match="V:OTHER.*bars"):
