@@ -1,6 +1,7 @@
 """From whatever a user calls bars (Bars, a DataFrame, a dict of arrays) to checked `Bars`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ def _read_one(given: Any, name: str, interval: int) -> Bars:
     bars = given if isinstance(given, Bars) else _from_columns(given, name, interval)
     if len(bars) == 0:
         raise BarsError(f"{name}: there are no bars")
+    if bars.interval <= 0:
+        bars = replace(bars, interval=spacing_of(bars.time))
     return bars
 
 
@@ -99,6 +102,8 @@ def _nanoseconds(raw: Any, name: str) -> Any:
     values = np.asarray(raw)
     if values.dtype.kind == "i":
         return np.ascontiguousarray(values, dtype=np.int64)
+    if values.dtype.kind == "f":
+        raise BarsError(f"{name}: times are numbers with a fraction: give datetimes, or int64 nanoseconds UTC")
     try:
         return values.astype("datetime64[ns]").astype(np.int64)
     except (TypeError, ValueError) as error:

@@ -88,7 +88,7 @@ def prepare(
     Raises BarsError for bars that cannot be traded on, CurrencyError where a conversion is missing.
     """
     channels = read_channels(given, interval)
-    kinds = _instruments(channels, instruments)
+    kinds = _instruments(channels, instruments, options.currency)
     bars = tuple(channels.values())
     currency = options.currency or kinds[0].currency
     rows = _Axis.of(bars, kinds)
@@ -146,11 +146,16 @@ def _checked_prices(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, ND
     return stacked
 
 
-def _instruments(channels: Mapping[str, Bars], given: Any) -> tuple[Instrument, ...]:
+def _instruments(channels: Mapping[str, Bars], given: Any, currency: str) -> tuple[Instrument, ...]:
+    """Return each channel's instrument; one that is not known is in the account's currency."""
     if isinstance(given, Instrument):
         return (given,) * len(channels)
-    known = dict(given or {})
-    return tuple(known.get(name) or Instrument(id=name) for name in channels)
+    known: dict[str, Instrument] = dict(given or {})
+    strangers = [name for name in known if name not in channels]
+    if strangers:
+        raise BarsError(f"instruments: no bars for {', '.join(strangers)}; there are bars for {', '.join(channels)}")
+    currency = currency or next((known[name].currency for name in channels if name in known), "USD")
+    return tuple(known.get(name) or Instrument(id=name, currency=currency) for name in channels)
 
 
 def _both_sides(bars: tuple[Bars, ...], name: str, options: Options) -> list[Any]:
@@ -206,7 +211,7 @@ class _Axis:
 
 
 def _conversions(kinds: tuple[Instrument, ...], currency: str, given: Any, rows: _Axis) -> Any:
-    foreign = [kind.currency != currency and kind.asset_class != "unknown" for kind in kinds]
+    foreign = [kind.currency != currency for kind in kinds]
     if not any(foreign):
         return _NONE
     closes = rows.time + rows.interval

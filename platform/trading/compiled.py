@@ -83,7 +83,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     Division by zero gives inf or nan as in NumPy. Never `fastmath`: a kernel that decides must give the same bits in
     every process. `kernel.py_func` is the plain Python function, the oracle in tests.
     """
-    return njit(cache=_is_kept(function), nogil=True, error_model="numpy")(function)
+    return _compiled(function)
 
 
 def inner_kernel(function: Callable[..., Any]) -> Any:
@@ -92,5 +92,10 @@ def inner_kernel(function: Callable[..., Any]) -> Any:
     Its arrays are kept alive by whoever called the outermost kernel, so no references are counted: with the thirty
     arrays of a market and an account that counting would cost more than the work itself.
     """
-    without_references: Any = {"_nrt": False}
-    return njit(cache=_is_kept(function), nogil=True, error_model="numpy", **without_references)(function)
+    return _compiled(function, _nrt=False)
+
+
+def _compiled(function: Callable[..., Any], **more: Any) -> Any:
+    # Nobody calls a kernel by its address in C; the way in for that would be a fifth of what compiling costs.
+    flags: dict[str, Any] = {"cache": _is_kept(function), "error_model": "numpy", "no_cfunc_wrapper": True, **more}
+    return njit(nogil=True, **flags)(function)

@@ -1,6 +1,11 @@
 """What trading needs to know of an instrument."""
 
+import math
 from dataclasses import dataclass
+
+
+class InstrumentError(ValueError):
+    """An instrument was given a number that cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +31,11 @@ class Instrument:
     calendar: str = "24x7"
     time_zone: str = "UTC"
     day_turn_minutes: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise InstrumentError for a number that no instrument has."""
+        for name in ("tick_size", "lot_step", "lot_min", "margin_rate"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise InstrumentError(f"{self.id}: {name}={getattr(self, name)!r} must be 0 or more, and finite")
+        if not 0.0 < self.contract_size < math.inf:
+            raise InstrumentError(f"{self.id}: contract_size={self.contract_size!r} must be above 0, and finite")

@@ -272,7 +272,8 @@ def test_sweep_that_is_stopped_by_ctrl_c_ends_at_once_with_130(tmp_path: Path) -
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "settings.test"}
     # A shell that runs tests in the background may have told its children to ignore the signal.
     heard = "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    heard += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    heard += "sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv[0].rpartition('/')[0]); "
+    heard += "runpy.run_path(sys.argv[0], run_name='__main__')"
     sweep = subprocess.Popen(
         [sys.executable, "-c", heard, SAMPLE.parents[2] / "manage.py", *words],
         cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -34,7 +34,7 @@ def broken(tmp_path, body, head=HEAD):
         ("return nothing(bar.close)", 13, "nothing"),
         ("return np.no_such(bar.close)", 13, "no_such"),
         ("x = 1\nreturn open('file').read()", 14, "open"),
-        ("if bar.close > 0:\n    return 1.0\nreturn 'flat'", 14, "unify return type"),
+        ("return 1.0 if bar.close > 0 else 'flat'", 13, "unify"),
         ("return half(bar)", 9, "nothing"),
     ],
 )

@@ -1,0 +1,42 @@
+"""What a user gets wrong about bars and instruments is told, not traded on."""
+
+import numpy as np
+import pytest
+
+from apps.backtest.interface import BarsError, CurrencyError, Options, prepare
+from trading.bars import Bars
+from trading.instruments import Instrument, InstrumentError
+from trading.intervals import HOUR
+
+PRICES = {name: [1.0, 2.0, 3.0] for name in ("open", "high", "low", "close")}
+
+
+def test_times_with_a_fraction_are_refused() -> None:
+    with pytest.raises(BarsError, match="times are numbers with a fraction"):
+        prepare({**PRICES, "time": [0.0, 1.5, 2.5]}, Options())
+
+
+def test_an_instrument_without_bars_is_named() -> None:
+    with pytest.raises(BarsError, match="no bars for A:Y; there are bars for A:X"):
+        prepare({"A:X": PRICES}, Options(), instruments={"A:Y": Instrument("A:Y")})
+
+
+def test_any_instrument_in_another_currency_needs_a_conversion() -> None:
+    with pytest.raises(CurrencyError, match="A:X is quoted in EUR, the account is in USD"):
+        prepare({"A:X": PRICES}, Options(currency="USD"), instruments={"A:X": Instrument("A:X", currency="EUR")})
+
+
+def test_an_unknown_instrument_is_in_the_currency_of_the_account() -> None:
+    assert prepare(PRICES, Options(currency="EUR")).instruments[0].currency == "EUR"
+
+
+def test_bars_that_do_not_know_their_interval_are_given_their_spacing() -> None:
+    columns = {name: np.array(values) for name, values in PRICES.items()}
+    prepared = prepare(Bars(time=np.arange(3) * HOUR, **columns), Options())
+    assert prepared.bars[0].interval == HOUR
+
+
+@pytest.mark.parametrize("wrong", [{"contract_size": 0.0}, {"lot_step": -1.0}, {"tick_size": float("nan")}])
+def test_an_impossible_instrument_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InstrumentError, match=next(iter(wrong))):
+        Instrument("A:X", **wrong)  # type: ignore[arg-type]
