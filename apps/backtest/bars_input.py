@@ -16,6 +16,10 @@ QUOTES = tuple(f"{side}_{price}" for side in ("bid", "ask") for price in PRICES)
 TIMES = ("time", "ts", "timestamp", "date", "datetime")
 
 
+# What times were read from (kept, so that its id stays its own), as nanoseconds, and their interval.
+Seen = dict[int, tuple[Any, Any, int]]
+
+
 class BarsError(ValueError):
     """Bars that cannot be traded on: a column is missing, a price is impossible, time does not rise."""
 
@@ -29,8 +33,9 @@ def read_channels(given: Any, interval: str | int | None = None) -> dict[str, Ba
     if isinstance(given, Mapping) and not _is_columns(given):
         if not given:
             raise BarsError("no bars: give at least one instrument's")
-        return {str(name): _read_one(each, str(name), spacing) for name, each in given.items()}
-    return {"bars": _read_one(given, "bars", spacing)}
+        seen: Seen = {}
+        return {str(name): _read_one(each, str(name), spacing, seen) for name, each in given.items()}
+    return {"bars": _read_one(given, "bars", spacing, {})}
 
 
 def _is_columns(given: Mapping[Any, Any]) -> bool:
@@ -38,8 +43,8 @@ def _is_columns(given: Mapping[Any, Any]) -> bool:
     return "close" in names or "bid_close" in names
 
 
-def _read_one(given: Any, name: str, interval: int) -> Bars:
-    bars = given if isinstance(given, Bars) else _from_columns(given, name, interval)
+def _read_one(given: Any, name: str, interval: int, seen: Seen) -> Bars:
+    bars = given if isinstance(given, Bars) else _from_columns(given, name, interval, seen)
     if len(bars) == 0:
         raise BarsError(f"{name}: there are no bars")
     if bars.interval <= 0:
@@ -47,7 +52,7 @@ def _read_one(given: Any, name: str, interval: int) -> Bars:
     return bars
 
 
-def _from_columns(given: Any, name: str, interval: int) -> Bars:
+def _from_columns(given: Any, name: str, interval: int, seen: Seen) -> Bars:
     is_frame = hasattr(given, "columns") and hasattr(given, "index")
     if not is_frame and not isinstance(given, Mapping):
         raise BarsError(
@@ -67,7 +72,7 @@ def _from_columns(given: Any, name: str, interval: int) -> Bars:
     for key, column in columns.items():
         if column.size != rows:
             raise BarsError(f"{name}: {key} has {column.size} rows, close has {rows}")
-    time, interval = _time(given, labels, is_frame, rows, name, interval)
+    time, interval = _time(given, labels, is_frame, rows, name, interval, seen)
     return Bars(time=time, interval=interval, **columns)
 
 
@@ -81,7 +86,9 @@ def _floats(column: Any, name: str, key: str) -> Any:
     return values
 
 
-def _time(given: Any, labels: dict[str, Any], is_frame: bool, rows: int, name: str, interval: int) -> tuple[Any, int]:
+def _time(
+    given: Any, labels: dict[str, Any], is_frame: bool, rows: int, name: str, interval: int, seen: Seen
+) -> tuple[Any, int]:
     key = next((each for each in TIMES if each in labels), None)
     if key is not None:
         raw = given[labels[key]]
@@ -90,10 +97,13 @@ def _time(given: Any, labels: dict[str, Any], is_frame: bool, rows: int, name: s
     else:
         step = interval or DAY
         return np.arange(rows, dtype=np.int64) * step, step
-    time = _nanoseconds(raw, name)
+    if id(raw) not in seen:
+        time = _nanoseconds(raw, name)
+        seen[id(raw)] = raw, time, interval or spacing_of(time)
+    _, time, interval = seen[id(raw)]
     if time.size != rows:
         raise BarsError(f"{name}: {key} has {time.size} rows, close has {rows}")
-    return time, interval or spacing_of(time)
+    return time, interval
 
 
 def _nanoseconds(raw: Any, name: str) -> Any:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.backtest.beside import beside
-from apps.backtest.kernels import several, single
 from apps.backtest.kernels.books_after import mark_curve, outgrows_margin
 from apps.backtest.kernels.flips import crossings, is_plain, trade_flips, trade_plain_flips
 from apps.backtest.kernels.market import Specs
@@ -167,6 +166,8 @@ def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArr
         wait()
         count = crossings(fast, slow, lines.below(strategy, params), at, weights)
     else:
+        from apps.backtest.kernels import single  # slow to import, and not needed by all
+
         loop = specialise(single.flips, strategy.on_bar, _version(strategy))
         count = loop(market, strategy.init(params, 1), params, at, weights)
     return at[:count], weights[:count]
@@ -191,6 +192,8 @@ def _version(strategy: Strategy) -> str:
 def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs) -> Run:
     market = prepared.market
     channels, rows = market.close.shape
+    from apps.backtest.kernels import several, single  # slow to import, and not needed by all
+
     loop = single.events if strategy.channels == 1 else several.events
     loop = specialise(loop, strategy.on_bar, _version(strategy))
     capacity = min(2 * rows * channels, 1_000_000) + 16 * channels

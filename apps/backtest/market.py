@@ -24,7 +24,7 @@ from trading.bars import Bars
 from trading.instruments import Instrument
 from trading.intervals import DAY
 from trading.metrics import periods_per_year
-from trading.sessions import observed_calendar, session_day_ends, session_days
+from trading.sessions import calendar_of_days, session_day_ends, session_days
 
 _NONE: NDArray[np.float64] = np.empty((0, 0))
 _ALL_FRESH: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
@@ -105,7 +105,7 @@ def prepare(
         volume = rows.lay([np.full(len(b), np.nan) if b.volume is None else b.volume for b in bars], "volume")
     calendar = kinds[0].calendar
     if kinds[0].asset_class == "unknown":
-        calendar = observed_calendar(rows.time, kinds[0].time_zone, kinds[0].day_turn_minutes)
+        calendar = calendar_of_days(rows.day_numbers)
     longest = max(each.interval for each in bars)
     market = Market(
         time=rows.time,

@@ -65,9 +65,9 @@ def fill_market(desk: Desk, place: Place, spec: Spec, rules: Rules, side: int) -
         goal = book.goal
         if np.isnan(goal):
             goal = sized_goal(desk, place, spec, rules, np.nan)
+        book.goal = goal
         if not goal < book.quantity:
             return
-        book.goal = goal
     fill_entry(desk, place, spec, rules, np.nan)
     refresh_live(desk, place.at.channel)
 

@@ -92,15 +92,14 @@ def session_day_ends(time: Times, zone: str, turn_minutes: int = 0) -> Indices:
     return _ends(time, _starts(_days_after(time, zone, turn_minutes), zone, turn_minutes))
 
 
-def observed_calendar(time: Times, zone: str, turn_minutes: int = 0) -> str:
-    """Return the session calendar that bars of an unknown instrument seem to follow: "24x7" or "24x5".
+def calendar_of_days(days: Times) -> str:
+    """Return the session calendar that an unknown instrument seems to follow: "24x7" or "24x5".
 
-    It is "24x7" where at least a tenth of the session days that have bars are Saturdays (a seventh where all trade).
-    Arguments and errors are those of `session_day_ends`.
+    `days` (days since 1970-01-01) are the session days that have bars. It is "24x7" where at least a tenth of them are
+    Saturdays (a seventh where all trade).
     """
-    ends = session_day_ends(time, zone, turn_minutes)
-    weekdays = (_shown_days(time[ends], zone, turn_minutes) + 3) % 7  # 1970-01-01 was a Thursday
-    return "24x7" if 10 * np.count_nonzero(weekdays == _SATURDAY) >= ends.size > 0 else "24x5"
+    weekdays = (days + 3) % 7  # 1970-01-01 was a Thursday
+    return "24x7" if 10 * np.count_nonzero(weekdays == _SATURDAY) >= days.size > 0 else "24x5"
 
 
 def _ends(time: Times, starts: Times) -> Indices:

@@ -26,7 +26,9 @@ def threshold():
 """
 RUN = """
 import sys
-from apps.backtest.engine import single, specialise, _version
+from apps.backtest.engine import _version
+from apps.backtest.kernels import single
+from apps.backtest.specialise import specialise
 from apps.backtest.interface import run
 from apps.signals.interface import get_strategy
 

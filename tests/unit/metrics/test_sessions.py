@@ -15,8 +15,8 @@ from trading.sessions import (
     EXISTS,
     MISSING,
     ZoneError,
+    calendar_of_days,
     local_to_utc,
-    observed_calendar,
     session_day_ends,
     session_days,
     session_starts,
@@ -145,7 +145,7 @@ def test_session_days_and_their_starts_belong_together():
 def test_no_bar_has_no_day():
     empty = np.empty(0, np.int64)
     assert session_day_ends(empty, "Europe/Berlin").size == 0
-    assert observed_calendar(empty, "UTC") == "24x5"
+    assert calendar_of_days(empty) == "24x5"
 
 
 def test_one_bar_ends_its_day():
@@ -160,7 +160,7 @@ def test_unknown_zone_is_refused_by_name(zone):
 
 def test_calendar_is_seen_from_saturdays():
     hours = np.arange(at("2024-01-01"), at("2024-03-01"), HOUR)
-    assert observed_calendar(hours, "UTC") == "24x7"
+    assert calendar_of_days(np.unique(hours // DAY)) == "24x7"
     weekday = pd.to_datetime(hours).day_of_week
-    assert observed_calendar(hours[weekday < 5], "UTC") == "24x5"
-    assert observed_calendar(hours[weekday != 5], "UTC") == "24x5"
+    assert calendar_of_days(np.unique(hours[weekday < 5] // DAY)) == "24x5"
+    assert calendar_of_days(np.unique(hours[weekday != 5] // DAY)) == "24x5"
