@@ -1,0 +1,383 @@
+"""What execution tells the other contexts, and what its edge and its people tell it.
+
+Quantities are whole lot steps of the instrument, signed (bought > 0); order prices whole ticks; fill prices billionths
+of the quote currency; money millionths of the account's currency; times ns since 1970 UTC. In columns, `instrument` is
+an index into the message's `terms` or `instruments`, `account` an account number. An order is named by (account,
+instrument, decision): `client_order_id` follows from it. A column that is empty holds 0 in every row.
+"""
+
+from enum import IntEnum
+
+import msgspec
+
+from banyan.columns import Ints, ints
+from banyan.ids import derive
+from banyan.messages import Message, message
+
+
+class OrderType(IntEnum):
+    """How an order is entered; the numbers of `trading.targets`."""
+
+    MARKET = 0
+    LIMIT = 1
+    STOP = 2
+    STOP_LIMIT = 3
+
+
+class ReportKind(IntEnum):
+    """What the edge says of an order. Rejected is the venue's word, REFUSED the edge's own."""
+
+    ACCEPTED = 0
+    FILLED = 1
+    REJECTED = 2
+    CANCELLED = 3
+    EXPIRED = 4
+    UNKNOWN = 5
+    NEVER_ARRIVED = 6
+    REFUSED = 7
+    CANCEL_REJECTED = 8
+
+
+class EdgeRefusal(IntEnum):
+    """Why the edge did not send: nothing of such an order has left."""
+
+    NONE = 0
+    DEADLINE_PASSED = 1
+    KILL_SWITCH = 2
+    EPOCH_ENDED = 3
+    DECISION_PASSED = 4
+    NOT_RECONCILED = 5
+    NO_SESSION = 6
+    LEASE_LOST = 7
+    BROKER_CANNOT = 8
+    RATE_LIMIT = 9
+
+
+class InstrumentTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an instrument an order needs, so that nobody has to look it up: sizes in billionths of their unit."""
+
+    id: str
+    currency: str
+    tick_e9: int
+    lot_step_e9: int
+    lot_min_steps: int
+    contract_e9: int
+    margin_e9: int = 0
+
+
+def client_order_id(account_id: str, instrument: str, decision: int) -> str:
+    """Return the id that an order has at its broker: 20 hex digits, the same whoever computes it, whenever."""
+    return derive(account_id, instrument, decision)[:20]
+
+
+# ---- what people and programs ask of execution; key: the account's shard -------------------------------------------
+
+
+@message("execution.open-account.v1")
+class OpenAccount(Message, frozen=True, kw_only=True):
+    """Open an account. `number` is its number in columns, unique over all accounts and for ever."""
+
+    account: str
+    number: int
+    client: str
+    broker: str
+    currency: str
+    deposit_micro: int
+    leverage_e9: int = 1_000_000_000
+    hedging: bool = False
+    time_zone: str = "UTC"
+    fee_rate_e9: int = 0
+
+
+@message("execution.subscribe.v1")
+class Subscribe(Message, frozen=True, kw_only=True):
+    """Let an account follow a strategy set, or change how it does. Settings of -1 (or "") come from the level above."""
+
+    account: int
+    set: str
+    allocation_e9: int = 1_000_000_000
+    join: str = "next-change"
+    sizing: str = ""
+    sizing_number_e9: int = -1
+    multiplier_e9: int = -1
+    lots_max_e9: int = -1
+    below_min: str = ""
+    instruments: list[str] | None = None
+    symbols: dict[str, str] = msgspec.field(default_factory=dict)
+    reverse: bool | None = None
+    close_only: bool | None = None
+    is_active: bool = True
+
+
+@message("execution.configure-set.v1")
+class ConfigureSet(Message, frozen=True, kw_only=True):
+    """Set what holds for all subscriptions of a set, and the terms of its instruments."""
+
+    set: str
+    terms: list[InstrumentTerms]
+    sizing: str = "all-in"
+    sizing_number_e9: int = 0
+    multiplier_e9: int = 1_000_000_000
+    lots_max_e9: int = 0
+    below_min: str = "skip"
+    reverse: bool = False
+    close_only: bool = False
+
+
+@message("execution.place-manual-order.v1")
+class PlaceManualOrder(Message, frozen=True, kw_only=True):
+    """A person's order, in the account's book `manual`."""
+
+    account: int
+    terms: InstrumentTerms
+    steps: int
+    bid_ticks: int
+    ask_ticks: int
+    order_type: int = OrderType.MARKET
+    limit_ticks: int = 0
+    stop_ticks: int = 0
+
+
+@message("execution.flatten.v1")
+class Flatten(Message, frozen=True, kw_only=True):
+    """Close what accounts hold by reduce-only orders, and hold their books at zero until `Resume`.
+
+    No accounts: all of the shard; "" as the instrument: every instrument.
+    """
+
+    accounts: Ints = msgspec.field(default_factory=ints)
+    instrument: str = ""
+    reason: str = ""
+
+
+@message("execution.resume.v1")
+class Resume(Message, frozen=True, kw_only=True):
+    """Let accounts that were flattened, or went close-only after a parked row, trade again."""
+
+    accounts: Ints = msgspec.field(default_factory=ints)
+    instrument: str = ""
+
+
+# ---- what execution gives out; key: the shard -----------------------------------------------------------------------
+
+
+@message("execution.orders-requested.v1")
+class OrdersRequested(Message, frozen=True, kw_only=True):
+    """Orders that execution wants to send, for risk to check. `set` is whose target gave them, or "manual".
+
+    `bid_ticks` and `ask_ticks` (per instrument of `terms`) are the quote of the decision, `step_value_micro` what one
+    lot step of notional is worth in the account's currency. Orders with `reduce_only` can only make a position smaller.
+    """
+
+    set: str
+    decided_at_ns: int
+    terms: list[InstrumentTerms]
+    bid_ticks: Ints
+    ask_ticks: Ints
+    account: Ints
+    instrument: Ints
+    decision: Ints
+    steps: Ints
+    step_value_micro: Ints
+    order_type: Ints = msgspec.field(default_factory=ints)
+    limit_ticks: Ints = msgspec.field(default_factory=ints)
+    stop_ticks: Ints = msgspec.field(default_factory=ints)
+    time_in_force: Ints = msgspec.field(default_factory=ints)
+    expires_ns: Ints = msgspec.field(default_factory=ints)
+    reduce_only: Ints = msgspec.field(default_factory=ints)
+
+
+@message("execution.orders-released.v1")
+class OrdersReleased(Message, frozen=True, kw_only=True):
+    """Approved orders handed to the edge, in the order in which they are to be sent; the envelope has the deadline."""
+
+    terms: list[InstrumentTerms]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+    steps: Ints
+    order_type: Ints = msgspec.field(default_factory=ints)
+    limit_ticks: Ints = msgspec.field(default_factory=ints)
+    stop_ticks: Ints = msgspec.field(default_factory=ints)
+    time_in_force: Ints = msgspec.field(default_factory=ints)
+    expires_ns: Ints = msgspec.field(default_factory=ints)
+    reduce_only: Ints = msgspec.field(default_factory=ints)
+
+
+@message("execution.cancels-released.v1")
+class CancelsReleased(Message, frozen=True, kw_only=True):
+    """Orders that the edge is to cancel."""
+
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+
+
+@message("execution.orders-accepted.v1")
+class OrdersAccepted(Message, frozen=True, kw_only=True):
+    """Orders that their broker has taken on."""
+
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+
+
+@message("execution.orders-filled.v1")
+class OrdersFilled(Message, frozen=True, kw_only=True):
+    """Fills: `steps` of this fill, `left_steps` what is still open of the order after it."""
+
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+    steps: Ints
+    left_steps: Ints
+    price_e9: Ints
+    fee_micro: Ints
+    filled_at_ns: Ints
+    execution_id: list[str]
+    step_value_micro: Ints
+
+
+@message("execution.orders-ended.v1")
+class OrdersEnded(Message, frozen=True, kw_only=True):
+    """Orders that ended with `left_steps` not filled. `kind` is a ReportKind, `code` the edge's or the venue's."""
+
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+    left_steps: Ints
+    kind: Ints
+    code: Ints
+    texts: list[str] = msgspec.field(default_factory=list)
+
+
+@message("execution.orders-unknown.v1")
+class OrdersUnknown(Message, frozen=True, kw_only=True):
+    """Orders of which nobody knows whether they arrived: reservation kept, account and instrument frozen."""
+
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+
+
+@message("execution.targets-skipped.v1")
+class TargetsSkipped(Message, frozen=True, kw_only=True):
+    """Accounts that a target gave no order, and why: `reason` is a SkipReason, `level` a SettingLevel."""
+
+    set: str
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    reason: Ints
+    level: Ints
+
+
+@message("execution.position-changed.v1")
+class PositionChanged(Message, frozen=True, kw_only=True):
+    """What accounts hold after fills: attributed and external lots together."""
+
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    steps: Ints
+
+
+@message("execution.account-opened.v1")
+class AccountOpened(Message, frozen=True, kw_only=True):
+    """An account was opened, or its terms changed."""
+
+    account: str
+    number: int
+    client: str
+    broker: str
+    currency: str
+    leverage_e9: int
+    hedging: bool
+    time_zone: str
+    balance_micro: int
+
+
+@message("execution.account-valued.v1")
+class AccountValued(Message, frozen=True, kw_only=True):
+    """Accounts at the prices of `valued_at_ns`: balance is cash, equity adds what is held, margin what that needs."""
+
+    valued_at_ns: int
+    account: Ints
+    balance_micro: Ints
+    equity_micro: Ints
+    margin_micro: Ints
+    gross_micro: Ints
+    net_micro: Ints
+
+
+# ---- what the edge reports; key: the shard -----------------------------------------------------------------------
+
+
+@message("edge.orders-reported.v1")
+class OrdersReported(Message, frozen=True, kw_only=True):
+    """What became of orders, in the order in which the edge learned it. `kind` is a ReportKind.
+
+    For FILLED rows `steps` (signed), `price_e9`, `fee_micro` and `execution_id` tell the fill; `code` is an EdgeRefusal
+    for REFUSED rows and an index into `texts` plus 1 for what a venue said. A row with decision 0 is a fill of an order
+    that was not ours.
+    """
+
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+    kind: Ints
+    steps: Ints = msgspec.field(default_factory=ints)
+    price_e9: Ints = msgspec.field(default_factory=ints)
+    fee_micro: Ints = msgspec.field(default_factory=ints)
+    at_ns: Ints = msgspec.field(default_factory=ints)
+    code: Ints = msgspec.field(default_factory=ints)
+    execution_id: list[str] = msgspec.field(default_factory=list)
+    texts: list[str] = msgspec.field(default_factory=list)
+
+
+@message("edge.accounts-reconciled.v1")
+class AccountsReconciled(Message, frozen=True, kw_only=True):
+    """What brokers say accounts hold, taken when nothing of ours was on its way there.
+
+    A difference from attributed fills is booked as `external`. Trading of an account is gated until its first one.
+    """
+
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    steps: Ints
+    accounts: Ints
+    """All accounts that this is the whole truth about; one without a row holds nothing."""
+
+
+class SkipReason(IntEnum):
+    """Why an account got no order for a target."""
+
+    NONE = 0
+    UNCHANGED = 1
+    BELOW_MIN = 2
+    NOT_ALLOWED = 3
+    CLOSE_ONLY = 4
+    WAITS_FOR_CHANGE = 5
+    NO_PRICE = 6
+    NOT_SIZED = 7
+    FROZEN = 8
+    NOT_RECONCILED = 9
+    FLATTENED = 10
+    NO_EQUITY = 11
+    CROSSED = 12
+
+
+class SettingLevel(IntEnum):
+    """At which level of the chain a setting was given."""
+
+    NONE = 0
+    SET = 1
+    SUBSCRIPTION = 2
+    ACCOUNT = 3

@@ -1,0 +1,71 @@
+"""What market data tells the other contexts. Prices are whole ticks of the instrument, times ns since 1970 UTC."""
+
+from banyan.columns import Ints
+from banyan.messages import Message, message
+
+
+@message("feeds.bar-closed.v1")
+class BarClosed(Message, frozen=True, kw_only=True):
+    """Bars of one interval that closed at the same time, one row per instrument; key: the feed.
+
+    Bid and ask OHLC in whole ticks; where a feed has trades and no quotes both sides are equal. `volume_e6` is in
+    millionths of a unit, -1 where it is not known. `revision` is 0 for a bar's first close and rises when a late tick
+    changes it.
+    """
+
+    feed: str
+    interval_ns: int
+    closed_at_ns: int
+    instruments: list[str]
+    revision: Ints
+    bid_open: Ints
+    bid_high: Ints
+    bid_low: Ints
+    bid_close: Ints
+    ask_open: Ints
+    ask_high: Ints
+    ask_low: Ints
+    ask_close: Ints
+    volume_e6: Ints
+
+
+@message("feeds.gap-detected.v1")
+class GapDetected(Message, frozen=True, kw_only=True):
+    """A feed gave nothing for an instrument between two times at which its session was open."""
+
+    feed: str
+    instrument: str
+    interval_ns: int
+    after_ns: int
+    before_ns: int
+
+
+@message("feeds.record-quarantined.v1")
+class RecordQuarantined(Message, frozen=True, kw_only=True):
+    """A record from outside that was not let in; `record` is what was received, cut to 500 characters."""
+
+    feed: str
+    instrument: str
+    reason: str
+    record: str
+    event_time_ns: int
+
+
+@message("feeds.feed-stale.v1")
+class FeedStale(Message, frozen=True, kw_only=True):
+    """A feed has given nothing for longer than it may; `is_stale` false says that it is back."""
+
+    feed: str
+    last_tick_ns: int
+    is_stale: bool
+
+
+@message("feeds.quote-ticked.v1")
+class QuoteTicked(Message, frozen=True, kw_only=True):
+    """The newest quote of each instrument that moved, conflated; not kept in any log."""
+
+    feed: str
+    instruments: list[str]
+    bid_ticks: Ints
+    ask_ticks: Ints
+    event_time_ns: Ints

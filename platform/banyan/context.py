@@ -1,0 +1,29 @@
+"""What a bounded context is to its host: a name and pure functions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from banyan.messages import Message, Received
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Generic[State]):
+    """A context's decisions. None of its functions knows a clock, a database, a random source or a logger.
+
+    `decide` returns the events that an input gives in the state of its key, and changes nothing. `evolve` returns the
+    state after an event, and may change the one it is given; it must not depend on anything but its two arguments, so
+    that replaying a log's events gives the same state in every process. A `TimerSet` among the events asks the host for
+    a `TimerDue`, a `RowsParked` for dead letters. `to_snapshot` writes a state as bytes under the schema
+    `snapshot_version`; `from_snapshot` reads the bytes of that version and of every one before.
+    """
+
+    name: str
+    new_state: Callable[[str], State]
+    decide: Callable[[State, Received], Sequence[Message]]
+    evolve: Callable[[State, Message], State]
+    snapshot_version: int
+    to_snapshot: Callable[[State], bytes]
+    from_snapshot: Callable[[str, int, bytes], State]

@@ -1,0 +1,18 @@
+"""Identifiers that follow from what they name, so that whoever computes them twice gets the same."""
+
+import hashlib
+
+
+def derive(*parts: str | int) -> str:
+    """Return 32 hex digits (128 bits of BLAKE2b) that stand for exactly these parts in this order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        text = f"i{part}" if isinstance(part, int) else f"s{part}"
+        encoded = text.encode()
+        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    return digest.hexdigest()
+
+
+def stable_hash(text: str) -> int:
+    """Return a hash of `text`, 0 to 2**64 - 1, that is the same in every process and for ever."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

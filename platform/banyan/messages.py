@@ -1,0 +1,122 @@
+"""Messages: frozen types with versioned names on the wire, and the registry of them all.
+
+A message's name is `<context>.<what-happened>.v<major>`: commands are imperative, events past tense. Fields are only
+ever added, with a default; anything else is a new version, and the old type stays for as long as a log may hold it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from banyan.columns import Ints, ints
+
+_NAME = re.compile(r"[a-z]+(\.[a-z]+(-[a-z]+)*)\.v[1-9][0-9]*")
+
+
+class MessageNameError(ValueError):
+    """A wire name is not well formed, is taken, or is not known here."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What all messages are: immutable, with `wire_name` set by the decorator `message`."""
+
+    wire_name: ClassVar[str]
+
+
+Kind = TypeVar("Kind", bound=type[Message])
+_REGISTRY: dict[str, type[Message]] = {}
+
+
+def message(wire_name: str) -> Callable[[Kind], Kind]:
+    """Return a decorator that registers a message type under `wire_name`, such as "risk.orders-approved.v1".
+
+    Raises MessageNameError for a name that is not well formed or stands for another type already.
+    """
+    if not _NAME.fullmatch(wire_name):
+        raise MessageNameError(f"{wire_name!r} is not <context>.<what-happened>.v<number> in lower case")
+
+    def register(kind: Kind) -> Kind:
+        known = _REGISTRY.setdefault(wire_name, kind)
+        if known.__qualname__ != kind.__qualname__ or known.__module__ != kind.__module__:
+            raise MessageNameError(f"{wire_name} is the name of {known.__module__}.{known.__qualname__} already")
+        _REGISTRY[wire_name] = kind
+        kind.wire_name = wire_name
+        return kind
+
+    return register
+
+
+def message_type(wire_name: str) -> type[Message]:
+    """Return the type that is registered under `wire_name`. Raises MessageNameError where there is none."""
+    try:
+        return _REGISTRY[wire_name]
+    except KeyError:
+        raise MessageNameError(f"{wire_name!r} is no message that is known here") from None
+
+
+def message_types() -> Mapping[str, type[Message]]:
+    """Return all registered types by wire name."""
+    return dict(sorted(_REGISTRY.items()))
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    """An input as `decide` sees it: a message, and when it was received. Times are ns since 1970 UTC."""
+
+    message: Message
+    id: str
+    key: str
+    received_at_ns: int
+    event_time_ns: int
+    deadline_ns: int | None = None
+    correlation: str = ""
+
+
+@message("banyan.timer-set.v1")
+class TimerSet(Message, frozen=True, kw_only=True):
+    """Ask the host for `TimerDue(name)` once its time reaches `due_ns`; a timer of the same name is replaced."""
+
+    name: str
+    due_ns: int
+
+
+@message("banyan.timer-cancelled.v1")
+class TimerCancelled(Message, frozen=True, kw_only=True):
+    """Take back the timer `name`, if it has not come due."""
+
+    name: str
+
+
+@message("banyan.timer-due.v1")
+class TimerDue(Message, frozen=True, kw_only=True):
+    """A timer that was asked for has come due."""
+
+    name: str
+    due_ns: int
+
+
+@message("banyan.rows-parked.v1")
+class RowsParked(Message, frozen=True, kw_only=True):
+    """Rows of an input that could not be processed: they are kept as dead letters, the other rows went on.
+
+    `accounts` are the account numbers of the rows, -1 where a row has none.
+    """
+
+    reason: str
+    rows: Ints
+    accounts: Ints = msgspec.field(default_factory=ints)
+
+
+@message("banyan.message-parked.v1")
+class MessageParked(Message, frozen=True, kw_only=True):
+    """An input that could not be processed at all is kept as a dead letter; the stream's mark has moved past it."""
+
+    id: str
+    reason: str
+
+
+def fields_of(kind: type[Message]) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the type of every field of a message type, in order."""
+    for field in msgspec.structs.fields(kind):
+        yield field.encode_name, field.type
