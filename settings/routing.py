@@ -10,7 +10,9 @@ from settings.env import REQUIRED, Environment, absolute_path, postgresql_url
 
 # Contexts with tables of their own: the app label is the alias of its database. Everything else (users, sessions,
 # the admin's log) lives in `default`.
-CONTEXTS = ("feeds", "backtest")
+CONTEXTS = ("feeds", "backtest", "signals", "execution", "risk")
+# Those of them that a host runs, and whose database therefore has the runtime's tables: log, outbox, timers and so on.
+HOSTED = ("feeds", "signals", "execution", "risk")
 _EXAMPLE_URL = "postgresql://banyan:secret@db.example.com:5432/banyan"
 _ENGINE = "banyan.timescale"
 
@@ -59,7 +61,7 @@ class ContextRouter:
 
     def allow_migrate(self, db: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool:
         """Return whether the tables of `app_label` are made in database `db`."""
-        return db == _alias(app_label)
+        return db in HOSTED if app_label == "banyan" else db == _alias(app_label)
 
 
 def _alias(app_label: str) -> str:

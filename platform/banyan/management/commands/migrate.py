@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.management.base import CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, router
+from django.utils.module_loading import module_has_submodule
 
 from banyan.databases import create_missing, migrating
 
@@ -32,6 +34,17 @@ class Command(MigrateCommand):
         for alias in settings.DATABASES:
             if create_missing(alias) and options["verbosity"]:
                 self.stdout.write(f"Created database {settings.DATABASES[alias]['NAME']}.")
-            label = options["app_label"] or (None if alias == DEFAULT_DB_ALIAS else alias)
             with migrating(alias):
-                super().handle(*args, **{**options, "database": alias, "app_label": label})
+                for label in [options["app_label"]] if options["app_label"] else _labels(alias):
+                    super().handle(*args, **{**options, "database": alias, "app_label": label})
+
+
+def _labels(alias: str) -> list[str | None]:
+    """Return the applications whose tables are in a database; None is Django's word for all."""
+    if alias == DEFAULT_DB_ALIAS:
+        return [None]
+    with_migrations = {
+        config.label for config in apps.get_app_configs() if module_has_submodule(config.module, "migrations")
+    }
+    wanted = [alias, "banyan"] if router.allow_migrate(alias, "banyan") else [alias]
+    return [label for label in wanted if label in with_migrations]

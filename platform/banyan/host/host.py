@@ -1,0 +1,277 @@
+"""The host of one context in one process: the single writer of the keys that it holds."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import psycopg
+
+from banyan import crash
+from banyan.clock import Clock
+from banyan.codec import CodecError, Envelope, encode_message
+from banyan.context import Context
+from banyan.host.delivery import Delivery
+from banyan.host.memory import KeyMemory, rebuild, snapshot_of
+from banyan.host.round import Round
+from banyan.host.routes import Route
+from banyan.ids import derive
+from banyan.messages import Message, TimerDue
+from banyan.store import Store
+
+State = TypeVar("State")
+Marks = Mapping[tuple[str, str], tuple[int, int]]
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """How a host works.
+
+    `always_decode` passes every message through the codec, also where sender and receiver share a process: tests do, so
+    that nothing can be relied on but what is on the wire.
+    """
+
+    inputs_per_round_max: int = 256
+    waiting_max: int = 10_000
+    tries_max: int = 3
+    snapshot_every: int = 1_000
+    poll_seconds: float = 1.0
+    always_decode: bool = False
+
+
+class BusyError(RuntimeError):
+    """A host has as much waiting as it may hold: send again later."""
+
+
+class Host(Generic[State]):
+    """Applies messages to the keys of one context, in order, and commits what follows in one transaction.
+
+    `offer` may be called by any thread, everything else by one. `hand_on` gets what was committed; `fetch` returns what
+    the senders' outboxes hold for a key after its marks. The transport sets both.
+    """
+
+    def __init__(
+        self, context: Context[State], store: Store, routes: Sequence[Route], clock: Clock, *, owner: str,
+        settings: HostSettings | None = None,
+    ) -> None:  # fmt: skip
+        self.context = context
+        self.store = store
+        self.owner = owner
+        self.settings = settings or HostSettings()
+        self.hand_on: Callable[[list[Delivery]], None] = lambda _: None
+        self.fetch: Callable[[str, Marks], list[Delivery]] = lambda _, __: []
+        self.arrived = threading.Condition()
+        self._clock = clock
+        self._routes: dict[type[Message], list[Route]] = {}
+        for route in routes:
+            self._routes.setdefault(route.message, []).append(route)
+        self._offered: deque[Delivery] = deque()
+        self._keys: dict[str, KeyMemory[State]] = {}
+        self._wanted: tuple[str, ...] = ()
+        self._left_in_outboxes: set[str] = set()
+        self._tries: dict[str, int] = {}
+        self._is_careful = False
+        self._renewed_ns: int | None = None
+        self._polled_ns: int | None = None
+
+    @property
+    def keys(self) -> Mapping[str, KeyMemory[State]]:
+        """The keys that this host holds."""
+        return self._keys
+
+    def open(self, keys: Iterable[str]) -> None:
+        """Want these keys: each is taken and rebuilt in the next round in which it is free."""
+        self._wanted = tuple(keys)
+        self._keep_leases()
+
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        """Let messages wait for the next round.
+
+        Where too many wait, one that an outbox keeps is left there for later; one that nobody keeps raises BusyError.
+        """
+        with self.arrived:
+            for delivery in deliveries:
+                if len(self._offered) < self.settings.waiting_max:
+                    self._offered.append(delivery)
+                elif delivery.envelope.number:
+                    self._left_in_outboxes.add(delivery.envelope.key)
+                else:
+                    raise BusyError(f"{self.context.name}: {self.settings.waiting_max} messages wait already")
+            self.arrived.notify()
+
+    def step(self) -> bool:
+        """Apply what waits and what is due, commit it and hand it on; tell whether anything was done.
+
+        Raises psycopg.OperationalError while the database cannot be reached: nothing is lost, call again later.
+        """
+        self._keep_leases()
+        self._sort_offered()
+        self._fetch()
+        taken = {key: self._inputs(memory) for key, memory in self._keys.items() if not memory.parked_because}
+        if not any(taken.values()):
+            return False
+        try:
+            self._round(taken)
+        except psycopg.Error:
+            self._forget(taken)
+            self.store.close()
+            raise
+        return True
+
+    def is_quiet(self) -> bool:
+        """Tell whether nothing waits and no timer is due."""
+        due_ns = self.next_due_ns()
+        waits = any(memory.waiting for memory in self._keys.values() if not memory.parked_because)
+        return not (self._offered or waits or (due_ns is not None and due_ns <= self._clock.wall_ns()))
+
+    def next_due_ns(self) -> int | None:
+        """Return when the next timer is due, in ns since 1970 UTC."""
+        return min((due for memory in self._keys.values() for due in memory.timers.values()), default=None)
+
+    def close(self) -> None:
+        """Apply what waits, keep a snapshot of every key, and give the keys back."""
+        while self.step():
+            pass
+        for memory in self._keys.values():
+            self._keep_snapshot(memory)
+        self.store.release({key: memory.epoch for key, memory in self._keys.items()})
+        self._keys.clear()
+        self.store.close()
+
+    def _keep_leases(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if self._renewed_ns is not None and now_ns - self._renewed_ns < self.store.lease_seconds * 1e9 / 3:
+            if all(key in self._keys for key in self._wanted):
+                return
+        elif self._keys:
+            held = self.store.renew({key: memory.epoch for key, memory in self._keys.items()})
+            for key in self._keys.keys() - held:
+                self._lose(key)
+        self._renewed_ns = now_ns
+        missing = [key for key in self._wanted if key not in self._keys]
+        for key, row in self.store.take(missing, self.owner).items() if missing else ():
+            self._keys[key] = rebuild(self.context, self.store, row)
+            self._left_in_outboxes.add(key)
+
+    def _lose(self, key: str) -> None:
+        _LOGGER.warning("%s/%s: another owner has taken the key", self.context.name, key)
+        del self._keys[key]
+
+    def _sort_offered(self) -> None:
+        with self.arrived:
+            offered, self._offered = self._offered, deque()
+        for delivery in offered:
+            key, is_kept = delivery.envelope.key, delivery.envelope.number > 0
+            memory = self._keys.get(key)
+            if memory is not None and is_kept and len(memory.waiting) >= self.settings.waiting_max:
+                self._left_in_outboxes.add(key)
+            elif memory is not None:
+                memory.waiting.append(delivery)
+            elif key in self._wanted and not is_kept:
+                self._offered.append(delivery)
+
+    def _fetch(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if self._polled_ns is None or now_ns - self._polled_ns >= self.settings.poll_seconds * 1e9:
+            self._polled_ns = now_ns
+            self._left_in_outboxes.update(self._keys)
+        for key in sorted(self._left_in_outboxes & self._keys.keys()):
+            self._keys[key].waiting.extend(self.fetch(key, self._keys[key].marks))
+        self._left_in_outboxes.clear()
+
+    def _inputs(self, memory: KeyMemory[State]) -> list[Delivery]:
+        now_ns = self._clock.wall_ns()
+        due = sorted((due_ns, name) for name, due_ns in memory.timers.items() if due_ns <= now_ns)
+        inputs = [self._timer(memory.key, name, due_ns) for due_ns, name in due]
+        most = 1 if self._is_careful else self.settings.inputs_per_round_max
+        while memory.waiting and len(inputs) < most:
+            inputs.append(memory.waiting.popleft())
+        return inputs
+
+    def _round(self, taken: dict[str, list[Delivery]]) -> None:
+        unnumbered = [
+            (key, each.envelope.id) for key, inputs in taken.items() for each in inputs if not each.envelope.number
+        ]
+        seen = self.store.seen(unnumbered) if unnumbered else set()
+        current = Round(
+            self.context, self._routes, self._clock.wall_ns(), seen, always_decode=self.settings.always_decode
+        )
+        is_whole = self._apply(current, taken)
+        self._left_in_outboxes |= current.gaps
+        if is_whole and current.batch.keys:
+            self._commit(current)
+
+    def _timer(self, key: str, name: str, due_ns: int) -> Delivery:
+        message = TimerDue(name=name, due_ns=due_ns)
+        envelope = Envelope(
+            name=TimerDue.wire_name,
+            id=derive(self.context.name, key, name, due_ns),
+            key=key,
+            correlation=name,
+            event_time_ns=due_ns,
+        )
+        return Delivery(self.context.name, envelope, encode_message(message), message)
+
+    def _apply(self, current: Round[State], taken: dict[str, list[Delivery]]) -> bool:
+        """Apply inputs in memory; where one fails, throw that memory away and tell that nothing may be committed."""
+        for key, inputs in taken.items():
+            memory = self._keys[key]
+            for delivery in inputs:
+                try:
+                    if self._tries.get(delivery.envelope.id, 0) >= self.settings.tries_max:
+                        current.park(memory, delivery, f"failed {self.settings.tries_max} times, see the log of errors")
+                    else:
+                        current.apply(memory, delivery)
+                except CodecError as problem:
+                    self._give_up(key, delivery, str(problem))
+                except Exception:
+                    tries = self._tries[delivery.envelope.id] = self._tries.get(delivery.envelope.id, 0) + 1
+                    _LOGGER.exception(
+                        "%s/%s: %s %s failed (try %d)",
+                        self.context.name, key, delivery.envelope.name, delivery.envelope.id, tries,
+                    )  # fmt: skip
+                else:
+                    continue
+                self._is_careful = True
+                self._forget(taken)
+                return False
+        return True
+
+    def _give_up(self, key: str, delivery: Delivery, reason: str) -> None:
+        """Stop a key at an input that cannot be decoded: what comes after it may depend on it."""
+        text = f"{delivery.envelope.name} {delivery.envelope.id}: {reason}"
+        _LOGGER.error("%s/%s stops: %s", self.context.name, key, text)
+        self.store.park(key, text)
+        self._keys[key].parked_because = text
+
+    def _commit(self, current: Round[State]) -> None:
+        crash.point(f"{self.context.name}.before-commit")
+        moved = self.store.commit(current.batch)
+        crash.point(f"{self.context.name}.after-commit")
+        for key in current.batch.keys.keys() - moved:
+            self._lose(key)
+        self._is_careful = False
+        self._tries.clear()
+        self.hand_on([each for each in current.outgoing if each.envelope.sender_key in moved])
+        for key in moved:
+            memory = self._keys[key]
+            if memory.number - memory.snapshot_number >= self.settings.snapshot_every:
+                self._keep_snapshot(memory)
+
+    def _forget(self, taken: dict[str, list[Delivery]]) -> None:
+        """Throw away the memory of keys with uncommitted inputs; they are rebuilt, and the inputs wait again."""
+        again: list[Delivery] = []
+        for key, inputs in taken.items():
+            if inputs and key in self._keys:
+                again += [each for each in inputs if each.envelope.name != TimerDue.wire_name]
+                again += self._keys.pop(key).waiting
+        with self.arrived:
+            self._offered.extendleft(reversed(again))
+
+    def _keep_snapshot(self, memory: KeyMemory[State]) -> None:
+        if memory.number > memory.snapshot_number:
+            self.store.keep_snapshot(memory.key, snapshot_of(self.context, memory))
+            memory.snapshot_number = memory.number

@@ -1,0 +1,82 @@
+"""What a host holds in memory of a key, and how it is brought back from the database."""
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from banyan.codec import decode_message
+from banyan.context import Context
+from banyan.host.delivery import Delivery, split_events
+from banyan.store import KeyRow, SnapshotRow, Store
+
+State = TypeVar("State")
+
+
+class RebuildError(RuntimeError):
+    """A key's log or snapshot is damaged: the message says where, and the key must not be used."""
+
+
+@dataclass(slots=True)
+class KeyMemory(Generic[State]):
+    """A key's state and its place in log, streams and time; `waiting` are its inputs, not applied yet."""
+
+    key: str
+    epoch: int
+    number: int
+    state: State
+    marks: dict[tuple[str, str], tuple[int, int]]
+    streams: dict[tuple[str, str], int]
+    timers: dict[str, int]
+    snapshot_number: int
+    parked_because: str = ""
+    waiting: deque[Delivery] = field(default_factory=deque)
+
+
+def rebuild(context: Context[State], store: Store, row: KeyRow) -> KeyMemory[State]:
+    """Return a key as its last committed record left it. Raises RebuildError where the log has a hole."""
+    state, begins = state_at(context, store, row.key, row.number)
+    return KeyMemory(
+        key=row.key,
+        epoch=row.epoch,
+        number=row.number,
+        state=state,
+        marks=store.marks(row.key),
+        streams=store.streams(row.key),
+        timers=store.timers(row.key),
+        snapshot_number=begins,
+        parked_because=row.parked_because,
+    )
+
+
+def state_at(context: Context[State], store: Store, key: str, number: int) -> tuple[State, int]:
+    """Return the state of a key after log record `number`, and the number of the snapshot that it was built on."""
+    snapshot = store.newest_snapshot(key, number)
+    state, begins = context.new_state(key), 0
+    if snapshot is not None:
+        if digest_of(snapshot.state) != snapshot.digest:
+            raise RebuildError(
+                f"{context.name}/{key}: snapshot {snapshot.number} is damaged: delete it to use an older"
+            )
+        state, begins = context.from_snapshot(key, snapshot.version, snapshot.state), snapshot.number
+    expected = begins
+    for step in store.steps(key, begins, number):
+        expected += 1
+        if step.number != expected:
+            raise RebuildError(f"{context.name}/{key}: the log has {step.number} after {expected - 1}")
+        for name, body in split_events(step.events):
+            state = context.evolve(state, decode_message(name, body))
+    if expected != number:
+        raise RebuildError(f"{context.name}/{key}: the log ends at {expected}, the key is at {number}")
+    return state, begins
+
+
+def snapshot_of(context: Context[State], memory: KeyMemory[State]) -> SnapshotRow:
+    """Return the snapshot of a key as it is now."""
+    state = context.to_snapshot(memory.state)
+    return SnapshotRow(memory.number, context.snapshot_version, digest_of(state), state)
+
+
+def digest_of(state: bytes) -> str:
+    """Return the digest that is kept beside a snapshot: BLAKE2b, 32 hex digits."""
+    return hashlib.blake2b(state, digest_size=16).hexdigest()

@@ -1,0 +1,6 @@
+"""A context's database as its host uses it: one statement commits a batch, a few queries bring a key back."""
+
+from banyan.store.batch import Batch, DeadLetter, Output, Step
+from banyan.store.store import KeyRow, Outgoing, SnapshotRow, Store, StoredStep
+
+__all__ = ["Batch", "DeadLetter", "KeyRow", "Outgoing", "Output", "SnapshotRow", "Step", "Store", "StoredStep"]

@@ -1,0 +1,206 @@
+"""The database of one context, through one connection."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+from django.db import connections
+
+from banyan.store.batch import Batch, Step
+
+
+class KeyRow(NamedTuple):
+    """A key as its owner finds it."""
+
+    key: str
+    epoch: int
+    number: int
+    parked_because: str
+
+
+class SnapshotRow(NamedTuple):
+    """A snapshot: the state after log `number`, written under schema `version`."""
+
+    number: int
+    version: int
+    digest: str
+    state: bytes
+
+
+class Outgoing(NamedTuple):
+    """An event in the outbox, with what its receiver needs; `header` is the envelope of the input that caused it."""
+
+    receiver: str
+    receiver_key: str
+    key: str
+    position: int
+    previous: int
+    epoch: int
+    written_at: datetime
+    received_at_ns: int
+    header: bytes
+    events: bytes
+
+
+StoredStep = Step
+
+
+class Store:
+    """A context's log, outbox, marks, timers and snapshots. Not for several threads at once."""
+
+    def __init__(self, alias: str, *, lease_seconds: float = 5.0) -> None:
+        self.alias = alias
+        self.lease_seconds = lease_seconds
+        self._connection: psycopg.Connection[Any] | None = None
+
+    @property
+    def connection(self) -> "psycopg.Connection[Any]":
+        """The connection, opened when it is first needed or was lost; every statement is a transaction of its own."""
+        if self._connection is None or self._connection.closed:
+            parameters = connections[self.alias].get_connection_params()
+            wanted = {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
+            self._connection = psycopg.connect(**{**wanted, "autocommit": True, "prepare_threshold": 2})
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def commit(self, batch: Batch) -> set[str]:
+        """Commit a batch and return the keys that moved; the others belong to somebody else now.
+
+        Raises psycopg.Error where nobody knows whether it was committed: the caller then forgets what it holds in
+        memory, and reads it back.
+        """
+        statement, parameters = batch.statement(self.lease_seconds)
+        return {key for (key,) in self.connection.execute(statement, parameters, prepare=True)}
+
+    def take(self, keys: Sequence[str], owner: str) -> dict[str, KeyRow]:
+        """Take the leases of `keys` that are free, run out, or held by `owner`; return those that were taken.
+
+        Each is in a new epoch, so that nothing that a former owner still does can commit.
+        """
+        with self.connection.transaction():
+            self.connection.execute(
+                "INSERT INTO banyan_key (key, epoch, is_leading, number, owner, parked_because) "
+                "SELECT key, 0, true, 0, '', '' FROM unnest(%s::text[]) AS r(key) ON CONFLICT DO NOTHING",
+                [list(keys)],
+            )
+            rows = self.connection.execute(
+                "UPDATE banyan_key SET epoch = epoch + 1, owner = %s, "
+                "lease_until = now() + make_interval(secs => %s) WHERE key = ANY(%s) "
+                "AND (owner IN ('', %s) OR lease_until < now()) RETURNING key, epoch, number, parked_because",
+                [owner, self.lease_seconds, list(keys), owner],
+            ).fetchall()
+        return {row[0]: KeyRow(*row) for row in rows}
+
+    def renew(self, epochs: Mapping[str, int]) -> set[str]:
+        """Make the leases of keys last longer; return those that are still held in their epoch."""
+        rows = self.connection.execute(
+            "UPDATE banyan_key AS k SET lease_until = now() + make_interval(secs => %s) "
+            "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch) WHERE k.key = v.key AND k.epoch = v.epoch "
+            "RETURNING k.key",
+            [self.lease_seconds, list(epochs), list(epochs.values())],
+        )
+        return {key for (key,) in rows}
+
+    def release(self, epochs: Mapping[str, int]) -> None:
+        """Give keys back, so that another owner need not wait for their leases to run out."""
+        self.connection.execute(
+            "UPDATE banyan_key AS k SET owner = '', lease_until = NULL "
+            "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch) WHERE k.key = v.key AND k.epoch = v.epoch",
+            [list(epochs), list(epochs.values())],
+        )
+
+    def park(self, key: str, reason: str) -> None:
+        """Make a key take no input until a person has looked at it; "" lets it go on."""
+        self.connection.execute("UPDATE banyan_key SET parked_because = %s WHERE key = %s", [reason, key])
+
+    def steps(self, key: str, after: int, upto: int | None = None) -> "Iterable[StoredStep]":
+        """Yield the log of a key in order, from the number after `after` up to `upto`, both included."""
+        with self.connection.transaction(), self.connection.cursor("steps", binary=True) as cursor:
+            cursor.itersize = 500
+            cursor.execute(
+                "SELECT key, number, received_at_ns, header, body, events FROM banyan_log "
+                "WHERE key = %s AND number > %s AND number <= %s ORDER BY number",
+                [key, after, upto if upto is not None else 2**62],
+            )
+            for row in cursor:
+                yield StoredStep(*row)
+
+    def newest_snapshot(self, key: str, upto: int | None = None) -> SnapshotRow | None:
+        """Return the last snapshot of a key, or the last one at or before number `upto`."""
+        row = self._rows(
+            "SELECT number, version, digest, state FROM banyan_snapshot WHERE key = %s AND number <= %s "
+            "ORDER BY number DESC LIMIT 1",
+            [key, upto if upto is not None else 2**62],
+        )
+        return SnapshotRow(*row[0]) if row else None
+
+    def keep_snapshot(self, key: str, snapshot: SnapshotRow) -> None:
+        """Keep a snapshot; one of the same number is there already when a key was rebuilt."""
+        self.connection.execute(
+            "INSERT INTO banyan_snapshot (key, number, version, made_at, digest, state, is_verified) "
+            "VALUES (%s, %s, %s, now(), %s, %b, false) ON CONFLICT DO NOTHING",
+            [key, snapshot.number, snapshot.version, snapshot.digest, snapshot.state],
+        )
+
+    def marks(self, key: str) -> dict[tuple[str, str], tuple[int, int]]:
+        """Return (epoch, position) by (sender, its key): how far `key` has applied each stream."""
+        rows = self._rows("SELECT sender, sender_key, epoch, position FROM banyan_mark WHERE key = %s", [key])
+        return {(sender, sender_key): (epoch, position) for sender, sender_key, epoch, position in rows}
+
+    def streams(self, key: str) -> dict[tuple[str, str], int]:
+        """Return the last position that `key` has sent, by (receiver, its key)."""
+        rows = self._rows("SELECT receiver, receiver_key, position FROM banyan_stream WHERE key = %s", [key])
+        return {(receiver, receiver_key): position for receiver, receiver_key, position in rows}
+
+    def timers(self, key: str) -> dict[str, int]:
+        """Return when each timer of a key is due, in ns since 1970 UTC."""
+        return dict(self._rows("SELECT name, due_ns FROM banyan_timer WHERE key = %s", [key]))
+
+    def seen(self, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of (key, id) that were applied before."""
+        keys, ids = [key for key, _ in pairs], [each for _, each in pairs]
+        rows = self._rows(
+            "SELECT s.key, s.id FROM banyan_seen AS s "
+            "JOIN unnest(%s::text[], %s::text[]) AS v(key, id) ON s.key = v.key AND s.id = v.id",
+            [keys, ids],
+        )
+        return {(key, each) for key, each in rows}
+
+    def outgoing(self, receiver: str, receiver_key: str, marks: Mapping[str, int], most: int = 500) -> list[Outgoing]:
+        """Return what the outbox holds for a receiver's key after its marks (position by our key), oldest first."""
+        rows = self._rows(
+            "SELECT o.receiver, o.receiver_key, o.key, o.position, o.previous, o.epoch, o.written_at, "
+            "l.received_at_ns, l.header, l.events FROM banyan_outbox AS o "
+            "LEFT JOIN unnest(%s::text[], %s::bigint[]) AS m(key, position) ON m.key = o.key "
+            "JOIN banyan_log AS l ON l.key = o.key AND l.number = o.position / 4096 AND l.written_at = o.written_at "
+            "WHERE o.receiver = %s AND o.receiver_key = %s AND o.position > COALESCE(m.position, 0) "
+            "ORDER BY o.key, o.position LIMIT %s",
+            [list(marks), list(marks.values()), receiver, receiver_key, most],
+        )
+        return [Outgoing(*row) for row in rows]
+
+    def ask(self, key: str, message_id: str, header: bytes, body: bytes) -> bool:
+        """Keep a command until its key has applied it; return whether it is new."""
+        row = self.connection.execute(
+            "INSERT INTO banyan_request (id, key, header, body, asked_at) SELECT %s, %s, %b, %b, now() "
+            "WHERE NOT EXISTS (SELECT FROM banyan_seen WHERE key = %s AND id = %s) "
+            "ON CONFLICT DO NOTHING RETURNING id",
+            [message_id, key, header, body, key, message_id],
+        ).fetchone()
+        return row is not None
+
+    def requests(self, key: str, most: int = 500) -> list[tuple[bytes, bytes]]:
+        """Return (envelope, message) of the commands that wait for a key, oldest first."""
+        return self._rows(
+            "SELECT header, body FROM banyan_request WHERE key = %s ORDER BY asked_at, id LIMIT %s", [key, most]
+        )
+
+    def _rows(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
+        with self.connection.cursor(binary=True) as cursor:
+            return cursor.execute(statement, parameters).fetchall()

@@ -1,0 +1,82 @@
+"""The transport between contexts of one process, or of processes that share a PostgreSQL server.
+
+A host's committed events go straight into the queues of the hosts beside it. What was committed and not handed on (a
+crash, a full queue, a receiver in another process) is read from the sender's outbox.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from banyan.codec import Envelope, decode_envelope, encode_envelope, encode_message
+from banyan.host import Delivery, Host
+from banyan.host.delivery import EVENTS_PER_STEP_MAX, envelope_of_event, split_events
+from banyan.messages import Message
+from banyan.store import Outgoing, Store
+
+
+class LocalTransport:
+    """Joins hosts. `senders` gives, by receiving context, the contexts whose events it gets."""
+
+    def __init__(self, senders: Mapping[str, Sequence[str]]) -> None:
+        self._senders = senders
+        self._hosts: dict[str, Host[Any]] = {}
+        self._readers: dict[tuple[str, str], Store] = {}
+
+    def join(self, host: Host[Any]) -> None:
+        """Carry for `host`, from now on."""
+        name = host.context.name
+        self._hosts[name] = host
+        host.hand_on = self.hand_on
+        host.fetch = lambda key, marks: self._fetch(name, key, marks)
+
+    def hand_on(self, deliveries: list[Delivery]) -> None:
+        """Put committed events into the queues of those receivers that are in this process."""
+        by_receiver: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            by_receiver.setdefault(delivery.receiver, []).append(delivery)
+        for receiver, theirs in by_receiver.items():
+            if receiver in self._hosts:
+                self._hosts[receiver].offer(theirs)
+
+    def close(self) -> None:
+        """Close the connections that missing messages are read through."""
+        for store in self._readers.values():
+            store.close()
+
+    def _fetch(self, receiver: str, key: str, marks: Mapping[tuple[str, str], tuple[int, int]]) -> list[Delivery]:
+        found = []
+        for sender in self._senders.get(receiver, ()):
+            after = {sender_key: position for (name, sender_key), (_, position) in marks.items() if name == sender}
+            store = self._reader(receiver, sender)
+            found += [_delivery(sender, each) for each in store.outgoing(receiver, key, after)]
+        for header, body in self._reader(receiver, receiver).requests(key):
+            found.append(Delivery(receiver, decode_envelope(header), body))
+        return found
+
+    def _reader(self, receiver: str, sender: str) -> Store:
+        # One for each receiver: every host has a thread of its own, and a store is not for several.
+        return self._readers.setdefault((receiver, sender), Store(sender))
+
+
+def ask(store: Store, key: str, message: Message, *, message_id: str, now_ns: int) -> bool:
+    """Send a command to a key of the context of `store`; return False where the same id was sent before."""
+    envelope = Envelope(
+        name=message.wire_name, id=message_id, key=key, correlation=message_id, event_time_ns=now_ns, sent_at_ns=now_ns
+    )
+    return store.ask(key, message_id, encode_envelope(envelope), encode_message(message))
+
+
+def _delivery(sender: str, row: Outgoing) -> Delivery:
+    name, body = split_events(row.events)[row.position % EVENTS_PER_STEP_MAX]
+    envelope = envelope_of_event(
+        decode_envelope(row.header),
+        name=name,
+        sender=sender,
+        key=row.key,
+        position=row.position,
+        previous=row.previous,
+        epoch=row.epoch,
+        receiver_key=row.receiver_key,
+        received_at_ns=row.received_at_ns,
+    )
+    return Delivery(row.receiver, envelope, body)

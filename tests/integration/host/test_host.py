@@ -1,0 +1,195 @@
+import psycopg
+import pytest
+
+from banyan.host import Host
+from banyan.host.memory import state_at
+from banyan.models import DeadLetter, Key, Log, Outbox, Snapshot
+from tests.integration.host.tally import POISON, POISON_ROW, Add, Remind
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk"])
+
+
+def numbers_of_log(key="a"):
+    return list(Log.objects.using("execution").filter(key=key).order_by("number").values_list("number", flat=True))
+
+
+def test_inputs_are_applied_in_order_and_their_events_reach_the_next_context(pair):
+    for number in (1, 2, 3):
+        pair.say(Add(number=number))
+    pair.say(Add(number=10), key="b")
+    pair.settle()
+    assert pair.state()["numbers"] == [1, 2, 3]
+    assert pair.told() == [1, 3, 6]
+    assert pair.told("b") == [10]
+    assert numbers_of_log() == [1, 2, 3]
+
+
+def test_an_input_that_comes_twice_is_applied_once(pair):
+    pair.say(Add(number=5), message_id="same")
+    pair.say(Add(number=5), message_id="same")
+    pair.settle()
+    pair.say(Add(number=5), message_id="same")
+    pair.settle()
+    pair.restart()
+    pair.say(Add(number=5), message_id="same")
+    pair.settle()
+    assert pair.state()["numbers"] == [5]
+
+
+def test_memory_is_rebuilt_from_snapshot_and_events_after_a_crash(pair):
+    for number in range(1, 8):
+        pair.say(Add(number=number))
+        pair.settle()
+    before = dict(pair.state())
+    assert Snapshot.objects.using("execution").filter(key="a").exists()
+    pair.restart()
+    pair.settle()
+    assert pair.state() == before
+    assert pair.told() == [1, 3, 6, 10, 15, 21, 28]
+
+
+def test_what_was_committed_and_not_handed_on_is_read_from_the_outbox(pair):
+    pair.execution.hand_on = lambda deliveries: None
+    pair.say(Add(number=4))
+    pair.say(Add(number=6))
+    pair.execution.step()
+    assert pair.told() == []
+    pair.restart()
+    pair.settle()
+    assert pair.told() == [4, 10]
+
+
+def test_a_message_that_overtakes_waits_for_the_one_before_it(pair):
+    handed = []
+    pair.execution.hand_on = handed.extend
+    pair.say(Add(number=1))
+    pair.execution.step()
+    pair.say(Add(number=2))
+    pair.execution.step()
+    pair.risk.offer([handed[1], handed[0], handed[1]])
+    pair.settle()
+    assert pair.told() == [1, 3]
+
+
+def test_an_owner_whose_lease_was_taken_commits_nothing_more(pair):
+    pair.say(Add(number=1))
+    pair.settle()
+    Key.objects.using("execution").update(lease_until="2000-01-01T00:00Z")
+    other = pair.host("execution", "two")
+    other.open(["a", "b"])
+    pair.say(Add(number=100))
+    pair.execution.step()
+    assert "a" not in pair.execution.keys
+    other.offer([pair.delivery(Add(number=2))])
+    other.step()
+    assert other.keys["a"].state["numbers"] == [1, 2]
+    assert numbers_of_log() == [1, 2]
+    other.store.close()
+
+
+def test_a_commit_whose_connection_broke_is_neither_lost_nor_doubled(pair):
+    pair.say(Add(number=1))
+    pair.settle()
+    backend = pair.execution.store.connection.info.backend_pid
+    pair.risk.store.connection.execute("SELECT pg_terminate_backend(%s)", [backend])
+    pair.say(Add(number=2))
+    with pytest.raises(psycopg.OperationalError):
+        pair.execution.step()
+    pair.settle()
+    assert pair.state()["numbers"] == [1, 2]
+    assert pair.told() == [1, 3]
+
+
+def test_a_commit_that_was_done_before_its_connection_broke_is_not_done_again(pair):
+    commit = pair.execution.store.commit
+
+    def commit_and_break(batch):
+        commit(batch)
+        raise psycopg.OperationalError("the connection is gone")
+
+    pair.execution.store.commit = commit_and_break
+    pair.say(Add(number=7))
+    with pytest.raises(psycopg.OperationalError):
+        pair.execution.step()
+    pair.execution.store.commit = commit
+    pair.settle()
+    assert pair.state()["numbers"] == [7]
+    assert pair.told() == [7]
+
+
+def test_an_input_that_fails_every_time_becomes_a_dead_letter_and_the_rest_goes_on(pair):
+    pair.say(Add(number=1))
+    pair.say(Add(number=POISON))
+    pair.say(Add(number=2))
+    pair.say(Add(number=9), key="b")
+    pair.settle()
+    assert pair.state()["numbers"] == [1, 2]
+    assert pair.state("b")["numbers"] == [9]
+    letter = DeadLetter.objects.using("execution").get()
+    assert letter.key == "a"
+    assert letter.rows is None
+    assert b"-13" in bytes(letter.body)
+    assert numbers_of_log() == [1, 2, 3]
+
+
+def test_a_bad_row_becomes_a_dead_letter_with_its_account(pair):
+    pair.say(Add(number=POISON_ROW))
+    pair.settle()
+    letter = DeadLetter.objects.using("execution").get()
+    assert (letter.rows, letter.accounts, letter.reason) == ([0], [7], "a bad row")
+
+
+def test_a_message_that_cannot_be_decoded_stops_its_key_and_no_other(pair):
+    broken = pair.delivery(Add(number=1))
+    pair.execution.offer([broken._replace(body=b'{"number":"three"}')])
+    pair.say(Add(number=1))
+    pair.say(Add(number=9), key="b")
+    pair.settle()
+    assert "a" not in pair.execution.keys or pair.execution.keys["a"].parked_because
+    assert "expected `int`" in Key.objects.using("execution").get(key="a").parked_because.lower()
+    assert pair.state("b")["numbers"] == [9]
+
+
+def test_a_timer_comes_due_once_and_survives_a_crash(pair):
+    pair.say(Remind(at_ns=5_000_000_000))
+    pair.say(Add(number=3))
+    pair.settle()
+    assert pair.state()["told"] == []
+    pair.restart()
+    pair.clock.move_to(6_000_000_000)
+    pair.settle()
+    assert pair.state()["told"] == [3]
+    pair.restart()
+    pair.settle()
+    assert pair.state()["told"] == [3]
+
+
+def test_a_key_can_be_rebuilt_as_it_was_at_any_number(pair):
+    for number in (1, 2, 3, 4, 5, 6):
+        pair.say(Add(number=number))
+        pair.settle()
+    host: Host = pair.execution
+    for upto in range(7):
+        state, _ = state_at(host.context, host.store, "a", upto)
+        assert state["numbers"] == list(range(1, upto + 1))
+
+
+def test_a_full_queue_leaves_messages_in_the_outbox_and_loses_none(pair):
+    pair.settings = type(pair.settings)(always_decode=True, waiting_max=2)
+    pair.restart()
+    for number in range(1, 4):
+        pair.say(Add(number=number)) if number < 3 else None
+    pair.execution.step()
+    for number in (3, 4):
+        pair.say(Add(number=number))
+    pair.execution.step()
+    pair.settle()
+    assert pair.told() == [1, 3, 6, 10]
+
+
+def test_an_ordered_close_gives_the_keys_back_with_a_snapshot(pair):
+    pair.say(Add(number=1))
+    pair.execution.close()
+    assert set(Key.objects.using("execution").values_list("owner", flat=True)) == {""}
+    assert Snapshot.objects.using("execution").get(key="a").number == 1
+    assert Outbox.objects.using("execution").count() == 1
