@@ -69,3 +69,28 @@ class QuoteTicked(Message, frozen=True, kw_only=True):
     bid_ticks: Ints
     ask_ticks: Ints
     event_time_ns: Ints
+
+
+@message("feeds.receive-bars.v1")
+class ReceiveBars(Message, frozen=True, kw_only=True):
+    """Bars as a source gives them, not checked yet; the fields are those of `BarClosed`. Key: the feed."""
+
+    feed: str
+    interval_ns: int
+    closed_at_ns: int
+    instruments: list[str]
+    bid_open: Ints
+    bid_high: Ints
+    bid_low: Ints
+    bid_close: Ints
+    ask_open: Ints
+    ask_high: Ints
+    ask_low: Ints
+    ask_close: Ints
+    volume_e6: Ints
+
+
+BAR_COLUMNS = (
+    "bid_open", "bid_high", "bid_low", "bid_close", "ask_open", "ask_high", "ask_low", "ask_close", "volume_e6",
+)  # fmt: skip
+"""The columns that `ReceiveBars` and `BarClosed` share."""

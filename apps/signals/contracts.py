@@ -2,6 +2,7 @@
 
 import msgspec
 
+from apps.feeds.contracts import BarClosed
 from banyan.columns import Ints
 from banyan.messages import Message, message
 
@@ -41,3 +42,87 @@ class TargetSet(Message, frozen=True, kw_only=True):
     expires_ns: Ints
     band_e9: int = -1
     """Drift of weight, in billionths, beyond which an unchanged target is traded back to; -1: never."""
+
+
+class ChannelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel of a strategy in a set; `tick_e9` is the instrument's tick in billionths of its quote currency."""
+
+    instrument: str
+    interval_ns: int
+    tick_e9: int
+
+
+class MemberSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy in a set: its weights count `share_e9` billionths of what the set is given.
+
+    `code_hash` is the strategy's: a set that was defined with another code is not run with this one.
+    """
+
+    strategy: str
+    code_hash: str
+    parameters: dict[str, int | float | str]
+    channels: list[ChannelSpec]
+    share_e9: int = 1_000_000_000
+
+
+@message("signals.define-set.v1")
+class DefineSet(Message, frozen=True, kw_only=True):
+    """Define a strategy set, or replace it by a new version; its strategies start cold. Key: the set."""
+
+    set: str
+    members: list[MemberSpec]
+    grace_ns: int = 1_000_000_000
+    """How long a slice of several channels waits for bars that are missing."""
+
+
+@message("signals.run-set.v1")
+class RunSet(Message, frozen=True, kw_only=True):
+    """Let a set give targets, or make it only follow its bars."""
+
+    set: str
+    is_running: bool
+
+
+@message("signals.warm-up.v1")
+class WarmUp(Message, frozen=True, kw_only=True):
+    """Bars from before the set was started, oldest first: strategies see them, and no target follows."""
+
+    bars: list[BarClosed]
+
+
+@message("signals.set-defined.v1")
+class SetDefined(Message, frozen=True, kw_only=True):
+    """A set has a new version."""
+
+    set: str
+    set_version: int
+    members: list[MemberSpec]
+    grace_ns: int
+
+
+@message("signals.set-refused.v1")
+class SetRefused(Message, frozen=True, kw_only=True):
+    """A set could not be defined, and is what it was before."""
+
+    set: str
+    reason: str
+
+
+@message("signals.set-run.v1")
+class SetRun(Message, frozen=True, kw_only=True):
+    """A set gives targets from now on, or does not."""
+
+    set: str
+    is_running: bool
+
+
+@message("signals.bars-applied.v1")
+class BarsApplied(Message, frozen=True, kw_only=True):
+    """A set's strategies have seen bars. `digest` is that of their state after it, 16 hex digits.
+
+    `closed_now` is a close time whose slices are complete enough to be shown now, 0 where there is none.
+    """
+
+    bars: BarClosed | None
+    closed_now_ns: int
+    digest: str

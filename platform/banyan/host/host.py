@@ -127,6 +127,10 @@ class Host(Generic[State]):
         waits = any(memory.waiting for memory in self._keys.values() if not memory.parked_because)
         return not (self._offered or waits or (due_ns is not None and due_ns <= self._clock.wall_ns()))
 
+    def has_offers(self) -> bool:
+        """Tell whether a message waits for the next round."""
+        return bool(self._offered or self._left_in_outboxes)
+
     def next_due_ns(self) -> int | None:
         """Return when the next timer is due, in ns since 1970 UTC."""
         return min((due for memory in self._keys.values() for due in memory.timers.values()), default=None)

@@ -1,0 +1,118 @@
+"""What a strategy set decides: which targets follow from bars."""
+
+from collections.abc import Sequence
+
+from apps.feeds.contracts import BarClosed
+from apps.signals.contracts import (
+    BarsApplied,
+    DefineSet,
+    RunSet,
+    SetDefined,
+    SetRefused,
+    SetRun,
+    WarmUp,
+)
+from apps.signals.errors import StrategyError
+from apps.signals.parameters import StrategyParameterError
+from apps.signals.registry import UnknownStrategyError
+from apps.signals.state import SNAPSHOT_VERSION, SetState, from_snapshot, members_of, to_snapshot
+from banyan.context import Context
+from banyan.messages import Message, Received, TimerCancelled, TimerDue, TimerSet
+
+SLICE_TIMER = "slice"
+
+
+def decide(state: SetState, received: Received) -> Sequence[Message]:
+    """Return what follows from a message to a set: bars applied and targets, or a new version of the set."""
+    match received.message:
+        case BarClosed() as bars:
+            return _after_bars(state, bars)
+        case TimerDue(name=name) if name.partition("/")[0] == SLICE_TIMER:
+            return _after_wait(state)
+        case WarmUp(bars=bars):
+            return _warmed(state, bars)
+        case DefineSet() as wanted:
+            return _defined(state, wanted)
+        case RunSet(is_running=is_running):
+            return [SetRun(set=state.set, is_running=is_running)]
+        case other:
+            raise TypeError(f"{type(other).__name__} is nothing that a strategy set takes")
+
+
+def evolve(state: SetState, event: Message) -> SetState:
+    """Return the set after an event."""
+    match event:
+        case BarsApplied(bars=bars, closed_now_ns=closed_now_ns):
+            if bars is not None:
+                state.take(bars)
+            if closed_now_ns:
+                state.show(closed_now_ns)
+        case SetDefined(set_version=version, members=specs, grace_ns=grace_ns):
+            state.define(version, specs, grace_ns)
+        case SetRun(is_running=is_running):
+            state.is_running = is_running
+    return state
+
+
+def _after_bars(state: SetState, bars: BarClosed) -> list[Message]:
+    after = state.copy()
+    changed = after.take(bars)
+    events: list[Message] = [BarsApplied(bars=bars, closed_now_ns=0, digest=after.digest())]
+    if changed and state.is_running:
+        events.append(after.targets(changed, bars.closed_at_ns))
+    if after.waits_since_ns() != state.waits_since_ns():
+        events.append(_slice_timer(after))
+    return events
+
+
+def _after_wait(state: SetState) -> list[Message]:
+    closed_at_ns = state.waits_since_ns()
+    if not closed_at_ns:
+        return []
+    after = state.copy()
+    changed = after.show(closed_at_ns)
+    events: list[Message] = [BarsApplied(bars=None, closed_now_ns=closed_at_ns, digest=after.digest())]
+    if changed and state.is_running:
+        events.append(after.targets(changed, closed_at_ns))
+    if after.waits_since_ns():
+        events.append(_slice_timer(after))
+    return events
+
+
+def _slice_timer(state: SetState) -> Message:
+    since_ns = state.waits_since_ns()
+    return (
+        TimerSet(name=SLICE_TIMER, due_ns=since_ns + state.grace_ns) if since_ns else TimerCancelled(name=SLICE_TIMER)
+    )
+
+
+def _warmed(state: SetState, bars: Sequence[BarClosed]) -> list[Message]:
+    after = state.copy()
+    events: list[Message] = []
+    for each in bars:
+        after.take(each)
+        events.append(BarsApplied(bars=each, closed_now_ns=0, digest=after.digest()))
+    return events
+
+
+def _defined(state: SetState, wanted: DefineSet) -> list[Message]:
+    try:
+        members_of(wanted.members)
+    except (StrategyError, StrategyParameterError, UnknownStrategyError) as problem:
+        return [SetRefused(set=state.set, reason=str(problem))]
+    return [
+        SetDefined(
+            set=state.set, set_version=state.version + 1, members=wanted.members, grace_ns=wanted.grace_ns
+        )
+    ]  # fmt: skip
+
+
+SIGNALS: Context[SetState] = Context(
+    name="signals",
+    new_state=SetState,
+    decide=decide,
+    evolve=evolve,
+    snapshot_version=SNAPSHOT_VERSION,
+    to_snapshot=to_snapshot,
+    from_snapshot=from_snapshot,
+)

@@ -1,0 +1,180 @@
+"""The state of a strategy set."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from apps.feeds.contracts import BarClosed
+from apps.signals.contracts import MemberSpec, Quoted, TargetSet
+from apps.signals.errors import StrategyError
+from apps.signals.members import Member, weight_target
+from banyan.columns import ints
+from trading.targets import WEIGHT, Target
+
+SNAPSHOT_VERSION = 1
+
+
+@dataclass(slots=True)
+class SetState:
+    """A set: version 0 until it is defined. `versions` counts the targets given by instrument."""
+
+    set: str
+    version: int = 0
+    is_running: bool = False
+    grace_ns: int = 0
+    members: list[Member] = field(default_factory=list)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def copy(self) -> "SetState":
+        """Return a state of its own, to be tried out on."""
+        members = [member.copy() for member in self.members]
+        return SetState(self.set, self.version, self.is_running, self.grace_ns, members, dict(self.versions))
+
+    def define(self, version: int, specs: list[MemberSpec], grace_ns: int) -> None:
+        """Become a new version, whose strategies have seen nothing. Raises what `members_of` raises."""
+        self.members = members_of(specs)
+        self.version, self.grace_ns = version, grace_ns
+
+    def take(self, bars: BarClosed) -> list[str]:
+        """Let strategies take bars, and see what no further bar can complete; return the instruments newly decided on.
+
+        A slice that still waits when bars of a later time arrive is shown first, as it is.
+        """
+        changed: list[str] = []
+        for member in self.members:
+            if 0 < member.slices.closed_at_ns < bars.closed_at_ns:
+                changed += self._see(member)
+            if member.slices.take(bars) and member.slices.is_complete():
+                changed += self._see(member)
+        return sorted(set(changed))
+
+    def show(self, closed_at_ns: int) -> list[str]:
+        """Show the slices that have waited for long enough: those of `closed_at_ns`, complete or not."""
+        changed: list[str] = []
+        for member in self.members:
+            if member.slices.closed_at_ns == closed_at_ns:
+                changed += self._see(member)
+        return sorted(set(changed))
+
+    def waits_since_ns(self) -> int:
+        """Return the close time of the oldest slice that waits for bars, 0 where none does."""
+        return min((each.slices.closed_at_ns for each in self.members if each.slices.closed_at_ns), default=0)
+
+    def digest(self) -> str:
+        """Return 16 hex digits that stand for everything that strategies remember."""
+        digest = hashlib.blake2b(digest_size=8)
+        for member in self.members:
+            member.digest_into(digest)
+        return digest.hexdigest()
+
+    def targets(self, instruments: list[str], decided_at_ns: int) -> TargetSet:
+        """Return what the set wants of `instruments` now."""
+        wanted = [self._target(each) for each in instruments]
+        rows = [target for target, _ in wanted]
+
+        def prices(name: str) -> list[float | None]:
+            return [None if np.isnan(getattr(row, name)) else float(getattr(row, name)) for row in rows]
+
+        def numbers(name: str) -> Any:
+            return ints([int(getattr(row, name)) for row in rows])
+
+        return TargetSet(
+            set=self.set,
+            set_version=self.version,
+            decided_at_ns=decided_at_ns,
+            quotes=[quoted for _, quoted in wanted],
+            version=ints([self.versions[each] for each in instruments]),
+            mode=numbers("mode"),
+            value=[float(row.value) for row in rows],
+            entry=numbers("entry"),
+            price=prices("price"),
+            limit_price=prices("limit_price"),
+            stop_loss=prices("stop_loss"),
+            take_profit=prices("take_profit"),
+            trail=prices("trail"),
+            time_in_force=numbers("time_in_force"),
+            expires_ns=numbers("expires"),
+        )
+
+    def _see(self, member: Member) -> list[str]:
+        instruments = [member.spec.channels[channel].instrument for channel in member.see()]
+        for instrument in set(instruments):
+            self.versions[instrument] = self.versions.get(instrument, 0) + 1
+        return instruments
+
+    def _target(self, instrument: str) -> tuple[Target, Quoted]:
+        """Return the one target of all members that trade an instrument: weights count by share and add up."""
+        found = [
+            (member, row)
+            for member in self.members
+            for row, channel in enumerate(member.spec.channels)
+            if channel.instrument == instrument
+        ]
+        member, row = max(found, key=lambda each: each[0].slices.shown_at_ns)
+        quoted = Quoted(
+            instrument=instrument,
+            bid_ticks=int(member.slices.bid_ticks[row]),
+            ask_ticks=int(member.slices.ask_ticks[row]),
+        )
+        if len(found) == 1:
+            target = Target(*member.opinions[:, row])
+            if target.mode == WEIGHT:
+                target = target._replace(value=target.value * (member.spec.share_e9 / 1e9))
+            return target, quoted
+        weights = [each.opinions[0, at] * (each.spec.share_e9 / 1e9) for each, at in found]
+        total = sum(weight for weight in weights if not np.isnan(weight))
+        return weight_target(total), quoted
+
+
+def members_of(specs: list[MemberSpec]) -> list[Member]:
+    """Return strategies that have seen nothing.
+
+    Raises StrategyError for a set that cannot be run, UnknownStrategyError and StrategyParameterError.
+    """
+    if not specs:
+        raise StrategyError("a set has at least one strategy")
+    traded: dict[str, list[str]] = {}
+    for spec in specs:
+        for instrument in {channel.instrument for channel in spec.channels}:
+            traded.setdefault(instrument, []).append(spec.strategy)
+    made = [Member.of(spec) for spec in specs]
+    for instrument, strategies in traded.items():
+        shared = [each for each in made if each.strategy.name in strategies and len(strategies) > 1]
+        beyond_weights = [each.strategy.name for each in shared if not _gives_weights(each)]
+        if beyond_weights:
+            raise StrategyError(
+                f"{instrument} is traded by {', '.join(strategies)}: strategies that share an instrument give plain "
+                f"weights, {', '.join(beyond_weights)} gives more; put it into a set of its own"
+            )
+    return made
+
+
+def _gives_weights(member: Member) -> bool:
+    function = getattr(member.strategy.on_bar, "py_func", member.strategy.on_bar)
+    return function.__annotations__.get("return") in (float, "float")
+
+
+def to_snapshot(state: SetState) -> bytes:
+    """Return a set's state as bytes."""
+    return msgspec.json.encode(
+        {
+            "version": state.version,
+            "is_running": state.is_running,
+            "grace_ns": state.grace_ns,
+            "specs": [member.spec for member in state.members],
+            "members": [member.to_snapshot() for member in state.members],
+            "versions": state.versions,
+        }
+    )
+
+
+def from_snapshot(key: str, version: int, written: bytes) -> SetState:
+    """Return the state that `to_snapshot` wrote."""
+    assert version == SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
+    read = msgspec.json.decode(written)
+    specs = msgspec.convert(read["specs"], list[MemberSpec])
+    members = [Member.from_snapshot(spec, each) for spec, each in zip(specs, read["members"], strict=True)]
+    return SetState(key, read["version"], read["is_running"], read["grace_ns"], members, read["versions"])

@@ -1,0 +1,119 @@
+"""One process: the roles that it has, each in a thread of its own, until it is told to stop."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import psycopg
+
+from banyan.clock import Clock
+from banyan.host import Host
+from banyan.transport import LocalTransport
+
+_LOGGER = logging.getLogger(__name__)
+_RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class Worker(Protocol):
+    """Something that works until it is told to stop."""
+
+    name: str
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set, then end in order."""
+
+    def wake(self) -> None:
+        """Return from waiting now: `stop` has been set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A part of the system that can run in a process of its own.
+
+    `build` returns its workers for a transport and a clock. `process` is the process that it belongs to where nobody
+    says otherwise: roles of one process hand their messages on without a detour.
+    """
+
+    name: str
+    process: str
+    help: str
+    build: "Callable[[LocalTransport, Clock], Sequence[Worker]]"
+
+
+Roles = Mapping[str, Role]
+
+
+class HostWorker:
+    """Steps a host whenever something arrives or comes due, and waits out a database that is away."""
+
+    def __init__(self, host: Host, keys: Sequence[str], clock: Clock) -> None:  # type: ignore[type-arg]
+        self.name = host.context.name
+        self._host = host
+        self._keys = keys
+        self._clock = clock
+
+    def run(self, stop: threading.Event) -> None:
+        """Host the keys until `stop` is set; then apply what waits, keep snapshots and give the keys back."""
+        failures = 0
+        is_open = False
+        while not stop.is_set():
+            try:
+                if not is_open:
+                    self._host.open(self._keys)
+                    is_open = True
+                if not self._host.step():
+                    self._wait()
+                failures = 0
+            except psycopg.OperationalError as problem:
+                seconds = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+                failures += 1
+                _LOGGER.warning("%s: the database is away, next try in %.2f s: %s", self.name, seconds, problem)
+                stop.wait(seconds)
+        try:
+            self._host.close()
+        except psycopg.OperationalError as problem:
+            _LOGGER.warning("%s: stopped without snapshots, the database is away: %s", self.name, problem)
+
+    def wake(self) -> None:
+        """Stop waiting."""
+        with self._host.arrived:
+            self._host.arrived.notify_all()
+
+    def _wait(self) -> None:
+        due_ns = self._host.next_due_ns()
+        longest = self._host.settings.poll_seconds
+        seconds = longest if due_ns is None else min(longest, max(0.0, (due_ns - self._clock.wall_ns()) / 1e9))
+        with self._host.arrived:
+            self._host.arrived.wait_for(self._host.has_offers, timeout=seconds)
+
+
+def run_roles(roles: Sequence[Role], transport: LocalTransport, clock: Clock, stop: threading.Event) -> bool:
+    """Run roles until `stop` is set, or one of their workers fails; return whether all ended in order.
+
+    The failure of one ends the process: its supervisor starts it again from what is committed.
+    """
+    failed = threading.Event()
+    workers = [worker for role in roles for worker in role.build(transport, clock)]
+    threads = [
+        threading.Thread(target=_run, args=(worker, stop, failed), name=worker.name, daemon=True) for worker in workers
+    ]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for worker in workers:
+        worker.wake()
+    for thread in threads:
+        thread.join()
+    transport.close()
+    return not failed.is_set()
+
+
+def _run(worker: Worker, stop: threading.Event, failed: threading.Event) -> None:
+    try:
+        worker.run(stop)
+    except Exception:
+        _LOGGER.exception("%s failed, and its process with it", worker.name)
+        failed.set()
+        stop.set()

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+from apps.feeds.contracts import BarClosed
+from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet, SetRefused, TargetSet
+from apps.signals.core import SIGNALS, decide, evolve
+from apps.signals.interface import get_strategy
+from apps.signals.state import from_snapshot, to_snapshot
+from banyan.codec import decode_message, encode_message
+from banyan.columns import ints
+from banyan.messages import Message, Received, TimerCancelled, TimerDue, TimerSet
+
+HOUR = 3_600_000_000_000
+EUR = ChannelSpec(instrument="OANDA:EURUSD", interval_ns=HOUR, tick_e9=10_000)
+GBP = ChannelSpec(instrument="OANDA:GBPUSD", interval_ns=HOUR, tick_e9=10_000)
+
+
+def member(strategy, *channels, share_e9=1_000_000_000, **parameters):
+    return MemberSpec(
+        strategy=strategy,
+        code_hash=get_strategy(strategy).code_hash,
+        parameters=parameters,
+        channels=list(channels),
+        share_e9=share_e9,
+    )
+
+
+def bars(hour, **closes):
+    ticks = ints(list(closes.values()))
+    names = {"EUR": EUR.instrument, "GBP": GBP.instrument}
+    columns = {f"{side}_{name}": ticks + (side == "ask") * 2 for side in ("bid", "ask") for name in
+               ("open", "high", "low", "close")}  # fmt: skip
+    return BarClosed(
+        feed="test", interval_ns=HOUR, closed_at_ns=hour * HOUR, instruments=[names[each] for each in closes],
+        revision=ticks * 0, volume_e6=ticks * 0 - 1, **columns,
+    )  # fmt: skip
+
+
+class Driven:
+    """A set that is driven by hand: every message passes the codec, and a second state follows the events alone."""
+
+    def __init__(self, *members, grace_ns=1_000_000_000):
+        self.state = SIGNALS.new_state("s")
+        self.follower = SIGNALS.new_state("s")
+        self.give(DefineSet(set="s", members=list(members), grace_ns=grace_ns))
+        self.give(RunSet(set="s", is_running=True))
+
+    def give(self, message: Message) -> list[Message]:
+        received = Received(message=self.coded(message), id="x", key="s", received_at_ns=0, event_time_ns=0)
+        before = to_snapshot(self.state)
+        events = [self.coded(event) for event in decide(self.state, received)]
+        assert to_snapshot(self.state) == before, "decide has changed the state"
+        for event in events:
+            self.state, self.follower = evolve(self.state, event), evolve(self.follower, event)
+        assert to_snapshot(self.follower) == to_snapshot(self.state)
+        return events
+
+    @staticmethod
+    def coded(message: Message) -> Message:
+        return decode_message(message.wire_name, encode_message(message))
+
+
+def values(events):
+    return [
+        {quote.instrument: value for quote, value in zip(event.quotes, event.value, strict=True)}
+        for event in events
+        if isinstance(event, TargetSet)
+    ]
+
+
+def test_a_set_gives_a_target_when_its_strategy_changes_its_mind_and_not_again():
+    driven = Driven(member("sma_cross", EUR, fast=1, slow=2))
+    assert values(driven.give(bars(1, EUR=100_000))) == []
+    assert values(driven.give(bars(2, EUR=100_100))) == [{EUR.instrument: 1.0}]
+    assert values(driven.give(bars(3, EUR=100_200))) == []
+    assert values(driven.give(bars(4, EUR=100_000))) == [{EUR.instrument: 0.0}]
+
+
+def test_a_target_carries_its_version_and_the_quote_that_decided_it():
+    driven = Driven(member("sma_cross", EUR, fast=1, slow=2))
+    driven.give(bars(1, EUR=100_000))
+    target = driven.give(bars(2, EUR=100_100))[-1]
+    assert (target.quotes[0].bid_ticks, target.quotes[0].ask_ticks) == (100_100, 100_102)
+    assert (target.set_version, target.version.tolist(), target.decided_at_ns) == (1, [1], 2 * HOUR)
+    assert driven.give(bars(3, EUR=99_000))[-1].version.tolist() == [2]
+
+
+def test_strategies_that_share_an_instrument_add_up_by_share():
+    driven = Driven(
+        member("sma_cross", EUR, fast=1, slow=2, share_e9=250_000_000),
+        member("buy_and_hold", EUR, share_e9=500_000_000),
+    )
+    assert values(driven.give(bars(1, EUR=100_000))) == [{EUR.instrument: 0.5}]
+    assert values(driven.give(bars(2, EUR=100_100))) == [{EUR.instrument: 0.75}]
+
+
+def test_a_slice_waits_for_the_bars_that_are_missing_and_no_longer_than_its_grace():
+    driven = Driven(member("momentum_rank", EUR, GBP, lookback=1, every=1, top=1, invest=1.0), grace_ns=5)
+    driven.give(bars(1, EUR=100, GBP=100))
+    waits = driven.give(bars(2, EUR=110))
+    assert values(waits) == []
+    assert [event for event in waits if isinstance(event, TimerSet)] == [waits[-1]]
+    assert waits[-1].due_ns == 2 * HOUR + 5
+    done = driven.give(bars(2, GBP=120))
+    assert values(done) == [{EUR.instrument: 0.0, GBP.instrument: 1.0}]
+    assert isinstance(done[-1], TimerCancelled)
+    driven.give(bars(3, EUR=150))
+    late = driven.give(TimerDue(name="slice", due_ns=3 * HOUR + 5))
+    assert values(late) == [{EUR.instrument: 1.0, GBP.instrument: 0.0}]
+
+
+def test_a_bar_that_was_seen_is_not_decided_on_again():
+    driven = Driven(member("sma_cross", EUR, fast=1, slow=2))
+    driven.give(bars(1, EUR=100_000))
+    driven.give(bars(2, EUR=100_100))
+    assert values(driven.give(bars(2, EUR=90_000))) == []
+
+
+def test_a_set_that_cannot_run_is_refused_with_the_reason_and_stays_what_it_was():
+    driven = Driven(member("buy_and_hold", EUR))
+    refused = driven.give(DefineSet(set="s", members=[member("sma_cross", EUR, fast=0, slow=2)]))
+    assert isinstance(refused[0], SetRefused)
+    assert "fast" in refused[0].reason
+    assert driven.state.version == 1
+
+
+def test_strategies_that_share_an_instrument_and_give_more_than_weights_are_refused():
+    driven = Driven(member("buy_and_hold", EUR))
+    refused = driven.give(DefineSet(set="s", members=[member("atr_channel", EUR), member("buy_and_hold", EUR)]))
+    assert isinstance(refused[0], SetRefused)
+
+
+@pytest.mark.parametrize("strategy", ["sma_cross", "rsi_reversion", "atr_channel", "vol_target_trend", "random"])
+def test_a_set_goes_on_from_its_snapshot_as_if_it_had_not_stopped(strategy):
+    random = np.random.default_rng(3)
+    closes = (100_000 + np.cumsum(random.integers(-300, 301, 400))).tolist()
+    driven = Driven(member(strategy, EUR))
+    for hour, close in enumerate(closes[:200], 1):
+        driven.give(bars(hour, EUR=close))
+    other = from_snapshot("s", 1, to_snapshot(driven.state))
+    for hour, close in enumerate(closes[200:], 201):
+        expected = driven.give(bars(hour, EUR=close))
+        found = decide(
+            other, Received(message=bars(hour, EUR=close), id="x", key="s", received_at_ns=0, event_time_ns=0)
+        )
+        assert [encode_message(each) for each in found] == [encode_message(each) for each in expected]
+        for event in found:
+            other = evolve(other, event)
