@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from settings.env import Environment, absolute_path, broker_url, log_level, text
+from settings.env import Environment, absolute_path, broker_url, log_level, text, whole_number
 
 environment = Environment()
 
@@ -15,6 +15,8 @@ INSTALLED_APPS = [
     "banyan",
     "apps.feeds",
     "apps.signals",
+    "apps.execution",
+    "apps.risk",
     "apps.backtest",
     "unfold",
     "django.contrib.admin.apps.SimpleAdminConfig",
@@ -91,3 +93,12 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {name: {"level": LOG_LEVEL} for name in ("apps", "banyan", "trading")},
 }
+
+SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12", default=12)
+"""How many shards accounts are spread over, beside the canary shard: fixed once the first account is open."""
+
+# What `manage.py run` runs, and what the runtime's commands know of the contexts.
+ROLES = "settings.roles.ROLES"
+SENDERS = "settings.roles.SENDERS"
+HOSTED_CONTEXTS = "settings.roles.HOSTED_CONTEXTS"
+SCHEMAS = BASE_DIR / "docs" / "schemas"

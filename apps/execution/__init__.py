@@ -1,0 +1,1 @@
+"""Execution: accounts, books, sizing, netting, orders, positions and the cash ledger."""

@@ -1,0 +1,1 @@
+"""Risk: limits, reservations and trading state: what an account may do."""

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class SetError(ValueError):
+    """A strategy set cannot be what was asked: the message says which, what is wrong and what to do."""
+
+
 class StrategyError(ValueError):
     """A strategy that cannot be loaded or compiled, or that raised; the message begins with its file and line."""
 

@@ -20,6 +20,9 @@ class Key(models.Model):
     owner = models.CharField(max_length=100, default="")
     lease_until = models.DateTimeField(null=True)
     parked_because = models.TextField(default="", help_text="Why the key takes no input; empty: it does.")
+    parked_id = models.CharField(
+        max_length=64, default="", help_text="The message it stopped at; once released, a dead letter is made of it."
+    )
 
     def __str__(self) -> str:
         return self.key

@@ -102,6 +102,12 @@ class Host(Generic[State]):
                     raise BusyError(f"{self.context.name}: {self.settings.waiting_max} messages wait already")
             self.arrived.notify()
 
+    def look_for(self, keys: Iterable[str]) -> None:
+        """Read what waits for `keys` elsewhere (other contexts' outboxes, commands) in the next round."""
+        with self.arrived:
+            self._left_in_outboxes.update(keys)
+            self.arrived.notify()
+
     def step(self) -> bool:
         """Apply what waits and what is due, commit it and hand it on; tell whether anything was done.
 
@@ -152,8 +158,10 @@ class Host(Generic[State]):
                 return
         elif self._keys:
             held = self.store.renew({key: memory.epoch for key, memory in self._keys.items()})
-            for key in self._keys.keys() - held:
+            for key in self._keys.keys() - held.keys():
                 self._lose(key)
+            for key in [key for key, because in held.items() if because != self._keys[key].parked_because]:
+                del self._keys[key]  # a person has let it go on
         self._renewed_ns = now_ns
         missing = [key for key in self._wanted if key not in self._keys]
         for key, row in self.store.take(missing, self.owner).items() if missing else ():
@@ -182,9 +190,10 @@ class Host(Generic[State]):
         if self._polled_ns is None or now_ns - self._polled_ns >= self.settings.poll_seconds * 1e9:
             self._polled_ns = now_ns
             self._left_in_outboxes.update(self._keys)
-        for key in sorted(self._left_in_outboxes & self._keys.keys()):
+        with self.arrived:
+            wanted, self._left_in_outboxes = self._left_in_outboxes, set()
+        for key in sorted(wanted & self._keys.keys()):
             self._keys[key].waiting.extend(self.fetch(key, self._keys[key].marks))
-        self._left_in_outboxes.clear()
 
     def _inputs(self, memory: KeyMemory[State]) -> list[Delivery]:
         now_ns = self._clock.wall_ns()
@@ -230,7 +239,10 @@ class Host(Generic[State]):
                     else:
                         current.apply(memory, delivery)
                 except CodecError as problem:
-                    self._give_up(key, delivery, str(problem))
+                    if memory.parked_id == delivery.envelope.id:
+                        current.park(memory, delivery, str(problem))
+                        continue
+                    self._stop(key, delivery, str(problem))
                 except Exception:
                     tries = self._tries[delivery.envelope.id] = self._tries.get(delivery.envelope.id, 0) + 1
                     _LOGGER.exception(
@@ -244,11 +256,11 @@ class Host(Generic[State]):
                 return False
         return True
 
-    def _give_up(self, key: str, delivery: Delivery, reason: str) -> None:
-        """Stop a key at an input that cannot be decoded: what comes after it may depend on it."""
+    def _stop(self, key: str, delivery: Delivery, reason: str) -> None:
+        """Stop a key at an input that cannot be decoded: what comes after may depend on it."""
         text = f"{delivery.envelope.name} {delivery.envelope.id}: {reason}"
         _LOGGER.error("%s/%s stops: %s", self.context.name, key, text)
-        self.store.park(key, text)
+        self.store.park(key, text, delivery.envelope.id)
         self._keys[key].parked_because = text
 
     def _commit(self, current: Round[State]) -> None:

@@ -30,6 +30,7 @@ class KeyMemory(Generic[State]):
     timers: dict[str, int]
     snapshot_number: int
     parked_because: str = ""
+    parked_id: str = ""
     waiting: deque[Delivery] = field(default_factory=deque)
 
 
@@ -46,6 +47,7 @@ def rebuild(context: Context[State], store: Store, row: KeyRow) -> KeyMemory[Sta
         timers=store.timers(row.key),
         snapshot_number=begins,
         parked_because=row.parked_because,
+        parked_id=row.parked_id,
     )
 
 
@@ -69,6 +71,34 @@ def state_at(context: Context[State], store: Store, key: str, number: int) -> tu
     if expected != number:
         raise RebuildError(f"{context.name}/{key}: the log ends at {expected}, the key is at {number}")
     return state, begins
+
+
+def verify(context: Context[State], store: Store, key: str, number: int) -> int:
+    """Replay a key's log from its first snapshot, or its beginning, and compare every later snapshot on the way.
+
+    Those that are equal are marked as verified; return how many there are. Raises RebuildError for a gap in the log
+    and for the first snapshot that replay does not give.
+    """
+    snapshots = store.snapshots(key)
+    begins = snapshots[0] if snapshots and store.first_number(key) > 1 else None
+    state, last, verified = context.new_state(key), 0, 0
+    if begins is not None:
+        state, last = context.from_snapshot(key, begins.version, begins.state), begins.number
+    wanted = {each.number: each for each in snapshots if each.number > last}
+    for step in store.steps(key, last, number):
+        last += 1
+        if step.number != last:
+            raise RebuildError(f"{context.name}/{key}: the log has {step.number} after {last - 1}")
+        for name, body in split_events(step.events):
+            state = context.evolve(state, decode_message(name, body))
+        if last in wanted and wanted[last].version == context.snapshot_version:
+            if digest_of(context.to_snapshot(state)) != wanted[last].digest:
+                raise RebuildError(f"{context.name}/{key}: replay does not give the state of snapshot {last}")
+            store.mark_verified(key, last)
+            verified += 1
+    if last != number:
+        raise RebuildError(f"{context.name}/{key}: the log ends at {last}, the key is at {number}")
+    return verified
 
 
 def snapshot_of(context: Context[State], memory: KeyMemory[State]) -> SnapshotRow:

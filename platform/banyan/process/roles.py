@@ -10,6 +10,7 @@ import psycopg
 
 from banyan.clock import Clock
 from banyan.host import Host
+from banyan.store import Store
 from banyan.transport import LocalTransport
 
 _LOGGER = logging.getLogger(__name__)
@@ -87,6 +88,28 @@ class HostWorker:
         seconds = longest if due_ns is None else min(longest, max(0.0, (due_ns - self._clock.wall_ns()) / 1e9))
         with self._host.arrived:
             self._host.arrived.wait_for(self._host.has_offers, timeout=seconds)
+
+
+class Listener:
+    """Wakes a host when a process elsewhere has left something for one of its keys."""
+
+    def __init__(self, host: Host) -> None:  # type: ignore[type-arg]
+        self.name = f"{host.context.name}-listener"
+        self._host = host
+        self._store = Store(host.context.name)
+
+    def run(self, stop: threading.Event) -> None:
+        """Listen until `stop` is set; while the database is away the host's own polling has to do."""
+        while not stop.is_set():
+            try:
+                self._host.look_for(self._store.woken(seconds=0.5))
+            except psycopg.OperationalError:
+                self._store.close()
+                stop.wait(_RETRY_SECONDS[-1])
+        self._store.close()
+
+    def wake(self) -> None:
+        """Do nothing: it waits half a second at the longest."""
 
 
 def run_roles(roles: Sequence[Role], transport: LocalTransport, clock: Clock, stop: threading.Event) -> bool:

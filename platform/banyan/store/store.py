@@ -17,6 +17,7 @@ class KeyRow(NamedTuple):
     epoch: int
     number: int
     parked_because: str
+    parked_id: str
 
 
 class SnapshotRow(NamedTuple):
@@ -44,6 +45,8 @@ class Outgoing(NamedTuple):
 
 
 StoredStep = Step
+CHANNEL = "banyan_key"
+"""The channel of PostgreSQL's notifications on which keys are woken, one in each context's database."""
 
 
 class Store:
@@ -53,6 +56,7 @@ class Store:
         self.alias = alias
         self.lease_seconds = lease_seconds
         self._connection: psycopg.Connection[Any] | None = None
+        self._listens = False
 
     @property
     def connection(self) -> "psycopg.Connection[Any]":
@@ -68,6 +72,7 @@ class Store:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._listens = False
 
     def commit(self, batch: Batch) -> set[str]:
         """Commit a batch and return the keys that moved; the others belong to somebody else now.
@@ -85,27 +90,28 @@ class Store:
         """
         with self.connection.transaction():
             self.connection.execute(
-                "INSERT INTO banyan_key (key, epoch, is_leading, number, owner, parked_because) "
-                "SELECT key, 0, true, 0, '', '' FROM unnest(%s::text[]) AS r(key) ON CONFLICT DO NOTHING",
+                "INSERT INTO banyan_key (key, epoch, is_leading, number, owner, parked_because, parked_id) "
+                "SELECT key, 0, true, 0, '', '', '' FROM unnest(%s::text[]) AS r(key) ON CONFLICT DO NOTHING",
                 [list(keys)],
             )
             rows = self.connection.execute(
                 "UPDATE banyan_key SET epoch = epoch + 1, owner = %s, "
                 "lease_until = now() + make_interval(secs => %s) WHERE key = ANY(%s) "
-                "AND (owner IN ('', %s) OR lease_until < now()) RETURNING key, epoch, number, parked_because",
+                "AND (owner IN ('', %s) OR lease_until < now()) "
+                "RETURNING key, epoch, number, parked_because, parked_id",
                 [owner, self.lease_seconds, list(keys), owner],
             ).fetchall()
         return {row[0]: KeyRow(*row) for row in rows}
 
-    def renew(self, epochs: Mapping[str, int]) -> set[str]:
-        """Make the leases of keys last longer; return those that are still held in their epoch."""
+    def renew(self, epochs: Mapping[str, int]) -> dict[str, str]:
+        """Make the leases of keys last longer; return why each takes no input ("": it does) of those still held."""
         rows = self.connection.execute(
             "UPDATE banyan_key AS k SET lease_until = now() + make_interval(secs => %s) "
             "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch) WHERE k.key = v.key AND k.epoch = v.epoch "
-            "RETURNING k.key",
+            "RETURNING k.key, k.parked_because",
             [self.lease_seconds, list(epochs), list(epochs.values())],
         )
-        return {key for (key,) in rows}
+        return dict(rows.fetchall())
 
     def release(self, epochs: Mapping[str, int]) -> None:
         """Give keys back, so that another owner need not wait for their leases to run out."""
@@ -115,9 +121,15 @@ class Store:
             [list(epochs), list(epochs.values())],
         )
 
-    def park(self, key: str, reason: str) -> None:
-        """Make a key take no input until a person has looked at it; "" lets it go on."""
-        self.connection.execute("UPDATE banyan_key SET parked_because = %s WHERE key = %s", [reason, key])
+    def park(self, key: str, reason: str, message_id: str) -> None:
+        """Make a key take no input, because of a message, until a person has looked at it."""
+        self.connection.execute(
+            "UPDATE banyan_key SET parked_because = %s, parked_id = %s WHERE key = %s", [reason, message_id, key]
+        )
+
+    def unpark(self, key: str) -> None:
+        """Let a key go on; its owner makes a dead letter of the message that it stopped at."""
+        self.connection.execute("UPDATE banyan_key SET parked_because = '' WHERE key = %s", [key])
 
     def steps(self, key: str, after: int, upto: int | None = None) -> "Iterable[StoredStep]":
         """Yield the log of a key in order, from the number after `after` up to `upto`, both included."""
@@ -139,6 +151,23 @@ class Store:
             [key, upto if upto is not None else 2**62],
         )
         return SnapshotRow(*row[0]) if row else None
+
+    def snapshots(self, key: str) -> list[SnapshotRow]:
+        """Return all snapshots of a key, oldest first."""
+        rows = self._rows(
+            "SELECT number, version, digest, state FROM banyan_snapshot WHERE key = %s ORDER BY number", [key]
+        )
+        return [SnapshotRow(*row) for row in rows]
+
+    def mark_verified(self, key: str, number: int) -> None:
+        """Remember that replay has given the state of a snapshot."""
+        self.connection.execute(
+            "UPDATE banyan_snapshot SET is_verified = true WHERE key = %s AND number = %s", [key, number]
+        )
+
+    def first_number(self, key: str) -> int:
+        """Return the number of the first record that a key's log still has, 1 where it has none."""
+        return int(self._rows("SELECT COALESCE(min(number), 1) FROM banyan_log WHERE key = %s", [key])[0][0])
 
     def keep_snapshot(self, key: str, snapshot: SnapshotRow) -> None:
         """Keep a snapshot; one of the same number is there already when a key was rebuilt."""
@@ -193,7 +222,21 @@ class Store:
             "ON CONFLICT DO NOTHING RETURNING id",
             [message_id, key, header, body, key, message_id],
         ).fetchone()
+        self.wake(key)
         return row is not None
+
+    def wake(self, key: str) -> None:
+        """Tell whoever holds a key of this context, in whatever process, that something waits for it."""
+        self.connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, key])
+
+    def woken(self, seconds: float) -> set[str]:
+        """Wait until keys are woken, `seconds` at most, and return them; the first call returns at once."""
+        connection = self.connection
+        if not self._listens:
+            connection.execute(f"LISTEN {CHANNEL}")
+            self._listens = True
+            return set()
+        return {notify.payload for notify in connection.notifies(timeout=seconds, stop_after=1)}
 
     def requests(self, key: str, most: int = 500) -> list[tuple[bytes, bytes]]:
         """Return (envelope, message) of the commands that wait for a key, oldest first."""

@@ -30,13 +30,17 @@ class LocalTransport:
         host.fetch = lambda key, marks: self._fetch(name, key, marks)
 
     def hand_on(self, deliveries: list[Delivery]) -> None:
-        """Put committed events into the queues of those receivers that are in this process."""
+        """Put committed events into the queues of receivers in this process, and wake those elsewhere."""
         by_receiver: dict[str, list[Delivery]] = {}
         for delivery in deliveries:
             by_receiver.setdefault(delivery.receiver, []).append(delivery)
         for receiver, theirs in by_receiver.items():
             if receiver in self._hosts:
                 self._hosts[receiver].offer(theirs)
+            else:
+                store = self._reader(theirs[0].envelope.sender, receiver)
+                for key in {each.envelope.key for each in theirs}:
+                    store.wake(key)
 
     def close(self) -> None:
         """Close the connections that missing messages are read through."""

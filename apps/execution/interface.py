@@ -1,0 +1,164 @@
+"""What people and programs ask of execution: accounts, subscriptions, orders by hand, flattening."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.execution.contracts import ConfigureSet, Flatten, OpenAccount, Resume, Subscribe
+from apps.execution.models import Account
+from apps.execution.sharding import CANARY, shard_keys, shard_of
+from banyan.clock import Clock, SystemClock
+from banyan.columns import ints
+from banyan.ids import derive
+from banyan.messages import Message
+from banyan.store import Store
+from banyan.transport.local import ask
+
+ALIAS = "execution"
+
+
+class AccountError(ValueError):
+    """What was asked cannot be: the message says which account, what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to open. `deposit` is in units of `currency`; with `is_canary` it is in the canary shard, for life."""
+
+    id: str
+    client: str
+    deposit: float
+    broker: str = "paper"
+    currency: str = "USD"
+    leverage: float = 1.0
+    is_hedging: bool = False
+    time_zone: str = "UTC"
+    is_canary: bool = False
+
+    def check(self) -> None:
+        """Raise AccountError for what no account can be."""
+        if not self.id or len(self.id) > 64 or not self.id.isprintable() or "/" in self.id:
+            raise AccountError(f"account {self.id!r}: an id has 1 to 64 printable characters, and no /")
+        if not 0.0 <= self.deposit < 1e9:
+            raise AccountError(f"account {self.id}: a deposit of {self.deposit:g} is not from 0 to a billion")
+        if not 1.0 <= self.leverage <= 1000.0:
+            raise AccountError(f"account {self.id}: a leverage of {self.leverage:g} is not from 1 to 1000")
+        try:
+            ZoneInfo(self.time_zone)
+        except (KeyError, ValueError, OSError):
+            raise AccountError(f"account {self.id}: {self.time_zone!r} is no IANA time zone") from None
+
+
+def open_accounts(wanted: Iterable[NewAccount], clock: Clock | None = None) -> list[Account]:
+    """Open accounts, or find those that are open already; return their directory entries. Raises AccountError."""
+    accounts = list(wanted)
+    for account in accounts:
+        account.check()
+    with transaction.atomic(using=ALIAS):
+        entries = [_entry(account) for account in accounts]
+    now_ns = (clock or SystemClock()).wall_ns()
+    store = Store(ALIAS)
+    for account, entry in zip(accounts, entries, strict=True):
+        message = OpenAccount(
+            account=account.id,
+            number=entry.number,
+            client=account.client,
+            broker=account.broker,
+            currency=account.currency,
+            deposit_micro=round(account.deposit * 1e6),
+            leverage_e9=round(account.leverage * 1e9),
+            hedging=account.is_hedging,
+            time_zone=account.time_zone,
+        )
+        ask(store, entry.shard, message, message_id=derive("open-account", account.id), now_ns=now_ns)
+    store.close()
+    return entries
+
+
+def subscribe(subscriptions: Iterable[tuple[str, Subscribe]], *, request: str, clock: Clock | None = None) -> int:
+    """Let accounts (by id) follow sets; `request` names this request, so that asking twice subscribes once.
+
+    Return how many were asked for. Raises AccountError for an account that does not exist.
+    """
+    wanted = list(subscriptions)
+    entries = {each.id: each for each in Account.objects.using(ALIAS).filter(id__in=[account for account, _ in wanted])}
+    unknown = [account for account, _ in wanted if account not in entries]
+    if unknown:
+        raise AccountError(f"there is no account {', '.join(unknown[:5])}: `manage.py accounts list` shows them")
+    now_ns = (clock or SystemClock()).wall_ns()
+    store = Store(ALIAS)
+    for account, terms in wanted:
+        entry = entries[account]
+        message_id = derive("subscribe", request, account, terms.set)
+        ask(store, entry.shard, _numbered(terms, entry.number), message_id=message_id, now_ns=now_ns)
+    store.close()
+    return len(wanted)
+
+
+def configure_set(message: ConfigureSet, *, request: str, clock: Clock | None = None) -> None:
+    """Tell every shard what holds for a set."""
+    _tell_all(message, derive("configure-set", request, message.set), clock)
+
+
+def flatten(accounts: Iterable[str], *, instrument: str = "", reason: str = "", request: str) -> None:
+    """Close what accounts (by id; none: all) hold, and hold them at zero until `resume`. Raises AccountError."""
+    for shard, numbers in _by_shard(accounts):
+        message = Flatten(accounts=ints(numbers), instrument=instrument, reason=reason)
+        _tell(shard, message, derive("flatten", request, shard))
+
+
+def resume(accounts: Iterable[str], *, instrument: str = "", request: str) -> None:
+    """Let accounts (by id; none: all) trade again. Raises AccountError."""
+    for shard, numbers in _by_shard(accounts):
+        _tell(shard, Resume(accounts=ints(numbers), instrument=instrument), derive("resume", request, shard))
+
+
+def _entry(account: NewAccount) -> Account:
+    known = Account.objects.using(ALIAS).filter(id=account.id).first()
+    if known is not None:
+        return known
+    last = Account.objects.using(ALIAS).select_for_update().order_by("-number").first()
+    shard = CANARY if account.is_canary else shard_of(account.id, settings.SHARDS)
+    return Account.objects.using(ALIAS).create(
+        id=account.id,
+        number=last.number + 1 if last else 1,
+        shard=shard,
+        client=account.client,
+        broker=account.broker,
+        currency=account.currency,
+    )
+
+
+def _numbered(terms: Subscribe, number: int) -> Subscribe:
+    fields = {name: getattr(terms, name) for name in terms.__struct_fields__}
+    return Subscribe(**{**fields, "account": number})
+
+
+def _by_shard(accounts: Iterable[str]) -> list[tuple[str, list[int]]]:
+    wanted = list(accounts)
+    if not wanted:
+        return [(shard, []) for shard in shard_keys(settings.SHARDS)]
+    found: dict[str, list[int]] = {}
+    entries = {each.id: each for each in Account.objects.using(ALIAS).filter(id__in=wanted)}
+    for account in wanted:
+        if account not in entries:
+            raise AccountError(f"there is no account {account}: `manage.py accounts list` shows them")
+        found.setdefault(entries[account].shard, []).append(entries[account].number)
+    return list(found.items())
+
+
+def _tell_all(message: Message, message_id: str, clock: Clock | None) -> None:
+    now_ns = (clock or SystemClock()).wall_ns()
+    store = Store(ALIAS)
+    for shard in shard_keys(settings.SHARDS):
+        ask(store, shard, message, message_id=derive(message_id, shard), now_ns=now_ns)
+    store.close()
+
+
+def _tell(shard: str, message: Message, message_id: str) -> None:
+    store = Store(ALIAS)
+    ask(store, shard, message, message_id=message_id, now_ns=SystemClock().wall_ns())
+    store.close()

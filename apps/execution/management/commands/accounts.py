@@ -1,0 +1,162 @@
+"""`manage.py accounts`: client accounts, opened, subscribed, listed, flattened."""
+
+import argparse
+import uuid
+from typing import Any
+
+import msgspec
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.execution.contracts import ConfigureSet, InstrumentTerms, Subscribe
+from apps.execution.interface import AccountError, NewAccount, configure_set, flatten, open_accounts, resume, subscribe
+from apps.execution.models import Account
+from apps.feeds.interface import get_instrument
+from apps.signals.interface import SetError, get_set
+from banyan.ids import derive
+
+_EXAMPLES = """examples:
+  manage.py accounts open ACME-1 --client acme --deposit 100000
+  manage.py accounts open DEMO --client demo --deposit 100000 --count 100      (DEMO-001 to DEMO-100)
+  manage.py accounts subscribe ACME-1 --set trend --allocation 0.5
+  manage.py accounts subscribe DEMO --count 100 --set trend --join converge
+  manage.py accounts flatten ACME-1 --reason "client asked"
+  manage.py accounts resume ACME-1
+  manage.py accounts list
+"""
+
+
+class Command(BaseCommand):
+    """Says which accounts there are and which sets they follow."""
+
+    help = (
+        "Open accounts, let them follow strategy sets, close what they hold. What is asked for is done by whoever runs "
+        "the accounts' shards (`manage.py run`), at once or as soon as it runs."
+    )
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        """Return the parser, with examples under the options."""
+        form = argparse.RawDescriptionHelpFormatter
+        return super().create_parser(prog_name, subcommand, epilog=_EXAMPLES, formatter_class=form, **kwargs)
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what can be typed."""
+        parser.add_argument("action", choices=("open", "subscribe", "unsubscribe", "flatten", "resume", "list"))
+        parser.add_argument("account", nargs="*", help="accounts by their ids")
+        parser.add_argument("--count", type=int, help="stand for that many accounts: ID-1 to ID-n, zeros in front")
+        parser.add_argument("--client", default="", help="whose account it is")
+        parser.add_argument("--broker", default="paper", help="where it is held (paper)")
+        parser.add_argument("--currency", default="USD", help="the account's currency (USD)")
+        parser.add_argument("--deposit", type=float, default=0.0, help="what it begins with, in its currency")
+        parser.add_argument("--leverage", type=float, default=1.0, help="the most notional per unit of equity (1)")
+        parser.add_argument("--hedging", action="store_true", help="each order is a position of its own")
+        parser.add_argument("--zone", default="UTC", help="IANA zone in which the account's day turns (UTC)")
+        parser.add_argument("--canary", action="store_true", help="open it in the canary shard, for life")
+        parser.add_argument("--set", help="the strategy set to follow")
+        parser.add_argument("--allocation", type=float, default=1.0, help="share of equity that the set is given (1)")
+        parser.add_argument("--join", choices=("converge", "next-change"), default="next-change", help="when to begin")
+        parser.add_argument("--multiplier", type=float, help="times what the set wants")
+        parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
+        parser.add_argument("--reason", default="", help="why, for the record")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it; what cannot be is one line and exit code 2."""
+        try:
+            getattr(self, f"_{options['action']}")(_named(options["account"], options["count"]), options)
+        except (AccountError, SetError) as problem:
+            raise CommandError(str(problem), returncode=2) from problem
+
+    def _open(self, accounts: list[str], options: dict[str, Any]) -> None:
+        if not accounts:
+            raise AccountError("open which accounts? Give their ids")
+        opened = open_accounts(
+            NewAccount(
+                id=account,
+                client=options["client"] or account,
+                deposit=options["deposit"],
+                broker=options["broker"],
+                currency=options["currency"],
+                leverage=options["leverage"],
+                is_hedging=options["hedging"],
+                time_zone=options["zone"],
+                is_canary=options["canary"],
+            )
+            for account in accounts
+        )
+        shown = ", ".join(f"{each.id} (number {each.number}, shard {each.shard})" for each in opened[:3])
+        more = f" and {len(opened) - 3:,} more" if len(opened) > 3 else ""
+        self.stdout.write(f"opened {shown}{more}")
+
+    def _subscribe(self, accounts: list[str], options: dict[str, Any]) -> None:
+        self._change(accounts, options, is_active=True)
+
+    def _unsubscribe(self, accounts: list[str], options: dict[str, Any]) -> None:
+        self._change(accounts, options, is_active=False)
+
+    def _change(self, accounts: list[str], options: dict[str, Any], *, is_active: bool) -> None:
+        if not options["set"] or not accounts:
+            raise AccountError("give the accounts and --set")
+        wanted = configured(options["set"])
+        configure_set(wanted, request=derive("configure", msgspec.json.encode(wanted).decode()))
+        terms = Subscribe(
+            account=0,
+            set=options["set"],
+            allocation_e9=round(options["allocation"] * 1e9),
+            join=options["join"],
+            multiplier_e9=-1 if options["multiplier"] is None else round(options["multiplier"] * 1e9),
+            lots_max_e9=-1 if options["lots_max"] is None else round(options["lots_max"] * 1e9),
+            is_active=is_active,
+        )
+        count = subscribe([(account, terms) for account in accounts], request=uuid.uuid4().hex)
+        verb = "follow" if is_active else "no longer follow"
+        self.stdout.write(f"{count:,} account{'s' * (count != 1)} {verb} {options['set']}")
+
+    def _flatten(self, accounts: list[str], options: dict[str, Any]) -> None:
+        flatten(_some(accounts), reason=options["reason"], request=uuid.uuid4().hex)
+        self.stdout.write(
+            f"{len(accounts):,} accounts: what they hold is closed, and they are held at zero until resumed"
+        )
+
+    def _resume(self, accounts: list[str], options: dict[str, Any]) -> None:
+        resume(_some(accounts), request=uuid.uuid4().hex)
+        self.stdout.write(f"{len(accounts):,} accounts trade again")
+
+    def _list(self, accounts: list[str], options: dict[str, Any]) -> None:
+        found = Account.objects.using("execution").all()
+        for each in found.filter(id__in=accounts) if accounts else found:
+            self.stdout.write(
+                f"{each.number:>6} {each.id:<24} {each.client:<16} {each.broker:<8} {each.currency} shard {each.shard}"
+            )
+
+
+def configured(name: str) -> ConfigureSet:
+    """Return what execution has to know of a set: the terms of everything that it trades. Raises SetError."""
+    instruments = sorted({channel.instrument for member in get_set(name).members for channel in member.channels})
+    return ConfigureSet(set=name, terms=[terms_of(each) for each in instruments])
+
+
+def terms_of(instrument_id: str) -> InstrumentTerms:
+    """Return an instrument's terms. Raises InstrumentNotFound."""
+    instrument = get_instrument(instrument_id)
+    step = instrument.lot_step
+    return InstrumentTerms(
+        id=instrument.id,
+        currency=instrument.currency,
+        tick_e9=round(instrument.tick_size * 1e9),
+        lot_step_e9=round(step * 1e9),
+        lot_min_steps=max(1, round(instrument.lot_min / step)),
+        contract_e9=round(instrument.contract_size * 1e9),
+        margin_e9=round(instrument.margin_rate * 1e9),
+    )
+
+
+def _named(accounts: list[str], count: int | None) -> list[str]:
+    if count is None:
+        return accounts
+    width = len(str(count))
+    return [f"{account}-{number:0{width}d}" for account in accounts for number in range(1, count + 1)]
+
+
+def _some(accounts: list[str]) -> list[str]:
+    if not accounts:
+        raise AccountError("which accounts? Give their ids")
+    return accounts

@@ -1,0 +1,22 @@
+"""The directory of accounts: which number an account has in columns, and in which shard it is. Both are for life."""
+
+from django.db import models
+
+
+class Account(models.Model):
+    """An account that was opened. What it holds and may do is in its shard's log; here is only how to find it."""
+
+    id = models.CharField(primary_key=True, max_length=64, help_text="The firm's own name of the account.")
+    number = models.BigIntegerField(unique=True)
+    shard = models.CharField(max_length=16)
+    client = models.CharField(max_length=64)
+    broker = models.CharField(max_length=32)
+    currency = models.CharField(max_length=8)
+    opened_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["number"]
+        indexes = [models.Index(fields=["shard", "number"])]
+
+    def __str__(self) -> str:
+        return self.id

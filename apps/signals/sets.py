@@ -1,0 +1,107 @@
+"""Strategy sets as people and other contexts see them: defined, started, paused, listed."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from apps.feeds.interface import get_instrument
+from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet
+from apps.signals.errors import SetError
+from apps.signals.models import StrategySet
+from apps.signals.registry import get_strategy
+from apps.signals.state import members_of
+from banyan.clock import Clock, SystemClock
+from banyan.codec import encode_message
+from banyan.ids import derive
+from banyan.messages import Message
+from banyan.store import Store
+from banyan.transport.local import ask
+from trading.intervals import parse_interval
+
+ALIAS = "signals"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """A strategy to put into a set; `channels` are (instrument, interval such as "1h"), `share` its part of the set."""
+
+    strategy: str
+    channels: Sequence[tuple[str, str]]
+    parameters: dict[str, int | float | str]
+    share: float = 1.0
+
+
+def feed_of(instrument: str) -> str:
+    """Return the name of the feed that an instrument's prices come from: its venue, in lower case."""
+    return instrument.partition(":")[0].lower()
+
+
+def define_set(
+    name: str, members: Sequence[NewMember], *, grace_seconds: float = 1.0, clock: Clock | None = None
+) -> DefineSet:
+    """Define a set, or replace it; its strategies start cold. Return what was sent.
+
+    Raises SetError, StrategyError, UnknownStrategyError, StrategyParameterError and InstrumentNotFound.
+    """
+    if not _NAME.fullmatch(name):
+        raise SetError(f"set {name!r}: a name has 1 to 64 small letters, digits, dots, dashes and underscores")
+    specs = [_spec(name, member) for member in members]
+    members_of(specs)
+    message = DefineSet(set=name, members=specs, grace_ns=round(grace_seconds * 1e9))
+    feeds = sorted({feed_of(channel.instrument) for spec in specs for channel in spec.channels})
+    definition: Any = msgspec.to_builtins(message)
+    StrategySet.objects.using(ALIAS).update_or_create(id=name, defaults={"feeds": feeds, "definition": definition})
+    _send(name, message, clock)
+    return message
+
+
+def run_set(name: str, *, is_running: bool, clock: Clock | None = None) -> None:
+    """Let a set give targets, or make it only follow its bars. Raises SetError where there is no such set."""
+    get_set(name)
+    _send(name, RunSet(set=name, is_running=is_running), clock)
+
+
+def get_set(name: str) -> DefineSet:
+    """Return a set as it was defined last. Raises SetError where there is none."""
+    found = StrategySet.objects.using(ALIAS).filter(id=name).first()
+    if found is None:
+        known = ", ".join(StrategySet.objects.using(ALIAS).values_list("id", flat=True)[:10]) or "none yet"
+        raise SetError(f"there is no set {name}; there are: {known}. `manage.py sets define --help`")
+    return msgspec.convert(found.definition, DefineSet)
+
+
+def sets_of_feed(feed: str) -> list[str]:
+    """Return the sets that listen to a feed."""
+    sets = StrategySet.objects.using(ALIAS).values_list("id", "feeds")
+    return [name for name, feeds in sets if feed in feeds]
+
+
+def _spec(name: str, member: NewMember) -> MemberSpec:
+    channels = []
+    for instrument_id, interval in member.channels:
+        instrument = get_instrument(instrument_id)
+        if not instrument.tick_size > 0.0 or not instrument.lot_step > 0.0:
+            raise SetError(f"set {name}: {instrument.id} has no tick or lot step, so it cannot be traded live")
+        tick_e9 = round(instrument.tick_size * 1e9)
+        channels.append(ChannelSpec(instrument=instrument.id, interval_ns=parse_interval(interval), tick_e9=tick_e9))
+    if not 0.0 < member.share <= 1.0:
+        raise SetError(f"set {name}: {member.strategy} has a share of {member.share:g}, which is not above 0 to 1")
+    return MemberSpec(
+        strategy=member.strategy,
+        code_hash=get_strategy(member.strategy).code_hash,
+        parameters=member.parameters,
+        channels=channels,
+        share_e9=round(member.share * 1e9),
+    )
+
+
+def _send(name: str, message: Message, clock: Clock | None) -> None:
+    now_ns = (clock or SystemClock()).wall_ns()
+    store = Store(ALIAS)
+    message_id = derive(message.wire_name, name, encode_message(message).decode(), now_ns)
+    ask(store, name, message, message_id=message_id, now_ns=now_ns)
+    store.close()

@@ -1,0 +1,122 @@
+"""`manage.py deadletters`: what could not be processed, and what a person makes of it."""
+
+import json
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.module_loading import import_string
+
+from banyan.clock import SystemClock
+from banyan.codec import CodecError, decode_envelope, decode_message
+from banyan.ids import derive
+from banyan.models import DeadLetter, Key
+from banyan.store import Store
+from banyan.transport.local import ask
+
+
+class Command(BaseCommand):
+    """List, show, redrive and drop dead letters, and let keys go on that stopped at one."""
+
+    help = (
+        "A message that fails again and again, or a bad row of one, is put aside and the rest goes on; a message that "
+        "cannot be decoded stops its key. redrive sends a letter again, as a new message. drop gives it up. release "
+        "lets a key go on: the message that it stopped at becomes a dead letter."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take what to do, and with which."""
+        parser.add_argument("action", choices=("list", "show", "redrive", "drop", "release"))
+        parser.add_argument("context", help="feeds, signals, execution or risk")
+        parser.add_argument("which", nargs="?", help="the letter's number; for release the key")
+        parser.add_argument("--all", action="store_true", help="list also those that were redriven or dropped")
+        parser.add_argument("--json", action="store_true", help="a JSON object per line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it."""
+        name, which = options["context"], options["which"]
+        if name not in import_string(settings.HOSTED_CONTEXTS):
+            raise CommandError(f"there is no context {name} with dead letters")
+        if options["action"] == "list":
+            self._list(name, everything=options["all"], as_json=options["json"])
+        elif which is None:
+            raise CommandError(f"{options['action']} what? `manage.py deadletters list {name}` lists them")
+        elif options["action"] == "release":
+            self._release(name, which)
+        else:
+            letter = self._letter(name, which)
+            {"show": self._show, "redrive": self._redrive, "drop": self._drop}[options["action"]](name, letter)
+
+    def _letter(self, name: str, which: str) -> DeadLetter:
+        found = DeadLetter.objects.using(name).filter(pk=which).first() if which.isdigit() else None
+        if found is None:
+            raise CommandError(f"{name} has no dead letter {which}: `manage.py deadletters list {name} --all`")
+        return found
+
+    def _list(self, name: str, *, everything: bool, as_json: bool) -> None:
+        letters = DeadLetter.objects.using(name).all()
+        for letter in letters if everything else letters.filter(status=DeadLetter.Status.OPEN):
+            record = {
+                "id": letter.pk,
+                "key": letter.key,
+                "number": letter.number,
+                "message": decode_envelope(bytes(letter.header)).name,
+                "rows": letter.rows,
+                "accounts": letter.accounts,
+                "status": letter.status,
+                "parked_at": letter.parked_at.isoformat(),
+                "reason": letter.reason,
+            }
+            if as_json:
+                self.stdout.write(json.dumps(record))
+            else:
+                what = "all of it" if letter.rows is None else f"rows {letter.rows}, accounts {letter.accounts}"
+                self.stdout.write(
+                    f"{letter.pk:>6} {letter.parked_at:%Y-%m-%d %H:%M:%S} {letter.status:<8} {letter.key} "
+                    f"#{letter.number} {record['message']}, {what}: {letter.reason}"
+                )
+        if not as_json:
+            for key in Key.objects.using(name).exclude(parked_because=""):
+                self.stdout.write(f"key {key.key} has stopped: {key.parked_because}")
+
+    def _show(self, _: str, letter: DeadLetter) -> None:
+        self.stdout.write(letter.reason)
+        self.stdout.write(bytes(letter.header).decode(errors="replace"))
+        self.stdout.write(bytes(letter.body).decode(errors="replace"))
+
+    def _redrive(self, name: str, letter: DeadLetter) -> None:
+        if letter.status != DeadLetter.Status.OPEN:
+            raise CommandError(f"dead letter {letter.pk} was {letter.status} already")
+        if letter.rows is not None:
+            raise CommandError(
+                "rows of a message are not sent again: the next message for these accounts corrects them"
+            )
+        envelope = decode_envelope(bytes(letter.header))
+        try:
+            message = decode_message(envelope.name, bytes(letter.body))
+        except CodecError as problem:
+            raise CommandError(f"it cannot be decoded: {problem}") from None
+        store = Store(name)
+        new_id = derive("redrive", name, letter.pk)
+        ask(store, letter.key, message, message_id=new_id, now_ns=SystemClock().wall_ns())
+        store.close()
+        self._set(name, letter, DeadLetter.Status.REDRIVEN)
+        self.stdout.write(f"sent again to {name}/{letter.key} as {new_id}")
+
+    def _drop(self, name: str, letter: DeadLetter) -> None:
+        self._set(name, letter, DeadLetter.Status.DROPPED)
+        self.stdout.write(f"dropped {letter.pk}")
+
+    def _set(self, name: str, letter: DeadLetter, status: str) -> None:
+        letter.status = status
+        letter.save(using=name, update_fields=["status"])
+
+    def _release(self, name: str, key: str) -> None:
+        if not Key.objects.using(name).filter(key=key).exclude(parked_because="").exists():
+            self.stderr.write(f"{name}/{key} has not stopped")
+            sys.exit(1)
+        store = Store(name)
+        store.unpark(key)
+        store.close()
+        self.stdout.write(f"{name}/{key} goes on; the message that it stopped at becomes a dead letter")
