@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+import msgspec
 from django.conf import settings
 from django.db import transaction
 
@@ -13,9 +14,8 @@ from apps.execution.sharding import CANARY, shard_keys, shard_of
 from banyan.clock import Clock, SystemClock
 from banyan.columns import ints
 from banyan.ids import derive
-from banyan.messages import Message
 from banyan.store import Store
-from banyan.transport.local import ask
+from banyan.transport import Command, ask
 
 ALIAS = "execution"
 
@@ -59,22 +59,7 @@ def open_accounts(wanted: Iterable[NewAccount], clock: Clock | None = None) -> l
         account.check()
     with transaction.atomic(using=ALIAS):
         entries = [_entry(account) for account in accounts]
-    now_ns = (clock or SystemClock()).wall_ns()
-    store = Store(ALIAS)
-    for account, entry in zip(accounts, entries, strict=True):
-        message = OpenAccount(
-            account=account.id,
-            number=entry.number,
-            client=account.client,
-            broker=account.broker,
-            currency=account.currency,
-            deposit_micro=round(account.deposit * 1e6),
-            leverage_e9=round(account.leverage * 1e9),
-            hedging=account.is_hedging,
-            time_zone=account.time_zone,
-        )
-        ask(store, entry.shard, message, message_id=derive("open-account", account.id), now_ns=now_ns)
-    store.close()
+    _ask([_opening(account, entry) for account, entry in zip(accounts, entries, strict=True)], clock)
     return entries
 
 
@@ -88,32 +73,44 @@ def subscribe(subscriptions: Iterable[tuple[str, Subscribe]], *, request: str, c
     unknown = [account for account, _ in wanted if account not in entries]
     if unknown:
         raise AccountError(f"there is no account {', '.join(unknown[:5])}: `manage.py accounts list` shows them")
-    now_ns = (clock or SystemClock()).wall_ns()
-    store = Store(ALIAS)
+    commands = []
     for account, terms in wanted:
         entry = entries[account]
         message_id = derive("subscribe", request, account, terms.set)
-        ask(store, entry.shard, _numbered(terms, entry.number), message_id=message_id, now_ns=now_ns)
-    store.close()
+        commands.append(Command(entry.shard, msgspec.structs.replace(terms, account=entry.number), message_id))
+    _ask(commands, clock)
     return len(wanted)
 
 
 def configure_set(message: ConfigureSet, *, request: str, clock: Clock | None = None) -> None:
     """Tell every shard what holds for a set."""
-    _tell_all(message, derive("configure-set", request, message.set), clock)
+    message_id = derive("configure-set", request, message.set)
+    shards = shard_keys(settings.SHARDS)
+    _ask([Command(shard, message, derive(message_id, shard)) for shard in shards], clock)
 
 
 def flatten(accounts: Iterable[str], *, instrument: str = "", reason: str = "", request: str) -> None:
     """Close what accounts (by id; none: all) hold, and hold them at zero until `resume`. Raises AccountError."""
-    for shard, numbers in _by_shard(accounts):
-        message = Flatten(accounts=ints(numbers), instrument=instrument, reason=reason)
-        _tell(shard, message, derive("flatten", request, shard))
+    _ask(
+        [
+            Command(
+                shard,
+                Flatten(accounts=ints(numbers), instrument=instrument, reason=reason),
+                derive("flatten", request, shard),
+            )
+            for shard, numbers in _by_shard(accounts)
+        ]
+    )
 
 
 def resume(accounts: Iterable[str], *, instrument: str = "", request: str) -> None:
     """Let accounts (by id; none: all) trade again. Raises AccountError."""
-    for shard, numbers in _by_shard(accounts):
-        _tell(shard, Resume(accounts=ints(numbers), instrument=instrument), derive("resume", request, shard))
+    _ask(
+        [
+            Command(shard, Resume(accounts=ints(numbers), instrument=instrument), derive("resume", request, shard))
+            for shard, numbers in _by_shard(accounts)
+        ]
+    )
 
 
 def _entry(account: NewAccount) -> Account:
@@ -132,9 +129,19 @@ def _entry(account: NewAccount) -> Account:
     )
 
 
-def _numbered(terms: Subscribe, number: int) -> Subscribe:
-    fields = {name: getattr(terms, name) for name in terms.__struct_fields__}
-    return Subscribe(**{**fields, "account": number})
+def _opening(account: NewAccount, entry: Account) -> Command:
+    message = OpenAccount(
+        account=account.id,
+        number=entry.number,
+        client=account.client,
+        broker=account.broker,
+        currency=account.currency,
+        deposit_micro=round(account.deposit * 1e6),
+        leverage_e9=round(account.leverage * 1e9),
+        hedging=account.is_hedging,
+        time_zone=account.time_zone,
+    )
+    return Command(entry.shard, message, derive("open-account", account.id))
 
 
 def _by_shard(accounts: Iterable[str]) -> list[tuple[str, list[int]]]:
@@ -150,15 +157,7 @@ def _by_shard(accounts: Iterable[str]) -> list[tuple[str, list[int]]]:
     return list(found.items())
 
 
-def _tell_all(message: Message, message_id: str, clock: Clock | None) -> None:
-    now_ns = (clock or SystemClock()).wall_ns()
+def _ask(commands: list[Command], clock: Clock | None = None) -> None:
     store = Store(ALIAS)
-    for shard in shard_keys(settings.SHARDS):
-        ask(store, shard, message, message_id=derive(message_id, shard), now_ns=now_ns)
-    store.close()
-
-
-def _tell(shard: str, message: Message, message_id: str) -> None:
-    store = Store(ALIAS)
-    ask(store, shard, message, message_id=message_id, now_ns=SystemClock().wall_ns())
+    ask(store, commands, (clock or SystemClock()).wall_ns())
     store.close()

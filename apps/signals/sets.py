@@ -18,7 +18,7 @@ from banyan.codec import encode_message
 from banyan.ids import derive
 from banyan.messages import Message
 from banyan.store import Store
-from banyan.transport.local import ask
+from banyan.transport import Command, ask
 from trading.intervals import parse_interval
 
 ALIAS = "signals"
@@ -103,5 +103,5 @@ def _send(name: str, message: Message, clock: Clock | None) -> None:
     now_ns = (clock or SystemClock()).wall_ns()
     store = Store(ALIAS)
     message_id = derive(message.wire_name, name, encode_message(message).decode(), now_ns)
-    ask(store, name, message, message_id=message_id, now_ns=now_ns)
+    ask(store, [Command(name, message, message_id)], now_ns)
     store.close()

@@ -106,14 +106,16 @@ class Seen(models.Model):
 class Request(models.Model):
     """A command from a sender without a log (a person, the API, an adapter), until its key has applied it."""
 
-    id = models.CharField(primary_key=True, max_length=64)
+    place = models.BigAutoField(primary_key=True)
+    id = models.CharField(unique=True, max_length=64)
     key = models.CharField(max_length=100)
     header = models.BinaryField()
     body = models.BinaryField()
     asked_at = models.DateTimeField()
 
     class Meta:
-        ordering = ["asked_at"]
+        ordering = ["place"]
+        indexes = [models.Index(fields=["key", "place"])]
 
     def __str__(self) -> str:
         return self.id

@@ -72,6 +72,7 @@ class Host(Generic[State]):
         self._keys: dict[str, KeyMemory[State]] = {}
         self._wanted: tuple[str, ...] = ()
         self._left_in_outboxes: set[str] = set()
+        self._strangers: set[str] = set()
         self._tries: dict[str, int] = {}
         self._is_careful = False
         self._renewed_ns: int | None = None
@@ -83,8 +84,9 @@ class Host(Generic[State]):
         return self._keys
 
     def open(self, keys: Iterable[str]) -> None:
-        """Want these keys: each is taken and rebuilt in the next round in which it is free."""
+        """Want these keys: each is taken and rebuilt as soon as it is free."""
         self._wanted = tuple(keys)
+        self._strangers.clear()
         self._keep_leases()
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
@@ -136,6 +138,10 @@ class Host(Generic[State]):
     def has_offers(self) -> bool:
         """Tell whether a message waits for the next round."""
         return bool(self._offered or self._left_in_outboxes)
+
+    def has_strangers(self) -> bool:
+        """Tell whether something has come for a key that this host was not told to hold."""
+        return bool(self._strangers)
 
     def next_due_ns(self) -> int | None:
         """Return when the next timer is due, in ns since 1970 UTC."""
@@ -192,6 +198,7 @@ class Host(Generic[State]):
             self._left_in_outboxes.update(self._keys)
         with self.arrived:
             wanted, self._left_in_outboxes = self._left_in_outboxes, set()
+        self._strangers = wanted - set(self._wanted)
         for key in sorted(wanted & self._keys.keys()):
             self._keys[key].waiting.extend(self.fetch(key, self._keys[key].marks))
 

@@ -47,23 +47,24 @@ Roles = Mapping[str, Role]
 
 
 class HostWorker:
-    """Steps a host whenever something arrives or comes due, and waits out a database that is away."""
+    """Steps a host whenever something arrives or comes due, and waits out a database that is away.
 
-    def __init__(self, host: Host, keys: Sequence[str], clock: Clock) -> None:  # type: ignore[type-arg]
+    `keys` are those to hold; None stands for all that the context has, new ones as they come.
+    """
+
+    def __init__(self, host: Host, keys: Sequence[str] | None, clock: Clock) -> None:  # type: ignore[type-arg]
         self.name = host.context.name
         self._host = host
         self._keys = keys
         self._clock = clock
+        self._looked_ns = 0
 
     def run(self, stop: threading.Event) -> None:
         """Host the keys until `stop` is set; then apply what waits, keep snapshots and give the keys back."""
         failures = 0
-        is_open = False
         while not stop.is_set():
             try:
-                if not is_open:
-                    self._host.open(self._keys)
-                    is_open = True
+                self._want_keys()
                 if not self._host.step():
                     self._wait()
                 failures = 0
@@ -81,6 +82,13 @@ class HostWorker:
         """Stop waiting."""
         with self._host.arrived:
             self._host.arrived.notify_all()
+
+    def _want_keys(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        is_time = now_ns - self._looked_ns >= self._host.settings.poll_seconds * 1e9
+        if not self._looked_ns or (self._keys is None and (is_time or self._host.has_strangers())):
+            self._looked_ns = now_ns
+            self._host.open(self._keys if self._keys is not None else self._host.store.all_keys())
 
     def _wait(self) -> None:
         due_ns = self._host.next_due_ns()

@@ -103,6 +103,10 @@ class Store:
             ).fetchall()
         return {row[0]: KeyRow(*row) for row in rows}
 
+    def all_keys(self) -> list[str]:
+        """Return every key of the context, those too for which only a command waits so far."""
+        return [key for (key,) in self._rows("SELECT key FROM banyan_key UNION SELECT key FROM banyan_request", [])]
+
     def renew(self, epochs: Mapping[str, int]) -> dict[str, str]:
         """Make the leases of keys last longer; return why each takes no input ("": it does) of those still held."""
         rows = self.connection.execute(
@@ -214,16 +218,21 @@ class Store:
         )
         return [Outgoing(*row) for row in rows]
 
-    def ask(self, key: str, message_id: str, header: bytes, body: bytes) -> bool:
-        """Keep a command until its key has applied it; return whether it is new."""
-        row = self.connection.execute(
-            "INSERT INTO banyan_request (id, key, header, body, asked_at) SELECT %s, %s, %b, %b, now() "
-            "WHERE NOT EXISTS (SELECT FROM banyan_seen WHERE key = %s AND id = %s) "
-            "ON CONFLICT DO NOTHING RETURNING id",
-            [message_id, key, header, body, key, message_id],
-        ).fetchone()
-        self.wake(key)
-        return row is not None
+    def ask(self, commands: Sequence[tuple[str, str, bytes, bytes]]) -> int:
+        """Keep commands, (id, key, envelope, message), until their keys have applied them; return how many are new."""
+        ids, keys, headers, bodies = (list(column) for column in zip(*commands, strict=True))
+        rows = self.connection.execute(
+            "INSERT INTO banyan_request (id, key, header, body, asked_at) "
+            "SELECT r.id, r.key, r.header, r.body, now() "
+            "FROM unnest(%s::text[], %s::text[], %b::bytea[], %b::bytea[]) WITH ORDINALITY "
+            "AS r(id, key, header, body, place) "
+            "WHERE NOT EXISTS (SELECT FROM banyan_seen AS s WHERE s.key = r.key AND s.id = r.id) "
+            "ORDER BY r.place ON CONFLICT DO NOTHING RETURNING id",
+            [ids, keys, headers, bodies],
+        ).fetchall()
+        for key in set(keys):
+            self.wake(key)
+        return len(rows)
 
     def wake(self, key: str) -> None:
         """Tell whoever holds a key of this context, in whatever process, that something waits for it."""
@@ -240,9 +249,7 @@ class Store:
 
     def requests(self, key: str, most: int = 500) -> list[tuple[bytes, bytes]]:
         """Return (envelope, message) of the commands that wait for a key, oldest first."""
-        return self._rows(
-            "SELECT header, body FROM banyan_request WHERE key = %s ORDER BY asked_at, id LIMIT %s", [key, most]
-        )
+        return self._rows("SELECT header, body FROM banyan_request WHERE key = %s ORDER BY place LIMIT %s", [key, most])
 
     def _rows(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         with self.connection.cursor(binary=True) as cursor:

@@ -1,5 +1,5 @@
 """Transports only carry: what is committed goes to its receivers, and what they miss is read again."""
 
-from banyan.transport.local import LocalTransport
+from banyan.transport.local import Command, LocalTransport, ask
 
-__all__ = ["LocalTransport"]
+__all__ = ["Command", "LocalTransport", "ask"]

@@ -5,7 +5,7 @@ crash, a full queue, a receiver in another process) is read from the sender's ou
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from banyan.codec import Envelope, decode_envelope, encode_envelope, encode_message
 from banyan.host import Delivery, Host
@@ -62,12 +62,29 @@ class LocalTransport:
         return self._readers.setdefault((receiver, sender), Store(sender))
 
 
-def ask(store: Store, key: str, message: Message, *, message_id: str, now_ns: int) -> bool:
-    """Send a command to a key of the context of `store`; return False where the same id was sent before."""
+class Command(NamedTuple):
+    """A command for a key; `id` tells it from all others, so that sending it twice is sending it once."""
+
+    key: str
+    message: Message
+    id: str
+
+
+def ask(store: Store, commands: Sequence[Command], now_ns: int) -> int:
+    """Send commands to keys of the context of `store`; return how many had not been sent before."""
+    return store.ask([_as_row(command, now_ns) for command in commands]) if commands else 0
+
+
+def _as_row(command: Command, now_ns: int) -> tuple[str, str, bytes, bytes]:
     envelope = Envelope(
-        name=message.wire_name, id=message_id, key=key, correlation=message_id, event_time_ns=now_ns, sent_at_ns=now_ns
+        name=command.message.wire_name,
+        id=command.id,
+        key=command.key,
+        correlation=command.id,
+        event_time_ns=now_ns,
+        sent_at_ns=now_ns,
     )
-    return store.ask(key, message_id, encode_envelope(envelope), encode_message(message))
+    return command.id, command.key, encode_envelope(envelope), encode_message(command.message)
 
 
 def _delivery(sender: str, row: Outgoing) -> Delivery:

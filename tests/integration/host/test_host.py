@@ -3,7 +3,8 @@ import pytest
 
 from banyan.host import Host
 from banyan.host.memory import state_at
-from banyan.models import DeadLetter, Key, Log, Outbox, Snapshot
+from banyan.models import DeadLetter, Key, Log, Outbox, Request, Snapshot
+from banyan.transport import Command, ask
 from tests.integration.host.tally import POISON, POISON_ROW, Add, Remind
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk"])
@@ -193,3 +194,29 @@ def test_an_ordered_close_gives_the_keys_back_with_a_snapshot(pair):
     assert set(Key.objects.using("execution").values_list("owner", flat=True)) == {""}
     assert Snapshot.objects.using("execution").get(key="a").number == 1
     assert Outbox.objects.using("execution").count() == 1
+
+
+def test_commands_are_applied_in_the_order_in_which_they_were_asked_for(pair):
+    commands = [Command("a", Add(number=number), f"command-{number * 7919 % 1000}") for number in range(1, 601)]
+    assert ask(pair.execution.store, commands, now_ns=1) == 600
+    assert ask(pair.execution.store, commands[:5], now_ns=2) == 0
+    pair.restart()
+    pair.settle()
+    assert pair.state()["numbers"] == list(range(1, 601))
+    assert Request.objects.using("execution").count() == 0
+    assert ask(pair.execution.store, commands[:5], now_ns=3) == 0
+
+
+def test_a_key_that_was_released_makes_a_dead_letter_of_what_it_stopped_at_and_goes_on(pair):
+    broken = pair.delivery(Add(number=1))._replace(body=b'{"number":"three"}')
+    pair.execution.offer([broken])
+    pair.say(Add(number=2))
+    pair.settle()
+    pair.execution.store.unpark("a")
+    pair.clock.move_to(pair.clock.wall_ns() + 10_000_000_000)
+    pair.restart()
+    pair.execution.offer([broken])
+    pair.say(Add(number=2))
+    pair.settle()
+    assert pair.state()["numbers"] == [2]
+    assert "expected `int`" in DeadLetter.objects.using("execution").get().reason.lower()

@@ -8,12 +8,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.module_loading import import_string
 
+from banyan import transport
 from banyan.clock import SystemClock
 from banyan.codec import CodecError, decode_envelope, decode_message
 from banyan.ids import derive
 from banyan.models import DeadLetter, Key
 from banyan.store import Store
-from banyan.transport.local import ask
+from banyan.transport import ask
 
 
 class Command(BaseCommand):
@@ -99,7 +100,7 @@ class Command(BaseCommand):
             raise CommandError(f"it cannot be decoded: {problem}") from None
         store = Store(name)
         new_id = derive("redrive", name, letter.pk)
-        ask(store, letter.key, message, message_id=new_id, now_ns=SystemClock().wall_ns())
+        ask(store, [transport.Command(letter.key, message, new_id)], SystemClock().wall_ns())
         store.close()
         self._set(name, letter, DeadLetter.Status.REDRIVEN)
         self.stdout.write(f"sent again to {name}/{letter.key} as {new_id}")
