@@ -19,7 +19,7 @@ from banyan.host.round import Round
 from banyan.host.routes import Route
 from banyan.ids import derive
 from banyan.messages import Message, TimerDue
-from banyan.store import Store
+from banyan.store import FETCH_MOST, Store
 
 State = TypeVar("State")
 Marks = Mapping[tuple[str, str], tuple[int, int]]
@@ -200,7 +200,11 @@ class Host(Generic[State]):
             wanted, self._left_in_outboxes = self._left_in_outboxes, set()
         self._strangers = wanted - set(self._wanted)
         for key in sorted(wanted & self._keys.keys()):
-            self._keys[key].waiting.extend(self.fetch(key, self._keys[key].marks))
+            memory = self._keys[key]
+            found = [] if memory.waiting else self.fetch(key, memory.marks)
+            if memory.waiting or len(found) >= FETCH_MOST:
+                self._left_in_outboxes.add(key)  # there may be more: look again once these are applied
+            memory.waiting.extend(found)
 
     def _inputs(self, memory: KeyMemory[State]) -> list[Delivery]:
         now_ns = self._clock.wall_ns()

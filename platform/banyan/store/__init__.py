@@ -1,6 +1,17 @@
 """A context's database as its host uses it: one statement commits a batch, a few queries bring a key back."""
 
 from banyan.store.batch import Batch, DeadLetter, Output, Step
-from banyan.store.store import KeyRow, Outgoing, SnapshotRow, Store, StoredStep
+from banyan.store.store import FETCH_MOST, KeyRow, Outgoing, SnapshotRow, Store
 
-__all__ = ["Batch", "DeadLetter", "KeyRow", "Outgoing", "Output", "SnapshotRow", "Step", "Store", "StoredStep"]
+__all__ = [
+    "FETCH_MOST",
+    "Batch",
+    "DeadLetter",
+    "KeyRow",
+    "Outgoing",
+    "Output",
+    "SnapshotRow",
+    "Step",
+    "Store",
+    "StoredStep",
+]

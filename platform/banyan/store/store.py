@@ -44,7 +44,8 @@ class Outgoing(NamedTuple):
     events: bytes
 
 
-StoredStep = Step
+FETCH_MOST = 500
+"""How many messages are read at a time where some were missed."""
 CHANNEL = "banyan_key"
 """The channel of PostgreSQL's notifications on which keys are woken, one in each context's database."""
 
@@ -135,7 +136,7 @@ class Store:
         """Let a key go on; its owner makes a dead letter of the message that it stopped at."""
         self.connection.execute("UPDATE banyan_key SET parked_because = '' WHERE key = %s", [key])
 
-    def steps(self, key: str, after: int, upto: int | None = None) -> "Iterable[StoredStep]":
+    def steps(self, key: str, after: int, upto: int | None = None) -> Iterable[Step]:
         """Yield the log of a key in order, from the number after `after` up to `upto`, both included."""
         with self.connection.transaction(), self.connection.cursor("steps", binary=True) as cursor:
             cursor.itersize = 500
@@ -145,7 +146,7 @@ class Store:
                 [key, after, upto if upto is not None else 2**62],
             )
             for row in cursor:
-                yield StoredStep(*row)
+                yield Step(*row)
 
     def newest_snapshot(self, key: str, upto: int | None = None) -> SnapshotRow | None:
         """Return the last snapshot of a key, or the last one at or before number `upto`."""
@@ -205,7 +206,9 @@ class Store:
         )
         return {(key, each) for key, each in rows}
 
-    def outgoing(self, receiver: str, receiver_key: str, marks: Mapping[str, int], most: int = 500) -> list[Outgoing]:
+    def outgoing(
+        self, receiver: str, receiver_key: str, marks: Mapping[str, int], most: int = FETCH_MOST
+    ) -> list[Outgoing]:
         """Return what the outbox holds for a receiver's key after its marks (position by our key), oldest first."""
         rows = self._rows(
             "SELECT o.receiver, o.receiver_key, o.key, o.position, o.previous, o.epoch, o.written_at, "
@@ -214,7 +217,7 @@ class Store:
             "JOIN banyan_log AS l ON l.key = o.key AND l.number = o.position / 4096 AND l.written_at = o.written_at "
             "WHERE o.receiver = %s AND o.receiver_key = %s AND o.position > COALESCE(m.position, 0) "
             "ORDER BY o.key, o.position LIMIT %s",
-            [list(marks), list(marks.values()), receiver, receiver_key, most],
+            [list(marks), list(marks.values()), receiver, receiver_key, FETCH_MOST],
         )
         return [Outgoing(*row) for row in rows]
 
@@ -247,9 +250,11 @@ class Store:
             return set()
         return {notify.payload for notify in connection.notifies(timeout=seconds, stop_after=1)}
 
-    def requests(self, key: str, most: int = 500) -> list[tuple[bytes, bytes]]:
+    def requests(self, key: str) -> list[tuple[bytes, bytes]]:
         """Return (envelope, message) of the commands that wait for a key, oldest first."""
-        return self._rows("SELECT header, body FROM banyan_request WHERE key = %s ORDER BY place LIMIT %s", [key, most])
+        return self._rows(
+            "SELECT header, body FROM banyan_request WHERE key = %s ORDER BY place LIMIT %s", [key, FETCH_MOST]
+        )
 
     def _rows(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         with self.connection.cursor(binary=True) as cursor:
