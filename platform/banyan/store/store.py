@@ -206,9 +206,7 @@ class Store:
         )
         return {(key, each) for key, each in rows}
 
-    def outgoing(
-        self, receiver: str, receiver_key: str, marks: Mapping[str, int], most: int = FETCH_MOST
-    ) -> list[Outgoing]:
+    def outgoing(self, receiver: str, receiver_key: str, marks: Mapping[str, int]) -> list[Outgoing]:
         """Return what the outbox holds for a receiver's key after its marks (position by our key), oldest first."""
         rows = self._rows(
             "SELECT o.receiver, o.receiver_key, o.key, o.position, o.previous, o.epoch, o.written_at, "
