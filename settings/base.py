@@ -18,6 +18,7 @@ INSTALLED_APPS = [
     "apps.execution",
     "apps.risk",
     "apps.backtest",
+    "apps.execution.edge",
     "unfold",
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",

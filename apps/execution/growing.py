@@ -1,0 +1,76 @@
+"""Arrays that grow, and an index of ids over one: what the edge and the paper broker keep their orders in."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.execution.kernels.id_index import find, insert
+from banyan.columns import Ints
+
+ID_BYTES = 24
+"""How long an id is, in ASCII; shorter ones are followed by zeros."""
+
+Ids = NDArray[np.bytes_]
+
+
+class Growing:
+    """An array that is appended to: doubling its room, so that appending costs what the new rows cost."""
+
+    def __init__(self, dtype: Any, room: int = 1024) -> None:
+        self._room: NDArray[Any] = np.zeros(room, dtype)
+        self.size = 0
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """The rows there are, not copied: writing to them changes them here."""
+        return self._room[: self.size]
+
+    def append(self, rows: NDArray[Any]) -> Ints:
+        """Add rows at the end and return their numbers."""
+        first, self.size = self.size, self.size + rows.size
+        if self.size > self._room.size:
+            larger = np.zeros(max(self.size, 2 * self._room.size), self._room.dtype)
+            larger[:first] = self._room[:first]
+            self._room = larger
+        self._room[first : self.size] = rows
+        return np.arange(first, self.size)
+
+
+class IdIndex:
+    """Ids in the order in which they came, and the row of each; of equal ids the first counts."""
+
+    def __init__(self) -> None:
+        self._ids = Growing(f"S{ID_BYTES}")
+        self._table = np.zeros(4096, np.int64)
+
+    @property
+    def ids(self) -> Ids:
+        """All ids by row."""
+        return self._ids.rows
+
+    def append(self, ids: Ids) -> Ints:
+        """Add ids and return their rows."""
+        rows = self._ids.append(ids)
+        first = int(rows[0]) if rows.size else self._ids.size
+        if 2 * self._ids.size > self._table.size:
+            self._table = np.zeros(4 * (1 << (self._ids.size - 1).bit_length()), np.int64)
+            first = 0
+        insert(self._table, _words(self._ids.rows), first, self._ids.size)
+        return rows
+
+    def find(self, ids: Ids) -> Ints:
+        """Return the row of each id, -1 where it is not known."""
+        rows = np.full(ids.size, -1, np.int64)
+        find(self._table, _words(self._ids.rows), _words(ids), rows)
+        return rows
+
+
+def first_of_each(ids: Ids) -> NDArray[np.bool_]:
+    """Return which rows are the first of their id."""
+    index = IdIndex()
+    return index.append(ids) == index.find(ids)
+
+
+def _words(ids: Ids) -> NDArray[np.uint64]:
+    return np.ascontiguousarray(ids).view(np.uint64).reshape(-1, 3)

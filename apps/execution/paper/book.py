@@ -1,0 +1,179 @@
+"""What the paper broker knows: accounts, instruments, orders and reports as columns, rebuilt from its ledger."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.execution.contracts import InstrumentTerms
+from apps.execution.growing import ID_BYTES, Growing, IdIndex, Ids
+from apps.execution.kernels.paper import (
+    ACCOUNT_DTYPE,
+    CANCELLED,
+    ORDER_DTYPE,
+    PRICE_DTYPE,
+    REJECTED,
+    REPORT_ACCEPTED,
+    REPORT_CANCELLED,
+    REPORT_DTYPE,
+    REPORT_FILLED,
+    REPORT_REJECTED,
+    TERMS_DTYPE,
+    WORKING,
+    Venue,
+    match,
+    replay,
+    scratch_desk,
+)
+from apps.execution.packed import pack_records, unpack, unpack_records
+from apps.execution.paper.ledger import Accepted, AnyRecord, Began, Deposited, Happened, Named, Opened
+from banyan.columns import Ints
+from trading.costs import Costs
+
+Rows = NDArray[Any]
+"""A structured array."""
+
+
+class Book:
+    """The broker's memory. `apply` changes it by a record; `match` finds what prices make of working orders."""
+
+    def __init__(self) -> None:
+        self.orders = Growing(ORDER_DTYPE)
+        self.ids = IdIndex()
+        self.reports = Growing(REPORT_DTYPE)
+        self.accounts = Growing(ACCOUNT_DTYPE)
+        self.instruments: dict[str, int] = {}
+        self.terms: list[InstrumentTerms] = []
+        self.references: set[str] = set()
+        self.session = 0
+        self.prices: Rows = np.zeros(0, PRICE_DTYPE)
+        self._terms: Rows = np.zeros(0, TERMS_DTYPE)
+        self._positions: Ints = np.zeros((0, 0), np.int64)
+        self._by_number: tuple[Ints, Ints] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        self._desk = scratch_desk()
+
+    def apply(self, record: AnyRecord) -> None:
+        """Change what is known by a record."""
+        match record:
+            case Opened():
+                self._open(record)
+            case Deposited():
+                slots = self.slots(unpack(record.account, record.rows))
+                np.add.at(self.accounts.rows["cash_micro"], slots, unpack(record.amount_micro, record.rows))
+                self.references.add(record.reference)
+            case Began():
+                self.session = record.session
+                self.accounts.rows["session"][unpack(record.slot, record.rows)] = record.session
+            case Named():
+                self._name(record.terms)
+            case Accepted():
+                self.ids.append(np.frombuffer(record.client_ids, f"S{ID_BYTES}"))
+                self.orders.append(unpack_records(record.orders, record.rows, ORDER_DTYPE))
+            case Happened():
+                reports = unpack_records(record.reports, record.rows, REPORT_DTYPE)
+                self.reports.append(reports)
+                replay(_records(self.orders.rows), self._venue(), _records(reports))
+
+    def slots(self, numbers: Ints) -> Ints:
+        """Return where accounts are in `accounts`, -1 where one is not open."""
+        ordered, slots = self._by_number
+        if ordered.size == 0:
+            return np.full(numbers.size, -1, np.int64)
+        at = np.minimum(np.searchsorted(ordered, numbers), ordered.size - 1)
+        return np.where(ordered[at] == numbers, slots[at], -1)
+
+    def positions(self) -> Ints:
+        """Return what accounts hold in steps, int64[instruments, accounts]."""
+        return self._positions
+
+    def working(self) -> Ints:
+        """Return the rows of orders that work, oldest first."""
+        return np.flatnonzero(self.orders.rows["status"] == WORKING)
+
+    def add_orders(self, orders: Rows, ids: Ids, codes: Ints, now_ns: int) -> tuple[Ints, AnyRecord, Rows]:
+        """Keep new orders, those with a Code as rejected; return their rows, the record and the reports of them."""
+        orders["status"] = np.where(codes == 0, WORKING, REJECTED)
+        record = Accepted(rows=orders.size, client_ids=ids.tobytes(), orders=pack_records(orders))
+        self.ids.append(ids)
+        rows = self.orders.append(orders)
+        reports: Rows = np.zeros(rows.size, REPORT_DTYPE)
+        reports["order"] = rows
+        reports["at_ns"] = now_ns
+        reports["kind"] = np.where(codes == 0, REPORT_ACCEPTED, REPORT_REJECTED)
+        reports["code"] = codes
+        return rows, record, reports
+
+    def match(self, rows: Ints, costs: Costs) -> Rows:
+        """Return the reports that working orders give at the prices there are; orders and accounts change here."""
+        reports: Rows = np.zeros(4 * rows.size, REPORT_DTYPE)
+        orders, venue = _records(self.orders.rows), self._venue()
+        return reports[: match(orders, rows, venue, costs, self._desk, _records(reports))]
+
+    def cancel(self, rows: Ints, late: Ints, costs: Costs, now_ns: int) -> Rows:
+        """Cancel working orders; return the reports of it, with those of fills of `late` ones that come after."""
+        reports: Rows = np.zeros(rows.size, REPORT_DTYPE)
+        reports["order"] = rows
+        reports["at_ns"] = now_ns
+        reports["kind"] = REPORT_CANCELLED
+        fills = self.match(late, costs)
+        status = self.orders.rows["status"]
+        status[rows] = np.where(status[rows] == WORKING, CANCELLED, status[rows])
+        return np.concatenate([reports, fills[fills["kind"] == REPORT_FILLED]])
+
+    def keep_reports(self, reports: Rows) -> AnyRecord:
+        """Keep reports whose changes are made; return the record of them."""
+        self.reports.append(reports)
+        return Happened(rows=reports.size, reports=pack_records(reports))
+
+    def is_same(self, instrument: int, terms: InstrumentTerms) -> bool:
+        """Return whether terms measure an instrument by the ticks and steps by which it is known."""
+        known = self.terms[instrument]
+        return (known.tick_e9, known.lot_step_e9, known.contract_e9) == (
+            terms.tick_e9,
+            terms.lot_step_e9,
+            terms.contract_e9,
+        )
+
+    def reports_of(self, orders: Ints) -> Ints:
+        """Return the rows of all reports of orders."""
+        return np.flatnonzero(np.isin(self.reports.rows["order"], orders))
+
+    def _open(self, record: Opened) -> None:
+        accounts: Rows = np.zeros(record.rows, ACCOUNT_DTYPE)
+        accounts["number"] = unpack(record.account, record.rows)
+        accounts["cash_micro"] = unpack(record.deposit_micro, record.rows)
+        accounts["fee_rate"] = unpack(record.fee_rate_e9, record.rows) / 1e9
+        self.accounts.append(accounts)
+        numbers = self.accounts.rows["number"]
+        order = np.argsort(numbers, kind="stable")
+        self._by_number = numbers[order], order
+        self._make_room()
+
+    def _name(self, terms: list[InstrumentTerms]) -> None:
+        for each in terms:
+            self.instruments[each.id] = len(self.terms)
+            self.terms.append(each)
+        self._terms = np.array(
+            [(each.tick_e9 / 1e9, each.lot_step_e9 / 1e9, each.contract_e9 / 1e9) for each in self.terms], TERMS_DTYPE
+        )
+        self._make_room()
+
+    def _make_room(self) -> None:
+        instruments, accounts = len(self.terms), self.accounts.size
+        prices: Rows = np.zeros(instruments, PRICE_DTYPE)
+        prices[: self.prices.size] = self.prices
+        self.prices = prices
+        if accounts > self._positions.shape[1] or instruments > self._positions.shape[0]:
+            held = self._positions
+            room = (max(instruments, held.shape[0]), max(accounts, 2 * held.shape[1]))
+            self._positions = np.zeros(room, np.int64)
+            self._positions[: held.shape[0], : held.shape[1]] = held
+
+    def _venue(self) -> Venue:
+        prices, terms, accounts = (_records(rows) for rows in (self.prices, self._terms, self.accounts.rows))
+        return Venue(prices, terms, accounts, self._positions)
+
+
+def _records(rows: Rows) -> Any:
+    """Return rows as kernels take them."""
+    return rows.view(np.recarray)

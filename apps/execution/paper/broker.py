@@ -1,0 +1,270 @@
+"""What the paper broker does with requests: records for its ledger, and answers for when they are durable.
+
+Nothing here reads a clock, a file or a socket. Requests come with the time at which they were read; `Work` collects
+what a round gives.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from apps.execution.contracts import InstrumentTerms
+from apps.execution.growing import ID_BYTES
+from apps.execution.kernels.paper import WORKING
+from apps.execution.packed import PackedError, pack, unpack
+from apps.execution.paper import protocol
+from apps.execution.paper.answers import found, reports_by_session, statement
+from apps.execution.paper.arrivals import arrivals, cancelled, judged
+from apps.execution.paper.book import Book, Rows
+from apps.execution.paper.faults import Dice, Faults, read_faults
+from apps.execution.paper.ledger import AnyRecord, Began, Deposited, Named, Opened
+from apps.execution.paper.prices import set_prices
+from apps.execution.paper.protocol import Frame
+from banyan.columns import Ints
+from trading.costs import Costs
+from trading.targets import MARKET
+
+FREE = Costs(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the broker trades. With `at_next` orders wait for the next prices, else they meet those there are at once."""
+
+    at_next: bool = False
+    is_idempotent: bool = True
+    """Whether a client order id that is known is answered with what became of its order, and not taken again."""
+    costs: Costs = FREE
+
+
+@dataclass(slots=True)
+class Work:
+    """What a round gives: records to keep, then answers by connection, and the connections to close unanswered."""
+
+    records: list[AnyRecord] = field(default_factory=list)
+    answers: list[tuple[int, Frame]] = field(default_factory=list)
+    hang_up: set[int] = field(default_factory=set)
+
+
+class Broker:
+    """The paper broker without its clock, file and socket."""
+
+    def __init__(self, book: Book, options: Options, faults: Faults) -> None:
+        self.book = book
+        self.options = options
+        self.dice = Dice(faults)
+        self._connections: dict[int, int] = {}  # by session
+        self._live = book.working()
+        self._late: dict[int, int] = {}  # when a held order may be filled, by row
+        self._rest: list[int] = []  # orders of which a part was filled
+
+    def handle(self, connection: int, request: protocol.Request, now_ns: int, work: Work) -> None:
+        """Do what a client asks; what cannot be done is answered with the reason."""
+        try:
+            _HANDLERS[type(request)](self, connection, request, now_ns, work)
+        except (PackedError, msgspec.DecodeError, _CannotDo) as problem:
+            work.answers.append((connection, protocol.Refused(request=request.request, reason=str(problem))))
+
+    def forget(self, connection: int) -> None:
+        """Forget a connection that was closed; what its sessions are to be told waits for a query."""
+        self._connections = {session: each for session, each in self._connections.items() if each != connection}
+
+    def settle(self, now_ns: int, work: Work) -> None:
+        """Fill what was held back and is due, and the rest of what was filled in part."""
+        due = [row for row, when in self._late.items() if when <= now_ns]
+        for row in due:
+            del self._late[row]
+        rows, self._rest = np.array(sorted({*due, *self._rest}), np.int64), []
+        self._match(rows, work)
+
+    def next_due_ns(self) -> int | None:
+        """Return when `settle` has something to do, 0 for at once, None for nothing."""
+        return 0 if self._rest else min(self._late.values(), default=None)
+
+    def _open(self, connection: int, request: protocol.Open, now_ns: int, work: Work) -> None:
+        account = unpack(request.account, request.rows)
+        new = np.flatnonzero(self.book.slots(account) < 0)
+        if np.unique(account[new]).size != new.size:
+            raise _CannotDo("an account is named twice")
+        if new.size:
+            deposit, rate = unpack(request.deposit_micro, request.rows), unpack(request.fee_rate_e9, request.rows)
+            opened = Opened(
+                rows=new.size, account=pack(account[new]), deposit_micro=pack(deposit[new]), fee_rate_e9=pack(rate[new])
+            )
+            self._keep(opened, work)
+        work.answers.append((connection, protocol.Done(request=request.request)))
+
+    def _deposit(self, connection: int, request: protocol.Deposit, now_ns: int, work: Work) -> None:
+        if np.any(self.book.slots(unpack(request.account, request.rows)) < 0):
+            raise _CannotDo("an account is not open")
+        if request.reference not in self.book.references:
+            unpack(request.amount_micro, request.rows)
+            deposited = Deposited(
+                rows=request.rows,
+                reference=request.reference,
+                account=request.account,
+                amount_micro=request.amount_micro,
+            )
+            self._keep(deposited, work)
+        work.answers.append((connection, protocol.Done(request=request.request)))
+
+    def _login(self, connection: int, request: protocol.Login, now_ns: int, work: Work) -> None:
+        account = unpack(request.account, request.rows)
+        slots = self.book.slots(account)
+        session = self.book.session + 1
+        is_open = slots >= 0
+        self._keep(Began(session=session, rows=int(is_open.sum()), slot=pack(slots[is_open])), work)
+        self._connections[session] = connection
+        missing = account[~is_open].tolist()
+        work.answers.append((connection, protocol.LoggedIn(request=request.request, session=session, missing=missing)))
+
+    def _submit(self, connection: int, request: protocol.Submit, now_ns: int, work: Work) -> None:
+        self._name(request.terms, work)
+        arrived = arrivals(self.book, request, now_ns, self.options.is_idempotent)
+        codes = judged(self.book, request, arrived, now_ns, self.options.at_next, self.dice)
+        rows, record, reports = self.book.add_orders(arrived.orders, arrived.ids, codes, now_ns)
+        work.records.append(record)
+        self._report(reports, work)
+        taken = rows[self.book.orders.rows["status"][rows] == WORKING]
+        self._live = np.concatenate([self._live, taken])
+        if arrived.known.size:
+            self._tell(self.book.reports_of(arrived.known), work)
+        if arrived.strangers is not None:
+            work.answers.append((connection, arrived.strangers))
+        self._befall(taken, now_ns)
+        if not self.options.at_next:
+            self._match(self._due(taken), work)
+        if self.dice.happens(self.dice.faults.disconnect):
+            work.hang_up.add(connection)
+
+    def _cancel(self, connection: int, request: protocol.Cancel, now_ns: int, work: Work) -> None:
+        rows, refused = cancelled(self.book, request, now_ns)
+        late = rows[self.dice.chosen(self.dice.faults.late, rows.size)]
+        for row in rows.tolist():
+            self._late.pop(row, None)
+        self._report(self.book.cancel(rows, late, self.options.costs, now_ns), work)
+        if refused is not None:
+            work.answers.append((connection, refused))
+
+    def _query(self, connection: int, request: protocol.Query, now_ns: int, work: Work) -> None:
+        self._answer(connection, found(self.book, request), work)
+
+    def _ask_statement(self, connection: int, request: protocol.AskStatement, now_ns: int, work: Work) -> None:
+        self._answer(connection, statement(self.book, request, now_ns), work)
+
+    def _prices(self, connection: int, request: protocol.Prices, now_ns: int, work: Work) -> None:
+        self._name(request.terms, work)
+        changed = set_prices(self.book, request)
+        orders = self.book.orders.rows
+        live = self._live[orders["status"][self._live] == WORKING]
+        self._live = live
+        rows = self._due(live[np.isin(orders["instrument"][live], changed)])
+        met = orders[rows]
+        rests = met["kind"] != MARKET
+        buys = (met["steps"] > 0) & ~rests
+        self._rest = []
+        self._match(rows[np.lexsort((rows, met["instrument"], buys, rests))], work)
+        work.answers.append((connection, protocol.Done(request=request.request)))
+
+    def _inject(self, connection: int, request: protocol.Inject, now_ns: int, work: Work) -> None:
+        self.dice = Dice(read_faults(request.faults))
+        work.answers.append((connection, protocol.Done(request=request.request)))
+
+    def _keep(self, record: AnyRecord, work: Work) -> None:
+        self.book.apply(record)
+        work.records.append(record)
+
+    def _name(self, terms: list[Any], work: Work) -> None:
+        new = []
+        for each in terms:
+            known = self.book.instruments.get(each.id)
+            if min(each.tick_e9, each.lot_step_e9, each.contract_e9) <= 0:
+                raise _CannotDo(f"{each.id}: tick, lot step and contract size must be above 0")
+            if known is None:
+                new.append(each)
+            elif not self.book.is_same(known, each):
+                raise _CannotDo(f"{each.id}: its tick, lot step or contract size has changed")
+        if new:
+            self._keep(Named(terms=new), work)
+
+    def _befall(self, rows: Ints, now_ns: int) -> None:
+        """Draw which new orders are filled late or in part."""
+        if not rows.size:
+            return
+        orders, faults = self.book.orders.rows, self.dice.faults
+        for row in rows[self.dice.chosen(faults.late, rows.size)].tolist():
+            self._late[row] = now_ns + int(faults.late_ms * 1e6)
+        orders["most"][rows] = self.dice.parts(orders["steps"][rows])
+
+    def _due(self, rows: Ints) -> Ints:
+        return rows[~np.isin(rows, list(self._late))] if self._late else rows
+
+    def _match(self, rows: Ints, work: Work) -> None:
+        if not rows.size:
+            return
+        orders = self.book.orders.rows
+        in_part = rows[orders["most"][rows] != 0]
+        reports = self.book.match(rows, self.options.costs)
+        self._rest += in_part[orders["status"][in_part] == WORKING].tolist()
+        self._report(reports, work)
+
+    def _report(self, reports: Rows, work: Work) -> None:
+        if reports.size:
+            first = self.book.reports.size
+            work.records.append(self.book.keep_reports(reports))
+            self._tell(np.arange(first, self.book.reports.size), work)
+
+    def _tell(self, rows: Ints, work: Work) -> None:
+        for session, frame in reports_by_session(self.book, rows):
+            if session in self._connections:
+                self._answer(self._connections[session], frame, work)
+
+    def _answer(self, connection: int, frame: Frame, work: Work) -> None:
+        if not self.dice.happens(self.dice.faults.lost_reply):
+            work.answers.append((connection, frame))
+
+
+class _CannotDo(ValueError):
+    """What is asked makes no sense; the message says why."""
+
+
+_HANDLERS: dict[type[Frame], Callable[..., None]] = {
+    protocol.Open: Broker._open,
+    protocol.Deposit: Broker._deposit,
+    protocol.Login: Broker._login,
+    protocol.Submit: Broker._submit,
+    protocol.Cancel: Broker._cancel,
+    protocol.Query: Broker._query,
+    protocol.AskStatement: Broker._ask_statement,
+    protocol.Prices: Broker._prices,
+    protocol.Inject: Broker._inject,
+}
+
+
+def warm() -> None:
+    """Have every kernel compiled or loaded, so that no order waits for it."""
+    broker, work = Broker(Book(), Options(), Faults()), Work()
+    terms = [InstrumentTerms(id="WARM", currency="", tick_e9=1, lot_step_e9=1, lot_min_steps=1, contract_e9=1)]
+    one = pack(np.ones(1, np.int64))
+    for request in (
+        protocol.Open(rows=1, account=one),
+        protocol.Login(rows=1, account=one),
+        protocol.Prices(rows=1, terms=terms, time_ns=1, ask_open=one, bid_open=one),
+        protocol.Submit(
+            session=1,
+            deadline_ns=1,
+            rows=1,
+            terms=terms,
+            client_ids=bytes(ID_BYTES),
+            account=one,
+            instrument=b"",
+            steps=one,
+        ),
+    ):
+        broker.handle(0, request, 1, work)
+    copy = Book()
+    for record in work.records:
+        copy.apply(record)
