@@ -1,7 +1,5 @@
 """What the system is made of when it runs: roles, their keys, and who gets which event."""
 
-import os
-import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -18,7 +16,7 @@ from banyan.clock import Clock
 from banyan.context import Context
 from banyan.host import Host, HostSettings, Route, every
 from banyan.messages import Message
-from banyan.process import HostWorker, Listener, Role, Roles, Worker
+from banyan.process import HostWorker, Listener, Role, Roles, Worker, is_gone, own_name
 from banyan.store import Store
 from banyan.transport import LocalTransport
 
@@ -59,8 +57,8 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Callable[[Local
 
     def build(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
         store = Store(context.name)
-        owner = f"{socket.gethostname()}/{os.getpid()}"
-        host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=owner, settings=HostSettings())
+        host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=HostSettings())
+        host.is_gone = is_gone
         transport.join(host)
         return [HostWorker(host, keys, clock), Listener(host)]
 

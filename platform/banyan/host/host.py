@@ -50,7 +50,8 @@ class Host(Generic[State]):
     """Applies messages to the keys of one context, in order, and commits what follows in one transaction.
 
     `offer` may be called by any thread, everything else by one. `hand_on` gets what was committed; `fetch` returns what
-    the senders' outboxes hold for a key after its marks. The transport sets both.
+    the senders' outboxes hold for a key after its marks. The transport sets both. `is_gone` tells of an owner whether
+    it has certainly ended, so that its keys are free before its leases run out.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Host(Generic[State]):
         self.settings = settings or HostSettings()
         self.hand_on: Callable[[list[Delivery]], None] = lambda _: None
         self.fetch: Callable[[str, Marks], list[Delivery]] = lambda _, __: []
+        self.is_gone: Callable[[str], bool] = lambda _: False
         self.arrived = threading.Condition()
         self._clock = clock
         self._routes: dict[type[Message], list[Route]] = {}
@@ -170,7 +172,12 @@ class Host(Generic[State]):
                 del self._keys[key]  # a person has let it go on
         self._renewed_ns = now_ns
         missing = [key for key in self._wanted if key not in self._keys]
-        for key, row in self.store.take(missing, self.owner).items() if missing else ():
+        if not missing:
+            return
+        for owner in self.store.owners(missing):
+            if self.is_gone(owner):
+                self.store.free(owner)
+        for key, row in self.store.take(missing, self.owner).items():
             self._keys[key] = rebuild(self.context, self.store, row)
             self._left_in_outboxes.add(key)
 

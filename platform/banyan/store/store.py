@@ -108,6 +108,15 @@ class Store:
         """Return every key of the context, those too for which only a command waits so far."""
         return [key for (key,) in self._rows("SELECT key FROM banyan_key UNION SELECT key FROM banyan_request", [])]
 
+    def owners(self, keys: Sequence[str]) -> set[str]:
+        """Return who holds `keys`."""
+        rows = self._rows("SELECT DISTINCT owner FROM banyan_key WHERE key = ANY(%s) AND owner <> ''", [list(keys)])
+        return {owner for (owner,) in rows}
+
+    def free(self, owner: str) -> None:
+        """Free what an owner holds that is known to be gone, so that nobody need wait for its leases to run out."""
+        self.connection.execute("UPDATE banyan_key SET owner = '', lease_until = NULL WHERE owner = %s", [owner])
+
     def renew(self, epochs: Mapping[str, int]) -> dict[str, str]:
         """Make the leases of keys last longer; return why each takes no input ("": it does) of those still held."""
         rows = self.connection.execute(

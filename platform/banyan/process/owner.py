@@ -1,0 +1,37 @@
+"""The name under which a process holds leases, and whether the process of such a name is gone."""
+
+import os
+import socket
+from pathlib import Path
+
+
+def own_name() -> str:
+    """Return this process's name: host, boot of the machine, process id and when that process began."""
+    pid = os.getpid()
+    return f"{socket.gethostname()}/{_boot()}/{pid}/{_began(pid)}"
+
+
+def is_gone(name: str) -> bool:
+    """Tell whether the process of that name has certainly ended; of other machines nothing is certain."""
+    host, _, rest = name.partition("/")
+    boot, _, rest = rest.partition("/")
+    pid, _, began = rest.partition("/")
+    if host != socket.gethostname() or not boot or not pid.isdigit() or not _boot():
+        return False
+    return boot != _boot() or _began(int(pid)) != began
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+    except OSError:
+        return ""
+
+
+def _began(pid: int) -> str:
+    """Return when a process began, in ticks since the machine was started; "" when there is no such process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]

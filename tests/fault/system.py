@@ -1,0 +1,105 @@
+"""The whole system as its user runs it: real processes, on databases of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 60.0
+
+
+class System:
+    """Runs management commands and the tree of processes; `kill` is SIGKILL, `stop` what a person does."""
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        self.environment = {
+            **os.environ,
+            "DATABASE_URL": database_url,
+            "BANYAN_DATA_DIR": str(folder),
+            "DJANGO_SETTINGS_MODULE": "settings.dev",
+        }
+        self._log = folder / "run.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def manage(self, *arguments: str, code: int = 0) -> str:
+        """Run a command and return what it printed; it must end with `code`."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def start(self, crash_at: str = "") -> None:
+        """Start all roles under their supervisor; `crash_at` is a crash point, where the processes die every time."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "manage.py", "run"],
+                cwd=ROOT,
+                env={**self.environment, "BANYAN_CRASH_AT": crash_at},
+                stdout=log,
+                stderr=log,
+            )
+
+    def children(self) -> list[int]:
+        """Return the process ids of the supervisor's children."""
+        assert self._process is not None
+        listed = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return [int(pid) for pid in listed]
+
+    def kill_children(self) -> None:
+        """Kill every child as the machine would."""
+        for pid in self.children():
+            os.kill(pid, signal.SIGKILL)
+
+    def kill_supervisor(self) -> None:
+        """Kill the root of the tree only."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> tuple[int, float]:
+        """Stop as a person does; return the exit code and the seconds that it took."""
+        assert self._process is not None
+        begun = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(timeout=30)
+        return code, time.monotonic() - begun
+
+    def steps(self, context: str) -> list[dict[str, Any]]:
+        """Return all log records of a context."""
+        return [json.loads(line) for line in self.manage("events", "show", context, "--json").splitlines()]
+
+    def log(self) -> str:
+        """Return what the processes have logged."""
+        return self._log.read_text()
+
+    def wait_for(self, what: str, is_so: Callable[[], bool]) -> None:
+        """Ask again and again until it is so."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not is_so():
+            assert time.monotonic() < until, f"{what} did not come about in {PATIENCE_SECONDS:.0f} s:\n{self.log()}"
+
+    def end(self) -> None:
+        """End whatever still runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(timeout=30)
+
+
+def closes(system: System, context: str, name: str) -> Iterator[int]:
+    """Yield the close times of the bars in the events of type `name`, in the order of the log."""
+    for step in system.steps(context):
+        for event, body in step["events"]:
+            if event == name:
+                yield (body.get("bars") or body)["closed_at_ns"]

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from tests.fault.system import System, closes
+
+FIRST, LAST = "2016-01-01", "2016-03-15"
+
+
+def define_trend(system: System) -> None:
+    arguments = ("--instrument", "OANDA:EURUSD", "--interval", "1h", "-p", "fast=5", "-p", "slow=20")
+    system.manage("sets", "define", "trend", "--strategy", "ema_cross", *arguments)
+    system.manage("sets", "start", "trend")
+
+
+def replay(system: System) -> None:
+    system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", FIRST, "--to", LAST)
+
+
+def has_applied(system: System, bars: int) -> bool:
+    return len(list(closes(system, "signals", "signals.bars-applied.v1"))) >= bars
+
+
+def check_that_every_bar_was_applied_once(system: System) -> None:
+    given = list(closes(system, "feeds", "feeds.bar-closed.v1"))
+    assert given == sorted(set(given))
+    system.wait_for("applying all bars", lambda: has_applied(system, len(given)))
+    assert list(closes(system, "signals", "signals.bars-applied.v1")) == given
+    system.manage("events", "verify", "feeds")
+    system.manage("events", "verify", "signals")
+
+
+@pytest.mark.parametrize(
+    "point", ["feeds.before-commit:2", "feeds.after-commit:1", "signals.before-commit:2", "signals.after-commit:1"]
+)
+def test_a_process_that_dies_at_a_crash_point_again_and_again_loses_and_doubles_nothing(system, point):
+    define_trend(system)
+    system.start(crash_at=point)
+    replay(system)
+    system.wait_for("letting all bars in", lambda: "0 commands wait" in system.manage("status").splitlines()[0])
+    system.wait_for("a crash", lambda: "signal SIGKILL" in system.log())
+    check_that_every_bar_was_applied_once(system)
+
+
+def test_processes_that_are_killed_are_started_again_and_go_on_where_they_were(system):
+    define_trend(system)
+    system.start()
+    replay(system)
+    system.wait_for("the first bars", lambda: has_applied(system, 1))
+    system.kill_children()
+    check_that_every_bar_was_applied_once(system)
+    code, _ = system.stop()
+    assert code == 0
+    assert "held by nobody" in system.manage("status")
+
+
+def test_children_end_by_themselves_when_their_supervisor_is_gone(system):
+    system.start()
+    system.wait_for("children", lambda: bool(system.children()))
+    children = system.children()
+    system.kill_supervisor()
+    system.wait_for("their end", lambda: not any(_is_alive(pid) for pid in children))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
