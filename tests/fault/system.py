@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
+from trading.compiled import cache_directory
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60.0
 
@@ -22,6 +26,7 @@ class System:
             **os.environ,
             "DATABASE_URL": database_url,
             "BANYAN_DATA_DIR": str(folder),
+            "NUMBA_CACHE_DIR": str(cache_directory()),
             "DJANGO_SETTINGS_MODULE": "settings.dev",
         }
         self._log = folder / "run.log"
@@ -77,8 +82,19 @@ class System:
         return code, time.monotonic() - begun
 
     def steps(self, context: str) -> list[dict[str, Any]]:
-        """Return all log records of a context."""
-        return [json.loads(line) for line in self.manage("events", "show", context, "--json").splitlines()]
+        """Return all log records of a context, each with its events as [name, message]."""
+        rows = self.rows(context, "SELECT key, number, events FROM banyan_log ORDER BY key, number")
+        return [{"key": key, "number": number, "events": json.loads(bytes(events))} for key, number, events in rows]
+
+    def waiting(self, context: str) -> int:
+        """Return how many commands wait in a context."""
+        return int(self.rows(context, "SELECT count(*) FROM banyan_request")[0][0])
+
+    def rows(self, context: str, statement: str) -> list[Any]:
+        """Return what a query gives in a context's database."""
+        before, question, options = self.environment["DATABASE_URL"].partition("?")
+        with psycopg.connect(f"{before}_{context}{question}{options}") as connection:
+            return connection.execute(statement).fetchall()
 
     def log(self) -> str:
         """Return what the processes have logged."""
