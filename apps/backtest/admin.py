@@ -73,7 +73,7 @@ class RunAdmin(ModelAdmin):
     def report_page(self, request: HttpRequest, key: int) -> HttpResponse:
         """Answer with the run's report, made anew from the stored arrays and the bars."""
         from apps.backtest import store
-        from apps.backtest.cli import exit_code
+        from banyan.commands import explained
 
         run = Run.objects.filter(pk=key).first()
         if run is None or not self.has_view_permission(request, run):
@@ -81,9 +81,11 @@ class RunAdmin(ModelAdmin):
         try:
             result = store.result(run, bars=True)
         except Exception as error:
-            if exit_code(error) is None:
+            found = explained(error)
+            if found is None:
                 raise
-            return HttpResponse(f"The report needs the bars of the run: {error}", status=409, content_type="text/plain")
+            told = f"The report needs the bars of the run: {found[0]}"
+            return HttpResponse(told, status=409, content_type="text/plain")
         with tempfile.TemporaryDirectory() as folder:
             return HttpResponse(result.report(Path(folder) / "report.html").read_bytes(), content_type="text/html")
 

@@ -5,10 +5,10 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from apps.backtest.cli import UsageError
 from apps.backtest.cli_grid import parse_assignments
 from apps.backtest.options import SIZINGS, Options
 from apps.backtest.request import DataRequest, RunRequest
+from banyan.commands import UsageError
 
 _SIZINGS = "; ".join(f"{name}{'' if default is None else ':N'} ({doc})" for name, (doc, default) in SIZINGS.items())
 

@@ -13,6 +13,8 @@ GRID_MAX = 5_000_000
 class GridError(ValueError):
     """A grid, range or span that cannot be read; the message says how it is written."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -38,6 +38,8 @@ _PERCENTAGES = ("percent", "risk", "vol")
 class ChannelsError(ValueError):
     """The strategy takes another number of channels than it was given."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -26,6 +26,8 @@ SIZINGS: dict[str, tuple[str, float | None]] = {
 class OptionError(ValueError):
     """An option of a run has a value that cannot be used."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:

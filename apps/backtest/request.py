@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class DataRequestError(ValueError):
     """The bars cannot be asked for like this; the message says how to write it."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 class NoBarsError(LookupError):
     """There are no bars in the span that was asked for."""

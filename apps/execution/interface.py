@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -22,6 +23,8 @@ ALIAS = "execution"
 
 class AccountError(ValueError):
     """What was asked cannot be: the message says which account, what is wrong and what to do."""
+
+    exit_code: ClassVar = 2
 
 
 @dataclass(frozen=True, slots=True)

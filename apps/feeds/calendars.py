@@ -20,6 +20,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class CalendarError(LookupError):
     """There is no session calendar of that name."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 def find_gaps(records: Records, interval: int, instrument: Instrument) -> list[Reject]:
     """Return one note for each stretch of bars that the calendar expects and `records` do not have.

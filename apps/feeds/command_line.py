@@ -1,69 +1,22 @@
-"""What the commands of market data share: errors without a traceback, progress, and output for scripts."""
+"""What the commands of market data share: arguments of imports, progress, and output for people and scripts."""
 
-import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Never
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError, ProgrammingError
+from django.core.management.base import CommandError
 
 from apps.feeds.checks import MAX_JUMP_SIGMAS
 from apps.feeds.imports import IMPORT_STEPS, Options, Outcome, import_file
 from apps.feeds.records import Kind
-from apps.feeds.series import SeriesBusy, find_instrument
+from apps.feeds.series import find_instrument
 from apps.feeds.sources import Progress
+from banyan.commands import Command, UsageError, counted
 
-_EXPECTED = (ValueError, LookupError, SeriesBusy)
-
-
-class FeedsCommand(BaseCommand):
-    """A command whose anticipated errors end it with one line and exit code 1."""
-
-    requires_system_checks = ()
-    description = ""
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return a parser whose help keeps the description's lines."""
-        return super().create_parser(
-            prog_name, subcommand, formatter_class=RawDescriptionHelpFormatter, epilog=self.description, **kwargs
-        )
-
-    def run(self, options: dict[str, Any]) -> None:
-        """Do what the command is for."""
-        raise NotImplementedError
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command and turn anticipated errors into CommandError."""
-        try:
-            self.run(options)
-        except (ProgrammingError, OperationalError) as error:
-            _refuse_database(error)
-        except CommandError:
-            raise
-        except KeyError:
-            raise  # a bug, though it is a LookupError
-        except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
-        except _EXPECTED as error:
-            raise CommandError(str(error)) from error
-
-    def say(self, text: str) -> None:
-        """Write one line."""
-        self.stdout.write(text)
-
-    def say_json(self, value: Any) -> None:
-        """Write a value as JSON."""
-        self.stdout.write(json.dumps(value, indent=2, default=str))
-
-
-def _refuse_database(error: Exception) -> Never:
-    text = str(error).strip().splitlines()[0]
-    if "does not exist" in text:
-        raise CommandError(f"the database has no tables yet: run `manage.py migrate` first. ({text})") from error
-    raise CommandError(f"the database cannot be used: {text}") from error
+ROWS_QUARANTINED = 3  # the exit code of an import with --strict
+WHEN_STOPPED = "stopped by Ctrl-C: the batches before are stored whole; give the command again to go on"
 
 
 @contextmanager
@@ -89,14 +42,16 @@ def add_import_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--columns", metavar="A,B,…", help="names of the columns in order; - leaves one out")
     parser.add_argument("--max-jump-sigmas", type=float, default=MAX_JUMP_SIGMAS, metavar="X", help=_JUMP_HELP)
     parser.add_argument("--replace", action="store_true", help="where stored rows differ, the file is the truth")
-    parser.add_argument("--strict", action="store_true", help="exit with 2 when a row went to quarantine")
+    parser.add_argument(
+        "--strict", action="store_true", help=f"exit with {ROWS_QUARANTINED} when a row went to quarantine"
+    )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 
 
 _JUMP_HELP = "how many robust sigmas a price may leave and come back (default: %(default)g; inf: any)"
 
 
-def import_files(command: FeedsCommand, options: dict[str, Any], interval: int, kinds: tuple[Kind, ...]) -> None:
+def import_files(command: Command, options: dict[str, Any], interval: int, kinds: tuple[Kind, ...]) -> None:
     """Import each file in turn and say what became of it."""
     columns = options["columns"]
     settings = Options(
@@ -106,7 +61,7 @@ def import_files(command: FeedsCommand, options: dict[str, Any], interval: int, 
         replace=options["replace"],
     )
     if not settings.max_jump_sigmas > 0:
-        raise CommandError(f"--max-jump-sigmas must be positive, not {settings.max_jump_sigmas}.")
+        raise UsageError(f"--max-jump-sigmas must be positive, not {settings.max_jump_sigmas}.")
     instrument = find_instrument(options["instrument"])
     outcomes = []
     for path in options["files"]:
@@ -118,10 +73,10 @@ def import_files(command: FeedsCommand, options: dict[str, Any], interval: int, 
     if options["json"]:
         command.say_json([outcome_as_json(outcome) for outcome in outcomes])
     if options["strict"] and any(outcome.rows_quarantined for outcome in outcomes):
-        raise CommandError("rows went to quarantine: see `manage.py quarantine show`.", returncode=2)
+        raise CommandError("rows went to quarantine: see `manage.py quarantine show`.", returncode=ROWS_QUARANTINED)
 
 
-def say_outcome(command: FeedsCommand, outcome: Outcome) -> None:
+def say_outcome(command: Command, outcome: Outcome) -> None:
     """Write what an import did: counts of good rows and of quarantined ones by reason."""
     if outcome.was_done:
         command.say(f"{Path(outcome.path).name}: imported before, nothing to do ({outcome.rows_good:,} rows).")
@@ -138,9 +93,8 @@ def say_outcome(command: FeedsCommand, outcome: Outcome) -> None:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in outcome.reasons.items() if reason != "gap")
         command.say(f"  {outcome.rows_quarantined:,} in quarantine: {reasons} (`manage.py quarantine show`)")
     if outcome.reasons.get("gap"):
-        command.say(
-            f"  {outcome.reasons['gap']:,} gaps noted against the calendar {outcome.series.instrument.calendar}"
-        )
+        gaps = counted(outcome.reasons["gap"], "gap")
+        command.say(f"  {gaps} noted against the calendar {outcome.series.instrument.calendar}")
 
 
 def outcome_as_json(outcome: Outcome) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def read_bars(
     `interval` is "1h" or nanoseconds. `start` and `end` are ISO text, dates, datetimes (naive: UTC) or ns UTC; None is
     no bound. `adjust` is "all" (splits and dividends, by the instrument's factors, if it has any), "splits" or "none".
     Quotes are taken where both quotes and bars are stored. The arrays belong to the caller. Raises InstrumentNotFound,
-    NoData, IntervalError and ValueError.
+    NoData, IntervalError, MomentError, and ValueError for another `adjust`.
     """
     if not _django_is_ready():
         import django

@@ -1,6 +1,7 @@
 """Stored bars as a source gives them: whole ticks, one message for each close time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ PRICES = ("open", "high", "low", "close")
 
 class TickError(ValueError):
     """A price is not on a whole tick of its instrument."""
+
+    exit_code: ClassVar = 2
 
 
 def replayed(feed: str, given: Mapping[str, tuple[Instrument, Bars]]) -> Iterator[ReceiveBars]:

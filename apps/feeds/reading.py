@@ -18,6 +18,12 @@ from trading.intervals import format_interval, parse_interval
 Moment = str | int | date | datetime | np.datetime64 | None
 
 
+class MomentError(ValueError):
+    """The text is not a time."""
+
+    exit_code = 2  # of a command: wrong usage
+
+
 def read_stored_bars(instrument_id: str, interval: str | int, start: Moment, end: Moment, adjust: Adjust) -> Bars:
     """Return the stored bars with open times in [start, end); see `apps.feeds.interface.read_bars`."""
     if adjust not in ADJUST:
@@ -32,7 +38,7 @@ def read_stored_bars(instrument_id: str, interval: str | int, start: Moment, end
 def find_rows(instrument_id: str, interval: str | int, start: Moment, end: Moment) -> tuple[Kind, Rows]:
     """Return the kind and the stored rows with times in [start, end), as they were traded; "tick" is for ticks.
 
-    Raises InstrumentNotFound, NoData and ValueError.
+    Raises InstrumentNotFound, NoData and MomentError.
     """
     series, rows = _find(instrument_id, interval, start, end)
     return Kind(series.kind), rows
@@ -84,7 +90,7 @@ def stored_factors(instrument: Instrument) -> Factors:
 
 
 def parse_moment(moment: Moment) -> int | None:
-    """Return a moment in ns UTC, None for None: ISO text, a date, a datetime (naive: UTC) or ns. Raises ValueError."""
+    """Return a moment in ns UTC, None for None: ISO text, a date, a datetime (naive: UTC) or ns. Raises MomentError."""
     if moment is None or isinstance(moment, int):
         return moment
     value: Any = moment
@@ -92,7 +98,7 @@ def parse_moment(moment: Moment) -> int | None:
         try:
             value = datetime.fromisoformat(value)
         except ValueError as error:
-            raise ValueError(f"{moment!r} is not a time: write 2015-01-31 or 2015-01-31T21:00.") from error
+            raise MomentError(f"{moment!r} is not a time: write 2015-01-31 or 2015-01-31T21:00.") from error
     if isinstance(value, datetime) and value.tzinfo is not None:
         value = value.astimezone(UTC).replace(tzinfo=None)
     return int(np.datetime64(value, "ns").astype(np.int64))

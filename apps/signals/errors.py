@@ -6,10 +6,13 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 
 class SetError(ValueError):
     """A strategy set cannot be what was asked: the message says which, what is wrong and what to do."""
+
+    exit_code: ClassVar = 2
 
 
 class StrategyError(ValueError):

@@ -10,6 +10,8 @@ import numpy as np
 class StrategyParameterError(ValueError):
     """A parameter that the strategy does not have, or a value that it does not take."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 @dataclass(frozen=True, init=False)
 class Int:

@@ -18,6 +18,8 @@ _SHIPPED = Path(__file__).parent / "strategies"
 class UnknownStrategyError(LookupError):
     """No strategy of that name, or no such file."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 def get_strategy(name: str) -> Strategy:
     """Return the strategy `name`: a shipped one, or "path/to/file.py:name" ("path/to/file.py" where it has just one).

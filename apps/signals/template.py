@@ -10,6 +10,8 @@ from apps.signals.registry import list_strategies
 class StrategyNameError(ValueError):
     """A name that a new strategy cannot have, or a file that is already there."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 _STRATEGY = '''"""Long while the close is above its average by a margin."""
 

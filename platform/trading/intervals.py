@@ -19,6 +19,8 @@ _PATTERN = re.compile(r"(\d+)\s*([a-z]+)")
 class IntervalError(ValueError):
     """The text is not the name of a bar interval."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 def parse_interval(text: str) -> int:
     """Return the length in nanoseconds of an interval such as "1s", "5m", "1h", "4h", "1d" or "1w".

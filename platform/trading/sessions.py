@@ -30,6 +30,8 @@ _PROBE = 7 * 86_400  # seconds: no zone has changed its offset and back within a
 class ZoneError(ValueError):
     """The text is not the name of a time zone."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 def find_zone(name: str) -> ZoneInfo:
     """Return the IANA time zone `name`. Raises ZoneError."""

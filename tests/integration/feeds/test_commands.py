@@ -145,7 +145,7 @@ def test_strict_fails_when_a_row_is_quarantined_but_imports_the_rest(instrument,
     lines[7] = "rubbish"
     with pytest.raises(CommandError, match="quarantine show") as refused:
         command("import_bars", write_bars(lines), "--instrument", "TEST:WALK", "--interval", "1m", "--strict")
-    assert refused.value.returncode == 2
+    assert refused.value.returncode == 3
     assert Bar.objects.count() == 49
 
 

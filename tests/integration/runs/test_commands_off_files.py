@@ -248,17 +248,6 @@ def test_database_that_does_not_answer_is_one_line(manage: Manage) -> None:
     assert "database" in refused(manage("runs"), 1)
 
 
-@pytest.mark.parametrize("command", ["backtest", "sweep", "optimize", "walkforward", "montecarlo", "compare", "runs"])
-def test_help_teaches_by_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        ManagementUtility(["manage.py", command, "--help"]).execute()
-    assert ended.value.code == 0
-    text = capsys.readouterr().out
-    assert f"manage.py {command}" in text
-    assert "examples:" in text
-    assert "exit codes:" in text
-
-
 def test_error_in_a_strategy_names_its_file_and_line(manage: Manage, tmp_path: Path) -> None:
     shipped = (SAMPLE.parents[1] / "signals" / "strategies" / "ema_cross.py").read_text()
     (tmp_path / "mine.py").write_text(shipped.replace("bar.close", "bar.clse"))

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.backtest.cli import UsageError
 from apps.backtest.cli_arguments import OPTION_HELP, data_of, options_given, request_of
 from apps.backtest.options import OptionError, Options
 from apps.backtest.request import DataRequest, DataRequestError, RunRequest, between, iso, parse_time, specified
+from banyan.commands import UsageError
 from trading.bars import Bars
 
 GIVEN = {

@@ -6,13 +6,12 @@ from typing import Any
 
 from apps.backtest import cli_arguments as arguments
 from apps.backtest import cli_output as output
-from apps.backtest.cli import Command as TeachingCommand
-from apps.backtest.cli import UsageError
 from apps.backtest.request import RunRequest
 from apps.backtest.result import Result
+from banyan import commands
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Runs one strategy on bars and says how it did."""
 
     help = """Run a strategy on bars and say how it did.
@@ -85,7 +84,7 @@ def write_files(result: Result, document: dict[str, Any], given: dict[str, Any])
         given[name] for name in ("json", "trades", "fills", "equity", "html", "png") if given[name] not in ("", "-")
     ]
     if len({str(Path(name).resolve()) for name in asked}) < len(asked):
-        raise UsageError(f"two outputs have one name: {', '.join(asked)}")
+        raise commands.UsageError(f"two outputs have one name: {', '.join(asked)}")
     made: list[tuple[str, Path]] = []
     if given["json"] not in ("", "-"):
         made.append(("json", output.write_json(document, given["json"], print)))  # type: ignore[arg-type]

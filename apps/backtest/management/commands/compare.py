@@ -4,12 +4,11 @@ import argparse
 from typing import Any
 
 from apps.backtest import cli_output as output
-from apps.backtest.cli import Command as TeachingCommand
-from apps.backtest.cli import UsageError
 from apps.backtest.cli_names import METRICS_SHOWN, label, number
+from banyan import commands
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Shows stored runs side by side."""
 
     help = """Show stored runs side by side: their metrics, and in what they differ.
@@ -39,7 +38,7 @@ first letters of a run's id (`manage.py runs`), or last."""
 
         runs = [store.find(letters) for letters in given["runs"]]
         if len({run.short_id for run in runs}) < 2:
-            raise UsageError("name two different runs or more: `manage.py runs` lists them")
+            raise commands.UsageError("name two different runs or more: `manage.py runs` lists them")
         found = compare(runs)
         written = []
         if given["json"]:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from apps.backtest import cli_output as output
-from apps.backtest.cli import Command as TeachingCommand
+from banyan import commands
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Draws a stored run's trades or returns again, many times."""
 
     help = """Draw the trades or the returns of a stored run again, many times, and say how else it could have gone.

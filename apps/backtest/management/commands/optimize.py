@@ -5,13 +5,12 @@ from typing import Any
 
 from apps.backtest import cli_arguments as arguments
 from apps.backtest import cli_output as output
-from apps.backtest.cli import Command as TeachingCommand
-from apps.backtest.cli import UsageError
 from apps.backtest.cli_grid import parse_grid, parse_ranges
 from apps.backtest.management.commands.backtest import add_output_arguments, save, write_files
+from banyan import commands
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Searches for good parameters with Optuna."""
 
     help = """Search for good parameters with Optuna instead of trying all of them.
@@ -59,7 +58,7 @@ probability that it is more than the best that as many trials without skill woul
         from apps.signals.interface import get_strategy
 
         if given["trials"] < 1:
-            raise UsageError("--trials: try at least one")
+            raise commands.UsageError("--trials: try at least one")
         request = arguments.request_of(given)
         strategy = get_strategy(request.strategy)
         space = space_of(

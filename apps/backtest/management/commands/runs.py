@@ -7,11 +7,10 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from apps.backtest import cli_output as output
-from apps.backtest.cli import Command as TeachingCommand
-from apps.backtest.cli import Help, UsageError
+from banyan import commands
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Lists, shows, reproduces and deletes stored runs."""
 
     help = """List stored runs, show one, do it again, or delete it.
@@ -29,14 +28,14 @@ bit, and if not, what in code, data or environment is different. RUN is the firs
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
         kinds = parser.add_subparsers(dest="action", metavar="list | show | reproduce | delete")
-        listing = kinds.add_parser("list", help="the stored runs, newest first", formatter_class=Help)
+        listing = kinds.add_parser("list", help="the stored runs, newest first", formatter_class=commands.Help)
         listing.add_argument("--strategy", default="", metavar="NAME", help="only runs of this strategy")
         listing.add_argument("--instrument", default="", metavar="ID", help="only runs on this instrument")
         listing.add_argument("--since", default="", metavar="TIME", help="only runs stored since, UTC: 2015-03-01")
         listing.add_argument("--sort", default="", metavar="METRIC", help="the highest of this metric first")
         listing.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
-        show = kinds.add_parser("show", help="all that is stored of a run", formatter_class=Help)
-        again = kinds.add_parser("reproduce", help="do a run again and compare", formatter_class=Help)
+        show = kinds.add_parser("show", help="all that is stored of a run", formatter_class=commands.Help)
+        again = kinds.add_parser("reproduce", help="do a run again and compare", formatter_class=commands.Help)
         again.add_argument(
             "--verify",
             action="store_true",
@@ -52,7 +51,7 @@ bit, and if not, what in code, data or environment is different. RUN is the firs
         show.add_argument(
             "--source", action="store_true", help="print the strategy's source as it was run, and nothing else"
         )
-        delete = kinds.add_parser("delete", help="delete runs", formatter_class=Help)
+        delete = kinds.add_parser("delete", help="delete runs", formatter_class=commands.Help)
         delete.add_argument("runs", nargs="+", metavar="RUN", help="ids, or their first letters")
         for each in (listing, show, again, delete):
             each.add_argument(
@@ -169,4 +168,4 @@ def _moment(text: str) -> Any:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
-        raise UsageError(f"--since {text}: write a day as 2015-03-01") from None
+        raise commands.UsageError(f"--since {text}: write a day as 2015-03-01") from None

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from apps.backtest import cli_arguments as arguments
 from apps.backtest import cli_output as output
-from apps.backtest.cli import Command as TeachingCommand
 from apps.backtest.cli_grid import parse_grid, size
+from banyan import commands
 
 if TYPE_CHECKING:
     from apps.backtest.sweep import Sweep
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SHOWN = ("return_pct", "sharpe", "max_drawdown_pct", "n_trades", "win_rate_pct", "profit_factor", "dsr")
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Runs a strategy with every combination of a grid of parameters."""
 
     help = """Run a strategy with every combination of a grid of parameters, and rank what comes out.

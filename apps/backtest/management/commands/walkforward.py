@@ -7,15 +7,15 @@ from typing import Any
 
 from apps.backtest import cli_arguments as arguments
 from apps.backtest import cli_output as output
-from apps.backtest.cli import Command as TeachingCommand
 from apps.backtest.cli_grid import parse_grid, parse_span
 from apps.backtest.cli_names import number
 from apps.backtest.management.commands.backtest import add_output_arguments, save, write_files
 from apps.backtest.management.commands.sweep import add_grid_arguments
 from apps.backtest.request import iso
+from banyan import commands
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Chooses parameters on one span of time and trades them on the next, over and over."""
 
     help = """Choose parameters on one span of time, trade them on the next, move on, and stitch what was traded.

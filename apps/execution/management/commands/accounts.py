@@ -5,27 +5,17 @@ import uuid
 from typing import Any
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandError
 
 from apps.execution.contracts import ConfigureSet, InstrumentTerms, Subscribe
 from apps.execution.interface import AccountError, NewAccount, configure_set, flatten, open_accounts, resume, subscribe
 from apps.execution.models import Account
 from apps.feeds.interface import get_instrument
-from apps.signals.interface import SetError, get_set
+from apps.signals.interface import get_set
+from banyan import commands
 from banyan.ids import derive
 
-_EXAMPLES = """examples:
-  manage.py accounts open ACME-1 --client acme --deposit 100000
-  manage.py accounts open DEMO --client demo --deposit 100000 --count 100      (DEMO-001 to DEMO-100)
-  manage.py accounts subscribe ACME-1 --set trend --allocation 0.5
-  manage.py accounts subscribe DEMO --count 100 --set trend --join converge
-  manage.py accounts flatten ACME-1 --reason "client asked"
-  manage.py accounts resume ACME-1
-  manage.py accounts list
-"""
 
-
-class Command(BaseCommand):
+class Command(commands.Command):
     """Says which accounts there are and which sets they follow."""
 
     help = (
@@ -33,10 +23,14 @@ class Command(BaseCommand):
         "the accounts' shards (`manage.py run`), at once or as soon as it runs."
     )
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Return the parser, with examples under the options."""
-        form = argparse.RawDescriptionHelpFormatter
-        return super().create_parser(prog_name, subcommand, epilog=_EXAMPLES, formatter_class=form, **kwargs)
+    examples = """
+  manage.py accounts open ACME-1 --client acme --deposit 100000
+  manage.py accounts open DEMO --client demo --deposit 100000 --count 100      (DEMO-001 to DEMO-100)
+  manage.py accounts subscribe ACME-1 --set trend --allocation 0.5
+  manage.py accounts subscribe DEMO --count 100 --set trend --join converge
+  manage.py accounts flatten ACME-1 --reason "client asked"
+  manage.py accounts resume ACME-1
+  manage.py accounts list"""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
@@ -58,12 +52,9 @@ class Command(BaseCommand):
         parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
         parser.add_argument("--reason", default="", help="why, for the record")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Do it; what cannot be is one line and exit code 2."""
-        try:
-            getattr(self, f"_{options['action']}")(_named(options["account"], options["count"]), options)
-        except (AccountError, SetError) as problem:
-            raise CommandError(str(problem), returncode=2) from problem
+    def run(self, **options: Any) -> None:
+        """Do it."""
+        getattr(self, f"_{options['action']}")(_named(options["account"], options["count"]), options)
 
     def _open(self, accounts: list[str], options: dict[str, Any]) -> None:
         if not accounts:
@@ -84,7 +75,7 @@ class Command(BaseCommand):
         )
         shown = ", ".join(f"{each.id} (number {each.number}, shard {each.shard})" for each in opened[:3])
         more = f" and {len(opened) - 3:,} more" if len(opened) > 3 else ""
-        self.stdout.write(f"opened {shown}{more}")
+        self.say(f"opened {shown}{more}")
 
     def _subscribe(self, accounts: list[str], options: dict[str, Any]) -> None:
         self._change(accounts, options, is_active=True)
@@ -108,22 +99,20 @@ class Command(BaseCommand):
         )
         count = subscribe([(account, terms) for account in accounts], request=uuid.uuid4().hex)
         verb = "follow" if is_active else "no longer follow"
-        self.stdout.write(f"{count:,} account{'s' * (count != 1)} {verb} {options['set']}")
+        self.say(f"{count:,} account{'s' * (count != 1)} {verb} {options['set']}")
 
     def _flatten(self, accounts: list[str], options: dict[str, Any]) -> None:
         flatten(_some(accounts), reason=options["reason"], request=uuid.uuid4().hex)
-        self.stdout.write(
-            f"{len(accounts):,} accounts: what they hold is closed, and they are held at zero until resumed"
-        )
+        self.say(f"{len(accounts):,} accounts: what they hold is closed, and they are held at zero until resumed")
 
     def _resume(self, accounts: list[str], options: dict[str, Any]) -> None:
         resume(_some(accounts), request=uuid.uuid4().hex)
-        self.stdout.write(f"{len(accounts):,} accounts trade again")
+        self.say(f"{len(accounts):,} accounts trade again")
 
     def _list(self, accounts: list[str], options: dict[str, Any]) -> None:
         found = Account.objects.using("execution").all()
         for each in found.filter(id__in=accounts) if accounts else found:
-            self.stdout.write(
+            self.say(
                 f"{each.number:>6} {each.id:<24} {each.client:<16} {each.broker:<8} {each.currency} shard {each.shard}"
             )
 

@@ -4,12 +4,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError
 
 from apps.feeds.calendars import check_calendar
-from apps.feeds.command_line import FeedsCommand
 from apps.feeds.models import Instrument
 from apps.feeds.series import find_instrument
+from banyan import commands
 
 _FIELDS = {
     "asset_class": (str, "equity, fx, crypto, index, commodity, future or unknown"),
@@ -25,15 +24,13 @@ _FIELDS = {
 }
 
 
-class Command(FeedsCommand):
+class Command(commands.Command):
     """Add or change an instrument."""
 
     help = "Add an instrument of your own, or change what is given of one that is there."
-    description = """
-Examples:
+    examples = """
   manage.py add_instrument OANDA:GBPUSD --like OANDA:EURUSD
-  manage.py add_instrument BINANCE:BTCUSDT --asset-class crypto --currency USDT --tick-size 0.01 --lot-step 0.00001
-"""
+  manage.py add_instrument BINANCE:BTCUSDT --asset-class crypto --currency USDT --tick-size 0.01 --lot-step 0.00001"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the id and the fields."""
@@ -42,7 +39,7 @@ Examples:
         for name, (kind, text) in _FIELDS.items():
             parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=text)
 
-    def run(self, options: dict[str, Any]) -> None:
+    def run(self, **options: Any) -> None:
         """Store the instrument."""
         identifier = options["id"].upper()
         stored = Instrument.objects.filter(pk=identifier).first()
@@ -57,7 +54,7 @@ Examples:
         try:
             instrument.full_clean(validate_unique=False)
         except ValidationError as error:
-            raise CommandError("; ".join(error.messages)) from error
+            raise commands.UsageError("; ".join(error.messages)) from error
         check_calendar(instrument.calendar)
         instrument.save()
         self.say(f"{instrument} is {'changed' if stored else 'added'}.")

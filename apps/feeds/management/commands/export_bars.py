@@ -5,23 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from apps.feeds.adjustments import ADJUST
-from apps.feeds.command_line import FeedsCommand
 from apps.feeds.exports import export_rows
 from apps.feeds.reading import find_rows, read_stored_bars
 from apps.feeds.records import from_bars
 from apps.feeds.rows import Rows
+from banyan import commands
 
 
-class Command(FeedsCommand):
+class Command(commands.Command):
     """Export bars or ticks."""
 
-    help = "Write stored bars (or, with --interval tick, ticks) to .csv, .csv.gz or .parquet."
-    description = """
-Example:
-  manage.py export_bars eurusd.parquet --instrument OANDA:EURUSD --interval 1h --from 2015-01-01 --to 2016-01-01
+    help = """Write stored bars (or, with --interval tick, ticks) to .csv, .csv.gz or .parquet.
 
-`import_bars` reads the file back to the same bits. Times are bar opens in UTC; --from is included, --to is not.
-"""
+`import_bars` reads the file back to the same bits. Times are bar opens in UTC; --from is included, --to is not."""
+    examples = """
+  manage.py export_bars eurusd.parquet --instrument OANDA:EURUSD --interval 1h --from 2015-01-01 --to 2016-01-01"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take file, instrument, interval and bounds."""
@@ -32,7 +30,7 @@ Example:
         parser.add_argument("--to", dest="end", metavar="TIME", help="open time before which to stop")
         parser.add_argument("--adjust", choices=ADJUST, default="none", help="default: %(default)s, as it was traded")
 
-    def run(self, options: dict[str, Any]) -> None:
+    def run(self, **options: Any) -> None:
         """Write the file."""
         asked = (options["instrument"], options["interval"], options["start"], options["end"])
         if options["adjust"] == "none":

@@ -5,23 +5,26 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 
-from apps.feeds.command_line import FeedsCommand
 from apps.feeds.models import Import, Series
 from apps.feeds.records import Reason
+from banyan import commands
 from trading.intervals import format_interval
 
 
-class Command(FeedsCommand):
+class Command(commands.Command):
     """List the stored series."""
 
     help = "List what is stored: instrument, interval, kind, rows, first, last, quarantined rows, last import."
+    examples = """
+  manage.py list_data
+  manage.py list_data NYSEARCA:SPY --json"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take an instrument to limit the list to."""
         parser.add_argument("instrument", nargs="?", metavar="ID", help="only this instrument")
         parser.add_argument("--json", action="store_true", help="print the list as JSON")
 
-    def run(self, options: dict[str, Any]) -> None:
+    def run(self, **options: Any) -> None:
         """Print one line per series."""
         found = [_as_json(series) for series in _stored(options["instrument"])]
         if options["json"]:

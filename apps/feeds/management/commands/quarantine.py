@@ -5,15 +5,18 @@ from typing import Any
 
 from django.db.models import Count
 
-from apps.feeds.command_line import FeedsCommand
 from apps.feeds.models import QuarantinedRecord
 from apps.feeds.records import Reason
+from banyan import commands
 
 
-class Command(FeedsCommand):
+class Command(commands.Command):
     """List or show quarantined records."""
 
     help = "Count quarantined records by file and reason (list), or show each with file, line and text (show)."
+    examples = """
+  manage.py quarantine
+  manage.py quarantine show --instrument NASDAQ:AAPL --reason jump"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take what to show."""
@@ -24,7 +27,7 @@ class Command(FeedsCommand):
         parser.add_argument("--limit", type=int, default=50, metavar="N", help="show at most N (default: %(default)d)")
         parser.add_argument("--json", action="store_true", help="print as JSON")
 
-    def run(self, options: dict[str, Any]) -> None:
+    def run(self, **options: Any) -> None:
         """Print counts or records."""
         records = QuarantinedRecord.objects.select_related("source__series")
         if options["instrument"]:

@@ -7,12 +7,11 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from django.core.management.base import CommandError
 
-from apps.feeds.command_line import FeedsCommand
 from apps.feeds.contracts import ReceiveBars
 from apps.feeds.interface import get_instrument, read_bars
-from apps.feeds.live import TickError, replayed
+from apps.feeds.live import replayed
+from banyan import commands
 from banyan.clock import SystemClock
 from banyan.ids import derive
 from banyan.store import Store
@@ -22,7 +21,7 @@ from banyan.transport import ask
 _AT_ONCE = 200
 
 
-class Command(FeedsCommand):
+class Command(commands.Command):
     """Gives stored bars to a feed."""
 
     help = (
@@ -32,6 +31,10 @@ class Command(FeedsCommand):
         "lets them in once: replaying the same bars again changes nothing."
     )
 
+    examples = """
+  manage.py replay OANDA:EURUSD --interval 1h --from 2016-01-01 --to 2016-03-01
+  manage.py replay OANDA:EURUSD --interval 1h --from 2016-01-01 --speed 3600"""
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take what to replay, and how fast."""
         parser.add_argument("instrument", nargs="+", metavar="ID", help="VENUE:SYMBOL, all of one venue")
@@ -40,29 +43,25 @@ class Command(FeedsCommand):
         parser.add_argument("--to", dest="last", help="open time to stop before, ISO, UTC")
         parser.add_argument("--speed", type=float, help="times faster than the bars came; default: as fast as taken")
 
-    def run(self, options: dict[str, Any]) -> None:
+    def run(self, **options: Any) -> None:
         """Replay. Exit code 2 for bars that no feed can be given."""
         venues = {each.partition(":")[0].lower() for each in options["instrument"]}
         if len(venues) > 1:
-            raise CommandError(f"a feed has one venue, these have {', '.join(sorted(venues))}", returncode=2)
+            raise commands.UsageError(f"a feed has one venue, these have {', '.join(sorted(venues))}")
         feed = venues.pop()
-        try:
-            bars = {
-                each.upper(): (
-                    get_instrument(each),
-                    read_bars(each, options["interval"], options["first"], options["last"], adjust="none"),
-                )
-                for each in options["instrument"]
-            }
-            messages = list(replayed(feed, bars))
-        except TickError as problem:
-            raise CommandError(str(problem), returncode=2) from problem
+        bars = {
+            each.upper(): (
+                get_instrument(each),
+                read_bars(each, options["interval"], options["first"], options["last"], adjust="none"),
+            )
+            for each in options["instrument"]
+        }
+        messages = list(replayed(feed, bars))
         store = Store("feeds")
         clock = SystemClock()
         new = 0
         for group in _paced(messages, options["speed"]):
-            commands = [Asked(feed, each, _id(each)) for each in group]
-            new += ask(store, commands, clock.wall_ns())
+            new += ask(store, [Asked(feed, each, _id(each)) for each in group], clock.wall_ns())
         store.close()
         self.say(
             f"{len(messages):,} closes given to feed {feed}, {len(messages) - new:,} of them had been given before"

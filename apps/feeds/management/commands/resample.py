@@ -3,28 +3,28 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from apps.feeds.command_line import FeedsCommand, outcome_as_json, say_outcome
+from apps.feeds.command_line import WHEN_STOPPED, outcome_as_json, say_outcome
 from apps.feeds.imports import store_resampled
 from apps.feeds.reading import find_rows
 from apps.feeds.resampling import resample
 from apps.feeds.rows import Rows
 from apps.feeds.series import find_instrument
+from banyan import commands
 from trading.intervals import format_interval, parse_interval
 
 
-class Command(FeedsCommand):
+class Command(commands.Command):
     """Resample stored rows to a coarser interval."""
 
-    help = "Make and store coarser bars of stored bars or ticks."
-    description = """
-Examples:
-  manage.py resample OANDA:EURUSD --from 1h --to 1d
-  manage.py resample OANDA:EURUSD --from tick --to 1m
+    help = """Make and store coarser bars of stored bars or ticks.
 
 Below a day bars are cut by the UTC clock. Days are the instrument's session days (for foreign exchange 17:00 to 17:00
 in New York), made of the exchange's regular hours unless --all-hours; weeks begin with Monday's session. Where bars of
-a file are stored at the coarser interval and differ, they stay, and the new ones go to quarantine, unless --replace.
-"""
+a file are stored at the coarser interval and differ, they stay, and the new ones go to quarantine, unless --replace."""
+    examples = """
+  manage.py resample OANDA:EURUSD --from 1h --to 1d
+  manage.py resample OANDA:EURUSD --from tick --to 1m"""
+    when_stopped = WHEN_STOPPED
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take instrument and the two intervals."""
@@ -37,7 +37,7 @@ a file are stored at the coarser interval and differ, they stay, and the new one
         )
         parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 
-    def run(self, options: dict[str, Any]) -> None:
+    def run(self, **options: Any) -> None:
         """Make and store the bars."""
         target = parse_interval(options["target"])
         source = 0 if options["source"] == "tick" else parse_interval(options["source"])

@@ -1,7 +1,6 @@
 """`manage.py check_strategy`."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -9,15 +8,15 @@ from typing import Any
 from apps.signals.checking import Finding, check_strategy
 from apps.signals.declaration import Strategy
 from apps.signals.driving import Tape
-from apps.signals.management.teaching import TeachingCommand
 from apps.signals.parameters import StrategyParameterError
 from apps.signals.registry import get_strategy
 from apps.signals.samples import sample_tapes
+from banyan import commands
 
 _VERDICTS = {True: "PASS", False: "FAIL", None: "n/a "}
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Runs every check of a strategy on real bars."""
 
     help = """Check a strategy on real bars: the samples of SPY by day and EURUSD by hour, or of several shares by day.
@@ -57,27 +56,25 @@ class Command(TeachingCommand):
         failed = sum(finding.holds is False for each in findings.values() for finding in each)
         if options["json"]:
             found = {sample: [asdict(finding) for finding in each] for sample, each in findings.items()}
-            self.stdout.write(json.dumps({"strategy": strategy.name, "failed": failed, "samples": found}, indent=2))
+            self.say_json({"strategy": strategy.name, "failed": failed, "samples": found})
         elif failed:
-            self.stdout.write(self.style.ERROR(f"{failed} check{'s' * (failed != 1)} failed"))
+            self.say(self.style.ERROR(f"{failed} check{'s' * (failed != 1)} failed"))
         else:
-            self.stdout.write(self.style.SUCCESS("every check that applies holds"))
+            self.say(self.style.SUCCESS("every check that applies holds"))
         if failed:
             sys.exit(1)
 
     def _checked(self, strategy: Strategy, params: Any, sample: str, tape: Tape, *, quiet: bool) -> list[Finding]:
         values = "  ".join(f"{name}={value}" for name, value in strategy.values(params).items())
         if not quiet:
-            self.stdout.write(
-                self.style.MIGRATE_HEADING(f"{strategy.name}  {values}  on {tape.time.size:,} x {sample}")
-            )
+            self.say(self.style.MIGRATE_HEADING(f"{strategy.name}  {values}  on {tape.time.size:,} x {sample}"))
         findings = []
         for finding in check_strategy(strategy, params, tape):
             findings.append(finding)
             if not quiet:
                 verdict = _VERDICTS[finding.holds]
                 styled = self.style.ERROR(verdict) if finding.holds is False else verdict
-                self.stdout.write(f"  {styled}  {finding.check:<13} {finding.found}")
+                self.say(f"  {styled}  {finding.check:<13} {finding.found}")
         return findings
 
 

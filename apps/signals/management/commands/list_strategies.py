@@ -1,16 +1,15 @@
 """`manage.py list_strategies`."""
 
 import argparse
-import json
 from typing import Any
 
 from apps.signals.declaration import Strategy
-from apps.signals.management.teaching import TeachingCommand
 from apps.signals.parameters import Parameter
 from apps.signals.registry import get_strategy, list_strategies
+from banyan import commands
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Shows which strategies there are and what they take."""
 
     help = """List the strategies with their parameters, or tell all of one.
@@ -33,14 +32,14 @@ sweep takes when no --grid is given for it."""
         names = [options["strategy"]] if options["strategy"] else list_strategies()
         strategies = [get_strategy(name) for name in names]
         if options["json"]:
-            self.stdout.write(json.dumps([described(each) for each in strategies], indent=2))
+            self.say_json([described(each) for each in strategies])
         elif options["strategy"]:
-            self.stdout.write(in_detail(strategies[0]))
+            self.say(in_detail(strategies[0]))
         else:
             for each in strategies:
-                self.stdout.write(self.style.MIGRATE_HEADING(each.name) + "  " + first_line(each))
-                self.stdout.write("    " + "  ".join(_short(parameter) for parameter in each.parameters) + "\n\n")
-            self.stdout.write("All of one: manage.py list_strategies NAME. A new one: manage.py new_strategy NAME")
+                self.say(self.style.MIGRATE_HEADING(each.name) + "  " + first_line(each))
+                self.say("    " + "  ".join(_short(parameter) for parameter in each.parameters) + "\n\n")
+            self.say("All of one: manage.py list_strategies NAME. A new one: manage.py new_strategy NAME")
 
 
 def first_line(strategy: Strategy) -> str:

@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from apps.signals.management.teaching import TeachingCommand
 from apps.signals.template import write_strategy
+from banyan import commands
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Writes the beginning of a strategy."""
 
     help = """Write a strategy that works, and its test, to begin from.
@@ -27,6 +27,6 @@ It is long while the close is above its average. Nothing that is already there i
     def run(self, **options: Any) -> None:
         """Write both files and say what to do next."""
         path, test = write_strategy(options["name"], Path(options["dir"]))
-        self.stdout.write(f"wrote {path} and {test}\n\nnext:\n")
-        self.stdout.write(f"  manage.py check_strategy {path}\n  pytest {test}")
-        self.stdout.write(f"  manage.py backtest {path} --csv apps/feeds/sample/spy_1d.csv.gz")
+        self.say(f"wrote {path} and {test}\n\nnext:\n")
+        self.say(f"  manage.py check_strategy {path}\n  pytest {test}")
+        self.say(f"  manage.py backtest {path} --csv apps/feeds/sample/spy_1d.csv.gz")

@@ -1,27 +1,23 @@
 """`manage.py sets`: strategy sets, defined, started, paused and listed."""
 
 import argparse
-import json
 from typing import Any
 
-from django.core.management.base import CommandError
-
-from apps.feeds.interface import InstrumentNotFound
 from apps.signals.errors import SetError
-from apps.signals.management.teaching import TeachingCommand
 from apps.signals.models import StrategySet
 from apps.signals.registry import get_strategy
 from apps.signals.sets import NewMember, define_set, run_set
-from trading.intervals import IntervalError, format_interval
+from banyan import commands
+from trading.intervals import format_interval
 
 
-class Command(TeachingCommand):
+class Command(commands.Command):
     """Says which strategies trade live, on what, and whether they do."""
 
     help = """Define, start, pause and list strategy sets. A set gives the same targets to all accounts that follow it.
 
 define puts one strategy into a set, on one or several instruments; --add keeps what is in it and adds another."""
-    examples = """\
+    examples = """
   manage.py sets define trend --strategy ema_cross --instrument OANDA:EURUSD --interval 1h -p fast=10 -p slow=50
   manage.py sets define trend --add --strategy rsi_reversion --instrument NYSEARCA:SPY --interval 1d --share 0.3
   manage.py sets start trend
@@ -46,13 +42,7 @@ define puts one strategy into a set, on one or several instruments; --add keeps 
         parser.add_argument("--json", action="store_true", help="list as JSON")
 
     def run(self, **options: Any) -> None:
-        """Do it; what cannot be is exit code 2."""
-        try:
-            self._run(options)
-        except (SetError, InstrumentNotFound, IntervalError) as problem:
-            raise CommandError(str(problem), returncode=2) from problem
-
-    def _run(self, options: dict[str, Any]) -> None:
+        """Do it."""
         if options["action"] == "list":
             self._list(as_json=options["json"])
             return
@@ -63,7 +53,7 @@ define puts one strategy into a set, on one or several instruments; --add keeps 
             self._define(name, options)
         else:
             run_set(name, is_running=options["action"] == "start")
-            self.stdout.write(f"{name}: {'starts' if options['action'] == 'start' else 'pauses'}")
+            self.say(f"{name}: {'starts' if options['action'] == 'start' else 'pauses'}")
 
     def _define(self, name: str, options: dict[str, Any]) -> None:
         if not options["strategy"] or not options["instrument"]:
@@ -82,17 +72,17 @@ define puts one strategy into a set, on one or several instruments; --add keeps 
             options["share"],
         )
         sent = define_set(name, [*(_present(name) if options["add"] else []), member])
-        self.stdout.write(f"{name}: {', '.join(each.strategy for each in sent.members)}; `manage.py sets start {name}`")
+        self.say(f"{name}: {', '.join(each.strategy for each in sent.members)}; `manage.py sets start {name}`")
 
     def _list(self, *, as_json: bool) -> None:
         found = list(StrategySet.objects.using("signals"))
         if as_json:
-            self.stdout.write(json.dumps([each.definition for each in found], indent=1))
+            self.say_json([each.definition for each in found])
             return
         if not found:
-            self.stdout.write("There is no set yet: `manage.py sets define --help`.")
+            self.say("There is no set yet: `manage.py sets define --help`.")
         for each in found:
-            self.stdout.write(f"{each.id}, from {', '.join(each.feeds)}")
+            self.say(f"{each.id}, from {', '.join(each.feeds)}")
             for member in each.definition["members"]:
                 channels = [
                     f"{channel['instrument']} {format_interval(channel['interval_ns'])}"
@@ -100,7 +90,7 @@ define puts one strategy into a set, on one or several instruments; --add keeps 
                 ]
                 settings = " ".join(f"{name}={value}" for name, value in member["parameters"].items())
                 share = member["share_e9"] / 1e9
-                self.stdout.write(f"  {member['strategy']} {settings} on {', '.join(channels)}, share {share:g}")
+                self.say(f"  {member['strategy']} {settings} on {', '.join(channels)}, share {share:g}")
 
 
 def _present(name: str) -> list[NewMember]:

@@ -5,10 +5,10 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.module_loading import import_string
 
-from banyan import transport
+from banyan import commands, transport
 from banyan.clock import SystemClock
 from banyan.codec import CodecError, decode_envelope, decode_message
 from banyan.ids import derive
@@ -17,7 +17,7 @@ from banyan.store import Store
 from banyan.transport import ask
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     """List, show, redrive and drop dead letters, and let keys go on that stopped at one."""
 
     help = (
@@ -25,6 +25,12 @@ class Command(BaseCommand):
         "cannot be decoded stops its key. redrive sends a letter again, as a new message. drop gives it up. release "
         "lets a key go on: the message that it stopped at becomes a dead letter."
     )
+
+    examples = """
+  manage.py deadletters list execution
+  manage.py deadletters show execution 3
+  manage.py deadletters redrive execution 3
+  manage.py deadletters release execution 07"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take what to do, and with which."""
@@ -34,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--all", action="store_true", help="list also those that were redriven or dropped")
         parser.add_argument("--json", action="store_true", help="a JSON object per line")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Do it."""
         name, which = options["context"], options["which"]
         if name not in import_string(settings.HOSTED_CONTEXTS):
@@ -70,21 +76,21 @@ class Command(BaseCommand):
                 "reason": letter.reason,
             }
             if as_json:
-                self.stdout.write(json.dumps(record))
+                self.say(json.dumps(record))
             else:
                 what = "all of it" if letter.rows is None else f"rows {letter.rows}, accounts {letter.accounts}"
-                self.stdout.write(
+                self.say(
                     f"{letter.pk:>6} {letter.parked_at:%Y-%m-%d %H:%M:%S} {letter.status:<8} {letter.key} "
                     f"#{letter.number} {record['message']}, {what}: {letter.reason}"
                 )
         if not as_json:
             for key in Key.objects.using(name).exclude(parked_because=""):
-                self.stdout.write(f"key {key.key} has stopped: {key.parked_because}")
+                self.say(f"key {key.key} has stopped: {key.parked_because}")
 
     def _show(self, _: str, letter: DeadLetter) -> None:
-        self.stdout.write(letter.reason)
-        self.stdout.write(bytes(letter.header).decode(errors="replace"))
-        self.stdout.write(bytes(letter.body).decode(errors="replace"))
+        self.say(letter.reason)
+        self.say(bytes(letter.header).decode(errors="replace"))
+        self.say(bytes(letter.body).decode(errors="replace"))
 
     def _redrive(self, name: str, letter: DeadLetter) -> None:
         if letter.status != DeadLetter.Status.OPEN:
@@ -103,11 +109,11 @@ class Command(BaseCommand):
         ask(store, [transport.Command(letter.key, message, new_id)], SystemClock().wall_ns())
         store.close()
         self._set(name, letter, DeadLetter.Status.REDRIVEN)
-        self.stdout.write(f"sent again to {name}/{letter.key} as {new_id}")
+        self.say(f"sent again to {name}/{letter.key} as {new_id}")
 
     def _drop(self, name: str, letter: DeadLetter) -> None:
         self._set(name, letter, DeadLetter.Status.DROPPED)
-        self.stdout.write(f"dropped {letter.pk}")
+        self.say(f"dropped {letter.pk}")
 
     def _set(self, name: str, letter: DeadLetter, status: str) -> None:
         letter.status = status
@@ -120,4 +126,4 @@ class Command(BaseCommand):
         store = Store(name)
         store.unpark(key)
         store.close()
-        self.stdout.write(f"{name}/{key} goes on; the message that it stopped at becomes a dead letter")
+        self.say(f"{name}/{key} goes on; the message that it stopped at becomes a dead letter")

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.module_loading import import_string
 
+from banyan import commands
 from banyan.codec import decode_envelope
 from banyan.context import Context
 from banyan.host.delivery import split_events
@@ -21,13 +22,19 @@ from banyan.store import Step, Store
 _POLL_SECONDS = 0.5
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     """Show what the logs of a context hold, and prove that its state follows from them."""
 
     help = (
         "tail: the last steps, then each new one (--follow). show: steps from --from to --to. verify: logs have no gap "
         "and replay gives the digest of every snapshot. replay: rebuild the state from the log, and print its digest."
     )
+
+    examples = """
+  manage.py events tail signals --follow
+  manage.py events show execution --key 07 --from 10 --to 12 --json
+  manage.py events verify signals
+  manage.py events replay signals --key trend"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take what to do, the context and the key."""
@@ -40,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--follow", action="store_true", help="tail goes on until interrupted")
         parser.add_argument("--json", action="store_true", help="a JSON object per line")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Do it. Exit code 1: verify has found damage."""
         contexts: dict[str, Context[Any]] = import_string(settings.HOSTED_CONTEXTS)
         name = options["context"]
@@ -98,12 +105,12 @@ class Command(BaseCommand):
                 "message": json.loads(step.body),
                 "events": [[name, json.loads(body)] for name, body in events],
             }
-            self.stdout.write(json.dumps(record))
+            self.say(json.dumps(record))
             return
         received = datetime.fromtimestamp(step.received_at_ns / 1e9, UTC)
         gave = ", ".join(f"{name} ({len(body):,} B)" for name, body in events) or "nothing"
         took = f"{step.key} #{step.number} {envelope.name} ({len(step.body):,} B)"
-        self.stdout.write(f"{received:%Y-%m-%d %H:%M:%S.%f} {took} -> {gave}")
+        self.say(f"{received:%Y-%m-%d %H:%M:%S.%f} {took} -> {gave}")
 
     def _verify(self, context: Context[Any], store: Store, key: str, number: int) -> bool:
         try:
@@ -111,7 +118,7 @@ class Command(BaseCommand):
         except RebuildError as problem:
             self.stderr.write(str(problem))
             return False
-        self.stdout.write(f"{context.name}/{key}: {number:,} steps without a gap, {checked} snapshots equal to replay")
+        self.say(f"{context.name}/{key}: {number:,} steps without a gap, {checked} snapshots equal to replay")
         return True
 
     def _replay(self, context: Context[Any], store: Store, key: str, number: int) -> None:
@@ -119,9 +126,7 @@ class Command(BaseCommand):
         state, begins = state_at(context, store, key, number)
         seconds = time.perf_counter() - started
         digest = digest_of(context.to_snapshot(state))
-        self.stdout.write(
-            f"{context.name}/{key}: state after #{number:,} is {digest} (from #{begins:,}, in {seconds:.2f} s)"
-        )
+        self.say(f"{context.name}/{key}: state after #{number:,} is {digest} (from #{begins:,}, in {seconds:.2f} s)")
 
 
 def _step(row: Log) -> Step:

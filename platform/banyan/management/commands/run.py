@@ -6,15 +6,16 @@ import threading
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.module_loading import import_string
 
+from banyan import commands
 from banyan.clock import SystemClock
 from banyan.process import Roles, Supervisor, run_roles, stop_with_supervisor
 from banyan.transport import LocalTransport
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     """Run all roles under a supervisor, or the named ones in this process."""
 
     help = (
@@ -22,17 +23,22 @@ class Command(BaseCommand):
         "what dies. With roles, just these run, in this process. SIGTERM or Ctrl-C ends all within five seconds."
     )
 
+    examples = """
+  manage.py run
+  manage.py run feeds signals
+  manage.py run --list"""
+
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the roles."""
         parser.add_argument("role", nargs="*", help="roles to run in this process; see --list")
         parser.add_argument("--list", action="store_true", help="list the roles and end")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Run until told to stop. Exit code 1: something did not end in order."""
         roles: Roles = import_string(settings.ROLES)
         if options["list"]:
             for role in roles.values():
-                self.stdout.write(f"{role.name:<12} {role.help} (process {role.process})")
+                self.say(f"{role.name:<12} {role.help} (process {role.process})")
             return
         unknown = [name for name in options["role"] if name not in roles]
         if unknown:

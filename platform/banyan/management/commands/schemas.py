@@ -8,14 +8,15 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.module_loading import module_has_submodule
 
+from banyan import commands
 from banyan.messages import message_types
 from banyan.schema import incompatibilities, schema_of
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     """Compare the messages' schemas with those that are kept, or keep them."""
 
     help = (
@@ -23,11 +24,15 @@ class Command(BaseCommand):
         "write: keep the schemas of today; it refuses an incompatible change, which wants a new version of the message."
     )
 
+    examples = """
+  manage.py schemas check
+  manage.py schemas write"""
+
     def add_arguments(self, parser: CommandParser) -> None:
         """Take what to do."""
         parser.add_argument("action", choices=("check", "write"))
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Check, and write where asked to."""
         for config in apps.get_app_configs():
             if module_has_submodule(config.module, "contracts"):
@@ -51,10 +56,10 @@ class Command(BaseCommand):
             folder.mkdir(parents=True, exist_ok=True)
             for path, text in stale:
                 path.write_text(text)
-            self.stdout.write(f"{len(kinds)} messages, {len(stale)} schemas written to {folder}")
+            self.say(f"{len(kinds)} messages, {len(stale)} schemas written to {folder}")
             return
         for path, _ in stale:
             self.stderr.write(f"{path.stem}: the kept schema is not that of today: run `manage.py schemas write`")
         if complaints or stale:
             sys.exit(1)
-        self.stdout.write(f"{len(kinds)} messages, all as they are kept in {folder}")
+        self.say(f"{len(kinds)} messages, all as they are kept in {folder}")

@@ -6,27 +6,33 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+
+from banyan import commands
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     """Migrate, make an administrator the first time, and serve by ASGI."""
 
     help = "Bring the databases up to date and serve the admin. The first time it prints an administrator's password."
+    examples = """
+  manage.py serve
+  manage.py serve --host 0.0.0.0 --port 8080"""
+    when_stopped = "stopped by Ctrl-C"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the address to listen on."""
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
         parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Serve until interrupted. Raises CommandError when the address is taken."""
         import uvicorn
 
         call_command("migrate", verbosity=0)
         password = make_first_administrator()
         if password is not None:
-            self.stdout.write(f"Administrator: admin, password: {password} (shown only now)")
+            self.say(f"Administrator: admin, password: {password} (shown only now)")
         config = uvicorn.Config("settings.asgi:application", lifespan="off", log_level="warning")
         address = (options["host"], options["port"])
         try:
@@ -34,7 +40,7 @@ class Command(BaseCommand):
         except OSError as problem:
             raise CommandError(f"Cannot listen on {address[0]}:{address[1]}: {problem.strerror}. Try --port.") from None
         config.load()
-        self.stdout.write(f"Ready: http://{address[0]}:{address[1]}/admin/ (Ctrl-C stops)")
+        self.say(f"Ready: http://{address[0]}:{address[1]}/admin/ (Ctrl-C stops)")
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -5,32 +5,37 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import OperationalError
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from banyan import commands
 from banyan.databases import explain
 from banyan.models import DeadLetter, Key, Request, Timer
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     """Show every key: who holds it, its epoch, the length of its log, and what waits or has stopped."""
 
     help = "Show every key of every context: owner, epoch, log, what waits. Exit code 1 when something needs a person."
+
+    examples = """
+  manage.py status
+  manage.py status --json"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take how to print it."""
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Print it."""
         try:
             told = {name: _context(name) for name in import_string(settings.HOSTED_CONTEXTS)}
         except OperationalError as problem:
             raise CommandError(explain(problem) or str(problem)) from None
         if options["json"]:
-            self.stdout.write(json.dumps(told, indent=1))
+            self.say(json.dumps(told, indent=1))
         else:
             for name, context in told.items():
                 self._write(name, context)
@@ -38,14 +43,14 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _write(self, name: str, context: dict[str, Any]) -> None:
-        self.stdout.write(
+        self.say(
             f"{name}: {len(context['keys'])} keys, {context['waiting']} commands wait, {context['timers']} timers, "
             f"{context['dead_letters']} dead letters"
         )
         for key in context["keys"]:
             held = f"held by {key['owner']}" if key["is_held"] else "held by nobody"
             stopped = f", STOPPED: {key['parked_because']}" if key["parked_because"] else ""
-            self.stdout.write(f"  {key['key']:<16} epoch {key['epoch']:<4} #{key['number']:<8,} {held}{stopped}")
+            self.say(f"  {key['key']:<16} epoch {key['epoch']:<4} #{key['number']:<8,} {held}{stopped}")
 
 
 def _context(name: str) -> dict[str, Any]:

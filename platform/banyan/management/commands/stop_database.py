@@ -3,20 +3,22 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+
+from banyan import commands
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     """Stop the embedded PostgreSQL server."""
 
     help = "Stop the embedded PostgreSQL server. The next command that needs it starts it again."
-    requires_system_checks = ()
+    examples = """
+  manage.py stop_database"""
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Stop each embedded server once; a server of your own is left alone."""
         servers = {server for database in settings.DATABASES.values() if (server := database.get("EMBEDDED"))}
         for server in servers:
             stopped = server.stop()
-            self.stdout.write(f"{server.directory}: {'stopped' if stopped else 'was not running'}")
+            self.say(f"{server.directory}: {'stopped' if stopped else 'was not running'}")
         if not servers:
-            self.stdout.write("No embedded server is in use: every database has a URL of its own.")
+            self.say("No embedded server is in use: every database has a URL of its own.")
