@@ -1,7 +1,7 @@
 """PostgreSQL's own range partitions, for servers without TimescaleDB."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -63,6 +63,35 @@ def ensure_partitions(connection: BaseDatabaseWrapper, model: type[models.Model]
         for name, bounds in wanted.items():
             if name not in present:
                 _add_partition(cursor, table, column, name, bounds)
+
+
+class Partition(NamedTuple):
+    """A partition of a table: its name, and the end of its range (excluded), UTC."""
+
+    name: str
+    end: datetime
+
+
+def partitions_of(connection: BaseDatabaseWrapper, model: type[models.Model]) -> list[Partition]:
+    """Return the partitions of `model`'s table, oldest first, without the one that takes what belongs to no other.
+
+    With TimescaleDB they are its chunks.
+    """
+    field = partition_field(model)
+    assert field is not None, model
+    table = model._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.has_timescale:  # type: ignore[attr-defined]
+            cursor.execute(
+                "SELECT chunk_schema || '.' || chunk_name, range_end FROM timescaledb_information.chunks "
+                "WHERE hypertable_name = %s ORDER BY range_end",
+                [table],
+            )
+            return [Partition(*row) for row in cursor.fetchall()]
+        names = sorted(_partitions(cursor, table) - {default_partition(table)})
+    interval = Interval.parse(field.interval)
+    begin = [datetime.strptime(name.rpartition("_")[2], "%Y%m%d").replace(tzinfo=UTC) for name in names]
+    return [Partition(name, interval.following(each)) for name, each in zip(names, begin, strict=True)]
 
 
 def _moment(time_ns: int) -> datetime:
