@@ -4,8 +4,8 @@ A host's committed events go straight into the queues of the hosts beside it. Wh
 crash, a full queue, a receiver in another process) is read from the sender's outbox.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from banyan.codec import Envelope, decode_envelope, encode_envelope, encode_message
 from banyan.host import Delivery, Host
@@ -13,21 +13,38 @@ from banyan.host.delivery import EVENTS_PER_STEP_MAX, envelope_of_event, split_e
 from banyan.messages import Message
 from banyan.store import Outgoing, Store
 
+Marks = Mapping[tuple[str, str], tuple[int, int]]
+Missed = Callable[[str, int], list[Delivery]]
+
+
+class Receiver(Protocol):
+    """Whoever takes deliveries; may be called by any thread."""
+
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        """Let messages wait."""
+
 
 class LocalTransport:
     """Joins hosts. `senders` gives, by receiving context, the contexts whose events it gets."""
 
     def __init__(self, senders: Mapping[str, Sequence[str]]) -> None:
         self._senders = senders
-        self._hosts: dict[str, Host[Any]] = {}
+        self._receivers: dict[str, Receiver] = {}
         self._readers: dict[tuple[str, str], Store] = {}
+        self._missed: dict[str, Missed] = {}
 
     def join(self, host: Host[Any]) -> None:
         """Carry for `host`, from now on."""
         name = host.context.name
-        self._hosts[name] = host
+        self._receivers[name] = host
         host.hand_on = self.hand_on
-        host.fetch = lambda key, marks: self._fetch(name, key, marks)
+        host.fetch = lambda key, marks: [*self.missed(name, key, marks), *self._requests(name, key)]
+
+    def attach(self, name: str, receiver: Receiver, missed: Missed | None = None) -> None:
+        """Carry for one that is no host. `missed(key, after)` returns what it has sent to a key after a position."""
+        self._receivers[name] = receiver
+        if missed is not None:
+            self._missed[name] = missed
 
     def hand_on(self, deliveries: list[Delivery]) -> None:
         """Put committed events into the queues of receivers in this process, and wake those elsewhere."""
@@ -35,8 +52,8 @@ class LocalTransport:
         for delivery in deliveries:
             by_receiver.setdefault(delivery.receiver, []).append(delivery)
         for receiver, theirs in by_receiver.items():
-            if receiver in self._hosts:
-                self._hosts[receiver].offer(theirs)
+            if receiver in self._receivers:
+                self._receivers[receiver].offer(theirs)
             else:
                 store = self._reader(theirs[0].envelope.sender, receiver)
                 for key in {each.envelope.key for each in theirs}:
@@ -47,15 +64,21 @@ class LocalTransport:
         for store in self._readers.values():
             store.close()
 
-    def _fetch(self, receiver: str, key: str, marks: Mapping[tuple[str, str], tuple[int, int]]) -> list[Delivery]:
-        found = []
+    def missed(self, receiver: str, key: str, marks: Marks) -> list[Delivery]:
+        """Return what the senders of a receiver keep for its key after its marks."""
+        found: list[Delivery] = []
         for sender in self._senders.get(receiver, ()):
             after = {sender_key: position for (name, sender_key), (_, position) in marks.items() if name == sender}
-            store = self._reader(receiver, sender)
-            found += [_delivery(sender, each) for each in store.outgoing(receiver, key, after)]
-        for header, body in self._reader(receiver, receiver).requests(key):
-            found.append(Delivery(receiver, decode_envelope(header), body))
+            if sender in self._missed:
+                found += self._missed[sender](key, after.get(key, 0))
+            else:
+                rows = self._reader(receiver, sender).outgoing(receiver, key, after)
+                found += [_delivery(sender, row) for row in rows]
         return found
+
+    def _requests(self, receiver: str, key: str) -> list[Delivery]:
+        rows = self._reader(receiver, receiver).requests(key)
+        return [Delivery(receiver, decode_envelope(header), body) for header, body in rows]
 
     def _reader(self, receiver: str, sender: str) -> Store:
         # One for each receiver: every host has a thread of its own, and a store is not for several.
