@@ -14,7 +14,7 @@ from banyan.clock import Clock
 from banyan.codec import CodecError, Envelope, encode_message
 from banyan.context import Context
 from banyan.host.delivery import Delivery
-from banyan.host.memory import KeyMemory, rebuild, snapshot_of
+from banyan.host.memory import KeyMemory, RebuildError, rebuild, snapshot_of
 from banyan.host.round import Round
 from banyan.host.routes import Route
 from banyan.ids import derive
@@ -75,6 +75,7 @@ class Host(Generic[State]):
         self._wanted: tuple[str, ...] = ()
         self._left_in_outboxes: set[str] = set()
         self._strangers: set[str] = set()
+        self._looked: set[str] = set()
         self._tries: dict[str, int] = {}
         self._is_careful = False
         self._renewed_ns: int | None = None
@@ -178,8 +179,18 @@ class Host(Generic[State]):
             if self.is_gone(owner):
                 self.store.free(owner)
         for key, row in self.store.take(missing, self.owner).items():
-            self._keys[key] = rebuild(self.context, self.store, row)
-            self._left_in_outboxes.add(key)
+            try:
+                self._keys[key] = rebuild(self.context, self.store, row)
+                self._left_in_outboxes.add(key)
+            except RebuildError as problem:
+                self._set_aside(key, row.parked_because, str(problem))
+
+    def _set_aside(self, key: str, known: str, problem: str) -> None:
+        """Let a key rest whose log is damaged, and the others go on."""
+        self._wanted = tuple(each for each in self._wanted if each != key)
+        if problem != known:
+            _LOGGER.error("nothing is done for a key until it is repaired: %s", problem)
+            self.store.park(key, problem, "")
 
     def _lose(self, key: str) -> None:
         _LOGGER.warning("%s/%s: another owner has taken the key", self.context.name, key)
@@ -206,7 +217,8 @@ class Host(Generic[State]):
         with self.arrived:
             wanted, self._left_in_outboxes = self._left_in_outboxes, set()
         self._strangers = wanted - set(self._wanted)
-        for key in sorted(wanted & self._keys.keys()):
+        self._looked = wanted & self._keys.keys()
+        for key in sorted(self._looked):
             memory = self._keys[key]
             found = [] if memory.waiting else self.fetch(key, memory.marks)
             if memory.waiting or len(found) >= FETCH_MOST:
@@ -231,7 +243,8 @@ class Host(Generic[State]):
             self.context, self._routes, self._clock.wall_ns(), seen, always_decode=self.settings.always_decode
         )
         is_whole = self._apply(current, taken)
-        self._left_in_outboxes |= current.gaps
+        # Where a gap is there right after a look, what is missing has not been committed yet: the next poll finds it.
+        self._left_in_outboxes |= current.gaps - self._looked
         if is_whole and current.batch.keys:
             self._commit(current)
 

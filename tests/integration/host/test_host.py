@@ -220,3 +220,34 @@ def test_a_key_that_was_released_makes_a_dead_letter_of_what_it_stopped_at_and_g
     pair.settle()
     assert pair.state()["numbers"] == [2]
     assert "expected `int`" in DeadLetter.objects.using("execution").get().reason.lower()
+
+
+def test_a_key_whose_log_is_damaged_rests_and_the_others_go_on(pair):
+    for key in ("a", "b"):
+        pair.say(Add(number=1), key=key)
+        pair.say(Add(number=2), key=key)
+    pair.settle()
+    Log.objects.using("execution").filter(key="a", number=1).delete()
+    pair.restart()
+    pair.say(Add(number=3), key="b")
+    pair.settle()
+    assert pair.state("b")["numbers"] == [1, 2, 3]
+    assert "a" not in pair.execution.keys
+    assert "the log has 2 after 0" in Key.objects.using("execution").get(key="a").parked_because
+
+
+def test_a_gap_that_nobody_can_fill_yet_is_no_reason_to_ask_again_and_again(pair):
+    handed = []
+    pair.execution.hand_on = handed.extend
+    for number in (1, 2):
+        pair.say(Add(number=number))
+        pair.execution.step()
+    asked = []
+    pair.risk.fetch = lambda key, marks: asked.append(key) or []
+    pair.risk.step()
+    asked.clear()
+    pair.risk.offer([handed[1]])
+    while pair.risk.step():
+        pass
+    assert asked == ["a"]
+    assert pair.told() == []
