@@ -18,11 +18,14 @@ class Pair:
     def __init__(self) -> None:
         self.clock = VirtualClock(1_000_000_000)
         self.ids = itertools.count(1)
+        self.stores: list[Store] = []
+        self.transports: list[LocalTransport] = []
         self.settings = HostSettings(always_decode=True, snapshot_every=4)
         self.restart()
 
     def restart(self, owner: str = "one", joined: tuple[str, ...] = ("execution", "risk")) -> None:
         self.transport = LocalTransport(tally.SENDERS)
+        self.transports.append(self.transport)
         self.execution = self.host("execution", owner)
         self.risk = self.host("risk", owner)
         for host in (self.execution, self.risk):
@@ -32,6 +35,7 @@ class Pair:
 
     def host(self, name: str, owner: str) -> Host:
         store = Store(name)
+        self.stores.append(store)
         return Host(
             tally.context(name), store, tally.ROUTES if name == "execution" else [], self.clock,
             owner=owner, settings=self.settings,
@@ -63,6 +67,5 @@ class Pair:
 def pair(transactional_db: None) -> Iterator[Pair]:
     made = Pair()
     yield made
-    for host in (made.execution, made.risk):
-        host.store.close()
-    made.transport.close()
+    for each in (*made.stores, *made.transports):
+        each.close()
