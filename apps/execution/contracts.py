@@ -36,6 +36,8 @@ class ReportKind(IntEnum):
     NEVER_ARRIVED = 6
     REFUSED = 7
     CANCEL_REJECTED = 8
+    DENIED = 9
+    """Refused by risk: it never left execution."""
 
 
 class EdgeRefusal(IntEnum):
@@ -167,6 +169,8 @@ class OrdersRequested(Message, frozen=True, kw_only=True):
 
     `bid_ticks` and `ask_ticks` (per instrument of `terms`) are the quote of the decision, `step_value_micro` what one
     lot step of notional is worth in the account's currency. Orders with `reduce_only` can only make a position smaller.
+    An order is wholly of the book `set` but where shares are listed: `share_steps` of order number `share_order` (a row
+    of this message) are of book number `share_book` of `books`.
     """
 
     set: str
@@ -185,6 +189,10 @@ class OrdersRequested(Message, frozen=True, kw_only=True):
     time_in_force: Ints = msgspec.field(default_factory=ints)
     expires_ns: Ints = msgspec.field(default_factory=ints)
     reduce_only: Ints = msgspec.field(default_factory=ints)
+    books: list[str] = msgspec.field(default_factory=list)
+    share_order: Ints = msgspec.field(default_factory=ints)
+    share_book: Ints = msgspec.field(default_factory=ints)
+    share_steps: Ints = msgspec.field(default_factory=ints)
 
 
 @message("execution.orders-released.v1")
@@ -226,7 +234,12 @@ class OrdersAccepted(Message, frozen=True, kw_only=True):
 
 @message("execution.orders-filled.v1")
 class OrdersFilled(Message, frozen=True, kw_only=True):
-    """Fills: `steps` of this fill, `left_steps` what is still open of the order after it."""
+    """Fills: `steps` of this fill, `left_steps` what is still open of the order after it.
+
+    `amount_micro` is the cash that the notional brings (a purchase's is negative), `fee_micro` what is paid besides. A
+    fill goes to the one book of its order but where splits are listed: `split_steps` of fill number `split_fill` go to
+    book number `split_book` of `books`, with amount and fee in proportion, the rest of a unit to the later.
+    """
 
     instruments: list[str]
     account: Ints
@@ -238,7 +251,11 @@ class OrdersFilled(Message, frozen=True, kw_only=True):
     fee_micro: Ints
     filled_at_ns: Ints
     execution_id: list[str]
-    step_value_micro: Ints
+    amount_micro: Ints
+    books: list[str] = msgspec.field(default_factory=list)
+    split_fill: Ints = msgspec.field(default_factory=ints)
+    split_book: Ints = msgspec.field(default_factory=ints)
+    split_steps: Ints = msgspec.field(default_factory=ints)
 
 
 @message("execution.orders-ended.v1")
@@ -265,18 +282,6 @@ class OrdersUnknown(Message, frozen=True, kw_only=True):
     decision: Ints
 
 
-@message("execution.targets-skipped.v1")
-class TargetsSkipped(Message, frozen=True, kw_only=True):
-    """Accounts that a target gave no order, and why: `reason` is a SkipReason, `level` a SettingLevel."""
-
-    set: str
-    instruments: list[str]
-    account: Ints
-    instrument: Ints
-    reason: Ints
-    level: Ints
-
-
 @message("execution.position-changed.v1")
 class PositionChanged(Message, frozen=True, kw_only=True):
     """What accounts hold after fills: attributed and external lots together."""
@@ -300,6 +305,7 @@ class AccountOpened(Message, frozen=True, kw_only=True):
     hedging: bool
     time_zone: str
     balance_micro: int
+    fee_rate_e9: int = 0
 
 
 @message("execution.account-valued.v1")
@@ -354,30 +360,3 @@ class AccountsReconciled(Message, frozen=True, kw_only=True):
     steps: Ints
     accounts: Ints
     """All accounts that this is the whole truth about; one without a row holds nothing."""
-
-
-class SkipReason(IntEnum):
-    """Why an account got no order for a target."""
-
-    NONE = 0
-    UNCHANGED = 1
-    BELOW_MIN = 2
-    NOT_ALLOWED = 3
-    CLOSE_ONLY = 4
-    WAITS_FOR_CHANGE = 5
-    NO_PRICE = 6
-    NOT_SIZED = 7
-    FROZEN = 8
-    NOT_RECONCILED = 9
-    FLATTENED = 10
-    NO_EQUITY = 11
-    CROSSED = 12
-
-
-class SettingLevel(IntEnum):
-    """At which level of the chain a setting was given."""
-
-    NONE = 0
-    SET = 1
-    SUBSCRIPTION = 2
-    ACCOUNT = 3

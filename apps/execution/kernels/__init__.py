@@ -1,0 +1,1 @@
+"""The arithmetic of execution: arrays of accounts in, arrays of decisions out."""

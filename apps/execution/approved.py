@@ -1,0 +1,142 @@
+"""What follows from risk's verdicts, and from what brokers say that accounts hold."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from apps.execution.book_contracts import EXTERNAL, AccountsReady, Booking, LotsBooked
+from apps.execution.contracts import AccountsReconciled, OrdersEnded, OrdersReleased, ReportKind
+from apps.execution.evolving import evolve, full, orders_of
+from apps.execution.kernels.reports import any_gap
+from apps.execution.kernels.values import amounts_of
+from apps.execution.netted_orders import column, indexed
+from apps.execution.order_states import OrderState
+from apps.execution.people import net_soon
+from apps.execution.state import ShardState
+from apps.execution.valued import values_now
+from apps.risk.contracts import OrdersApproved, OrdersRefused
+from banyan.columns import Ints
+from banyan.messages import Message, Received, RowsParked
+
+
+def release(state: ShardState, approved: OrdersApproved) -> Sequence[Message]:
+    """Hand approved orders to the edge, in the order in which they were requested."""
+    orders = orders_of(state, approved.instruments, approved.account, approved.instrument, approved.decision)
+    requested = _requested(state, orders)
+    as_asked = requested & (np.where(orders >= 0, state.orders.rows["steps"][orders], 0) == approved.steps)
+    events: list[Message] = []
+    if not as_asked[requested].all():
+        wrong = np.flatnonzero(requested & ~as_asked)
+        reason = "approved with other steps than were requested"
+        events.append(RowsParked(reason=reason, rows=wrong, accounts=approved.account[wrong]))
+    chosen = np.flatnonzero(as_asked)
+    if not chosen.size:
+        return events
+    rows = state.orders.rows[orders[chosen]]
+    found, instrument = indexed(state.cells.rows["instrument"][rows["cell"]])
+    events.append(
+        OrdersReleased(
+            terms=[state.terms_of(each) for each in found],
+            account=approved.account[chosen],
+            instrument=column(instrument),
+            decision=approved.decision[chosen],
+            steps=approved.steps[chosen],
+            reduce_only=column(rows["reduce_only"].copy()),
+        )
+    )
+    return events
+
+
+def refuse(state: ShardState, received: Received, refused: OrdersRefused) -> Sequence[Message]:
+    """End orders that risk refused: their books want no more than they have."""
+    orders = orders_of(state, refused.instruments, refused.account, refused.instrument, refused.decision)
+    chosen = np.flatnonzero(_requested(state, orders))
+    if not chosen.size:
+        return []
+    rows = state.orders.rows[orders[chosen]]
+    events: list[Message] = [
+        OrdersEnded(
+            instruments=refused.instruments,
+            account=refused.account[chosen],
+            instrument=column(full(refused.instrument, refused.account)[chosen]),
+            decision=refused.decision[chosen],
+            left_steps=rows["steps"].copy(),
+            kind=np.full(chosen.size, ReportKind.DENIED, np.int64),
+            code=refused.reason[chosen],
+        )
+    ]
+    shard = state.shard()
+    if any_gap(shard, rows["cell"].copy()):
+        events.append(net_soon(received))
+    return events
+
+
+def reconcile(state: ShardState, received: Received, told: AccountsReconciled) -> Sequence[Message]:
+    """Book what brokers hold beyond attributed fills as `external`, and let these accounts trade."""
+    rows = state.rows_of(told.accounts)
+    events: list[Message] = []
+    if (rows < 0).any():
+        foreign = np.flatnonzero(rows < 0)
+        reason = "the account is not open in this shard"
+        events.append(RowsParked(reason=reason, rows=foreign, accounts=told.accounts[foreign]))
+    numbers = told.accounts[rows >= 0]
+    booked = _differences(state, told, rows[rows >= 0])
+    after = state
+    if booked is not None:
+        events.append(booked)
+        after = evolve(state.copy(), booked)
+    events.append(AccountsReady(account=numbers))
+    if booked is not None:
+        cells = after.cells_of(
+            after.rows_of(booked.account),
+            np.array([after.instrument(name) for name in booked.instruments], np.int64)[
+                full(booked.instrument, booked.account)
+            ],
+        )
+        events += values_now(after, received.event_time_ns, cells)
+    events.append(net_soon(received))
+    return events
+
+
+def _requested(state: ShardState, orders: Ints) -> Ints:
+    if not state.orders.rows.size:
+        return np.zeros(orders.size, bool)
+    return (orders >= 0) & (state.orders.rows["state"][orders] == OrderState.REQUESTED)
+
+
+def _differences(state: ShardState, told: AccountsReconciled, rows: Ints) -> LotsBooked | None:
+    """Return what is to be booked so that accounts (rows) hold what is told of them, None if they do."""
+    accounts, cells = state.accounts.rows, state.cells.rows
+    wanted: dict[tuple[int, str], int] = {}
+    for at in np.flatnonzero(np.isin(cells["account"], rows) & (cells["held"] != 0)).tolist():
+        name = state.instruments.names[cells[at].instrument]
+        wanted[int(accounts[cells[at].account].number), name] = -int(cells[at].held)
+    chosen = set(accounts["number"][rows].tolist())
+    instrument = full(told.instrument, told.account)
+    for at, number in enumerate(told.account.tolist()):
+        if number in chosen:
+            key = number, told.instruments[instrument[at]]
+            wanted[key] = wanted.get(key, 0) + int(told.steps[at])
+    found = sorted((key, steps) for key, steps in wanted.items() if steps)
+    if not found:
+        return None
+    names = sorted({name for (_, name), _ in found})
+    known = np.array([state.instruments.known(name) for (_, name), _ in found], np.int64)
+    steps = np.array([each for _, each in found], np.int64)
+    price = np.zeros(steps.size, np.int64)
+    amount = np.zeros(steps.size, np.int64)
+    quoted = known >= 0
+    quotes = state.instrument_rows.rows[known[quoted]]
+    price[quoted] = (quotes["bid_ticks"] + quotes["ask_ticks"]) * quotes["tick_e9"] // 2
+    amount[quoted] = amounts_of(state.shard(), known[quoted], steps[quoted], price[quoted])
+    return LotsBooked(
+        kind=Booking.RECONCILED,
+        books=[EXTERNAL],
+        instruments=names,
+        account=np.array([number for (number, _), _ in found], np.int64),
+        instrument=column(np.array([names.index(name) for (_, name), _ in found], np.int64)),
+        book=column(np.zeros(steps.size, np.int64)),
+        steps=steps,
+        price_e9=price,
+        amount_micro=amount,
+    )

@@ -1,0 +1,193 @@
+"""What execution tells of accounts, settings and books, beside orders. Units: those of `apps.execution.contracts`."""
+
+from enum import IntEnum
+
+import msgspec
+
+from apps.execution.contracts import ConfigureSet, InstrumentTerms, Subscribe
+from apps.signals.contracts import TargetSet
+from banyan.columns import Ints, ints
+from banyan.messages import Message, message
+
+MANUAL = "manual"
+EXTERNAL = "external"
+FLATTEN = "flatten"
+"""What `OrdersRequested.set` says of orders that close an account: they are of the books that are listed as shares."""
+
+
+class Booking(IntEnum):
+    """Why a book holds more or less without an order of ours being filled."""
+
+    CROSSED = 0
+    OUTSIDE = 1
+    RECONCILED = 2
+
+
+class SkipReason(IntEnum):
+    """Why an account got no order for a target."""
+
+    NONE = 0
+    UNCHANGED = 1
+    BELOW_MIN = 2
+    NOT_ALLOWED = 3
+    CLOSE_ONLY = 4
+    WAITS_FOR_CHANGE = 5
+    NO_PRICE = 6
+    NOT_SIZED = 7
+    FROZEN = 8
+    NOT_RECONCILED = 9
+    FLATTENED = 10
+    NO_EQUITY = 11
+    CROSSED = 12
+    WAITS_FOR_ORDER = 13
+    """An order the other way is on its way: what is left to do is ordered when that one has ended."""
+    ENTRY_NOT_SUPPORTED = 14
+    BRACKET_NOT_SUPPORTED = 15
+    HEDGING_NOT_SUPPORTED = 16
+    NO_CONVERSION = 17
+    """The instrument is quoted in another currency than the account's."""
+    NO_TERMS = 18
+
+
+class SettingLevel(IntEnum):
+    """At which level of the chain a setting was given."""
+
+    NONE = 0
+    SET = 1
+    SUBSCRIPTION = 2
+    ACCOUNT = 3
+
+
+@message("execution.configure-account.v1")
+class ConfigureAccount(Message, frozen=True, kw_only=True):
+    """Set what holds for all subscriptions of an account, before what they and their sets say; -1, "", None: not."""
+
+    account: int
+    sizing: str = ""
+    sizing_number_e9: int = -1
+    multiplier_e9: int = -1
+    lots_max_e9: int = -1
+    below_min: str = ""
+    instruments: list[str] | None = None
+    reverse: bool | None = None
+    close_only: bool | None = None
+
+
+@message("execution.set-configured.v1")
+class SetConfigured(Message, frozen=True, kw_only=True):
+    """What holds for a set's subscriptions was set."""
+
+    settings: ConfigureSet
+
+
+@message("execution.subscribed.v1")
+class Subscribed(Message, frozen=True, kw_only=True):
+    """An account follows a set, or does so otherwise than before."""
+
+    settings: Subscribe
+
+
+@message("execution.account-configured.v1")
+class AccountConfigured(Message, frozen=True, kw_only=True):
+    """What holds for all subscriptions of an account was set."""
+
+    settings: ConfigureAccount
+
+
+@message("execution.command-refused.v1")
+class CommandRefused(Message, frozen=True, kw_only=True):
+    """A command that cannot be, with the reason in words for whoever gave it; nothing has changed."""
+
+    command: str
+    account: int
+    reason: str
+
+
+@message("execution.books-targeted.v1")
+class BooksTargeted(Message, frozen=True, kw_only=True):
+    """What the books of a set's accounts want to hold from here on: `working_steps`, whole lot steps.
+
+    `target` is the target that this follows from, None where accounts take up what had been said before. `instrument`
+    is an index into `instruments`, the set's own names.
+    """
+
+    set: str
+    target: TargetSet | None
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    working_steps: Ints
+
+
+@message("execution.targets-skipped.v1")
+class TargetsSkipped(Message, frozen=True, kw_only=True):
+    """Accounts that a target gave no order, and why: `reason` is a SkipReason, `level` a SettingLevel."""
+
+    set: str
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    reason: Ints
+    level: Ints
+
+
+@message("execution.manual-targeted.v1")
+class ManualTargeted(Message, frozen=True, kw_only=True):
+    """What the book `manual` of an account wants to hold from here on, at the quote that a person saw."""
+
+    account: int
+    terms: InstrumentTerms
+    bid_ticks: int
+    ask_ticks: int
+    working_steps: int
+
+
+@message("execution.lots-booked.v1")
+class LotsBooked(Message, frozen=True, kw_only=True):
+    """Lots that books got or gave without an order of ours: `kind` is a Booking, `amount_micro` cash before the fee."""
+
+    kind: int
+    books: list[str]
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    book: Ints
+    steps: Ints
+    price_e9: Ints
+    amount_micro: Ints
+    fee_micro: Ints = msgspec.field(default_factory=ints)
+
+
+@message("execution.orders-adopted.v1")
+class OrdersAdopted(Message, frozen=True, kw_only=True):
+    """Orders that the edge has sent and execution has forgotten: unknown until the broker answers, of `external`."""
+
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+    steps: Ints
+
+
+@message("execution.accounts-ready.v1")
+class AccountsReady(Message, frozen=True, kw_only=True):
+    """Accounts whose holdings are what their broker says: they may trade."""
+
+    account: Ints
+
+
+@message("execution.accounts-flattened.v1")
+class AccountsFlattened(Message, frozen=True, kw_only=True):
+    """Books of these accounts are held at zero until `AccountsResumed`; "" as the instrument: all instruments."""
+
+    account: Ints
+    instrument: str
+    reason: str
+
+
+@message("execution.accounts-resumed.v1")
+class AccountsResumed(Message, frozen=True, kw_only=True):
+    """Accounts that may trade again."""
+
+    account: Ints
+    instrument: str

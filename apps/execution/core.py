@@ -1,0 +1,91 @@
+"""What execution decides for a shard of accounts: from targets, verdicts, reports and people to orders and books."""
+
+from collections.abc import Sequence
+
+from apps.execution.approved import reconcile, refuse, release
+from apps.execution.book_contracts import ConfigureAccount
+from apps.execution.contracts import (
+    AccountsReconciled,
+    ConfigureSet,
+    Flatten,
+    OpenAccount,
+    OrdersReported,
+    PlaceManualOrder,
+    Resume,
+    Subscribe,
+)
+from apps.execution.evolving import evolve
+from apps.execution.people import (
+    configure_account,
+    configure_set,
+    flatten,
+    open_account,
+    place_manual,
+    resume,
+    subscribe,
+)
+from apps.execution.reported import decide_reports
+from apps.execution.state import SNAPSHOT_VERSION, ShardState, from_snapshot, to_snapshot
+from apps.execution.targeting import decide_target, decide_waiting
+from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
+from apps.signals.contracts import TargetSet
+from banyan.context import Context
+from banyan.messages import Message, Received, TimerDue
+
+
+def decide(state: ShardState, received: Received) -> Sequence[Message]:
+    """Return what follows from a message to a shard."""
+    events: Sequence[Message]
+    match received.message:
+        case TargetSet() as target:
+            events = decide_target(state, target)
+        case OrdersApproved() as approved:
+            events = release(state, approved)
+        case OrdersRefused() as refused:
+            events = refuse(state, received, refused)
+        case OrdersReported() as report:
+            events = decide_reports(state, received, report)
+        case AccountsReconciled() as told:
+            events = reconcile(state, received, told)
+        case TimerDue():
+            events = decide_waiting(state, received.event_time_ns)
+        case TradingStateChanged(flatten=True, accounts=accounts, instrument=instrument, reason=reason):
+            events = flatten(state, received, accounts, instrument, reason)
+        case TradingStateChanged():
+            events = []
+        case _:
+            events = _commanded(state, received)
+    return events
+
+
+def _commanded(state: ShardState, received: Received) -> Sequence[Message]:
+    events: Sequence[Message]
+    match received.message:
+        case OpenAccount() as command:
+            events = open_account(state, received, command)
+        case ConfigureSet() as command:
+            events = configure_set(command)
+        case ConfigureAccount() as command:
+            events = configure_account(state, command)
+        case Subscribe() as command:
+            events = subscribe(state, received, command)
+        case PlaceManualOrder() as command:
+            events = place_manual(state, received, command)
+        case Flatten(accounts=accounts, instrument=instrument, reason=reason):
+            events = flatten(state, received, accounts, instrument, reason)
+        case Resume() as command:
+            events = resume(state, received, command)
+        case other:
+            raise TypeError(f"{type(other).__name__} is nothing that execution takes")
+    return events
+
+
+EXECUTION: Context[ShardState] = Context(
+    name="execution",
+    new_state=ShardState,
+    decide=decide,
+    evolve=evolve,
+    snapshot_version=SNAPSHOT_VERSION,
+    to_snapshot=to_snapshot,
+    from_snapshot=from_snapshot,
+)

@@ -1,0 +1,334 @@
+"""The fold of execution's events: a shard's state after each."""
+
+import numpy as np
+
+from apps.execution.book_contracts import (
+    AccountConfigured,
+    AccountsFlattened,
+    AccountsReady,
+    AccountsResumed,
+    BooksTargeted,
+    LotsBooked,
+    ManualTargeted,
+    OrdersAdopted,
+    SetConfigured,
+    Subscribed,
+    TargetsSkipped,
+)
+from apps.execution.contracts import (
+    AccountOpened,
+    OrdersAccepted,
+    OrdersEnded,
+    OrdersFilled,
+    OrdersReleased,
+    OrdersRequested,
+    OrdersUnknown,
+    ReportKind,
+)
+from apps.execution.kernels.booking import (
+    book_lots,
+    end_orders,
+    fill_orders,
+    find_lines,
+    find_orders,
+    open_orders,
+    set_states,
+    share_out,
+)
+from apps.execution.kernels.records import BOOK_EXTERNAL, BOOK_MANUAL, FIRST_SET
+from apps.execution.order_states import OrderState
+from apps.execution.settings_chain import apply_settings, sets_of
+from apps.execution.state import AccountNames, ShardState
+from apps.execution.targeting import SEES_NOT, quote_instruments, target_rows
+from apps.signals.contracts import TargetSet
+from banyan.columns import Ints
+from banyan.messages import Message, RowsParked
+
+AFTER_ACCEPTANCE = -1  # to set_states: New, or PartiallyFilled
+NEVER_LEFT = (ReportKind.DENIED, ReportKind.REFUSED)
+
+
+def evolve(state: ShardState, event: Message) -> ShardState:
+    """Return the state after an event; events that only tell what follows from others change nothing."""
+    match event:
+        case BooksTargeted():
+            _targeted(state, event)
+        case TargetsSkipped():
+            _skipped(state, event)
+        case OrdersRequested():
+            _requested(state, event)
+        case OrdersReleased():
+            orders = orders_of(
+                state, [each.id for each in event.terms], event.account, event.instrument, event.decision
+            )
+            set_states(state.shard(), orders, OrderState.PENDING_NEW)
+        case OrdersAccepted():
+            orders = orders_of(state, event.instruments, event.account, event.instrument, event.decision)
+            set_states(state.shard(), orders, AFTER_ACCEPTANCE)
+        case OrdersUnknown():
+            orders = orders_of(state, event.instruments, event.account, event.instrument, event.decision)
+            set_states(state.shard(), orders, OrderState.UNKNOWN)
+        case OrdersFilled():
+            _filled(state, event)
+        case OrdersEnded():
+            _ended(state, event)
+        case LotsBooked():
+            _booked(state, event)
+        case OrdersAdopted():
+            _adopted(state, event)
+        case _:
+            _account_changed(state, event)
+    return state
+
+
+def full(column: Ints, like: Ints) -> Ints:
+    """Return a column as it is meant: an empty one is zeros, as long as `like`."""
+    return column if column.size else np.zeros(like.size, np.int64)
+
+
+def cells_named(state: ShardState, instruments: list[str], account: Ints, instrument: Ints) -> Ints:
+    """Return the cells that rows of a message name; -1 where there is none."""
+    known = np.array([state.instruments.known(name) for name in instruments], np.int64)
+    return state.cells_of(state.rows_of(account), known[full(instrument, account)] if account.size else account)
+
+
+def orders_of(state: ShardState, instruments: list[str], account: Ints, instrument: Ints, decision: Ints) -> Ints:
+    """Return the rows of the open orders that a message names; -1 where there is none."""
+    return find_orders(state.shard(), cells_named(state, instruments, account, instrument), decision)
+
+
+def _account_changed(state: ShardState, event: Message) -> None:
+    match event:
+        case AccountOpened():
+            names = AccountNames(event.account, event.client, event.broker, event.time_zone)
+            state.add_account(
+                names,
+                number=event.number,
+                currency=state.currencies.of(event.currency),
+                balance_micro=event.balance_micro,
+                leverage_e9=event.leverage_e9,
+                fee_rate=event.fee_rate_e9 / 1e9,
+                hedging=event.hedging,
+            )
+        case SetConfigured(settings=settings):
+            state.sets[settings.set] = settings
+            state.books.of(settings.set)
+            for terms in settings.terms:
+                state.instrument(terms.id, terms)
+            apply_settings(state, settings.set)
+        case Subscribed(settings=settings):
+            state.subscriptions[settings.account, settings.set] = settings
+            apply_settings(state, settings.set, settings.account)
+        case AccountConfigured(settings=settings):
+            state.account_settings[settings.account] = settings
+            for name in sets_of(state, settings.account):
+                apply_settings(state, name, settings.account)
+        case AccountsReady(account=numbers):
+            state.accounts.rows["ready"][state.rows_of(numbers)] = 1
+        case RowsParked(accounts=numbers):
+            rows = state.rows_of(numbers)
+            state.accounts.rows["close_only"][rows[rows >= 0]] = 1
+        case AccountsFlattened(account=numbers, instrument=instrument):
+            _flattened(state, state.rows_of(numbers), instrument)
+        case AccountsResumed(account=numbers, instrument=instrument):
+            _resumed(state, state.rows_of(numbers), instrument)
+        case ManualTargeted():
+            _manual(state, event)
+
+
+def _targeted(state: ShardState, event: BooksTargeted) -> None:
+    book = state.books.of(event.set)
+    if event.target is not None:
+        _remember_target(state, event.target)
+    cells = cells_named(state, event.instruments, event.account, event.instrument)
+    lines = find_lines(state.shard(), cells, np.full(cells.size, book, np.int64))
+    state.lines.rows["working"][lines] = event.working_steps
+    _see(state, book, lines)
+
+
+def _skipped(state: ShardState, event: TargetsSkipped) -> None:
+    book = state.books.known(event.set)
+    if book < FIRST_SET:
+        return
+    cells = cells_named(state, event.instruments, event.account, event.instrument)
+    seen = ~np.isin(event.reason, SEES_NOT) & (cells >= 0)
+    lines = find_lines(state.shard(), cells[seen], np.full(int(seen.sum()), book, np.int64))
+    _see(state, book, lines)
+
+
+def _see(state: ShardState, book: int, lines: Ints) -> None:
+    """Note that lines have taken up what their set said last; those for which that is new no longer wait."""
+    rows = state.lines.rows
+    sources = rows["source"][lines]
+    versions = rows["seen_version"][lines]
+    for source in np.unique(sources).tolist():
+        at = state.target_of.get((book, source))
+        if at is not None:
+            versions[sources == source] = state.targets.rows[at].version
+    new = lines[versions != rows["seen_version"][lines]]
+    rows["waits"][new] = 0
+    rows["unfilled"][new] = 0
+    rows["seen_version"][lines] = versions
+
+
+def _remember_target(state: ShardState, target: TargetSet) -> None:
+    quote_instruments(state, state.instrument_rows.rows, target)
+    for row in target_rows(state, target):
+        if row.source < 0:
+            continue
+        key = int(row.book), int(row.source)
+        if key not in state.target_of:
+            state.target_of[key] = state.targets.add()
+        state.targets.rows[state.target_of[key]] = row
+
+
+def _requested(state: ShardState, event: OrdersRequested) -> None:
+    count = event.account.size
+    cells = cells_named(state, [each.id for each in event.terms], event.account, event.instrument)
+    state.orders.reserve(count)
+    state.shares.reserve(count + event.share_order.size)
+    shard = state.shard()
+    requested = np.full(count, OrderState.REQUESTED, np.int64)
+    orders = open_orders(
+        shard, cells, event.decision, event.steps, full(event.reduce_only, event.account), requested
+    )  # fmt: skip
+    whole = np.arange(count)
+    if event.share_order.size:
+        whole = np.setdiff1d(whole, event.share_order)
+    if whole.size:
+        book = np.full(whole.size, state.books.known(event.set), np.int64)
+        share_out(shard, orders[whole], find_lines(shard, cells[whole], book), event.steps[whole])
+    if event.share_order.size:
+        books = _numbered(state, event.books, event.share_book, event.share_order)
+        lines = find_lines(shard, cells[event.share_order], books)
+        share_out(shard, orders[event.share_order], lines, event.share_steps)
+
+
+def _filled(state: ShardState, event: OrdersFilled) -> None:
+    cells = cells_named(state, event.instruments, event.account, event.instrument)
+    shard = state.shard()
+    orders = find_orders(shard, cells, event.decision)
+    lines = find_lines(
+        shard, cells[event.split_fill], _numbered(state, event.books, event.split_book, event.split_fill)
+    )
+    splits = event.split_fill, lines, event.split_steps
+    fill_orders(shard, orders, event.steps, event.amount_micro, full(event.fee_micro, event.account), splits)
+    for at in np.flatnonzero(orders[event.split_fill] < 0).tolist():
+        fill = event.split_fill[at]
+        _keep_late(state, (int(cells[fill]), int(event.decision[fill])), int(lines[at]), int(event.split_steps[at]))
+
+
+def _numbered(state: ShardState, books: list[str], book: Ints, like: Ints) -> Ints:
+    """Return the state's numbers of books that a message counts its own way."""
+    known = np.array([state.books.known(name) for name in books], np.int64)
+    return known[full(book, like)] if like.size else like
+
+
+def _keep_late(state: ShardState, order: tuple[int, int], line: int, steps: int) -> None:
+    """Let a book keep a late fill of what it still wants; what was wanted otherwise since is worked off."""
+    shares = state.ended.get(order)
+    if shares is None:
+        return
+    state.ended[order] = tuple((at, left - steps if at == line else left, version) for at, left, version in shares)
+    row = state.lines.rows[line]
+    is_flat = state.cells.rows[row.cell].flattened or state.accounts.rows[row.account].flattened
+    if not is_flat and any(at == line and version == row.seen_version for at, _, version in shares):
+        row.working += steps
+
+
+def _ended(state: ShardState, event: OrdersEnded) -> None:
+    cells = cells_named(state, event.instruments, event.account, event.instrument)
+    shard = state.shard()
+    orders = find_orders(shard, cells, event.decision)
+    for at in np.flatnonzero(~np.isin(event.kind, NEVER_LEFT) & (orders >= 0)).tolist():
+        state.remember_end(int(cells[at]), int(event.decision[at]), open_shares(state, int(orders[at])))
+    end_orders(shard, orders)
+
+
+def open_shares(state: ShardState, order: int) -> tuple[tuple[int, int, int], ...]:
+    """Return (line, steps not filled, version of the line) of each share of an open order."""
+    shares = []
+    at = int(state.orders.rows[order].first_share)
+    while at >= 0:
+        share = state.shares.rows[at]
+        version = int(state.lines.rows[share.line].seen_version)
+        shares.append((int(share.line), int(share.steps - share.filled), version))
+        at = int(share.next_share)
+    return tuple(shares)
+
+
+def _booked(state: ShardState, event: LotsBooked) -> None:
+    rows = state.rows_of(event.account)
+    index = full(event.instrument, event.account)
+    for name, price in zip([event.instruments[at] for at in index], event.price_e9.tolist(), strict=True):
+        _price_if_none(state, state.instrument(name), price)
+    instruments = np.array([state.instrument(name) for name in event.instruments], np.int64)[index]
+    books = np.array([state.books.of(name) for name in event.books], np.int64)[full(event.book, event.account)]
+    triples = zip(rows.tolist(), instruments.tolist(), books.tolist(), strict=True)
+    lines = np.array([state.line(state.cell(row, at), book) for row, at, book in triples], np.int64)
+    book_lots(state.shard(), lines, event.steps, event.amount_micro, full(event.fee_micro, event.account))
+
+
+def _price_if_none(state: ShardState, instrument: int, price_e9: int) -> None:
+    """Value what was never quoted at the price of its first trade."""
+    row = state.instrument_rows.rows[instrument]
+    if row.bid_ticks == 0 and row.tick_e9 > 0:
+        row.bid_ticks = row.ask_ticks = price_e9 // row.tick_e9
+
+
+def _adopted(state: ShardState, event: OrdersAdopted) -> None:
+    rows = state.rows_of(event.account)
+    instruments = np.array([state.instrument(name) for name in event.instruments], np.int64)
+    index = instruments[full(event.instrument, event.account)]
+    pairs = zip(rows.tolist(), index.tolist(), strict=True)
+    cells = np.array([state.cell(row, at) for row, at in pairs], np.int64)
+    lines = np.array([state.line(cell, BOOK_EXTERNAL) for cell in cells.tolist()], np.int64)
+    state.orders.reserve(cells.size)
+    state.shares.reserve(cells.size)
+    shard = state.shard()
+    unknown = np.full(cells.size, OrderState.UNKNOWN, np.int64)
+    orders = open_orders(shard, cells, event.decision, event.steps, np.zeros(cells.size, np.int64), unknown)
+    share_out(shard, orders, lines, event.steps)
+
+
+def _manual(state: ShardState, event: ManualTargeted) -> None:
+    instrument = state.instrument(event.terms.id, event.terms)
+    record = state.instrument_rows.rows[instrument]
+    record.bid_ticks, record.ask_ticks = event.bid_ticks, event.ask_ticks
+    line = state.line(state.cell(state.row_of[event.account], instrument), BOOK_MANUAL)
+    state.lines.rows[line].working = event.working_steps
+
+
+def _flattened(state: ShardState, rows: Ints, instrument: str) -> None:
+    cells, lines = state.cells.rows, state.lines.rows
+    if instrument:
+        chosen = np.isin(cells["account"], rows) & (cells["instrument"] == state.instruments.known(instrument))
+        cells["flattened"][chosen] = 1
+        lines["working"][chosen[lines["cell"]] & (lines["book"] != BOOK_EXTERNAL)] = 0
+    else:
+        state.accounts.rows["flattened"][rows] = 1
+        lines["working"][np.isin(lines["account"], rows) & (lines["book"] != BOOK_EXTERNAL)] = 0
+
+
+def _resumed(state: ShardState, rows: Ints, instrument: str) -> None:
+    """Let lines want what they have; those of subscriptions that converge will take up their set's last target."""
+    cells, lines, accounts = state.cells.rows, state.lines.rows, state.accounts.rows
+    chosen = np.isin(cells["account"], rows)
+    if instrument:
+        chosen &= (cells["flattened"] != 0) & (cells["instrument"] == state.instruments.known(instrument))
+    else:
+        chosen &= (cells["flattened"] != 0) | (accounts["flattened"][cells["account"]] != 0)
+        accounts["flattened"][rows] = 0
+        accounts["close_only"][rows] = 0
+    cells["flattened"][chosen] = 0
+    freed = lines[chosen[lines["cell"]] & (lines["book"] != BOOK_EXTERNAL)]
+    lines["working"][chosen[lines["cell"]] & (lines["book"] != BOOK_EXTERNAL)] = (
+        freed["held"] + freed["open"] + freed["unknown"]
+    )
+    for at in np.flatnonzero(chosen[lines["cell"]] & (lines["book"] >= FIRST_SET)).tolist():
+        line = lines[at]
+        target = state.target_of.get((int(line.book), int(line.source)))
+        number = int(accounts[line.account].number)
+        converges = state.subscriptions[number, state.books.names[line.book]].join == "converge"
+        line.waits = not converges
+        line.seen_version = 0 if converges or target is None else state.targets.rows[target].version

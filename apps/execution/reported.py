@@ -1,0 +1,286 @@
+"""What follows from the edge's reports: the states of orders, fills and whose they are, outside trades."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.execution.book_contracts import EXTERNAL, Booking, LotsBooked, OrdersAdopted
+from apps.execution.contracts import (
+    OrdersAccepted,
+    OrdersEnded,
+    OrdersFilled,
+    OrdersReported,
+    OrdersUnknown,
+    ReportKind,
+)
+from apps.execution.evolving import cells_named, evolve, full
+from apps.execution.kernels.booking import find_orders, part_of_fill
+from apps.execution.kernels.reports import (
+    NO_ORDER,
+    RANK_ACCEPTED,
+    RANK_ENDED,
+    RANK_FILLED,
+    RANK_UNKNOWN,
+    Folded,
+    Reports,
+    fold_reports,
+)
+from apps.execution.kernels.values import amounts_of
+from apps.execution.netted_orders import column
+from apps.execution.order_states import transitions
+from apps.execution.people import net_soon
+from apps.execution.state import ShardState
+from apps.execution.valued import values_now, values_of
+from banyan.columns import Ints
+from banyan.messages import Message, Received, RowsParked
+
+_TRANSITIONS = transitions()
+
+
+class Rows(NamedTuple):
+    """A report's columns, none of them empty. `cell` is -1 where the account has none in the instrument."""
+
+    report: OrdersReported
+    cell: Ints
+    instrument: Ints
+    steps: Ints
+    price_e9: Ints
+    amount_micro: Ints
+    fee_micro: Ints
+    at_ns: Ints
+    code: Ints
+
+
+class Split(NamedTuple):
+    """A part of a fill that goes to a line."""
+
+    row: int
+    line: int
+    steps: int
+
+
+def decide_reports(state: ShardState, received: Received, report: OrdersReported) -> list[Message]:
+    """Return what reports give, as events in an order in which each cell's rows take effect as they were reported."""
+    ours = state.rows_of(report.account) >= 0
+    events: list[Message] = []
+    if not ours.all():
+        reason = "the account is not open in this shard"
+        events.append(RowsParked(reason=reason, rows=np.flatnonzero(~ours), accounts=report.account[~ours]))
+    forgotten = _forgotten(state, report, ours)
+    if forgotten is not None:
+        events.append(forgotten)
+        state = evolve(state.copy(), forgotten)
+    rows = _rows(state, report)
+    folded = _fold(state, rows)
+    told: list[Message] = []
+    for group in range(int(folded.group.max(initial=0)) + 1):
+        told += _told(state, rows, folded, group)
+    is_fill = (report.kind == ReportKind.FILLED) & ours & (rows.steps != 0)
+    outside = np.flatnonzero(is_fill & (folded.taken != rows.steps))
+    if outside.size:
+        told += _outside(state, rows, folded, outside)
+        after = state.copy()
+        for event in told:
+            after = evolve(after, event)
+        cells = cells_named(after, report.instruments, report.account[is_fill], rows.instrument[is_fill])
+        values = list(values_now(after, received.event_time_ns, cells))
+    else:
+        values = list(_values(state, received, rows, folded))
+    if folded.counts[1]:
+        values.append(net_soon(received))
+    return events + told + values
+
+
+def _rows(state: ShardState, report: OrdersReported) -> Rows:
+    like = report.account
+    instrument = full(report.instrument, like)
+    known = np.array([state.instruments.known(name) for name in report.instruments], np.int64)[instrument]
+    steps, price = full(report.steps, like), full(report.price_e9, like)
+    amount = np.zeros(like.size, np.int64)
+    priced = np.flatnonzero((known >= 0) & (steps != 0))
+    amount[priced] = amounts_of(state.shard(), known[priced], steps[priced], price[priced])
+    return Rows(
+        report,
+        state.cells_of(state.rows_of(like), known),
+        instrument,
+        steps,
+        price,
+        amount,
+        full(report.fee_micro, like),
+        full(report.at_ns, like),
+        full(report.code, like),
+    )
+
+
+def _forgotten(state: ShardState, report: OrdersReported, ours: NDArray[np.bool_]) -> OrdersAdopted | None:
+    """Return the orders that the edge tells of and that are above the last decision here, each once."""
+    cells = cells_named(state, report.instruments, report.account, report.instrument)
+    last = np.where(cells >= 0, state.cells.rows["decision"][cells], 0) if state.cells.count else np.zeros(cells.size)
+    kinds = np.isin(report.kind, (ReportKind.UNKNOWN, ReportKind.FILLED, ReportKind.ACCEPTED))
+    steps = full(report.steps, report.account)
+    chosen = np.flatnonzero(ours & (report.decision > last) & kinds & (steps != 0))
+    instrument = full(report.instrument, report.account)
+    seen: dict[tuple[int, int, int], int] = {}
+    for at in chosen.tolist():
+        seen.setdefault((int(report.account[at]), int(instrument[at]), int(report.decision[at])), at)
+    if not seen:
+        return None
+    rows = np.array(list(seen.values()), np.int64)
+    return OrdersAdopted(
+        instruments=report.instruments,
+        account=report.account[rows],
+        instrument=column(instrument[rows]),
+        decision=report.decision[rows],
+        steps=steps[rows],
+    )
+
+
+def _fold(state: ShardState, rows: Rows) -> Folded:
+    shard = state.shard()
+    found = find_orders(shard, rows.cell, rows.report.decision)
+    splits = int(shard.orders["n_shares"][found[found >= 0]].sum())
+    shard = shard._replace(orders=shard.orders.copy(), shares=shard.shares.copy())
+    made = [np.zeros(rows.cell.size, np.int64) for _ in range(4)] + [np.zeros(splits, np.int64) for _ in range(3)]
+    folded = Folded(np.zeros(2, np.int64), *made)
+    reports = Reports(rows.cell, rows.report.decision, rows.report.kind, rows.steps)
+    fold_reports(shard, _TRANSITIONS, reports, np.zeros((2, shard.cells.size), np.int64), folded)
+    return folded
+
+
+def _told(state: ShardState, rows: Rows, folded: Folded, group: int) -> Iterator[Message]:
+    report = rows.report
+    of_group = folded.group == group
+    by_rank = [np.flatnonzero(of_group & (folded.rank == rank)) for rank in range(RANK_UNKNOWN + 1)]
+    accepted, filled, ended, unknown = by_rank
+    assert (RANK_ACCEPTED, RANK_FILLED, RANK_ENDED, RANK_UNKNOWN) == (0, 1, 2, 3)
+    if accepted.size:
+        yield OrdersAccepted(
+            instruments=report.instruments,
+            account=report.account[accepted],
+            instrument=column(rows.instrument[accepted]),
+            decision=report.decision[accepted],
+        )
+    if filled.size:
+        count = folded.counts[0]
+        chosen = np.flatnonzero(np.isin(folded.split_row[:count], filled) & (folded.split_steps[:count] != 0))
+        splits = [
+            Split(int(folded.split_row[at]), int(folded.split_line[at]), int(folded.split_steps[at])) for at in chosen
+        ]
+        yield _fills(state, rows, filled, folded.taken, folded.left, splits)
+    if ended.size:
+        yield OrdersEnded(
+            instruments=report.instruments,
+            account=report.account[ended],
+            instrument=column(rows.instrument[ended]),
+            decision=report.decision[ended],
+            left_steps=folded.left[ended],
+            kind=report.kind[ended],
+            code=column(rows.code[ended]),
+            texts=report.texts,
+        )
+    if unknown.size:
+        yield OrdersUnknown(
+            instruments=report.instruments,
+            account=report.account[unknown],
+            instrument=column(rows.instrument[unknown]),
+            decision=report.decision[unknown],
+        )
+
+
+def _fills(
+    state: ShardState, rows: Rows, filled: Ints, taken: Ints, left: Ints, splits: list[Split]
+) -> OrdersFilled:  # fmt: skip
+    """Return the event of the fills `filled` (rows of the report), of which `taken` steps go to their orders."""
+    report = rows.report
+    amounts, fees = rows.amount_micro[filled], rows.fee_micro[filled]
+    for at in np.flatnonzero(taken[filled] != rows.steps[filled]).tolist():
+        whole = int(rows.steps[filled[at]])
+        amounts[at], fees[at] = part_of_fill(amounts[at], fees[at], 0, int(taken[filled[at]]), whole)
+    books = sorted({int(state.lines.rows["book"][each.line]) for each in splits})
+    ids = report.execution_id
+    return OrdersFilled(
+        instruments=report.instruments,
+        account=report.account[filled],
+        instrument=column(rows.instrument[filled]),
+        decision=report.decision[filled],
+        steps=taken[filled],
+        left_steps=column(left[filled]),
+        price_e9=rows.price_e9[filled],
+        fee_micro=column(fees),
+        filled_at_ns=rows.at_ns[filled],
+        execution_id=[ids[at] for at in filled] if ids else [],
+        amount_micro=amounts,
+        books=[state.books.names[book] for book in books],
+        split_fill=np.searchsorted(filled, np.array([each.row for each in splits], np.int64)),
+        split_book=np.array([books.index(state.lines.rows["book"][each.line]) for each in splits], np.int64),
+        split_steps=np.array([each.steps for each in splits], np.int64),
+    )
+
+
+def _outside(state: ShardState, rows: Rows, folded: Folded, outside: Ints) -> Iterator[Message]:
+    """Yield fills of orders that ended, as far as they are remembered, and book what is nobody's order as outside."""
+    ended = dict(state.ended)
+    taken, left = folded.taken.copy(), folded.left.copy()
+    late: list[int] = []
+    splits: list[Split] = []
+    for row in outside.tolist():
+        key = int(rows.cell[row]), int(rows.report.decision[row])
+        if folded.rank[row] != NO_ORDER or key not in ended:
+            continue
+        shares = []
+        for line, unfilled, version in ended[key]:
+            part = _within(int(rows.steps[row]) - int(taken[row]), unfilled)
+            if part:
+                splits.append(Split(row, line, part))
+            taken[row] += part
+            shares.append((line, unfilled - part, version))
+        ended[key] = tuple(shares)
+        left[row] = sum(unfilled for _, unfilled, _ in shares)
+        if taken[row]:
+            late.append(row)
+    if late:
+        folded.counts[1] = 1
+        yield _fills(state, rows, np.array(late, np.int64), taken, left, splits)
+    yield from _booked_outside(rows, outside, taken)
+
+
+def _within(steps: int, most: int) -> int:
+    """Return as many of `steps` as `most` allows, 0 where they have not the same sign."""
+    if steps * most <= 0:
+        return 0
+    return min(steps, most) if steps > 0 else max(steps, most)
+
+
+def _booked_outside(rows: Rows, outside: Ints, taken: Ints) -> Iterator[LotsBooked]:
+    rest = outside[rows.steps[outside] != taken[outside]]
+    if not rest.size:
+        return
+    report = rows.report
+    amounts, fees = rows.amount_micro[rest], rows.fee_micro[rest]
+    for at, row in enumerate(rest.tolist()):
+        done, whole = int(taken[row]), int(rows.steps[row])
+        amounts[at], fees[at] = part_of_fill(amounts[at], fees[at], done, whole - done, whole)
+    yield LotsBooked(
+        kind=Booking.OUTSIDE,
+        books=[EXTERNAL],
+        instruments=report.instruments,
+        account=report.account[rest],
+        instrument=column(rows.instrument[rest]),
+        book=column(np.zeros(rest.size, np.int64)),
+        steps=rows.steps[rest] - taken[rest],
+        price_e9=rows.price_e9[rest],
+        amount_micro=amounts,
+        fee_micro=column(fees),
+    )
+
+
+def _values(state: ShardState, received: Received, rows: Rows, folded: Folded) -> Iterator[Message]:
+    filled = np.flatnonzero((folded.rank == RANK_FILLED) & (folded.taken != 0))
+    shard = state.shard()
+    steps, cash = np.zeros(shard.cells.size, np.int64), np.zeros(shard.accounts.size, np.int64)
+    cells = rows.cell[filled]
+    np.add.at(steps, cells, folded.taken[filled])
+    np.add.at(cash, shard.cells["account"][cells], rows.amount_micro[filled] - rows.fee_micro[filled])
+    yield from values_of(state, shard, received.event_time_ns, cells, steps, cash)

@@ -1,0 +1,331 @@
+"""The state of a shard: accounts, cells (account x instrument), lines (cell x book) and the orders on their way."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.execution.book_contracts import EXTERNAL, MANUAL, ConfigureAccount
+from apps.execution.contracts import ConfigureSet, InstrumentTerms, Subscribe
+from apps.execution.kernels.records import (
+    ACCOUNT_DTYPE,
+    CELL_DTYPE,
+    FIRST_SET,
+    INSTRUMENT_DTYPE,
+    LINE_DTYPE,
+    ORDER_DTYPE,
+    SHARE_DTYPE,
+    TARGET_DTYPE,
+    Shard,
+)
+from apps.execution.tables import NULL, Pool, Table, columns_of, from_columns
+from banyan.columns import Ints
+
+SNAPSHOT_VERSION = 1
+REMEMBERED_ENDS = 4096  # orders that ended with something not filled, for fills that come late
+
+Ended = tuple[tuple[int, int, int], ...]
+"""Of an order that ended: (line, steps that were not filled, the line's version then) of each share."""
+
+
+class NameIndex:
+    """Names and their numbers, in the order of their first use."""
+
+    __slots__ = ("names", "numbers")
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = list(names)
+        self.numbers = {name: number for number, name in enumerate(names)}
+
+    def of(self, name: str) -> int:
+        """Return the number of a name, a new one if it has none."""
+        found = self.numbers.get(name)
+        if found is None:
+            found = self.numbers[name] = len(self.names)
+            self.names.append(name)
+        return found
+
+    def known(self, name: str) -> int:
+        """Return the number of a name, -1 if it has none."""
+        return self.numbers.get(name, NULL)
+
+
+class AccountNames(msgspec.Struct, frozen=True):
+    """What of an account no kernel needs."""
+
+    account: str
+    client: str
+    broker: str
+    time_zone: str
+
+
+@dataclass(slots=True)
+class ShardState:
+    """All that execution knows of a shard's accounts. What is not in a snapshot follows from what is."""
+
+    key: str
+    accounts: Table = field(default_factory=lambda: Table(ACCOUNT_DTYPE))
+    cells: Table = field(default_factory=lambda: Table(CELL_DTYPE))
+    lines: Table = field(default_factory=lambda: Table(LINE_DTYPE))
+    instrument_rows: Table = field(default_factory=lambda: Table(INSTRUMENT_DTYPE))
+    targets: Table = field(default_factory=lambda: Table(TARGET_DTYPE))
+    free: NDArray[np.int64] = field(default_factory=lambda: np.zeros(4, np.int64))
+    instruments: NameIndex = field(default_factory=lambda: NameIndex([]))
+    currencies: NameIndex = field(default_factory=lambda: NameIndex([]))
+    books: NameIndex = field(default_factory=lambda: NameIndex([MANUAL, EXTERNAL]))
+    account_names: list[AccountNames] = field(default_factory=list)
+    sets: dict[str, ConfigureSet] = field(default_factory=dict)
+    subscriptions: dict[tuple[int, str], Subscribe] = field(default_factory=dict)
+    account_settings: dict[int, ConfigureAccount] = field(default_factory=dict)
+    ended: dict[tuple[int, int], Ended] = field(default_factory=dict)
+    """By (cell, decision), oldest first."""
+    orders: Pool = field(init=False)
+    shares: Pool = field(init=False)
+    row_of: dict[int, int] = field(default_factory=dict)
+    cell_rows: NDArray[np.int32] = field(default_factory=lambda: np.full((4, 16), NULL, np.int32))
+    lines_by_source: dict[tuple[int, int], list[int]] = field(default_factory=dict)
+    target_of: dict[tuple[int, int], int] = field(default_factory=dict)
+    _sorted: tuple[Ints, Ints] | None = None
+
+    def __post_init__(self) -> None:
+        self.orders = Pool(ORDER_DTYPE, "cell", "next_order", (self.free[0:1], self.free[2:3]))
+        self.shares = Pool(SHARE_DTYPE, "line", "next_share", (self.free[1:2], self.free[3:4]))
+
+    def shard(self) -> Shard:
+        """Return all rows as kernels take them; it holds until a row is added.
+
+        They are plain arrays, whose columns are at hand much faster than those of record arrays.
+        """
+        tables = (self.accounts, self.cells, self.lines, self.orders, self.shares, self.instrument_rows)
+        accounts, cells, lines, orders, shares, instruments = (table.rows.view(np.ndarray) for table in tables)
+        return Shard(accounts, cells, lines, orders, shares, instruments, self.free)
+
+    def copy(self) -> "ShardState":
+        """Return a state of its own, to be tried out on."""
+        other = ShardState(self.key)
+        for name in _TABLES:
+            _put_rows(other, name, getattr(self, name).rows.copy())
+        other.free[:] = self.free
+        other.instruments, other.currencies = NameIndex(self.instruments.names), NameIndex(self.currencies.names)
+        other.books, other.account_names = NameIndex(self.books.names), list(self.account_names)
+        other.sets, other.subscriptions = dict(self.sets), dict(self.subscriptions)
+        other.account_settings, other.ended = dict(self.account_settings), dict(self.ended)
+        other.row_of, other.target_of = dict(self.row_of), dict(self.target_of)
+        other.lines_by_source = {key: list(lines) for key, lines in self.lines_by_source.items()}
+        other.cell_rows = self.cell_rows.copy()
+        return other
+
+    # ---- finding rows ----
+
+    def rows_of(self, numbers: Ints) -> Ints:
+        """Return the rows of accounts by number, -1 for those that are not of this shard."""
+        if self._sorted is None:
+            known = self.accounts.rows["number"]
+            order = np.argsort(known, kind="stable")
+            self._sorted = np.ascontiguousarray(known[order]), order
+        known, order = self._sorted
+        if known.size == 0:
+            return np.full(numbers.size, NULL, np.int64)
+        at = np.minimum(np.searchsorted(known, numbers), known.size - 1)
+        return np.where(known[at] == numbers, order[at], NULL)
+
+    def cells_of(self, rows: Ints, instruments: Ints) -> Ints:
+        """Return the cells of (account row, instrument) pairs, -1 where there is none."""
+        known = (rows >= 0) & (instruments >= 0)
+        return np.where(known, self.cell_rows[np.where(known, instruments, 0), np.where(known, rows, 0)], NULL).astype(
+            np.int64
+        )
+
+    def line_of(self, cell: int, book: int) -> int:
+        """Return the line of a book in a cell, -1 if it has none."""
+        at = int(self.cells.rows["first_line"][cell])
+        while at >= 0 and self.lines.rows["book"][at] != book:
+            at = int(self.lines.rows["next_line"][at])
+        return at
+
+    def source_lines(self, book: int, source: int) -> Ints:
+        """Return the lines of a set that follow its target in an instrument, in the order in which they joined."""
+        return np.array(self.lines_by_source.get((book, source), ()), np.int64)
+
+    # ---- adding rows ----
+
+    def add_account(self, names: AccountNames, **values: float) -> int:
+        """Add an account without cells; return its row."""
+        row = self.accounts.add(first_cell=NULL, last_cell=NULL, **values)
+        self.account_names.append(names)
+        self._index_account(row)
+        return row
+
+    def instrument(self, name: str, terms: InstrumentTerms | None = None) -> int:
+        """Return the row of an instrument, which is added if there is none, with `terms` as its terms if given."""
+        row = self.instruments.of(name)
+        if row == self.instrument_rows.count:
+            self.instrument_rows.add(currency=NULL)
+            if row == self.cell_rows.shape[0]:
+                self._grow_cells(2 * row, self.cell_rows.shape[1])
+        if terms is not None:
+            record = self.instrument_rows.rows[row]
+            record.currency = self.currencies.of(terms.currency)
+            for each in ("tick_e9", "lot_step_e9", "lot_min_steps", "contract_e9", "margin_e9"):
+                record[each] = getattr(terms, each)
+        return row
+
+    def terms_of(self, row: int) -> InstrumentTerms:
+        """Return an instrument's terms. They must be known."""
+        record = self.instrument_rows.rows[row]
+        return InstrumentTerms(
+            id=self.instruments.names[row],
+            currency=self.currencies.names[record.currency],
+            tick_e9=int(record.tick_e9),
+            lot_step_e9=int(record.lot_step_e9),
+            lot_min_steps=int(record.lot_min_steps),
+            contract_e9=int(record.contract_e9),
+            margin_e9=int(record.margin_e9),
+        )
+
+    def cell(self, account: int, instrument: int) -> int:
+        """Return the cell of an account (row) and an instrument (row), which is added if there is none."""
+        found = int(self.cell_rows[instrument, account])
+        if found != NULL:
+            return found
+        at = self.cells.add(account=account, instrument=instrument, first_line=NULL, next_cell=NULL, first_order=NULL)
+        owner = self.accounts.rows[account]
+        if owner.last_cell == NULL:
+            owner.first_cell = at
+        else:
+            self.cells.rows[owner.last_cell].next_cell = at
+        owner.last_cell = at
+        self.cell_rows[instrument, account] = at
+        return at
+
+    def line(self, cell: int, book: int, source: int | None = None) -> int:
+        """Return the line of a book in a cell, which is added if there is none, as one that follows `source`."""
+        found = self.line_of(cell, book)
+        if found != NULL:
+            return found
+        owner = self.cells.rows[cell]
+        instrument = int(owner.instrument)
+        at = self.lines.add(
+            cell=cell, account=owner.account, instrument=instrument, source=instrument if source is None else source,
+            book=book, next_line=NULL,
+        )  # fmt: skip
+        owner = self.cells.rows[cell]
+        if owner.first_line == NULL:
+            owner.first_line = at
+        else:
+            last = owner.first_line
+            while self.lines.rows[last].next_line != NULL:
+                last = self.lines.rows[last].next_line
+            self.lines.rows[last].next_line = at
+        owner.n_lines += 1
+        self._index_line(at)
+        return at
+
+    def remember_end(self, cell: int, decision: int, shares: Ended) -> None:
+        """Remember an order that ended unfilled, for a while."""
+        self.ended[cell, decision] = shares
+        while len(self.ended) > REMEMBERED_ENDS:
+            del self.ended[next(iter(self.ended))]
+
+    # ---- what follows from the rows ----
+
+    def reindex(self) -> None:
+        """Find anew what follows from rows that were put there whole."""
+        instruments, accounts = max(self.instrument_rows.count, 4), max(self.accounts.count, 16)
+        self.cell_rows = np.full((instruments, accounts), NULL, np.int32)
+        cells = self.cells.rows
+        self.cell_rows[cells["instrument"], cells["account"]] = np.arange(cells.size)
+        self.row_of, self._sorted = {}, None
+        for row in range(self.accounts.count):
+            self._index_account(row)
+        self.lines_by_source = {}
+        for at in range(self.lines.count):
+            self._index_line(at)
+        rows = self.targets.rows
+        self.target_of = {(int(rows["book"][at]), int(rows["source"][at])): at for at in range(rows.size)}
+
+    def _index_account(self, row: int) -> None:
+        self.row_of[int(self.accounts.rows["number"][row])] = row
+        self._sorted = None
+        if row >= self.cell_rows.shape[1]:
+            self._grow_cells(self.cell_rows.shape[0], 2 * self.cell_rows.shape[1])
+
+    def _index_line(self, at: int) -> None:
+        line = self.lines.rows[at]
+        if line.book >= FIRST_SET:
+            self.lines_by_source.setdefault((int(line.book), int(line.source)), []).append(at)
+
+    def _grow_cells(self, instruments: int, accounts: int) -> None:
+        larger = np.full((instruments, accounts), NULL, np.int32)
+        larger[: self.cell_rows.shape[0], : self.cell_rows.shape[1]] = self.cell_rows
+        self.cell_rows = larger
+
+
+class _Snapshot(msgspec.Struct, frozen=True):
+    tables: dict[str, dict[str, bytes]]
+    free: list[int]
+    instruments: list[str]
+    currencies: list[str]
+    books: list[str]
+    account_names: list[AccountNames]
+    sets: list[ConfigureSet]
+    subscriptions: list[Subscribe]
+    account_settings: list[ConfigureAccount]
+    ended: list[tuple[tuple[int, int], Ended]]
+
+
+_TABLES = {
+    "accounts": ACCOUNT_DTYPE,
+    "cells": CELL_DTYPE,
+    "lines": LINE_DTYPE,
+    "instrument_rows": INSTRUMENT_DTYPE,
+    "targets": TARGET_DTYPE,
+    "orders": ORDER_DTYPE,
+    "shares": SHARE_DTYPE,
+}
+_POOLS = ("orders", "shares")
+
+
+def _put_rows(state: ShardState, name: str, rows: Any) -> None:
+    if name in _POOLS:
+        getattr(state, name).rows = rows
+    else:
+        getattr(state, name).restore(rows)
+
+
+def to_snapshot(state: ShardState) -> bytes:
+    """Return a state as bytes: equal states give equal bytes."""
+    return msgspec.msgpack.encode(
+        _Snapshot(
+            {name: columns_of(getattr(state, name).rows) for name in _TABLES},
+            state.free.tolist(),
+            state.instruments.names,
+            state.currencies.names,
+            state.books.names,
+            state.account_names,
+            list(state.sets.values()),
+            list(state.subscriptions.values()),
+            list(state.account_settings.values()),
+            list(state.ended.items()),
+        )
+    )
+
+
+def from_snapshot(key: str, version: int, written: bytes) -> ShardState:
+    """Return the state that `to_snapshot` wrote."""
+    assert version == SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
+    read = msgspec.msgpack.decode(written, type=_Snapshot)
+    state = ShardState(key)
+    for name, dtype in _TABLES.items():
+        _put_rows(state, name, from_columns(read.tables[name], dtype))
+    state.free[:] = read.free
+    state.instruments, state.currencies = NameIndex(read.instruments), NameIndex(read.currencies)
+    state.books, state.account_names = NameIndex(read.books), read.account_names
+    state.sets = {each.set: each for each in read.sets}
+    state.subscriptions = {(each.account, each.set): each for each in read.subscriptions}
+    state.account_settings = {each.account: each for each in read.account_settings}
+    state.ended = dict(read.ended)
+    state.reindex()
+    return state

@@ -1,0 +1,179 @@
+"""What follows from a target: what books want from here on, who gets no order and why, crosses and orders."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from apps.execution.book_contracts import BooksTargeted, SkipReason, TargetsSkipped
+from apps.execution.kernels.netting import Netted
+from apps.execution.kernels.records import FIRST_SET, TARGET_DTYPE, Shard
+from apps.execution.kernels.reports import waiting_cells
+from apps.execution.kernels.sizing import size_lines
+from apps.execution.netted_orders import column, crosses, each_once, indexed, net, requests
+from apps.execution.state import ShardState
+from apps.signals.contracts import TargetSet
+from banyan.columns import Ints
+from banyan.messages import Message
+from trading.money import multiple
+
+SEES_NOT = np.array([SkipReason.FROZEN, SkipReason.NOT_RECONCILED, SkipReason.FLATTENED])
+"""Reasons that pass: a target that met one of them is taken up when it has."""
+
+
+class _Plan(NamedTuple):
+    """What lines `picked` come to: a column each of whether it has a new working quantity, and why it has no order."""
+
+    picked: Ints
+    acts: Any
+    reasons: Ints
+    levels: Ints
+    working: Ints  # of all lines
+    is_new: Any
+    netted: Netted
+
+
+def target_rows(state: ShardState, target: TargetSet) -> Any:
+    """Return a message's targets as TARGET_DTYPE[rows]; instruments that are not known here have -1 as source."""
+    rows = np.zeros(len(target.quotes), TARGET_DTYPE).view(np.recarray)
+    rows["book"] = state.books.known(target.set)
+    rows["band"] = np.nan if target.band_e9 < 0 else target.band_e9 / 1e9
+    for at, quote in enumerate(target.quotes):
+        row = rows[at]
+        row.source = state.instruments.known(quote.instrument)
+        row.version = target.version[at]
+        row.mode = target.mode[at] if target.mode.size else 0
+        row.entry = target.entry[at] if target.entry.size else 0
+        row.value = target.value[at]
+        stop = target.stop_loss[at]
+        row.stop_loss = np.nan if stop is None else stop
+        row.bracket = any(each[at] is not None for each in (target.stop_loss, target.take_profit, target.trail))
+        if row.source >= 0:
+            tick = state.instrument_rows.rows[row.source].tick_e9 / 1e9
+            row.bid, row.ask = multiple(float(quote.bid_ticks), tick), multiple(float(quote.ask_ticks), tick)
+    return rows
+
+
+def quote_instruments(state: ShardState, instruments: Any, target: TargetSet) -> None:
+    """Write a message's quotes into INSTRUMENT_DTYPE rows: of what it names, and of what is traded in its place."""
+    book = state.books.known(target.set)
+    ticks = instruments["tick_e9"]
+    for quote in target.quotes:
+        row = state.instruments.known(quote.instrument)
+        if row < 0 or quote.bid_ticks <= 0 or quote.ask_ticks <= 0:
+            continue
+        bid_e9, ask_e9 = quote.bid_ticks * int(ticks[row]), quote.ask_ticks * int(ticks[row])
+        traded = state.lines.rows["instrument"][state.source_lines(book, row)]
+        for at in {row, *np.unique(traded[traded != row]).tolist()}:
+            tick = int(ticks[at])
+            if tick > 0:
+                instruments["bid_ticks"][at], instruments["ask_ticks"][at] = bid_e9 // tick, -(-ask_e9 // tick)
+
+
+def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
+    """Return what a set's new targets give for all accounts that follow it."""
+    book = state.books.known(target.set)
+    if book < FIRST_SET:
+        return []
+    rows = target_rows(state, target)
+    shard = state.shard()
+    instruments = shard.instruments.copy()
+    quote_instruments(state, instruments, target)
+    shard = shard._replace(instruments=instruments)
+    lists = [state.source_lines(book, int(source)) for source in rows["source"]]
+    picked = np.concatenate(lists) if lists else np.zeros(0, np.int64)
+    wanted = np.repeat(np.arange(len(lists)), [each.size for each in lists])
+    plan = _plan(shard, rows, picked, wanted, np.zeros(0, np.int64))
+    events = _told(state, shard, plan, np.arange(picked.size), target.set, target)
+    events += crosses(state, shard, plan.netted)
+    events += requests(state, shard, plan.netted, target.decided_at_ns, set_name=target.set)
+    return events
+
+
+def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
+    """Return what is to be ordered now that nothing is in its way, and what targets say that had to wait."""
+    shard = state.shard()
+    lines = shard.lines
+    versions = _versions(state)
+    cells = waiting_cells(shard, versions)
+    events: list[Message] = []
+    flattened = _is_flattened(shard, cells)
+    if flattened.any():
+        closing = net(shard, lines["working"].copy(), cells[flattened], flattens=True)
+        events += crosses(state, shard, closing)
+        events += requests(state, shard, closing, decided_at_ns, reduce_only=True)
+    cells = cells[~flattened]
+    picked = np.flatnonzero(np.isin(lines["cell"], cells) & (versions != lines["seen_version"]))
+    pairs = zip(lines["book"][picked].tolist(), lines["source"][picked].tolist(), strict=True)
+    wanted = np.array([state.target_of[pair] for pair in pairs], np.int64)
+    plan = _plan(shard, state.targets.rows, picked, wanted, cells)
+    for book in np.unique(lines["book"][picked]):
+        chosen = np.flatnonzero(lines["book"][picked] == book)
+        events += _told(state, shard, plan, chosen, state.books.names[book], None)
+    events += crosses(state, shard, plan.netted)
+    events += requests(state, shard, plan.netted, decided_at_ns)
+    return events
+
+
+def _versions(state: ShardState) -> Ints:
+    """Return for each line the version of the target that it follows, or what it has seen where there is none."""
+    lines = state.lines.rows
+    table = np.full((len(state.books.names), max(1, state.instrument_rows.count)), -1, np.int64)
+    targets = state.targets.rows
+    table[targets["book"], targets["source"]] = targets["version"]
+    versions = table[lines["book"], lines["source"]]
+    return np.where(versions < 0, lines["seen_version"], versions)
+
+
+def _is_flattened(shard: Shard, cells: Ints) -> Any:
+    chosen = shard.cells[cells]
+    return (chosen["flattened"] != 0) | (shard.accounts["flattened"][chosen["account"]] != 0)
+
+
+def _plan(shard: Shard, rows: Any, picked: Ints, wanted: Ints, more_cells: Ints) -> _Plan:
+    """Size lines by their targets, and net their cells and `more_cells`."""
+    sized = np.zeros((3, picked.size), np.int64)
+    size_lines(shard, rows, picked, wanted, sized)
+    working = shard.lines["working"].copy()
+    acts = sized[1] == SkipReason.NONE
+    working[picked[acts]] = sized[0, acts]
+    cells = shard.lines["cell"][picked[acts]]
+    touched = each_once(np.concatenate([cells, more_cells]))
+    netted = net(shard, working, touched)
+    reasons = sized[1]
+    reasons[acts] = netted.status[np.searchsorted(touched, cells)]
+    is_new = rows["version"][wanted] != shard.lines["seen_version"][picked]
+    return _Plan(picked, acts, reasons, sized[2], working, is_new, netted)
+
+
+def _told(
+    state: ShardState, shard: Shard, plan: _Plan, chosen: Ints, set_name: str, target: TargetSet | None
+) -> list[Message]:
+    """Return what the lines `plan.picked[chosen]`, all of one set, want from here on, and which get no order."""
+    found, instrument = indexed(shard.lines["instrument"][plan.picked])
+    names = [state.instruments.names[each] for each in found]
+    numbers = shard.accounts["number"][shard.lines["account"][plan.picked]]
+    acts = chosen[plan.acts[chosen]]
+    events: list[Message] = [
+        BooksTargeted(
+            set=set_name,
+            target=target,
+            instruments=names,
+            account=numbers[acts],
+            instrument=column(instrument[acts]),
+            working_steps=plan.working[plan.picked[acts]],
+        )
+    ]
+    reasons = plan.reasons[chosen]
+    skipped = chosen[(reasons != SkipReason.NONE) & (plan.is_new[chosen] | (reasons != SkipReason.UNCHANGED))]
+    if skipped.size:
+        events.append(
+            TargetsSkipped(
+                set=set_name,
+                instruments=names,
+                account=numbers[skipped],
+                instrument=column(instrument[skipped]),
+                reason=plan.reasons[skipped],
+                level=column(plan.levels[skipped]),
+            )
+        )
+    return events

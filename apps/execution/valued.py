@@ -1,0 +1,52 @@
+"""What accounts hold and are worth after changes of their books."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from apps.execution.contracts import AccountValued, PositionChanged
+from apps.execution.kernels.records import Shard
+from apps.execution.kernels.values import value_accounts
+from apps.execution.netted_orders import column, indexed
+from apps.execution.state import ShardState
+from banyan.columns import Ints
+from banyan.messages import Message
+
+
+def values_of(
+    state: ShardState, shard: Shard, valued_at_ns: int, cells: Ints, steps: Ints, cash: Ints
+) -> Iterator[Message]:
+    """Yield positions in `cells` and the values of their accounts, after changes that are not booked yet.
+
+    `steps` is int64[all cells] and `cash` int64[all accounts], micro units: the changes.
+    """
+    if not cells.size:
+        return
+    cells = np.unique(cells)
+    touched = shard.cells[cells]
+    found, instrument = indexed(touched["instrument"])
+    yield PositionChanged(
+        instruments=[state.instruments.names[each] for each in found],
+        account=shard.accounts["number"][touched["account"]],
+        instrument=column(instrument),
+        steps=touched["held"] + steps[cells],
+    )
+    accounts = np.unique(touched["account"])
+    values = np.zeros((5, accounts.size), np.int64)
+    value_accounts(shard, accounts, steps, cash, values)
+    yield AccountValued(
+        valued_at_ns=valued_at_ns,
+        account=shard.accounts["number"][accounts],
+        balance_micro=values[0],
+        equity_micro=values[1],
+        margin_micro=values[2],
+        gross_micro=values[3],
+        net_micro=values[4],
+    )
+
+
+def values_now(state: ShardState, valued_at_ns: int, cells: Ints) -> Iterator[Message]:
+    """Yield positions in `cells` and the values of their accounts as they are."""
+    shard = state.shard()
+    none = np.zeros(shard.cells.size, np.int64), np.zeros(shard.accounts.size, np.int64)
+    yield from values_of(state, shard, valued_at_ns, cells, *none)
