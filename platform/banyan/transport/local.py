@@ -32,6 +32,11 @@ class LocalTransport:
         self._receivers: dict[str, Receiver] = {}
         self._readers: dict[tuple[str, str], Store] = {}
         self._missed: dict[str, Missed] = {}
+        self._taps: list[Callable[[list[Delivery]], None]] = []
+
+    def tap(self, listen: Callable[[list[Delivery]], None]) -> None:
+        """Let `listen` see what is committed in this process, before its receivers do. What it misses is gone."""
+        self._taps.append(listen)
 
     def join(self, host: Host[Any]) -> None:
         """Carry for `host`, from now on."""
@@ -48,6 +53,8 @@ class LocalTransport:
 
     def hand_on(self, deliveries: list[Delivery]) -> None:
         """Put committed events into the queues of receivers in this process, and wake those elsewhere."""
+        for listen in self._taps:
+            listen(deliveries)
         by_receiver: dict[str, list[Delivery]] = {}
         for delivery in deliveries:
             by_receiver.setdefault(delivery.receiver, []).append(delivery)

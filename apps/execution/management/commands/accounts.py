@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 
-from apps.execution.contracts import ConfigureSet, InstrumentTerms, Subscribe
+from apps.execution.contracts import Subscribe
 from apps.execution.interface import AccountError, NewAccount, configure_set, flatten, open_accounts, resume, subscribe
 from apps.execution.models import Account
-from apps.feeds.interface import get_instrument
-from apps.signals.interface import get_set
+from apps.execution.terms import configured
 from banyan import commands
 from banyan.ids import derive
 
@@ -115,27 +114,6 @@ class Command(commands.Command):
             self.say(
                 f"{each.number:>6} {each.id:<24} {each.client:<16} {each.broker:<8} {each.currency} shard {each.shard}"
             )
-
-
-def configured(name: str) -> ConfigureSet:
-    """Return what execution has to know of a set: the terms of everything that it trades. Raises SetError."""
-    instruments = sorted({channel.instrument for member in get_set(name).members for channel in member.channels})
-    return ConfigureSet(set=name, terms=[terms_of(each) for each in instruments])
-
-
-def terms_of(instrument_id: str) -> InstrumentTerms:
-    """Return an instrument's terms. Raises InstrumentNotFound."""
-    instrument = get_instrument(instrument_id)
-    step = instrument.lot_step
-    return InstrumentTerms(
-        id=instrument.id,
-        currency=instrument.currency,
-        tick_e9=round(instrument.tick_size * 1e9),
-        lot_step_e9=round(step * 1e9),
-        lot_min_steps=max(1, round(instrument.lot_min / step)),
-        contract_e9=round(instrument.contract_size * 1e9),
-        margin_e9=round(instrument.margin_rate * 1e9),
-    )
 
 
 def _named(accounts: list[str], count: int | None) -> list[str]:

@@ -1,0 +1,26 @@
+"""What execution has to know of instruments and sets, asked of the contexts that own them."""
+
+from apps.execution.contracts import ConfigureSet, InstrumentTerms
+from apps.feeds.interface import get_instrument
+from apps.signals.interface import get_set
+
+
+def terms_of(instrument_id: str) -> InstrumentTerms:
+    """Return an instrument's terms. Raises InstrumentNotFound."""
+    instrument = get_instrument(instrument_id)
+    step = instrument.lot_step
+    return InstrumentTerms(
+        id=instrument.id,
+        currency=instrument.currency,
+        tick_e9=round(instrument.tick_size * 1e9),
+        lot_step_e9=round(step * 1e9),
+        lot_min_steps=max(1, round(instrument.lot_min / step)),
+        contract_e9=round(instrument.contract_size * 1e9),
+        margin_e9=round(instrument.margin_rate * 1e9),
+    )
+
+
+def configured(name: str) -> ConfigureSet:
+    """Return the terms of everything that a set trades. Raises SetError and InstrumentNotFound."""
+    instruments = sorted({channel.instrument for member in get_set(name).members for channel in member.channels})
+    return ConfigureSet(set=name, terms=[terms_of(each) for each in instruments])
