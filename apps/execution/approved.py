@@ -23,7 +23,7 @@ def release(state: ShardState, approved: OrdersApproved) -> Sequence[Message]:
     """Hand approved orders to the edge, in the order in which they were requested."""
     orders = orders_of(state, approved.instruments, approved.account, approved.instrument, approved.decision)
     requested = _requested(state, orders)
-    as_asked = requested & (np.where(orders >= 0, state.orders.rows["steps"][orders], 0) == approved.steps)
+    as_asked = requested & (np.where(orders >= 0, state.orders.columns["steps"][orders], 0) == approved.steps)
     events: list[Message] = []
     if not as_asked[requested].all():
         wrong = np.flatnonzero(requested & ~as_asked)
@@ -33,7 +33,7 @@ def release(state: ShardState, approved: OrdersApproved) -> Sequence[Message]:
     if not chosen.size:
         return events
     rows = state.orders.rows[orders[chosen]]
-    found, instrument = indexed(state.cells.rows["instrument"][rows["cell"]])
+    found, instrument = indexed(state.cells.columns["instrument"][rows["cell"]])
     events.append(
         OrdersReleased(
             terms=[state.terms_of(each) for each in found],
@@ -101,7 +101,7 @@ def reconcile(state: ShardState, received: Received, told: AccountsReconciled) -
 def _requested(state: ShardState, orders: Ints) -> Ints:
     if not state.orders.rows.size:
         return np.zeros(orders.size, bool)
-    return (orders >= 0) & (state.orders.rows["state"][orders] == OrderState.REQUESTED)
+    return (orders >= 0) & (state.orders.columns["state"][orders] == OrderState.REQUESTED)
 
 
 def _differences(state: ShardState, told: AccountsReconciled, rows: Ints) -> LotsBooked | None:

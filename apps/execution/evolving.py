@@ -124,10 +124,10 @@ def _account_changed(state: ShardState, event: Message) -> None:
             for name in sets_of(state, settings.account):
                 apply_settings(state, name, settings.account)
         case AccountsReady(account=numbers):
-            state.accounts.rows["ready"][state.rows_of(numbers)] = 1
+            state.accounts.columns["ready"][state.rows_of(numbers)] = 1
         case RowsParked(accounts=numbers):
             rows = state.rows_of(numbers)
-            state.accounts.rows["close_only"][rows[rows >= 0]] = 1
+            state.accounts.columns["close_only"][rows[rows >= 0]] = 1
         case AccountsFlattened(account=numbers, instrument=instrument):
             _flattened(state, state.rows_of(numbers), instrument)
         case AccountsResumed(account=numbers, instrument=instrument):
@@ -142,7 +142,7 @@ def _targeted(state: ShardState, event: BooksTargeted) -> None:
         _remember_target(state, event.target)
     cells = cells_named(state, event.instruments, event.account, event.instrument)
     lines = find_lines(state.shard(), cells, np.full(cells.size, book, np.int64))
-    state.lines.rows["working"][lines] = event.working_steps
+    state.lines.columns["working"][lines] = event.working_steps
     _see(state, book, lines)
 
 
@@ -158,7 +158,7 @@ def _skipped(state: ShardState, event: TargetsSkipped) -> None:
 
 def _see(state: ShardState, book: int, lines: Ints) -> None:
     """Note that lines have taken up what their set said last; those for which that is new no longer wait."""
-    rows = state.lines.rows
+    rows = state.lines.columns
     sources = rows["source"][lines]
     versions = rows["seen_version"][lines]
     for source in np.unique(sources).tolist():
@@ -300,13 +300,13 @@ def _manual(state: ShardState, event: ManualTargeted) -> None:
 
 
 def _flattened(state: ShardState, rows: Ints, instrument: str) -> None:
-    cells, lines = state.cells.rows, state.lines.rows
+    cells, lines = state.cells.columns, state.lines.columns
     if instrument:
         chosen = np.isin(cells["account"], rows) & (cells["instrument"] == state.instruments.known(instrument))
         cells["flattened"][chosen] = 1
         lines["working"][chosen[lines["cell"]] & (lines["book"] != BOOK_EXTERNAL)] = 0
     else:
-        state.accounts.rows["flattened"][rows] = 1
+        state.accounts.columns["flattened"][rows] = 1
         lines["working"][np.isin(lines["account"], rows) & (lines["book"] != BOOK_EXTERNAL)] = 0
 
 

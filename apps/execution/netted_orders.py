@@ -16,9 +16,9 @@ from banyan.messages import Message
 NO_COLUMN = ints()
 
 
-def net(shard: Shard, working: Ints, touched: Ints, *, flattens: bool = False) -> Netted:
+def net(state: ShardState, shard: Shard, working: Ints, touched: Ints, *, flattens: bool = False) -> Netted:
     """Return what the cells `touched` net to when their lines want `working`, which gets what is given up."""
-    netted = room_for(touched.size, int(shard.cells["n_lines"][touched].sum()))
+    netted = room_for(touched.size, int(state.cells.columns["n_lines"][touched].sum()))
     net_cells(shard, working, touched, flattens, netted)
     return netted
 
@@ -46,7 +46,7 @@ def crosses(state: ShardState, shard: Shard, netted: Netted) -> Iterator[LotsBoo
     count = netted.counts[2]
     if not count:
         return
-    lines = shard.lines[netted.cross_line[:count]]
+    lines = state.lines.columns[netted.cross_line[:count]]
     found, instrument = indexed(lines["instrument"])
     books, book = np.unique(lines["book"], return_inverse=True)
     quotes = shard.instruments[found]
@@ -55,7 +55,7 @@ def crosses(state: ShardState, shard: Shard, netted: Netted) -> Iterator[LotsBoo
         kind=Booking.CROSSED,
         books=[state.books.names[each] for each in books],
         instruments=[state.instruments.names[each] for each in found],
-        account=shard.accounts["number"][lines["account"]],
+        account=state.accounts.columns["number"][lines["account"]],
         instrument=column(instrument),
         book=column(book.astype(np.int64)),
         steps=netted.cross_steps[:count].copy(),
@@ -79,7 +79,7 @@ def requests(
         return
     shares = netted.counts[1]
     first_share = np.searchsorted(netted.share_order[:shares], np.arange(count))
-    books = shard.lines["book"][netted.share_line[:shares]]
+    books = state.lines.columns["book"][netted.share_line[:shares]]
     if set_name:
         yield _request(state, shard, netted, np.arange(count), (set_name, decided_at_ns, reduce_only))
         return
@@ -92,7 +92,7 @@ def _request(
     state: ShardState, shard: Shard, netted: Netted, chosen: Ints, of: tuple[str, int, bool]
 ) -> OrdersRequested:  # fmt: skip
     set_name, decided_at_ns, reduce_only = of
-    cells = shard.cells[netted.order_cell[chosen]]
+    cells = state.cells.columns[netted.order_cell[chosen]]
     found, instrument = indexed(cells["instrument"])
     if len(found) > 1:  # sells before buys
         order = np.argsort(netted.order_steps[chosen] > 0, kind="stable")
@@ -100,14 +100,14 @@ def _request(
     steps = netted.order_steps[chosen]
     traded = shard.instruments[found]
     step_values = values_of_steps(traded, np.ones(len(found), np.int64))
-    books, share_order, share_book, share_steps = _listed_shares(state, shard, netted, chosen, set_name)
+    books, share_order, share_book, share_steps = _listed_shares(state, netted, chosen, set_name)
     return OrdersRequested(
         set=set_name,
         decided_at_ns=decided_at_ns,
         terms=[state.terms_of(each) for each in found],
         bid_ticks=np.array(traded["bid_ticks"]),
         ask_ticks=np.array(traded["ask_ticks"]),
-        account=shard.accounts["number"][cells["account"]],
+        account=state.accounts.columns["number"][cells["account"]],
         instrument=column(instrument),
         decision=cells["decision"] + 1,
         steps=steps,
@@ -121,12 +121,12 @@ def _request(
 
 
 def _listed_shares(
-    state: ShardState, shard: Shard, netted: Netted, chosen: Ints, set_name: str
+    state: ShardState, netted: Netted, chosen: Ints, set_name: str
 ) -> tuple[list[str], Ints, Ints, Ints]:
     """Return the shares of those orders of `chosen` that are not wholly of the book `set_name`."""
     shares = netted.counts[1]
     order, line = netted.share_order[:shares], netted.share_line[:shares]
-    book = shard.lines["book"][line]
+    book = state.lines.columns["book"][line]
     others = np.zeros(netted.counts[0], bool)
     others[order[book != state.books.known(set_name)]] = True
     if not others[chosen].any():

@@ -119,14 +119,14 @@ def flatten(state: ShardState, received: Received, numbers: Ints, instrument: st
     shard = state.shard()
     rows = _chosen(state, numbers)
     events: list[Message] = [
-        AccountsFlattened(account=shard.accounts["number"][rows], instrument=instrument, reason=reason)
+        AccountsFlattened(account=state.accounts.columns["number"][rows], instrument=instrument, reason=reason)
     ]
-    wanted = np.isin(shard.cells["account"], rows) & (shard.cells["frozen"] == 0)
-    wanted &= shard.accounts["ready"][shard.cells["account"]] != 0
+    wanted = np.isin(state.cells.columns["account"], rows) & (state.cells.columns["frozen"] == 0)
+    wanted &= state.accounts.columns["ready"][state.cells.columns["account"]] != 0
     if instrument:
-        wanted &= shard.cells["instrument"] == state.instruments.known(instrument)
+        wanted &= state.cells.columns["instrument"] == state.instruments.known(instrument)
     cells = np.flatnonzero(wanted)
-    netted = net(shard, shard.lines["working"].copy(), cells, flattens=True)
+    netted = net(state, shard, state.lines.columns["working"].copy(), cells, flattens=True)
     events += crosses(state, shard, netted)
     events += requests(state, shard, netted, received.event_time_ns, set_name=FLATTEN, reduce_only=True)
     return events
@@ -134,7 +134,7 @@ def flatten(state: ShardState, received: Received, numbers: Ints, instrument: st
 
 def resume(state: ShardState, received: Received, command: Resume) -> Sequence[Message]:
     """Let accounts trade again."""
-    numbers = state.accounts.rows["number"][_chosen(state, command.accounts)]
+    numbers = state.accounts.columns["number"][_chosen(state, command.accounts)]
     return [AccountsResumed(account=numbers, instrument=command.instrument), net_soon(received)]
 
 
@@ -168,10 +168,10 @@ def _manual_order(state: ShardState, received: Received, command: PlaceManualOrd
     cell = _known_cell(after, command)
     line = after.line_of(cell, BOOK_MANUAL)
     shard = after.shard()
-    working = shard.lines["working"].copy()
+    working = after.lines.columns["working"].copy()
     before = state.line_of(cell, BOOK_MANUAL) if cell < state.cells.count else -1
     working[line] = command.steps + (int(state.lines.rows[before].working) if before >= 0 else 0)
-    netted = net(shard, working, np.array([cell], np.int64))
+    netted = net(after, shard, working, np.array([cell], np.int64))
     events: list[Message] = [_manual(command, int(working[line]))]
     if netted.status[0] != SkipReason.NONE:
         events.append(_manual_skip(command, SkipReason(netted.status[0])))

@@ -117,7 +117,9 @@ def _rows(state: ShardState, report: OrdersReported) -> Rows:
 def _forgotten(state: ShardState, report: OrdersReported, ours: NDArray[np.bool_]) -> OrdersAdopted | None:
     """Return the orders that the edge tells of and that are above the last decision here, each once."""
     cells = cells_named(state, report.instruments, report.account, report.instrument)
-    last = np.where(cells >= 0, state.cells.rows["decision"][cells], 0) if state.cells.count else np.zeros(cells.size)
+    last = (
+        np.where(cells >= 0, state.cells.columns["decision"][cells], 0) if state.cells.count else np.zeros(cells.size)
+    )
     kinds = np.isin(report.kind, (ReportKind.UNKNOWN, ReportKind.FILLED, ReportKind.ACCEPTED))
     steps = full(report.steps, report.account)
     chosen = np.flatnonzero(ours & (report.decision > last) & kinds & (steps != 0))
@@ -140,7 +142,7 @@ def _forgotten(state: ShardState, report: OrdersReported, ours: NDArray[np.bool_
 def _fold(state: ShardState, rows: Rows) -> Folded:
     shard = state.shard()
     found = find_orders(shard, rows.cell, rows.report.decision)
-    splits = int(shard.orders["n_shares"][found[found >= 0]].sum())
+    splits = int(state.orders.columns["n_shares"][found[found >= 0]].sum())
     shard = shard._replace(orders=shard.orders.copy(), shares=shard.shares.copy())
     made = [np.zeros(rows.cell.size, np.int64) for _ in range(4)] + [np.zeros(splits, np.int64) for _ in range(3)]
     folded = Folded(np.zeros(2, np.int64), *made)
@@ -198,7 +200,7 @@ def _fills(
     for at in np.flatnonzero(taken[filled] != rows.steps[filled]).tolist():
         whole = int(rows.steps[filled[at]])
         amounts[at], fees[at] = part_of_fill(amounts[at], fees[at], 0, int(taken[filled[at]]), whole)
-    books = sorted({int(state.lines.rows["book"][each.line]) for each in splits})
+    books = sorted({int(state.lines.columns["book"][each.line]) for each in splits})
     ids = report.execution_id
     return OrdersFilled(
         instruments=report.instruments,
@@ -214,7 +216,7 @@ def _fills(
         amount_micro=amounts,
         books=[state.books.names[book] for book in books],
         split_fill=np.searchsorted(filled, np.array([each.row for each in splits], np.int64)),
-        split_book=np.array([books.index(state.lines.rows["book"][each.line]) for each in splits], np.int64),
+        split_book=np.array([books.index(state.lines.columns["book"][each.line]) for each in splits], np.int64),
         split_steps=np.array([each.steps for each in splits], np.int64),
     )
 
@@ -282,5 +284,5 @@ def _values(state: ShardState, received: Received, rows: Rows, folded: Folded) -
     steps, cash = np.zeros(shard.cells.size, np.int64), np.zeros(shard.accounts.size, np.int64)
     cells = rows.cell[filled]
     np.add.at(steps, cells, folded.taken[filled])
-    np.add.at(cash, shard.cells["account"][cells], rows.amount_micro[filled] - rows.fee_micro[filled])
+    np.add.at(cash, state.cells.columns["account"][cells], rows.amount_micro[filled] - rows.fee_micro[filled])
     yield from values_of(state, shard, received.event_time_ns, cells, steps, cash)

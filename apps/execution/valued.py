@@ -23,11 +23,11 @@ def values_of(
     if not cells.size:
         return
     cells = np.unique(cells)
-    touched = shard.cells[cells]
+    touched = state.cells.columns[cells]
     found, instrument = indexed(touched["instrument"])
     yield PositionChanged(
         instruments=[state.instruments.names[each] for each in found],
-        account=shard.accounts["number"][touched["account"]],
+        account=state.accounts.columns["number"][touched["account"]],
         instrument=column(instrument),
         steps=touched["held"] + steps[cells],
     )
@@ -36,7 +36,7 @@ def values_of(
     value_accounts(shard, accounts, steps, cash, values)
     yield AccountValued(
         valued_at_ns=valued_at_ns,
-        account=shard.accounts["number"][accounts],
+        account=state.accounts.columns["number"][accounts],
         balance_micro=values[0],
         equity_micro=values[1],
         margin_micro=values[2],

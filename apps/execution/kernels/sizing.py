@@ -207,8 +207,7 @@ def equity_of(shard: Shard, account: Any, own_cell: int, own_price: float) -> fl
         if cell.held != 0:
             instrument = shard.instruments[cell.instrument]
             price = own_price if at == own_cell else middle_of(instrument)
-            held = multiple(float(cell.held), instrument.lot_step_e9 / 1e9)
-            equity += held * (price * (instrument.contract_e9 / 1e9))
+            equity += lots_of(instrument, cell.held) * (price * (instrument.contract_e9 / 1e9))
         at = cell.next_cell
     return equity
 
@@ -216,5 +215,15 @@ def equity_of(shard: Shard, account: Any, own_cell: int, own_price: float) -> fl
 @inner_kernel
 def middle_of(instrument: Any) -> float:
     """Return the middle of an instrument's last quote, 0 where there was none."""
+    if instrument.bid_ticks == 0:
+        return 0.0
     tick = instrument.tick_e9 / 1e9
     return (multiple(float(instrument.bid_ticks), tick) + multiple(float(instrument.ask_ticks), tick)) / 2.0
+
+
+@inner_kernel
+def lots_of(instrument: Any, steps: int) -> float:
+    """Return lot steps as lots; 0 of an instrument whose terms are not known."""
+    if instrument.lot_step_e9 == 0:
+        return 0.0
+    return multiple(float(steps), instrument.lot_step_e9 / 1e9)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from apps.execution.kernels.records import Shard
-from apps.execution.kernels.sizing import middle_of
+from apps.execution.kernels.sizing import lots_of, middle_of
 from trading.compiled import inner_kernel, kernel
-from trading.money import MILLIONTHS, multiple
+from trading.money import MILLIONTHS
 
 
 @kernel
@@ -16,7 +16,7 @@ def amounts_of(shard: Shard, instruments: Any, steps: Any, prices_e9: Any) -> An
     out = np.empty(steps.size, np.int64)
     for k in range(steps.size):
         instrument = shard.instruments[instruments[k]]
-        lots = multiple(float(steps[k]), instrument.lot_step_e9 / 1e9)
+        lots = lots_of(instrument, steps[k])
         value = lots * (prices_e9[k] / 1e9 * (instrument.contract_e9 / 1e9))
         out[k] = int(np.rint(-value * MILLIONTHS))
     return out
@@ -52,7 +52,7 @@ def value_accounts(shard: Shard, accounts: Any, steps: Any, cash: Any, out: Any)
 @inner_kernel
 def value_micro(instrument: Any, steps: int) -> int:
     """Return what lot steps are worth at the middle of the last quote, in whole micro units."""
-    lots = multiple(float(steps), instrument.lot_step_e9 / 1e9)
+    lots = lots_of(instrument, steps)
     return int(np.rint(lots * (middle_of(instrument) * (instrument.contract_e9 / 1e9)) * MILLIONTHS))
 
 

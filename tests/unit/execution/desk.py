@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from apps.execution.book_contracts import SettingLevel, SkipReason, TargetsSkipped
 from apps.execution.contracts import (
     AccountsReconciled,
     ConfigureSet,
@@ -227,6 +228,13 @@ def only(events: list[Message], kind: type[Any]) -> Any:
     """The one event of a type."""
     (found,) = of_type(events, kind)
     return found
+
+
+def skip(events: list[Message]) -> tuple[SkipReason, SettingLevel]:
+    """Why, and by which level's setting, the one row that was asked for got no order."""
+    skipped = only(events, TargetsSkipped)
+    assert not of_type(events, OrdersRequested)
+    return SkipReason(skipped.reason[0]), SettingLevel(skipped.level[0] if skipped.level.size else 0)
 
 
 def _filled_in(column: Any, like: Any) -> Any:

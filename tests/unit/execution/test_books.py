@@ -5,8 +5,6 @@ import pytest
 from apps.execution.book_contracts import (
     AccountsReady,
     Booking,
-    CommandRefused,
-    ConfigureAccount,
     LotsBooked,
     SettingLevel,
     SkipReason,
@@ -15,7 +13,6 @@ from apps.execution.book_contracts import (
 from apps.execution.contracts import (
     AccountValued,
     Flatten,
-    InstrumentTerms,
     OrdersEnded,
     OrdersFilled,
     OrdersReleased,
@@ -24,11 +21,10 @@ from apps.execution.contracts import (
     PositionChanged,
     ReportKind,
     Resume,
-    Subscribe,
 )
 from apps.risk.contracts import TradingState, TradingStateChanged
 from banyan.columns import ints
-from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, of_type, only, target
+from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, of_type, only, skip, target
 
 BID, ASK = QUOTES[EURUSD.id]
 
@@ -49,12 +45,6 @@ def two_sets(**more: object) -> Desk:
         desk.configure(name)
         desk.subscribe(name, 1, allocation_e9=500_000_000, **more)
     return desk
-
-
-def skip(events: list[object]) -> tuple[SkipReason, SettingLevel]:
-    skipped = only(events, TargetsSkipped)
-    assert not of_type(events, OrdersRequested)
-    return SkipReason(skipped.reason[0]), SettingLevel(skipped.level[0] if skipped.level.size else 0)
 
 
 def test_a_target_in_lots_becomes_an_order_of_the_difference_to_what_the_book_holds(desk: Desk) -> None:
@@ -327,93 +317,6 @@ def test_a_manual_order_is_its_own_book_and_a_target_leaves_it_alone(desk: Desk)
     desk.trade([request])
     desk.trade(desk.target("trend", 1, EURUSD=-0.03))
     assert (desk.held(1, "manual"), desk.held(1, "trend")) == (5, -3)
-
-
-def test_limit_orders_brackets_and_hedging_are_refused_in_so_many_words(desk: Desk) -> None:
-    limit = target("trend", 1, {EURUSD.id: 0.1}, entry=ints([1]), price=[1.1])
-    assert skip(desk.feed(limit))[0] == SkipReason.ENTRY_NOT_SUPPORTED
-    bracket = target("trend", 2, {EURUSD.id: 0.1}, stop_loss=[1.1])
-    assert skip(desk.feed(bracket))[0] == SkipReason.BRACKET_NOT_SUPPORTED
-    desk.open(2, hedging=True)
-    desk.subscribe("trend", 2)
-    skipped = only(desk.target("trend", 3, EURUSD=0.1), TargetsSkipped)
-    assert (skipped.account.tolist(), skipped.reason.tolist()) == ([2], [SkipReason.HEDGING_NOT_SUPPORTED])
-    manual = PlaceManualOrder(account=1, terms=EURUSD, steps=5, bid_ticks=BID, ask_ticks=ASK, order_type=1)
-    assert skip(desk.feed(manual))[0] == SkipReason.ENTRY_NOT_SUPPORTED
-
-
-def test_settings_come_from_the_narrowest_level_that_gives_them() -> None:
-    desk = Desk()
-    desk.open(1, 2, 3)
-    desk.configure("trend", multiplier_e9=2 * 10**9, lots_max_e9=150_000_000)
-    desk.subscribe("trend", 1)
-    desk.subscribe("trend", 2, multiplier_e9=10**9)
-    desk.subscribe("trend", 3, multiplier_e9=10**9, reverse=True)
-    desk.feed(ConfigureAccount(account=3, multiplier_e9=500_000_000))
-    request = only(desk.target("trend", 1, EURUSD=0.10), OrdersRequested)
-    assert request.steps.tolist() == [15, 10, -5]
-
-
-def test_a_skip_names_the_level_that_gave_the_setting() -> None:
-    desk = Desk()
-    desk.open(1, 2, 3)
-    desk.configure("trend", InstrumentTerms(**{**EURUSD_FIELDS, "lot_min_steps": 5}), close_only=False)
-    desk.subscribe("trend", 1)
-    desk.subscribe("trend", 2, below_min="round-up")
-    desk.subscribe("trend", 3, close_only=True)
-    events = desk.target("trend", 1, EURUSD=0.03)
-    assert only(events, OrdersRequested).steps.tolist() == [5]
-    skipped = only(events, TargetsSkipped)
-    assert skipped.account.tolist() == [1, 3]
-    assert skipped.reason.tolist() == [SkipReason.BELOW_MIN, SkipReason.BELOW_MIN]
-    skipped = only(desk.target("trend", 2, EURUSD=0.12), TargetsSkipped)
-    assert (skipped.account.tolist(), skipped.reason.tolist()) == ([3], [SkipReason.CLOSE_ONLY])
-    assert skipped.level.tolist() == [SettingLevel.SUBSCRIPTION]
-
-
-EURUSD_FIELDS = {name: getattr(EURUSD, name) for name in EURUSD.__struct_fields__}
-
-
-def test_an_instrument_that_is_not_allowed_may_only_be_closed() -> None:
-    desk = Desk()
-    desk.open(1)
-    desk.configure("trend")
-    desk.subscribe("trend", 1)
-    desk.trade(desk.target("trend", 1, EURUSD=0.10))
-    desk.subscribe("trend", 1, instruments=[GOLD.id])
-    events = desk.target("trend", 2, EURUSD=0.20)
-    assert skip(events) == (SkipReason.NOT_ALLOWED, SettingLevel.SUBSCRIPTION)
-    assert only(desk.target("trend", 3, EURUSD=0.04), OrdersRequested).steps.tolist() == [-6]
-
-
-def test_a_mapped_symbol_is_traded_in_place_of_the_sets_own() -> None:
-    mini = InstrumentTerms(**{**EURUSD_FIELDS, "id": "SIM:EURUSD.mini", "contract_e9": 10_000 * 10**9})
-    desk = Desk()
-    desk.open(1)
-    desk.configure("trend", EURUSD, sizing="weights")
-    desk.configure("minis", mini)
-    desk.subscribe("trend", 1, symbols={EURUSD.id: mini.id})
-    request = only(desk.feed(target("trend", 1, {EURUSD.id: 1.0}, mode=ints([0]))), OrdersRequested)
-    assert ([each.id for each in request.terms], request.steps.tolist()) == ([mini.id], [89])
-    assert (request.bid_ticks.tolist(), request.ask_ticks.tolist()) == ([BID], [ASK])
-
-
-def test_foreign_currency_is_skipped_and_closing_is_not() -> None:
-    desk = Desk()
-    desk.open(1, currency="EUR")
-    desk.configure("trend")
-    desk.subscribe("trend", 1)
-    assert skip(desk.target("trend", 1, EURUSD=0.10)) == (SkipReason.NO_CONVERSION, SettingLevel.ACCOUNT)
-
-
-def test_allocations_add_up_to_the_equity_unless_leveraged() -> None:
-    desk = Desk()
-    desk.open(1, leverage_e9=10**9)
-    desk.configure("a")
-    desk.configure("b")
-    desk.subscribe("a", 1, allocation_e9=600_000_000)
-    refused = only(desk.feed(Subscribe(account=1, set="b", allocation_e9=500_000_000)), CommandRefused)
-    assert "110 %" in refused.reason
 
 
 def test_orders_that_execution_forgot_are_adopted_as_unknown_and_counted_on_from(desk: Desk) -> None:
