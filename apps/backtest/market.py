@@ -1,5 +1,6 @@
 """The market of a run: bars of one or many channels laid side by side on one time axis."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +25,12 @@ from trading.bars import Bars
 from trading.instruments import Instrument
 from trading.intervals import DAY
 from trading.metrics import periods_per_year
-from trading.sessions import calendar_of_days, session_day_ends, session_days
+from trading.metrics.definitions import HOURS_PER_SESSION
+from trading.sessions import calendar_of_days, days_per_week, session_day_ends, session_days
 
 _NONE: NDArray[np.float64] = np.empty((0, 0))
 _ALL_FRESH: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
+_NO_ROWS: NDArray[np.int64] = np.empty(0, np.int64)
 
 
 class CurrencyError(ValueError):
@@ -103,9 +106,7 @@ def prepare(
     volume = _NONE
     if any(each is not None for each in volumes):
         volume = rows.lay([np.full(len(b), np.nan) if b.volume is None else b.volume for b in bars], "volume")
-    calendar = kinds[0].calendar
-    if kinds[0].asset_class == "unknown":
-        calendar = calendar_of_days(rows.day_numbers)
+    calendars, week = _calendars(kinds, rows.day_numbers), days_per_week(rows.day_numbers)
     longest = max(each.interval for each in bars)
     market = Market(
         time=rows.time,
@@ -116,13 +117,14 @@ def prepare(
         volume=volume,
         conversion=_conversions(kinds, currency, conversion, rows),
         fresh=rows.fresh,
-        bars_per_year=periods_per_year(calendar, longest, "bar") if longest < DAY else 252.0,
+        bar_rows=_NO_ROWS if rows.places is None else np.concatenate(rows.places),
+        bar_starts=_NO_ROWS if rows.places is None else np.cumsum([0, *(place.size for place in rows.places)]),
+        bars_per_year=np.array([_bars_per_year(*each, week) for each in zip(calendars, bars, strict=True)]),
         **columns,
         **quotes,
     )
-    return Prepared(
-        tuple(channels), kinds, bars, market, currency, calendar, periods_per_year(calendar, longest, options.returns)
-    )
+    periods = periods_per_year(calendars[0], longest, options.returns, week)
+    return Prepared(tuple(channels), kinds, bars, market, currency, calendars[0], periods)
 
 
 def _checked_prices(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, NDArray[np.float64]]:
@@ -154,8 +156,23 @@ def _instruments(channels: Mapping[str, Bars], given: Any, currency: str) -> tup
     strangers = [name for name in known if name not in channels]
     if strangers:
         raise BarsError(f"instruments: no bars for {', '.join(strangers)}; there are bars for {', '.join(channels)}")
-    currency = currency or next((known[name].currency for name in channels if name in known), "USD")
-    return tuple(known.get(name) or Instrument(id=name, currency=currency) for name in channels)
+    told = [known[name].currency for name in channels if name in known and known[name].currency]
+    currency = currency or next(iter(told), "USD")
+    kinds = (known.get(name) or Instrument(id=name, currency="") for name in channels)
+    return tuple(each if each.currency else replace(each, currency=currency) for each in kinds)
+
+
+def _calendars(kinds: tuple[Instrument, ...], days: NDArray[np.int64]) -> list[str]:
+    """Return each channel's calendar; of an instrument that nobody has described, the one that its days show."""
+    seen = calendar_of_days(days)
+    return [seen if each.asset_class == "unknown" and each.calendar == "24x7" else each.calendar for each in kinds]
+
+
+def _bars_per_year(calendar: str, bars: Bars, week: int) -> float:
+    """Return how many bars a year has; nan where the length of the calendar's session is not known."""
+    if bars.interval < DAY and calendar not in HOURS_PER_SESSION:
+        return math.nan
+    return periods_per_year(calendar, bars.interval, "bar", week)
 
 
 def _both_sides(bars: tuple[Bars, ...], name: str, options: Options) -> list[Any]:
