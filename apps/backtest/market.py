@@ -16,6 +16,7 @@ from apps.backtest.bars_input import (
     check_bars,
     check_quotes,
     check_times,
+    check_volume,
     read_channels,
 )
 from apps.backtest.kernels.checks import first_bad_row
@@ -140,6 +141,7 @@ def _checked_prices(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, ND
     check_times(bars[0], next(iter(channels)))
     for name, each in channels.items():
         check_quotes(each, name)
+        check_volume(each, name)
     stacked = {price: np.stack([getattr(each, price) for each in bars]) for price in PRICES}
     bad = first_bad_row(*(stacked[price].reshape(-1) for price in PRICES))
     if bad >= 0:
