@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,8 @@ from trading.metrics.definitions import HOURS_PER_SESSION
 from trading.sessions import calendar_of_days, days_per_week, session_day_ends, session_days
 
 _NONE: NDArray[np.float64] = np.empty((0, 0))
-_ALL_FRESH: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
 _NO_ROWS: NDArray[np.int64] = np.empty(0, np.int64)
+_ALL_FRESH: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
 
 
 class CurrencyError(ValueError):
@@ -151,10 +151,8 @@ def _checked_prices(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, ND
 
 
 def _instruments(channels: Mapping[str, Bars], given: Any, currency: str) -> tuple[Instrument, ...]:
-    """Return each channel's instrument; one that is not known is in the account's currency."""
-    if isinstance(given, Instrument):
-        return (given,) * len(channels)
-    known: dict[str, Instrument] = dict(given or {})
+    """Return each channel's instrument; one that is not known, or has no currency, is in the account's."""
+    known = dict.fromkeys(channels, given) if isinstance(given, Instrument) else dict(given or {})
     strangers = [name for name in known if name not in channels]
     if strangers:
         raise BarsError(f"instruments: no bars for {', '.join(strangers)}; there are bars for {', '.join(channels)}")
@@ -241,7 +239,8 @@ def _conversions(kinds: tuple[Instrument, ...], currency: str, given: Any, rows:
         if not given or kind.currency not in given:
             raise CurrencyError(
                 f"{kind.id} is quoted in {kind.currency}, the account is in {currency}: give conversion="
-                f"{{{kind.currency!r}: bars}}, the price of one {kind.currency} in {currency}"
+                f"{{{kind.currency!r}: bars}}, the price of one {kind.currency} in {currency} (as a command: "
+                f"--conversion {kind.currency}=ID, or a file where the bars come from one)"
             )
         rate = read_channels(given[kind.currency])["bars"]
         check_bars(rate, kind.currency)
