@@ -90,8 +90,8 @@ def timescale_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Redis server of this test process, empty at first."""
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a Redis server of this test process."""
     _require("Redis")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -101,9 +101,19 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with subprocess.Popen([*command, "--logfile", str(folder / "log")]) as server:
         try:
             _wait_for_redis(port)
-            yield f"redis://127.0.0.1:{port}/0"
+            yield port
         finally:
             server.terminate()
+
+
+@pytest.fixture
+def redis_url(redis_port: int) -> str:
+    """The URL of a Redis server on which nothing is left of other tests."""
+    import redis
+
+    with redis.Redis(port=redis_port) as client:
+        client.flushall()
+    return f"redis://127.0.0.1:{redis_port}/0"
 
 
 def _wait_for_redis(port: int) -> None:

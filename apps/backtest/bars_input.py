@@ -136,6 +136,7 @@ def check_bars(bars: Bars, name: str) -> None:
     wait = beside(len(bars), first_bad_row, bars.open, bars.high, bars.low, bars.close)
     try:
         check_quotes(bars, name)
+        check_volume(bars, name)
         check_times(bars, name)
     finally:
         row = wait()
@@ -152,6 +153,16 @@ def check_quotes(bars: Bars, name: str) -> None:
         row = int(np.argmin((bid > 0) & (bid <= ask) & (ask < np.inf)))
         if not (bid[row] > 0 and bid[row] <= ask[row] < np.inf):
             raise BarsError(f"{name}, row {row}: bid_{price} {bid[row]:g} and ask_{price} {ask[row]:g} are no quote")
+
+
+def check_volume(bars: Bars, name: str) -> None:
+    """Raise BarsError if a volume is negative or infinite; nan says that it is not known."""
+    if bars.volume is None or (np.fmin.reduce(bars.volume) >= 0.0 and np.fmax.reduce(bars.volume) < np.inf):
+        return
+    bad = np.flatnonzero((bars.volume < 0.0) | np.isinf(bars.volume))
+    if bad.size:
+        row = int(bad[0])
+        raise BarsError(f"{name}, row {row}: volume is {bars.volume[row]:g}, volumes are finite and not negative")
 
 
 def check_times(bars: Bars, name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from apps.backtest.engine import ChannelsError, Run, rules_of, swap_rates
+from apps.backtest.engine import ChannelsError, Run, check_targets, rules_of, swap_rates
 from apps.backtest.kernels import several, single
 from apps.backtest.kernels.classic import decide_several, decide_single, no_opinion, same_targets
 from apps.backtest.market import Prepared
@@ -158,6 +158,7 @@ def simulate_class(strategy: Strategy, params: Any, prepared: Prepared, options:
         else:
             _drive_several(instance, book, prepared)
         book.catch_up()
+    check_targets(strategy, prepared, book.desk)
     if int(book.desk.account["n_fills"][0]) > book.desk.fills.size:
         raise StrategyError(f"{strategy.name}: more fills than {book.desk.fills.size:,}, too many for the class form")
     return Run(book.desk, book.curve, perf_counter() - begun)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from threading import local
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,12 @@ from apps.backtest.kernels.market import Specs
 from apps.backtest.market import Prepared
 from apps.backtest.options import Options, sizing_of
 from apps.backtest.specialise import specialise
-from apps.signals.interface import Strategy, strategy_errors
+from apps.signals.interface import Strategy, StrategyError, strategy_errors
 from trading.books import TICKETS, Desk, open_desk
 from trading.costs import Costs
 from trading.orders import Rules
 from trading.sizing import ALL_IN, EQUAL, FIXED_LOTS, KELLY, PERCENT, RISK, VOLATILITY, WEIGHTS, Sizing
+from trading.targets import POSSIBLE, Target, impossible_field
 
 _RULES = {
     "all-in": ALL_IN,
@@ -102,6 +103,28 @@ def simulate(strategy: Strategy, params: Any, prepared: Prepared, options: Optio
         return _loop(strategy, params, prepared, options, rules, specs)
 
 
+def check_targets(strategy: Strategy, prepared: Prepared, desk: Desk) -> None:
+    """Raise StrategyError, with time, channel and field, if the strategy gave a target that no order can be made of."""
+    account = desk.account[0]
+    if not account["refused"]:
+        return
+    channel = int(account["refused"]) - 1
+    book = desk.books[channel]
+    given = Target(*(book[f"seen_{name}"].item() for name in Target._fields))
+    name, wanted = POSSIBLE[impossible_field(given)]
+    _refuse_target(strategy, prepared, int(account["refused_bar"]), channel, name, getattr(given, name), wanted)
+
+
+def _refuse_target(
+    strategy: Strategy, prepared: Prepared, row: int, channel: int, name: str, value: Any, wanted: str
+) -> NoReturn:
+    closed = np.datetime64(int(prepared.close_times(row)), "ns").astype("datetime64[s]")
+    raise StrategyError(
+        f"{strategy.source}: {strategy.name}: the target given at {closed} for {prepared.channels[channel]} "
+        f"has {name}={value}: write {wanted}"
+    )
+
+
 def can_flip(strategy: Strategy, prepared: Prepared, options: Options) -> bool:
     """Tell whether a run trades only where a weight changes, so that the rest of its bars need no event loop."""
     return (
@@ -172,6 +195,10 @@ def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArr
 
         loop = specialise(single.flips, strategy.on_bar, _version(strategy))
         count = loop(market, strategy.init(params, 1), params, at, weights)
+        endless = np.flatnonzero(np.isinf(weights[:count]))
+        if endless.size:
+            first = int(endless[0])
+            _refuse_target(strategy, prepared, int(at[first]), 0, "value", weights[first], POSSIBLE[1][1])
     return at[:count], weights[:count]
 
 
@@ -208,5 +235,6 @@ def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options,
         seconds = perf_counter() - begun
         needed = int(desk.account["n_fills"][0])
         if needed <= capacity:
+            check_targets(strategy, prepared, desk)
             return Run(desk, equity, seconds)
         capacity = needed

@@ -1,7 +1,8 @@
 """The market of a run: bars of one or many channels laid side by side on one time axis."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from apps.backtest.bars_input import (
     check_bars,
     check_quotes,
     check_times,
+    check_volume,
     read_channels,
 )
 from apps.backtest.kernels.checks import first_bad_row
@@ -24,9 +26,11 @@ from trading.bars import Bars
 from trading.instruments import Instrument
 from trading.intervals import DAY
 from trading.metrics import periods_per_year
-from trading.sessions import calendar_of_days, session_day_ends, session_days
+from trading.metrics.definitions import HOURS_PER_SESSION
+from trading.sessions import calendar_of_days, days_per_week, session_day_ends, session_days
 
 _NONE: NDArray[np.float64] = np.empty((0, 0))
+_NO_ROWS: NDArray[np.int64] = np.empty(0, np.int64)
 _ALL_FRESH: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
 
 
@@ -103,9 +107,7 @@ def prepare(
     volume = _NONE
     if any(each is not None for each in volumes):
         volume = rows.lay([np.full(len(b), np.nan) if b.volume is None else b.volume for b in bars], "volume")
-    calendar = kinds[0].calendar
-    if kinds[0].asset_class == "unknown":
-        calendar = calendar_of_days(rows.day_numbers)
+    calendars, week = _calendars(kinds, rows.day_numbers), days_per_week(rows.day_numbers)
     longest = max(each.interval for each in bars)
     market = Market(
         time=rows.time,
@@ -116,13 +118,14 @@ def prepare(
         volume=volume,
         conversion=_conversions(kinds, currency, conversion, rows),
         fresh=rows.fresh,
-        bars_per_year=periods_per_year(calendar, longest, "bar") if longest < DAY else 252.0,
+        bar_rows=_NO_ROWS if rows.places is None else np.concatenate(rows.places),
+        bar_starts=_NO_ROWS if rows.places is None else np.cumsum([0, *(place.size for place in rows.places)]),
+        bars_per_year=np.array([_bars_per_year(*each, week) for each in zip(calendars, bars, strict=True)]),
         **columns,
         **quotes,
     )
-    return Prepared(
-        tuple(channels), kinds, bars, market, currency, calendar, periods_per_year(calendar, longest, options.returns)
-    )
+    periods = periods_per_year(calendars[0], longest, options.returns, week)
+    return Prepared(tuple(channels), kinds, bars, market, currency, calendars[0], periods)
 
 
 def _checked_prices(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, NDArray[np.float64]]:
@@ -138,6 +141,7 @@ def _checked_prices(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, ND
     check_times(bars[0], next(iter(channels)))
     for name, each in channels.items():
         check_quotes(each, name)
+        check_volume(each, name)
     stacked = {price: np.stack([getattr(each, price) for each in bars]) for price in PRICES}
     bad = first_bad_row(*(stacked[price].reshape(-1) for price in PRICES))
     if bad >= 0:
@@ -147,15 +151,28 @@ def _checked_prices(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, ND
 
 
 def _instruments(channels: Mapping[str, Bars], given: Any, currency: str) -> tuple[Instrument, ...]:
-    """Return each channel's instrument; one that is not known is in the account's currency."""
-    if isinstance(given, Instrument):
-        return (given,) * len(channels)
-    known: dict[str, Instrument] = dict(given or {})
+    """Return each channel's instrument; one that is not known, or has no currency, is in the account's."""
+    known = dict.fromkeys(channels, given) if isinstance(given, Instrument) else dict(given or {})
     strangers = [name for name in known if name not in channels]
     if strangers:
         raise BarsError(f"instruments: no bars for {', '.join(strangers)}; there are bars for {', '.join(channels)}")
-    currency = currency or next((known[name].currency for name in channels if name in known), "USD")
-    return tuple(known.get(name) or Instrument(id=name, currency=currency) for name in channels)
+    told = [known[name].currency for name in channels if name in known and known[name].currency]
+    currency = currency or next(iter(told), "USD")
+    kinds = (known.get(name) or Instrument(id=name, currency="") for name in channels)
+    return tuple(each if each.currency else replace(each, currency=currency) for each in kinds)
+
+
+def _calendars(kinds: tuple[Instrument, ...], days: NDArray[np.int64]) -> list[str]:
+    """Return each channel's calendar; of an instrument that nobody has described, the one that its days show."""
+    seen = calendar_of_days(days)
+    return [seen if each.asset_class == "unknown" and each.calendar == "24x7" else each.calendar for each in kinds]
+
+
+def _bars_per_year(calendar: str, bars: Bars, week: int) -> float:
+    """Return how many bars a year has; nan where the length of the calendar's session is not known."""
+    if bars.interval < DAY and calendar not in HOURS_PER_SESSION:
+        return math.nan
+    return periods_per_year(calendar, bars.interval, "bar", week)
 
 
 def _both_sides(bars: tuple[Bars, ...], name: str, options: Options) -> list[Any]:
@@ -222,7 +239,8 @@ def _conversions(kinds: tuple[Instrument, ...], currency: str, given: Any, rows:
         if not given or kind.currency not in given:
             raise CurrencyError(
                 f"{kind.id} is quoted in {kind.currency}, the account is in {currency}: give conversion="
-                f"{{{kind.currency!r}: bars}}, the price of one {kind.currency} in {currency}"
+                f"{{{kind.currency!r}: bars}}, the price of one {kind.currency} in {currency} (as a command: "
+                f"--conversion {kind.currency}=ID, or a file where the bars come from one)"
             )
         rate = read_channels(given[kind.currency])["bars"]
         check_bars(rate, kind.currency)

@@ -10,8 +10,7 @@ from apps.backtest.report.facts import read_facts
 from apps.backtest.report.inputs import Bands, MonteCarloOutcome
 from apps.backtest.report.periods import daily_curve
 from apps.backtest.result import Result
-from trading.intervals import DAY
-from trading.metrics import period_returns, periods_per_year
+from trading.metrics import period_returns
 from trading.montecarlo import Simulation, bootstrap_returns, bootstrap_trades
 
 Method = Literal["trades", "blocks"]
@@ -109,8 +108,8 @@ def simulate(
     returns = period_returns(curve)
     if returns.size < 2:
         raise MonteCarloError(f"the run has {returns.size} daily returns: too few to draw from")
-    periods = periods_per_year(facts.session.calendar, DAY, "daily")
-    return Course(method, returns, start, bootstrap_returns(returns, paths, seed, mean_block, float(periods)), seed)
+    drawn = bootstrap_returns(returns, paths, seed, mean_block, facts.days_per_year)
+    return Course(method, returns, start, drawn, seed)
 
 
 def trade_returns(result: Result, cash: float) -> NDArray[np.float64]:

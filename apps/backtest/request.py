@@ -129,10 +129,11 @@ class DataRequest:
         except InstrumentNotFound:
             if self.is_stored:
                 raise
-            found = Instrument(id=name)
+            found = Instrument(id=name, currency="")
             if not self.spec:
                 notes.append(
-                    f"{name} is not a known instrument: traded without tick size or lot step (set them with --spec)"
+                    f"{name} is not a known instrument: traded in fractions and in the account's currency, without "
+                    "tick size or lot step (set them with --spec)"
                 )
         return replace(found, **specified(self.spec)) if self.spec else found
 

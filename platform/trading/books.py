@@ -30,6 +30,8 @@ ACCOUNT_DTYPE = np.dtype(
         ("n_merged", np.int64),  # entries put into the last ticket because none was free
         ("n_inexact", np.int64),  # fills after which the cash was too large to be held to the millionth
         ("ruined", np.int64),
+        ("refused", np.int64),  # 1 + the channel whose target cannot be; after it none is accepted
+        ("refused_bar", np.int64),
     ],
     align=True,
 )

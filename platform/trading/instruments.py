@@ -12,12 +12,12 @@ class InstrumentError(ValueError):
 class Instrument:
     """One tradable instrument of one venue.
 
-    `id` is "VENUE:SYMBOL". Prices are quoted in `currency` per unit; one lot is `contract_size` units. `tick_size` (in
-    price) and `lot_step` and `lot_min` (in lots) are 0 where the instrument has none; without a lot step quantities are
-    fractions. `margin_rate` is the least share of notional held as margin (0: the account's leverage alone decides).
-    `calendar` names the session calendar ("24x7", "24x5", or an exchange's ISO 10383 code such as "XNYS"). `time_zone`
-    is the IANA zone in which the session day turns, `day_turn_minutes` after local midnight (-420: at 17:00 of the
-    evening before, as in foreign exchange).
+    `id` is "VENUE:SYMBOL". Prices are quoted in `currency` ("": the account's) per unit; one lot is `contract_size`
+    units. `tick_size` (in price) and `lot_step` and `lot_min` (in lots) are 0 where the instrument has none; without a
+    lot step quantities are fractions. `margin_rate` is the least share of notional held as margin (0: the account's
+    leverage alone decides). `calendar` names the session calendar ("24x7", "24x5", or an exchange's ISO 10383 code such
+    as "XNYS"). `time_zone` is the IANA zone in which the session day turns, `day_turn_minutes` after local midnight
+    (-420: at 17:00 of the evening before, as in foreign exchange).
     """
 
     id: str

@@ -10,7 +10,7 @@ from trading.costs import Costs, taker_price
 from trading.ledger import ENTRY_LIMIT, ENTRY_STOP, TARGET
 from trading.money import on_step, to_tick
 from trading.sizing import Holding, Sizing, affordable_lots, desired_lots, share_of_equity, whole_lots
-from trading.targets import FOK, IOC, LIMIT, LOTS, MARKET, STOP_LIMIT, Target
+from trading.targets import FOK, IOC, LIMIT, LOTS, MARKET, STOP_LIMIT, Target, impossible_field
 
 REASON_OF_ENTRY = (TARGET, ENTRY_LIMIT, ENTRY_STOP, ENTRY_LIMIT)
 
@@ -85,8 +85,12 @@ def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -
     """Make a new version of a channel's target its working order; what worked before is cancelled.
 
     Lots are fixed here with `size_at_decision`, at the fill otherwise. Limit and stop orders take their side here; a
-    limit between two ticks is put on the one that is better than it.
+    limit between two ticks is put on the one that is better than it. A target that cannot be is noted in the account
+    as refused, and from then on no other is accepted.
     """
+    account = desk.account[0]
+    if account.refused:
+        return
     book = desk.books[place.at.channel]
     book.seen_value = target.value
     book.seen_mode = target.mode
@@ -99,6 +103,11 @@ def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -
     book.seen_time_in_force = target.time_in_force
     book.seen_expires = target.expires
     book.seen_version = target.version
+    if impossible_field(target):
+        account.refused = 1 + place.at.channel
+        account.refused_bar = place.at.bar
+        book.working = 0
+        return
     book.kind = target.entry
     book.value = target.value
     book.mode = target.mode

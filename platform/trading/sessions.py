@@ -23,7 +23,7 @@ Indices = NDArray[np.int64]
 EXISTS, MISSING, AMBIGUOUS = 0, 1, 2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SATURDAY = 5  # where Monday is 0
+_FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6  # where Monday is 0
 _PROBE = 7 * 86_400  # seconds: no zone has changed its offset and back within a week
 
 
@@ -95,13 +95,29 @@ def session_day_ends(time: Times, zone: str, turn_minutes: int = 0) -> Indices:
 
 
 def calendar_of_days(days: Times) -> str:
-    """Return the session calendar that an unknown instrument seems to follow: "24x7" or "24x5".
+    """Return the session calendar that an unknown instrument seems to follow: "24x7", "24x5" or "weekdays".
 
-    `days` (days since 1970-01-01) are the session days that have bars. It is "24x7" where at least a tenth of them are
-    Saturdays (a seventh where all trade).
+    `days` (days since 1970-01-01) are the session days that have bars. At least a tenth of them are Saturdays on
+    "24x7"; Sundays, but no Saturdays, on "24x5" (foreign exchange opens on Sunday evening), Fridays being among them
+    too. Everything else is taken for an exchange.
     """
-    weekdays = (days + 3) % 7  # 1970-01-01 was a Thursday
-    return "24x7" if 10 * np.count_nonzero(weekdays == _SATURDAY) >= days.size > 0 else "24x5"
+    if _are_common(days, _SATURDAY):
+        return "24x7"
+    return "24x5" if _are_common(days, _SUNDAY) and _are_common(days, _FRIDAY) else "weekdays"
+
+
+def days_per_week(days: Times) -> int:
+    """Return how many session days a week of "24x5" has: 5, or 6 where Sunday's evening is a day of its own.
+
+    `days` (days since 1970-01-01) are the session days that have bars.
+    """
+    return 6 if _are_common(days, _SUNDAY) else 5
+
+
+def _are_common(days: Times, weekday: int) -> bool:
+    """Tell whether at least a tenth of `days` are such a weekday (a sixth or a seventh where each week has one)."""
+    found = np.count_nonzero((days + 3) % 7 == weekday)  # 1970-01-01 was a Thursday
+    return bool(10 * found >= days.size > 0)
 
 
 def _ends(time: Times, starts: Times) -> Indices:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trading.compiled import kernel
+from trading.compiled import inner_kernel, kernel
 
 # mode: what `value` measures
 WEIGHT = 0  # share of equity, signed
@@ -62,6 +62,35 @@ class Targets(NamedTuple):
     time_in_force: Any
     expires: Any
     version: Any
+
+
+# What a field of a target that cannot be should hold, by the number that `impossible_field` gives it.
+POSSIBLE = {
+    1: ("value", "a finite number"),
+    2: ("mode", "WEIGHT (0) or LOTS (1)"),
+    3: ("entry", "MARKET (0), LIMIT (1), STOP (2) or STOP_LIMIT (3)"),
+    4: ("time_in_force", "GTC (0), DAY (1), IOC (2), FOK (3) or GTD (4)"),
+    5: ("price", "a price above 0, for an entry by limit or stop"),
+    6: ("limit_price", "a price above 0, for an entry by stop-limit"),
+}
+
+
+@inner_kernel
+def impossible_field(target: Target) -> int:
+    """Return which field of the target (a key of POSSIBLE) no order can be made of, 0 where all can be."""
+    if not abs(target.value) < np.inf:
+        return 1
+    if not (target.mode == WEIGHT or target.mode == LOTS):
+        return 2
+    if not MARKET <= target.entry <= STOP_LIMIT:
+        return 3
+    if not GTC <= target.time_in_force <= GTD:
+        return 4
+    if target.entry != MARKET and not target.price > 0.0:
+        return 5
+    if target.entry == STOP_LIMIT and not target.limit_price > 0.0:
+        return 6
+    return 0
 
 
 def new_targets(channels: int) -> Targets:

@@ -20,8 +20,9 @@ class Market(NamedTuple):
 
     A row is a close time: row t closes at `time[t] + row_interval`, ns UTC, and channel i's bar opened `intervals[i]`
     before that. `fresh[i, t]` is 0 where channel i has no bar at row t and the row repeats its last close; prices are
-    nan before its first. `day_ends` is the last row of each session day and `day_numbers` that day's date, in days
-    since the epoch.
+    nan before its first. Where channels have bars of their own, the rows of channel i's are
+    `bar_rows[bar_starts[i] : bar_starts[i + 1]]`; without those two every row is a bar of every channel. `day_ends` is
+    the last row of each session day and `day_numbers` that day's date, in days since the epoch.
     """
 
     time: Any  # int64[T]
@@ -44,7 +45,9 @@ class Market(NamedTuple):
     bid_close: Any
     conversion: Any  # account currency per unit of quote currency
     fresh: Any  # uint8[N, T]
-    bars_per_year: float
+    bar_rows: Any  # int64, or of length 0
+    bar_starts: Any  # int64[N + 1], or of length 0
+    bars_per_year: Any  # float64[N]; nan: not known
 
 
 class Closes(NamedTuple):
@@ -144,10 +147,14 @@ def expire_late(desk: Desk, market: Market, t: int, i: int) -> None:
 
 @inner_kernel
 def _volatility(market: Market, t: int, i: int) -> float:
-    """Return the yearly standard deviation of the last log returns of channel i that were known when row t opened."""
+    """Return the yearly standard deviation of channel i's last log returns, bar to bar, known when row t opened."""
+    bars = t
+    if market.bar_rows.size > 0:
+        rows = market.bar_rows[market.bar_starts[i] : market.bar_starts[i + 1]]
+        bars = int(np.searchsorted(rows, t))
     count, total, squares = 0, 0.0, 0.0
-    for row in range(max(1, t - VOLATILITY_BARS), t):
-        step = np.log(market.close[i, row] / market.close[i, row - 1])
+    for bar in range(max(1, bars - VOLATILITY_BARS), bars):
+        step = np.log(_close_of(market, i, bar) / _close_of(market, i, bar - 1))
         if step == step:
             count += 1
             total += step
@@ -155,4 +162,12 @@ def _volatility(market: Market, t: int, i: int) -> float:
     if count < VOLATILITY_BARS // 2:
         return np.nan
     variance = (squares - total * total / count) / (count - 1)
-    return np.sqrt(max(variance, 0.0) * market.bars_per_year)
+    return np.sqrt(max(variance, 0.0) * market.bars_per_year[i])
+
+
+@inner_kernel
+def _close_of(market: Market, i: int, bar: int) -> float:
+    """Return the close of channel i's bar number `bar`."""
+    row = bar if market.bar_rows.size == 0 else market.bar_rows[market.bar_starts[i] + bar]
+    close: float = market.close[i, row]
+    return close

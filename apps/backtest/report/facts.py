@@ -5,11 +5,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from apps.backtest.report import figures
 from apps.backtest.result import Result
 from trading.instruments import Instrument
 from trading.intervals import format_interval
 from trading.metrics import periods_per_year
+from trading.sessions import days_per_week, session_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def read_facts(result: Result) -> Facts:
         command=command_text(manifest),
         definitions=_mapping(stored.get("metrics")),
         returns=str(stored.get("returns", "")),
-        days_per_year=_days_per_year(basis, session),
+        days_per_year=_days_per_year(basis, session, result.time),
         risk_free=(_number(options.get("risk_free_pct")) or 0.0) / 100.0,
     )
 
@@ -104,9 +108,9 @@ def _session(manifest: Mapping[str, Any], basis: Mapping[str, Any]) -> Instrumen
     )
 
 
-def _days_per_year(basis: Mapping[str, Any], session: Instrument) -> float:
+def _days_per_year(basis: Mapping[str, Any], session: Instrument, time: NDArray[np.int64]) -> float:
     stored = _number(basis.get("periods_per_year")) if basis.get("returns", "daily") == "daily" else None
-    return stored or periods_per_year(session.calendar)
+    return stored or periods_per_year(session.calendar, week=days_per_week(session_days(time - 1, session)))
 
 
 def _cash(options: Mapping[str, Any], manifest: Mapping[str, Any], result: Result) -> float:

@@ -30,16 +30,7 @@ class Moments(NamedTuple):
 
 def rolling_max_state(window: int) -> Floats:
     """Return the state of a maximum over `window` values: [missing, slot, maximum since the turn, window, ring]."""
-    return _extreme_state(window, -np.inf)
-
-
-def rolling_min_state(window: int) -> Floats:
-    """Return the state of a minimum over `window` values: [missing, slot, minimum since the turn, window, ring]."""
-    return _extreme_state(window, np.inf)
-
-
-def _extreme_state(window: int, worst: float) -> Floats:
-    return np.array([window, 0.0, worst, window, *[worst] * (window + 1)])
+    return np.array([window, 0.0, -np.inf, window, *[-np.inf] * (window + 1)])
 
 
 @kernel
@@ -66,28 +57,16 @@ def rolling_max(state: Floats, x: float) -> float:
     return max(largest, rest)
 
 
+def rolling_min_state(window: int) -> Floats:
+    """Return the state of a minimum over `window` values: that of the maximum of the negated ones."""
+    return rolling_max_state(window)
+
+
 @kernel
 def rolling_min(state: Floats, x: float) -> float:
     """Take in `x` and return the smallest of the last `window` values."""
-    if np.isnan(x):
-        return np.nan
-    slot = state[1]
-    place = np.uint64(np.int64(slot)) + _EXTREME_HEAD
-    if slot == 0.0:
-        for each in range(state.size - 3, 3, -1):
-            state[each] = min(state[each], state[each + 1])
-        smallest = x
-    else:
-        smallest = min(state[2], x)
-    state[place] = x
-    state[2] = smallest
-    slot += 1.0
-    state[1] = slot if slot < state[3] else 0.0
-    if state[0] > 1.0:
-        state[0] -= 1.0
-        return np.nan
-    rest: float = state[place + _NEXT]
-    return min(smallest, rest)
+    largest: float = rolling_max(state, -x)
+    return -largest
 
 
 def rolling_moments_state(window: int, ddof: int = 0) -> Floats:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from trading.intervals import DAY, HOUR
 
-METRICS_VERSION = "1.0"
+METRICS_VERSION = "1.1"
 
 Unit = Literal["currency", "%", "ratio", "per year", "probability", "days", "bars", "count"]
 
@@ -214,19 +214,19 @@ def as_dict(keys: Iterable[str], row: Iterable[float]) -> dict[str, float | int 
     return {key: _number(key, float(value)) for key, value in zip(keys, row, strict=True)}
 
 
-def periods_per_year(calendar: str, interval: int = DAY, returns: str = "daily") -> float:
+def periods_per_year(calendar: str, interval: int = DAY, returns: str = "daily", week: int = 5) -> float:
     """Return how many periods annualise returns: of session closes ("daily") or of the closes of bars ("bar").
 
     `calendar` is an instrument's ("24x7", "24x5", "XNYS", …), `interval` its bars' in nanoseconds. A year has 365
-    session days on "24x7", and 252 on everything else, "24x5" included: the convention that makes ratios comparable.
-    Bars within the day count as often as one begins in the regular session; bars longer than a day by the calendar year
-    of 365.25 days, whatever `returns` says. Raises CalendarError for bars of an unknown interval or calendar.
+    session days on "24x7", 52 weeks of them on "24x5" (260 where a `week` has five, 312 where its day turns within
+    Sunday's trading, so that there are six), and 252 on everything else. Bars within the day count as often as one
+    begins in the regular session; bars longer than a day by the calendar year of 365.25 days, whatever `returns` says.
+    Raises CalendarError for bars of an unknown interval or calendar.
     """
-    days = 365.0 if calendar == "24x7" else 252.0
     if interval > DAY:
         return 365.25 * DAY / interval
     if returns == "daily" or interval == DAY:
-        return days
+        return {"24x7": 365.0, "24x5": 52.0 * week}.get(calendar, 252.0)
     if interval <= 0:
         raise CalendarError("the interval of the bars is not known, so their returns cannot be annualised: name it")
     if calendar not in HOURS_PER_SESSION:
@@ -234,7 +234,7 @@ def periods_per_year(calendar: str, interval: int = DAY, returns: str = "daily")
             f"the length of a session of calendar {calendar!r} is not known, so returns of bars cannot be annualised: "
             f"use returns of daily closes, or one of {', '.join(HOURS_PER_SESSION)}"
         )
-    return days * ceil(HOURS_PER_SESSION[calendar] * HOUR / interval)
+    return periods_per_year(calendar) * ceil(HOURS_PER_SESSION[calendar] * HOUR / interval)
 
 
 def _number(key: str, value: float) -> float | int | None:

@@ -6,8 +6,23 @@ import numpy as np
 import pytest
 
 from apps.backtest.interface import BarsError, ChannelsError, CurrencyError, OptionError, run
-from tests.integration.engine.scripted import DAY_NS, bars_of, fills, flat, lots, quotes_of, trade
-from trading.bars import Bars
+from apps.signals.interface import NoParams, NoState, StrategyError, strategy
+from tests.integration.engine.scripted import (
+    DAY_NS,
+    as_class,
+    bars_of,
+    fills,
+    flat,
+    limit,
+    lots,
+    quotes_of,
+    stop,
+    stop_limit,
+    trade,
+    trade_several,
+    weight,
+)
+from trading.bars import Bar, Bars
 from trading.instruments import Instrument
 
 
@@ -69,6 +84,57 @@ def test_bid_above_ask_is_refused_by_row() -> None:
 def test_what_is_no_bars_is_refused(bars: Any, said: str) -> None:
     with pytest.raises(BarsError, match=said):
         run("buy_and_hold", bars)
+
+
+@pytest.mark.parametrize("volume", [-1.0, np.inf, -np.inf])
+def test_impossible_volume_is_refused_by_row(volume: float) -> None:
+    bars = bars_of([(*row, 10.0) for row in flat(100, 5)])
+    bars["volume"][1], bars["volume"][3] = np.nan, volume
+    for given in (bars, {"V:A": bars_of(flat(100, 5)), "V:B": bars}):
+        with pytest.raises(BarsError, match=f"row 3: volume is {volume:g}, volumes are finite and not negative"):
+            run("momentum_rank", given)
+
+
+def test_volume_may_be_unknown() -> None:
+    bars = bars_of([(*row, np.nan) for row in flat(100, 3)])
+    assert trade(bars, {0: lots(1)}).n_fills == 1
+
+
+WRONG = {
+    "value=inf: write a finite number": weight(np.inf),
+    "mode=7: write WEIGHT": weight(1.0)._replace(mode=7),
+    "entry=4: write MARKET": weight(1.0, entry=4),
+    "entry=-1: write MARKET": weight(1.0, entry=-1),
+    "time_in_force=9: write GTC": weight(1.0, time_in_force=9),
+    "price=nan: write a price above 0, for an entry by limit": limit(1.0, np.nan),
+    "price=0.0: write a price": stop(1.0, 0.0),
+    "limit_price=nan: write a price above 0, for an entry by stop-limit": stop_limit(1.0, 99.0, np.nan),
+}
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_target_that_cannot_be_is_refused_with_its_time_and_field(said: str) -> None:
+    wrong, later = WRONG[said], lots(1.0)
+    where = "scripted.py: .*: the target given at 2020-01-08T00:00:00 for"
+    with pytest.raises(StrategyError, match=f"{where} bars has {said}"):
+        trade(flat(100, 5), {0: lots(2.0), 1: wrong, 3: later})
+    several = {"V:A": bars_of(flat(100, 5)), "V:B": bars_of(flat(100, 5))}
+    with pytest.raises(StrategyError, match=f"{where} V:B has {said}"):
+        trade_several(several, {(0, 0): lots(2.0), (1, 1): wrong, (3, 1): later})
+    with pytest.raises(StrategyError, match=f"{where} bars has {said}"):
+        run(as_class({1: wrong, 3: later}, ("bars",)), bars_of(flat(100, 5)))
+
+
+@strategy(warmup=lambda _params: 2)
+def endless(_state: NoState, bar: Bar, _params: NoParams) -> float:
+    """Ask for all there is."""
+    return np.inf if bar.close > 100.0 else 0.0
+
+
+@pytest.mark.parametrize("engine", ["auto", "events"])
+def test_weight_without_end_is_refused_on_both_paths(engine: str) -> None:
+    with pytest.raises(StrategyError, match="at 2020-01-09T00:00:00 for bars has value=inf: write a finite number"):
+        run(endless, bars_of([*flat(100, 2), *flat(101, 3)]), engine=engine)
 
 
 def test_volume_rules_need_volume_in_every_bar() -> None:

@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 
 from apps.backtest.interface import Result
-from tests.integration.engine.scripted import bars_of, fills, flat, limit, lots, quotes_of, trade, weight
+from tests.integration.engine.scripted import (
+    HOUR_NS,
+    bars_of,
+    fills,
+    fills_by_channel,
+    flat,
+    limit,
+    lots,
+    quotes_of,
+    trade,
+    trade_several,
+    weight,
+)
 from trading.instruments import Instrument
 
 CASH = 100_000.0
@@ -91,8 +103,24 @@ def test_volatility_sizing_holds_the_volatility_of_the_last_sixty_returns() -> N
     bars = bars_of(np.column_stack([close] * 4))
     result = trade(bars, {70: weight(1.0)}, sizing="vol:10", leverage=5.0)
     known = np.diff(np.log(close[:71]))[-60:]
-    expected = 0.10 / (known.std(ddof=1) * np.sqrt(252)) * CASH / close[71]
+    expected = 0.10 / (known.std(ddof=1) * np.sqrt(365)) * CASH / close[71]
     assert quantities(result) == pytest.approx([expected])
+
+
+def test_volatility_of_each_channel_is_of_its_own_bars_whatever_the_others_intervals() -> None:
+    rng = np.random.default_rng(4)
+    days = 100 * np.exp(np.cumsum(rng.standard_normal(70) * 0.02))
+    hours = 100 * np.exp(np.cumsum(rng.standard_normal(70 * 24) * 0.003))
+    bars = {
+        "V:D": bars_of(np.column_stack([days] * 4)),
+        "V:H": bars_of(np.column_stack([hours] * 4), interval=HOUR_NS),
+    }
+    decided = 65 * 24
+    for channel, close, known, a_year in ((0, days, 66, 365), (1, hours, decided + 1, 365 * 24)):
+        result = trade_several(bars, {(decided, channel): weight(1.0)}, sizing="vol:10", leverage=9.0)
+        deviation = np.diff(np.log(close[:known]))[-60:].std(ddof=1) * np.sqrt(a_year)
+        bought = [fill[2] for fill in fills_by_channel(result)]
+        assert bought == pytest.approx([0.10 / deviation * CASH / close[known]]), channel
 
 
 def test_volatility_that_is_not_known_yet_is_not_traded_and_said() -> None:

@@ -1,9 +1,7 @@
 """What the tests of runs share: results made by hand, sample files, commands in a process of their own."""
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -83,30 +81,6 @@ def manage(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-@pytest.fixture
-def redis_url(tmp_path: Path) -> Iterator[str]:
-    """Run a redis-server of this test's own, on a socket in its folder, and return its URL."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip(
-            "NOT TESTED: distributed sweeps, as there is no redis-server program (apt-get install redis-server)"
-        )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert server.stdout is not None
-        assert any("Ready to accept connections" in line for line in server.stdout)
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
 class Workers:
     """Celery worker processes, each with pool processes of its own."""
 
@@ -143,11 +117,6 @@ class Workers:
         """Kill a worker with all its pool processes, as a machine that loses its power does."""
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait(timeout=20)
-
-    @staticmethod
-    def wait_until(is_so: Callable[[], bool], what: str) -> None:
-        """Return as soon as `is_so()`."""
-        wait_until(is_so, what)
 
     def stop(self) -> None:
         """Kill what is left."""

@@ -7,14 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 from django.core.management import ManagementUtility
+
+from tests.integration.runs.conftest import wait_until
 
 # Waits at a gate, a file, until a test opens it.
 GATED = """
@@ -47,13 +47,6 @@ PROMISED = (
     "final_equity", "return_pct", "cagr_pct", "sharpe", "sortino", "max_drawdown_pct", "n_fills", "n_trades",
     "win_rate_pct", "profit_factor", "fees_paid", "exposure_pct", "bars", "engine_seconds",
 )  # fmt: skip
-
-
-def wait_until(is_so: Callable[[], bool], what: str, seconds: float = 180.0) -> None:
-    over, pause = time.monotonic() + seconds, threading.Event()
-    while not is_so():
-        assert time.monotonic() < over, f"waited {seconds:g} s in vain for {what}"
-        pause.wait(0.02)
 
 
 def done(process: CompletedProcess[str]) -> str:

@@ -17,6 +17,7 @@ from apps.backtest.distributed_bars import SharedBarsError, share, shared
 from apps.backtest.request import RunRequest
 from apps.backtest.sweep import Sweep
 from apps.backtest.sweeping import sweep_locally, sweep_on_workers
+from tests.integration.runs.conftest import wait_until
 
 pytestmark = pytest.mark.redis
 GRID = {"fast": list(range(5, 13)), "slow": [20, 30, 40]}
@@ -107,14 +108,12 @@ def _check_that_nothing_is_lost(
             sweep_on_workers, gated, loaded, grid, "sharpe", celery_app, lambda done, _: counted.append(done),
             chunk_size=1, patience=patience,
         )  # fmt: skip
-        workers.wait_until(lambda: spread.done() or any(folder.glob("begun.3.*")), "a worker to reach the gate")
+        wait_until(lambda: spread.done() or any(folder.glob("begun.3.*")), "a worker to reach the gate")
         if spread.done():
             spread.result()
         begun = [int(path.suffix[1:]) for path in folder.glob("begun.3.*")]
         kill(begun[0], processes)
-        workers.wait_until(
-            lambda: spread.done() or len(list(folder.glob("begun.3.*"))) > 1, "its chunk to be run again"
-        )
+        wait_until(lambda: spread.done() or len(list(folder.glob("begun.3.*"))) > 1, "its chunk to be run again")
         gate.unlink()
         found = spread.result(timeout=180)
     assert len(list(folder.glob("begun.3.*"))) > 1

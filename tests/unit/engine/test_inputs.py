@@ -30,6 +30,27 @@ def test_an_unknown_instrument_is_in_the_currency_of_the_account() -> None:
     assert prepare(PRICES, Options(currency="EUR")).instruments[0].currency == "EUR"
 
 
+def test_an_instrument_that_says_no_currency_is_in_that_of_the_account() -> None:
+    file, euro = Instrument("A:X", currency=""), Instrument("A:Y", currency="EUR")
+    both = {"A:X": PRICES, "A:Y": PRICES}
+    assert prepare(both, Options(), instruments={"A:X": file, "A:Y": euro}).instruments[0].currency == "EUR"
+    assert prepare(PRICES, Options(currency="GBP"), instruments=file).instruments[0].currency == "GBP"
+    assert prepare(PRICES, Options(), instruments=file).currency == "USD"
+
+
+def test_an_instrument_described_as_an_exchanges_is_taken_for_one() -> None:
+    stock = Instrument("A:X", calendar="XNYS")
+    assert prepare(PRICES, Options(), instruments=stock).periods_per_year == 252
+    assert prepare(PRICES, Options()).periods_per_year == 365  # a Thursday, a Friday and a Saturday
+
+
+def test_hours_of_an_exchange_whose_session_is_not_known_have_daily_returns_all_the_same() -> None:
+    milan = Instrument("A:X", asset_class="equity", calendar="XMIL")
+    prepared = prepare(PRICES, Options(), instruments=milan, interval="1h")
+    assert prepared.periods_per_year == 252
+    assert np.isnan(prepared.market.bars_per_year).all()
+
+
 def test_bars_that_do_not_know_their_interval_are_given_their_spacing() -> None:
     columns = {name: np.array(values) for name, values in PRICES.items()}
     prepared = prepare(Bars(time=np.arange(3) * HOUR, **columns), Options())

@@ -107,11 +107,12 @@ def test_a_row_of_another_length_is_refused():
     ("calendar", "interval", "returns", "expected"),
     [
         ("XNYS", DAY, "daily", 252),
-        ("24x5", HOUR, "daily", 252),
+        ("24x5", HOUR, "daily", 260),
         ("24x7", MINUTE, "daily", 365),
         ("24x7", MINUTE, "bar", 365 * 1440),
         ("24x7", DAY, "bar", 365),
-        ("24x5", HOUR, "bar", 252 * 24),
+        ("24x5", HOUR, "bar", 260 * 24),
+        ("weekdays", DAY, "daily", 252),
         ("XNYS", MINUTE, "bar", 252 * 390),
         ("XNYS", HOUR, "bar", 252 * 7),
         ("XNYS", DAY, "bar", 252),
@@ -123,6 +124,12 @@ def test_a_row_of_another_length_is_refused():
 )
 def test_periods_in_a_year_follow_calendar_and_interval(calendar, interval, returns, expected):
     assert periods_per_year(calendar, interval, returns) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("interval", "returns", "expected"), [(HOUR, "daily", 312), (HOUR, "bar", 260 * 24)])
+def test_a_week_of_six_days_has_more_days_and_not_more_hours(interval, returns, expected):
+    assert periods_per_year("24x5", interval, returns, week=6) == expected
+    assert periods_per_year("XNYS", DAY, "daily", week=6) == 252
 
 
 def test_bars_of_an_unknown_calendar_are_not_annualised():

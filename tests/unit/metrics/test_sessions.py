@@ -16,6 +16,7 @@ from trading.sessions import (
     MISSING,
     ZoneError,
     calendar_of_days,
+    days_per_week,
     local_to_utc,
     session_day_ends,
     session_days,
@@ -145,7 +146,8 @@ def test_session_days_and_their_starts_belong_together():
 def test_no_bar_has_no_day():
     empty = np.empty(0, np.int64)
     assert session_day_ends(empty, "Europe/Berlin").size == 0
-    assert calendar_of_days(empty) == "24x5"
+    assert calendar_of_days(empty) == "weekdays"
+    assert days_per_week(empty) == 5
 
 
 def test_one_bar_ends_its_day():
@@ -158,9 +160,22 @@ def test_unknown_zone_is_refused_by_name(zone):
         session_day_ends(np.array([0, DAY]), zone)
 
 
-def test_calendar_is_seen_from_saturdays():
+def test_calendar_is_seen_from_the_days_that_trade():
     hours = np.arange(at("2024-01-01"), at("2024-03-01"), HOUR)
     assert calendar_of_days(np.unique(hours // DAY)) == "24x7"
     weekday = pd.to_datetime(hours).day_of_week
-    assert calendar_of_days(np.unique(hours[weekday < 5] // DAY)) == "24x5"
+    assert calendar_of_days(np.unique(hours[weekday < 5] // DAY)) == "weekdays"
+    assert calendar_of_days(np.unique(hours[(weekday != 4) & (weekday != 5)] // DAY)) == "weekdays"  # as in Riyadh
     assert calendar_of_days(np.unique(hours[weekday != 5] // DAY)) == "24x5"
+
+
+def test_days_of_a_week_of_foreign_exchange_depend_on_their_turn():
+    hours = np.arange(at("2024-01-01"), at("2024-12-31"), HOUR)
+    york = pd.to_datetime(hours, utc=True).tz_convert("America/New_York")
+    since_monday = york.day_of_week * 24 + york.hour
+    hours = hours[(since_monday < 4 * 24 + 17) | (since_monday >= 6 * 24 + 17)]
+    euro = Instrument("OANDA:EURUSD", time_zone="America/New_York", day_turn_minutes=-420)
+    for instrument, week in ((euro, 5), (Instrument("V:X"), 6), (Instrument("V:X", time_zone="Europe/Athens"), 5)):
+        days = np.unique(session_days(hours, instrument))
+        assert days_per_week(days) == week, instrument
+        assert days.size == pytest.approx(52 * week, abs=week + 1)

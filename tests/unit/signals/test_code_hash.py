@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from apps.signals.code_hash import code_hash
-from apps.signals.interface import get_strategy
+from apps.signals.interface import get_strategy, list_strategies
 
 STRATEGY = """
 import sys
@@ -54,6 +54,7 @@ def test_a_kernel_two_imports_away_changes_the_hash(tmp_path: Path, monkeypatch:
     assert code_hash(get_strategy(str(path)).on_bar, path) != before
 
 
-def test_shipped_strategies_depend_on_their_own_file_alone() -> None:
-    strategy = get_strategy("sma_cross")
+@pytest.mark.parametrize("name", list_strategies())
+def test_shipped_strategy_depends_on_its_own_file_alone(name: str) -> None:
+    strategy = get_strategy(name)
     assert strategy.code_hash == hashlib.sha256(strategy.source.read_bytes()).hexdigest()[:16]
