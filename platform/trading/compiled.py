@@ -22,7 +22,7 @@ from numba import njit
 ROOT = Path(__file__).resolve().parents[2]
 
 # Folders whose kernels are kept, in a directory named after the text of their files.
-_KEPT_SOURCES = ("platform/trading", "apps/backtest/kernels", "apps/execution/kernels")
+_KEPT_SOURCES = ("platform/trading", "apps/backtest/kernels", "apps/execution/kernels", "apps/risk/kernels")
 
 
 def data_directory() -> Path:

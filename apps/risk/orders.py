@@ -1,0 +1,229 @@
+"""What follows from orders that are asked for, filled or ended: verdicts, and reservations made and given back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from apps.execution.contracts import InstrumentTerms, OrdersEnded, OrdersFilled, OrdersRequested
+from apps.risk.contracts import OrdersApproved, OrdersRefused, QuotesNoted, ReservationsCut
+from apps.risk.kernels import reasons
+from apps.risk.kernels.checking import check_orders
+from apps.risk.kernels.records import (
+    ACCOUNT_NOW_DTYPE,
+    CELL_NOW_DTYPE,
+    QUOTE_DTYPE,
+    RATE_E9_MAX,
+    STEPS_MAX,
+    Asked,
+)
+from apps.risk.kernels.reserving import cut, find_cuts, pass_decisions, renew_cells, reserve
+from apps.risk.rows import NO_COLUMN, full, named_rows, parked, short
+from apps.risk.sessions import session_at
+from apps.risk.state import RiskState
+from banyan.columns import Ints
+from banyan.messages import Message, Received
+
+TIME_MAX = 2**62
+
+
+def decide_requested(state: RiskState, received: Received, wanted: OrdersRequested) -> list[Message]:
+    """Approve or refuse each order, in the order given, against limits as they stand."""
+    count = wanted.account.size
+    if not count:
+        return []
+    quotes = _quotes(state, wanted, received.event_time_ns)
+    asked = _asked(state, wanted, count)
+    verdicts = np.zeros((4, count), np.int64)
+    age_ns = min(received.received_at_ns - wanted.decided_at_ns, TIME_MAX)
+    check_orders(
+        state.book(),
+        asked,
+        quotes,
+        np.array([received.event_time_ns, age_ns, state.trading_state], np.int64),
+        np.full(state.accounts.count, -1, np.int64),
+        np.zeros(count, ACCOUNT_NOW_DTYPE).view(np.recarray),
+        np.zeros(count, CELL_NOW_DTYPE).view(np.recarray),
+        verdicts,
+    )
+    return _verdicts(state, received, wanted, asked, quotes, verdicts)
+
+
+def _asked(state: RiskState, wanted: OrdersRequested, count: int) -> Asked:
+    of_set = state.set_states.get(wanted.set, 0)
+    instrument = full(wanted.instrument, count)
+    unlisted = (instrument < 0) | (instrument >= len(wanted.terms))
+    return Asked(
+        account=state.rows_of(wanted.account),
+        instrument=np.where(unlisted, len(wanted.terms), instrument) if unlisted.any() else instrument,
+        decision=full(wanted.decision, count),
+        steps=full(wanted.steps, count),
+        step_value=full(wanted.step_value_micro, count),
+        order_type=full(wanted.order_type, count),
+        limit_ticks=full(wanted.limit_ticks, count),
+        stop_ticks=full(wanted.stop_ticks, count),
+        reduce_only=full(wanted.reduce_only, count),
+        set_state=np.full(count, of_set, np.int64),
+    )
+
+
+def _quotes(state: RiskState, wanted: OrdersRequested, at_ns: int) -> Any:
+    """Return QUOTE_DTYPE rows for the instruments of a request, and one that is impossible for those not among them."""
+    count = len(wanted.terms)
+    bids, asks = full(wanted.bid_ticks, count), full(wanted.ask_ticks, count)
+    quotes = np.zeros(count + 1, QUOTE_DTYPE).view(np.recarray)
+    quotes.instrument[count] = -1
+    for at, terms in enumerate(wanted.terms):
+        quote = quotes[at]
+        quote.instrument = state.instrument_names.known(terms.id)
+        quote.possible = is_possible(terms, int(bids[at]), int(asks[at]))
+        if not quote.possible:
+            continue
+        quote.margin_e9 = terms.margin_e9
+        known = state.instruments.rows[quote.instrument] if quote.instrument >= 0 else None
+        if bids[at] and asks[at] and (known is None or wanted.decided_at_ns >= known.quoted_at):
+            quote.bid_ticks, quote.ask_ticks = bids[at], asks[at]
+        elif known is not None:
+            quote.bid_ticks, quote.ask_ticks = known.bid_ticks, known.ask_ticks
+        quote.open, quote.minute = session_at(state, terms.id, at_ns)
+    return quotes
+
+
+def is_possible(terms: InstrumentTerms, bid_ticks: int, ask_ticks: int) -> bool:
+    """Return whether an instrument can have these terms and this quote; 0 stands for no price."""
+    return 0 <= terms.margin_e9 <= RATE_E9_MAX and 0 <= bid_ticks <= STEPS_MAX and 0 <= ask_ticks <= STEPS_MAX
+
+
+def _verdicts(
+    state: RiskState, received: Received, wanted: OrdersRequested, asked: Asked, quotes: Any, verdicts: Any
+) -> list[Message]:
+    names = [terms.id for terms in wanted.terms]
+    possible = np.flatnonzero(quotes.possible)
+    events: list[Message] = [
+        QuotesNoted(
+            decided_at_ns=wanted.decided_at_ns,
+            instruments=[names[at] for at in possible],
+            bid_ticks=full(wanted.bid_ticks, len(names))[possible],
+            ask_ticks=full(wanted.ask_ticks, len(names))[possible],
+            margin_e9=short(np.ascontiguousarray(quotes.margin_e9[possible])),
+        )
+    ]
+    reason = verdicts[0]
+    approved = np.flatnonzero(reason == reasons.NONE)
+    if approved.size:
+        events.append(_approval(received, names, wanted, asked, approved))
+    refused = np.flatnonzero((reason != reasons.NONE) & (asked.instrument < len(names)))
+    if refused.size:
+        events.append(
+            OrdersRefused(
+                instruments=names,
+                account=wanted.account[refused],
+                instrument=short(asked.instrument[refused]),
+                decision=asked.decision[refused],
+                reason=reason[refused],
+                level=short(verdicts[1, refused]),
+                bound=short(verdicts[2, refused]),
+                actual=short(verdicts[3, refused]),
+            )
+        )
+    impossible = np.flatnonzero(reason == reasons.IMPOSSIBLE)
+    if impossible.size:
+        events += parked(state, "an order with impossible numbers", impossible, wanted.account[impossible])
+    return events
+
+
+def _approval(
+    received: Received, names: list[str], wanted: OrdersRequested, asked: Asked, approved: Ints
+) -> OrdersApproved:
+    if approved.size == wanted.account.size:
+        account, instrument, decision = wanted.account, wanted.instrument, asked.decision
+        steps, values = asked.steps, asked.step_value
+    else:
+        account, instrument, decision = wanted.account[approved], asked.instrument[approved], asked.decision[approved]
+        steps, values = asked.steps[approved], asked.step_value[approved]
+    if (values == values[0]).all():  # as it nearly always is: no need to sort them
+        different, index = values[:1], NO_COLUMN
+    else:
+        different, index = np.unique(values, return_inverse=True)
+    return OrdersApproved(
+        instruments=names,
+        account=account,
+        instrument=short(instrument),
+        decision=decision,
+        steps=steps,
+        at_ns=received.event_time_ns,
+        step_values_micro=different,
+        step_value=short(index.astype(np.int64)),
+    )
+
+
+def decide_cut(state: RiskState, cause: OrdersFilled | OrdersEnded) -> Sequence[Message]:
+    """Give back what orders do not need any more: filled, or never to be."""
+    count = cause.account.size
+    if not count:
+        return []
+    left = full(cause.left_steps, count) if isinstance(cause, OrdersFilled) else np.zeros(count, np.int64)
+    instrument, decision = full(cause.instrument, count), full(cause.decision, count)
+    cells = state.cells_of(state.rows_of(cause.account), named_rows(state, cause.instruments, instrument))
+    found = np.zeros(count, np.int64)
+    find_cuts(state.book(), cells, decision, left, found)
+    events: list[Message] = []
+    cuts = np.flatnonzero(found == 1)
+    if cuts.size:
+        events.append(
+            ReservationsCut(
+                instruments=cause.instruments,
+                account=cause.account[cuts],
+                instrument=short(instrument[cuts]),
+                decision=decision[cuts],
+                left_steps=short(left[cuts]),
+            )
+        )
+    impossible = np.flatnonzero(found == -1)
+    if impossible.size:
+        events += parked(state, "an order with more filled than was asked for", impossible, cause.account[impossible])
+    return events
+
+
+def note_quotes(state: RiskState, event: QuotesNoted) -> None:
+    """Keep the newest quote of each instrument, and the margin that it needs."""
+    margins = full(event.margin_e9, len(event.instruments))
+    for at, name in enumerate(event.instruments):
+        row = state.instrument(name)
+        known = state.instruments.rows[row]
+        if known.margin_e9 != margins[at]:
+            known.margin_e9 = margins[at]
+            renew_cells(state.book(), np.flatnonzero(state.cells.rows["instrument"] == row))
+        if event.decided_at_ns >= known.quoted_at and event.bid_ticks[at] and event.ask_ticks[at]:
+            known.bid_ticks, known.ask_ticks = event.bid_ticks[at], event.ask_ticks[at]
+            known.quoted_at = event.decided_at_ns
+
+
+def reserve_approved(state: RiskState, event: OrdersApproved) -> None:
+    """Reserve for orders that were approved."""
+    count = event.account.size
+    cells = _cells(state, event.instruments, event.account, full(event.instrument, count))
+    state.reserve_orders(count)
+    values = event.step_values_micro[full(event.step_value, count)]
+    reserve(state.book(), cells, event.decision, event.steps, values, event.at_ns)
+
+
+def pass_refused(state: RiskState, event: OrdersRefused) -> None:
+    """Remember the numbers of orders that were refused, but of those that were impossible."""
+    counted = np.flatnonzero(event.reason != reasons.IMPOSSIBLE)
+    account, instrument = event.account[counted], full(event.instrument, event.account.size)[counted]
+    pass_decisions(state.book(), _cells(state, event.instruments, account, instrument), event.decision[counted])
+
+
+def cut_reservations(state: RiskState, event: ReservationsCut) -> None:
+    """Give back what is not needed any more."""
+    count = event.account.size
+    rows = state.rows_of(event.account)
+    cells = state.cells_of(rows, named_rows(state, event.instruments, full(event.instrument, count)))
+    cut(state.book(), cells, event.decision, full(event.left_steps, count))
+
+
+def _cells(state: RiskState, names: list[str], account: Ints, instrument: Ints) -> Ints:
+    """Return the cells of open accounts in instruments, made where there are none; -1 for other accounts."""
+    known = np.array([state.instrument(name) for name in names], np.int64)
+    return state.make_cells(state.opened_rows_of(account), known[instrument])
