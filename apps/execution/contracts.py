@@ -53,6 +53,9 @@ class EdgeRefusal(IntEnum):
     LEASE_LOST = 7
     BROKER_CANNOT = 8
     RATE_LIMIT = 9
+    CLOCK_STEPPED = 10
+    GATED = 11
+    FROZEN = 12
 
 
 class InstrumentTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +71,17 @@ class InstrumentTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def client_order_id(account_id: str, instrument: str, decision: int) -> str:
-    """Return the id that an order has at its broker: 20 hex digits, the same whoever computes it, whenever."""
-    return derive(account_id, instrument, decision)[:20]
+    """Return the id that an order has at its broker: 24 hex digits, the same whoever computes it, whenever.
+
+    The last 8 are the decision number, so that an order that only its broker still knows can be told by its id; the
+    others are `order_pair` of account and instrument.
+    """
+    return f"{order_pair(account_id, instrument):016x}{decision:08x}"
+
+
+def order_pair(account_id: str, instrument: str) -> int:
+    """Return the 64 bits that stand for an account and an instrument in the ids of their orders."""
+    return int(derive(account_id, instrument)[:16], 16)
 
 
 # ---- what people and programs ask of execution; key: the account's shard -------------------------------------------

@@ -31,6 +31,7 @@ class _Connection:
         self.socket = peer
         self.received = FrameBuffer()
         self.unsent = bytearray()
+        self.free_ns = 0  # when the last answer that is late is sent: none overtakes it
 
 
 class Server:
@@ -55,6 +56,7 @@ class Server:
         self._connections: dict[int, _Connection] = {}
         self._accepted = 0
         self._later: list[tuple[int, int, int, bytes]] = []  # (due, order, connection, bytes) of answers that are late
+        self._delayed = 0
         self._stopping = False
 
     def serve(self) -> None:
@@ -156,11 +158,13 @@ class Server:
     def _put(self, number: int, frame: Frame, now_ns: int) -> None:
         if number not in self._connections:
             return
-        delay_ns = self.broker.dice.delay_ns()
-        if delay_ns:
-            heapq.heappush(self._later, (now_ns + delay_ns, len(self._later), number, to_bytes(frame)))
+        connection = self._connections[number]
+        connection.free_ns = max(connection.free_ns, now_ns + self.broker.dice.delay_ns())
+        if connection.free_ns > now_ns:
+            self._delayed += 1
+            heapq.heappush(self._later, (connection.free_ns, self._delayed, number, to_bytes(frame)))
         else:
-            self._connections[number].unsent += to_bytes(frame)
+            connection.unsent += to_bytes(frame)
 
     def _send(self, connection: _Connection) -> None:
         unsent = connection.unsent

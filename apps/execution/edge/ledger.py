@@ -1,0 +1,193 @@
+"""The edge's ledger in PostgreSQL: one statement for everything that becomes true together.
+
+The statement moves each shard's lease by compare-and-set on (epoch, last entry) and writes only what belongs to leases
+that moved: an edge that lost one cannot write a line for it, and so cannot send.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from django.db import connections
+
+from apps.execution.edge.entries import EntryKind, Line, decode
+
+ALIAS = "edge"
+
+_COMMIT = """WITH moved AS (
+    UPDATE edge_lease AS l
+    SET number = v.number, reported = v.reported, lease_until = now() + make_interval(secs => %s)
+    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+        AS v(key, epoch, old, number, reported)
+    WHERE l.key = v.key AND l.epoch = v.epoch AND l.number = v.old RETURNING l.key
+), entries AS (
+    INSERT INTO edge_entry (key, number, kind, previous, id, at_ns, body, written_at)
+    SELECT r.*, now() FROM unnest(%s::text[], %s::bigint[], %s::smallint[], %s::bigint[], %s::text[], %s::bigint[],
+        %b::bytea[]) AS r(key, number, kind, previous, id, at_ns, body) JOIN moved ON moved.key = r.key
+), streams AS (
+    INSERT INTO edge_stream AS s (key, sender, sender_key, epoch, position)
+    SELECT r.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+        AS r(key, sender, sender_key, epoch, position) JOIN moved ON moved.key = r.key
+    ON CONFLICT (key, sender, sender_key) DO UPDATE SET epoch = EXCLUDED.epoch, position = EXCLUDED.position
+) SELECT key FROM moved"""
+
+
+class LeaseRow(NamedTuple):
+    """A lease as its owner finds it: `number` of the last entry, `reported` that of the last report."""
+
+    key: str
+    epoch: int
+    number: int
+    reported: int
+
+
+class Moved(NamedTuple):
+    """A lease to move: from entry `old` to `number`."""
+
+    key: str
+    epoch: int
+    old: int
+    number: int
+    reported: int
+
+
+class Incarnation(NamedTuple):
+    """A life of the ledger."""
+
+    number: int
+    began_at_ns: int
+
+
+class Ledger:
+    """The ledger through one connection. Not for several threads at once."""
+
+    def __init__(self, alias: str = ALIAS, *, lease_seconds: float = 5.0) -> None:
+        self.alias = alias
+        self.lease_seconds = lease_seconds
+        self._connection: psycopg.Connection[Any] | None = None
+
+    @property
+    def connection(self) -> "psycopg.Connection[Any]":
+        """The connection, opened when it is first needed or was lost; every statement is a transaction of its own."""
+        if self._connection is None or self._connection.closed:
+            parameters = connections[self.alias].get_connection_params()
+            wanted = {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
+            self._connection = psycopg.connect(**{**wanted, "autocommit": True, "prepare_threshold": 2})
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def commit(
+        self, moved: Sequence[Moved], lines: Sequence[Line], streams: Mapping[tuple[str, str, str], tuple[int, int]]
+    ) -> set[str]:
+        """Commit lines and stream marks and return the keys whose leases moved; the others belong to somebody else.
+
+        Raises psycopg.Error where nobody knows whether it was committed.
+        """
+        rows = [(each.key, each.number, each.kind, each.previous, each.id, each.at_ns, each.body) for each in lines]
+        marks = [(*stream, *mark) for stream, mark in streams.items()]
+        parameters = [self.lease_seconds, *_columns(moved, 5), *_columns(rows, 7), *_columns(marks, 5)]
+        return {key for (key,) in self.connection.execute(_COMMIT, parameters, prepare=True)}
+
+    def take(self, keys: Sequence[str], owner: str) -> list[LeaseRow]:
+        """Take the leases of `keys` that are free, run out, or held by `owner`, each in a new epoch."""
+        with self.connection.transaction():
+            self.connection.execute(
+                "INSERT INTO edge_lease (key, epoch, number, reported, owner) "
+                "SELECT key, 0, 0, 0, '' FROM unnest(%s::text[]) AS r(key) ON CONFLICT DO NOTHING",
+                [list(keys)],
+            )
+            rows = self.connection.execute(
+                "UPDATE edge_lease SET epoch = epoch + 1, owner = %s, "
+                "lease_until = now() + make_interval(secs => %s) WHERE key = ANY(%s) "
+                "AND (owner IN ('', %s) OR lease_until < now()) RETURNING key, epoch, number, reported",
+                [owner, self.lease_seconds, list(keys), owner],
+            ).fetchall()
+        return [LeaseRow(*row) for row in rows]
+
+    def renew(self, epochs: Mapping[str, int]) -> set[str]:
+        """Make leases last longer; return the keys of those that are still held."""
+        rows = self.connection.execute(
+            "UPDATE edge_lease AS l SET lease_until = now() + make_interval(secs => %s) "
+            "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch) WHERE l.key = v.key AND l.epoch = v.epoch "
+            "RETURNING l.key",
+            [self.lease_seconds, list(epochs), list(epochs.values())],
+        )
+        return {key for (key,) in rows}
+
+    def release(self, epochs: Mapping[str, int]) -> None:
+        """Give leases back, so that another edge need not wait for them to run out."""
+        self.connection.execute(
+            "UPDATE edge_lease AS l SET owner = '', lease_until = NULL "
+            "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch) WHERE l.key = v.key AND l.epoch = v.epoch",
+            [list(epochs), list(epochs.values())],
+        )
+
+    def incarnation(self, now_ns: int) -> Incarnation:
+        """Return the life that the ledger is in; the first begins when it is first asked for."""
+        self.connection.execute(
+            "INSERT INTO edge_incarnation (number, began_at_ns, reason) VALUES (1, %s, 'first') ON CONFLICT DO NOTHING",
+            [now_ns],
+        )
+        row = self.connection.execute(
+            "SELECT number, began_at_ns FROM edge_incarnation ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        assert row is not None
+        return Incarnation(*row)
+
+    def begin_incarnation(self, now_ns: int, reason: str) -> Incarnation:
+        """Begin the next life after a restore. No edge may be running."""
+        number = self.incarnation(now_ns).number + 1
+        self.connection.execute(
+            "INSERT INTO edge_incarnation (number, began_at_ns, reason) VALUES (%s, %s, %s)", [number, now_ns, reason]
+        )
+        return Incarnation(number, now_ns)
+
+    def lines(self, key: str, after: int, *, kinds: Sequence[int] = (), most: int = 2**31 - 1) -> Iterable[Line]:
+        """Yield the entries of a key after a number, in order: all, or those of some kinds."""
+        with self.connection.transaction(), self.connection.cursor("lines", binary=True) as cursor:
+            cursor.itersize = 500
+            cursor.execute(
+                "SELECT number, kind, previous, id, at_ns, body FROM edge_entry WHERE key = %s AND number > %s "
+                "AND (%s::int[] = '{}' OR kind = ANY(%s)) ORDER BY number LIMIT %s",
+                [key, after, list(kinds), list(kinds), most],
+            )
+            for number, kind, previous, line_id, at_ns, body in cursor:
+                what = decode(EntryKind(kind), body)
+                yield Line(
+                    key=key, number=number, kind=EntryKind(kind), previous=previous, id=line_id, at_ns=at_ns,
+                    what=what, body=body,
+                )  # fmt: skip
+
+    def streams(self, key: str) -> dict[tuple[str, str], tuple[int, int]]:
+        """Return (epoch, position) by (sender, its key): how far the key has taken each stream."""
+        rows = self.connection.execute(
+            "SELECT sender, sender_key, epoch, position FROM edge_stream WHERE key = %s", [key]
+        )
+        return {(sender, sender_key): (epoch, position) for sender, sender_key, epoch, position in rows}
+
+    def newest_snapshot(self, key: str) -> tuple[int, int, bytes] | None:
+        """Return (number, version, state) of the last snapshot of a key."""
+        with self.connection.cursor(binary=True) as cursor:
+            row = cursor.execute(
+                "SELECT number, version, state FROM edge_snapshot WHERE key = %s ORDER BY number DESC LIMIT 1", [key]
+            ).fetchone()
+        return (row[0], row[1], row[2]) if row is not None else None
+
+    def keep_snapshot(self, key: str, number: int, version: int, state: bytes) -> None:
+        """Keep a snapshot, and of those before it the last one."""
+        self.connection.execute(
+            "WITH gone AS (DELETE FROM edge_snapshot WHERE key = %s AND number < "
+            "(SELECT max(number) FROM edge_snapshot WHERE key = %s)) "
+            "INSERT INTO edge_snapshot (key, number, version, made_at, state) VALUES (%s, %s, %s, now(), %b) "
+            "ON CONFLICT DO NOTHING",
+            [key, key, key, number, version, state],
+        )
+
+
+def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

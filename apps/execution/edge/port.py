@@ -1,0 +1,149 @@
+"""What the edge needs of a broker, on one screen: every adapter is one of these, and passes the same suite.
+
+Nothing here is ever sent again by itself. `submit` and `cancel` write once; where they raise, nobody knows what
+arrived. Everything that comes back comes through `receive`, in the order in which the broker said it.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from apps.execution.contracts import InstrumentTerms
+from apps.execution.growing import Ids
+from banyan.columns import Ints
+
+
+class BrokerUnavailableError(ConnectionError):
+    """The broker cannot be reached, or has hung up; what was on its way there may have arrived or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a broker can do."""
+
+    netting: bool = True
+    hedging: bool = False
+    partial_fills: bool = True
+    client_id_lookup: bool = True
+    """It tells what became of an order by our id; without, an unknown order waits for a person."""
+    login_epochs: bool = True
+    """A login ends the account's session before it; without, *never arrived* cannot be told."""
+    deadlines: bool = True
+    opens_accounts: bool = False
+    orders_per_second_max: int = 0
+    """0: as many as one likes."""
+
+
+class Orders(NamedTuple):
+    """Orders to send in one session, as columns; `instrument` is an index into `terms`."""
+
+    session: int
+    deadline_ns: int
+    terms: list[InstrumentTerms]
+    client_ids: Ids
+    account: Ints
+    instrument: Ints
+    steps: Ints
+    kind: Ints
+    limit_ticks: Ints
+    stop_ticks: Ints
+    time_in_force: Ints
+    expires_ns: Ints
+    reduce_only: Ints
+
+
+class Executions(NamedTuple):
+    """Execution reports. `kind` is a ReportKind, `code` an index into `texts` plus 1 (0: nothing was said).
+
+    `execution_ids` are unique for their broker for ever; an empty one is an answer that is no part of an order's life.
+    """
+
+    instruments: list[str]
+    execution_ids: Ids
+    client_ids: Ids
+    account: Ints
+    instrument: Ints
+    kind: Ints
+    steps: Ints
+    price_e9: Ints
+    fee_micro: Ints
+    at_ns: Ints
+    code: Ints
+    texts: list[str]
+
+
+class SessionBegan(NamedTuple):
+    """A login is done. Sessions before it have ended for all its accounts but those `missing` at the broker."""
+
+    session: int
+    missing: list[int]
+
+
+class Answer(NamedTuple):
+    """What became of the orders asked for: `known` is 1, 0, or 2 where this session cannot tell."""
+
+    request: int
+    session: int
+    known: Ints
+    executions: Executions
+
+
+class Statement(NamedTuple):
+    """What accounts hold, and what has happened since the mark that was asked from; `upto` is the next mark."""
+
+    request: int
+    session: int
+    upto: int
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    steps: Ints
+    executions: Executions
+
+
+Event = SessionBegan | Executions | Answer | Statement
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to open at a broker that lets us."""
+
+    number: int
+    deposit_micro: int
+    fee_rate_e9: int
+
+
+class Broker(Protocol):
+    """A connection to a broker. Where it is lost every method raises BrokerUnavailableError, until `connect` again."""
+
+    name: str
+    capabilities: Capabilities
+
+    def connect(self) -> None:
+        """Connect, or raise BrokerUnavailableError."""
+
+    def fileno(self) -> int:
+        """Return what to select for reading; -1 where there is no connection."""
+
+    def open_accounts(self, accounts: list[NewAccount]) -> None:
+        """Open accounts; those that are open stay as they are."""
+
+    def login(self, accounts: Ints) -> None:
+        """Begin a session over accounts: SessionBegan follows."""
+
+    def submit(self, orders: Orders) -> None:
+        """Write orders, once."""
+
+    def cancel(self, session: int, client_ids: Ids) -> None:
+        """Ask to cancel orders."""
+
+    def query(self, request: int, session: int, client_ids: Ids, accounts: Ints) -> None:
+        """Ask what became of orders: an Answer with the number `request` follows."""
+
+    def ask_statement(self, request: int, session: int, accounts: Ints, since: int) -> None:
+        """Ask what accounts hold: a Statement with the number `request` follows."""
+
+    def receive(self) -> list[Event]:
+        """Return what has come in, without waiting."""
+
+    def close(self) -> None:
+        """Hang up."""

@@ -1,0 +1,173 @@
+"""What the edge tells of orders: rows of OrdersReported, from what brokers say and from what it finds itself."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.execution.contracts import OrdersReported, ReportKind
+from apps.execution.edge.memory import Memory, OrderState
+from apps.execution.edge.port import Executions
+from apps.execution.growing import ID_BYTES, first_of_each
+from banyan.columns import Ints, ints
+
+_COLUMNS = ("account", "instrument", "decision", "kind", "steps", "price_e9", "fee_micro", "at_ns", "code")
+_TOLD = ("kind", "steps", "price_e9", "fee_micro", "at_ns", "code")
+_HEX = frozenset(b"0123456789abcdef")
+
+
+class Rows:
+    """Rows of one report to be; `instrument` is that of the memory, with strange ones after them."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._parts: list[dict[str, Ints]] = []
+        self._executions: list[str] = []
+        self._texts: list[str] = []
+
+    @classmethod
+    def of(cls, memory: Memory) -> "Rows":
+        """Return no rows yet of a memory's orders."""
+        return cls([each.id for each in memory.terms])
+
+    def add(
+        self, account: int, instrument: int, decision: int, kind: ReportKind, *, execution_id: str = "", **numbers: int
+    ) -> None:
+        """Add one row."""
+        row = {"account": account, "instrument": instrument, "decision": decision, "kind": int(kind), **numbers}
+        self._parts.append({name: np.array([int(row.get(name, 0))]) for name in _COLUMNS})
+        self._executions.append(execution_id)
+
+    def add_orders(self, memory: Memory, orders: Ints, kind: ReportKind, at_ns: int, code: int = 0) -> None:
+        """Add a row that says the same of each of some orders."""
+        known = memory.orders.rows[orders]
+        n = orders.size
+        self.add_columns(
+            account=memory.numbers[known["slot"]],
+            instrument=known["instrument"].astype(np.int64),
+            decision=known["decision"],
+            kind=np.full(n, int(kind)),
+            at_ns=np.full(n, at_ns),
+            code=np.full(n, code),
+        )
+
+    def add_columns(self, *, execution_ids: list[str] | None = None, **columns: Ints) -> None:
+        """Add rows as columns; a column that is not given is 0."""
+        n = columns["account"].size
+        self._parts.append({name: columns.get(name, np.zeros(n, np.int64)) for name in _COLUMNS})
+        self._executions += execution_ids if execution_ids is not None else [""] * n
+
+    def say(self, texts: list[str]) -> None:
+        """Give the texts that `code` points into."""
+        self._texts = texts
+
+    def name(self, instrument: str) -> int:
+        """Return the index of an instrument that the memory may not know."""
+        if instrument not in self._names:
+            self._names.append(instrument)
+        return self._names.index(instrument)
+
+    def message(self) -> OrdersReported | None:
+        """Return the report, or None where nothing is to be said."""
+        if not self._parts:
+            return None
+        columns: dict[str, Any] = {
+            name: np.concatenate([part[name] for part in self._parts]).astype(np.int64) for name in _COLUMNS
+        }
+        if not columns["account"].size:
+            return None
+        for name in ("steps", "price_e9", "fee_micro", "at_ns", "code"):
+            columns[name] = columns[name] if columns[name].any() else ints()
+        used, columns["instrument"] = np.unique(columns["instrument"], return_inverse=True)
+        return OrdersReported(
+            instruments=[self._names[each] for each in used.tolist()],
+            execution_id=self._executions if any(self._executions) else [],
+            texts=self._texts if columns["code"].size else [],
+            **columns,
+        )
+
+
+class Adoption:
+    """Orders with our ids that only the broker knew."""
+
+    def __init__(self) -> None:
+        self.accounts: list[int] = []
+        self.instruments: list[str] = []
+        self.decisions: list[int] = []
+
+
+def told_by_broker(memory: Memory, told: Executions, adoption: Adoption) -> Rows:
+    """Return the rows that a broker's execution reports of a shard's accounts make, without what is known already.
+
+    A fill always counts, whatever had been thought of its order. Anything else counts only while the order is open.
+    A fill of an order that is not ours gets the decision number 0.
+    """
+    rows = Rows.of(memory)
+    rows.say(told.texts)
+    told = taken(told, memory.slots(told.account) >= 0)
+    if not told.account.size:
+        return rows
+    has_id = told.execution_ids != b""
+    new = ~has_id | (first_of_each(told.execution_ids) & (memory.executions.find(told.execution_ids) < 0))
+    orders = memory.ids.find(told.client_ids)
+    state = np.full(orders.size, int(OrderState.SENT), np.int64)
+    state[orders >= 0] = memory.orders.rows["state"][orders[orders >= 0]]
+    counts = new & (orders >= 0) & _counts(told.kind, state)
+    if counts.any():
+        known = memory.orders.rows[orders[counts]]
+        rows.add_columns(
+            execution_ids=told.execution_ids[counts].astype(f"U{ID_BYTES}").tolist(),
+            account=memory.numbers[known["slot"]],
+            instrument=known["instrument"].astype(np.int64),
+            decision=known["decision"],
+            **{name: getattr(told, name)[counts] for name in _TOLD},
+        )
+    for at in np.flatnonzero(new & (orders < 0)).tolist():
+        _add_strange(rows, memory, told, at, adoption)
+    return rows
+
+
+def taken(told: Executions, rows: NDArray[np.bool_]) -> Executions:
+    """Return some rows of execution reports."""
+    if rows.all():
+        return told
+    columns = {
+        name: getattr(told, name)[rows] for name in ("execution_ids", "client_ids", "account", "instrument", *_TOLD)
+    }
+    return told._replace(**columns)
+
+
+def _counts(kind: Ints, state: Ints) -> NDArray[np.bool_]:
+    is_open = state < OrderState.FILLED
+    unheard = (state == OrderState.SENT) | (state == OrderState.UNKNOWN)
+    counts = (kind == ReportKind.FILLED) | (kind == ReportKind.CANCEL_REJECTED)
+    counts |= (kind == ReportKind.ACCEPTED) & unheard
+    ends = (kind == ReportKind.REJECTED) | (kind == ReportKind.CANCELLED) | (kind == ReportKind.EXPIRED)
+    return counts | (ends & is_open)
+
+
+def _add_strange(rows: Rows, memory: Memory, told: Executions, at: int, adoption: Adoption) -> None:
+    """Add the report of an order that the ledger does not know: one of ours before a restore, or somebody else's."""
+    account, kind = int(told.account[at]), ReportKind(int(told.kind[at]))
+    name = told.instruments[int(told.instrument[at])] if told.instruments else ""
+    decision = _decision_of(memory, told, at, name)
+    if decision:
+        adoption.accounts.append(account)
+        adoption.instruments.append(name)
+        adoption.decisions.append(decision)
+    elif kind is not ReportKind.FILLED:
+        return
+    numbers = {key: int(getattr(told, key)[at]) for key in ("steps", "price_e9", "fee_micro", "at_ns", "code")}
+    execution_id = told.execution_ids[at].decode()
+    rows.add(account, rows.name(name), decision, kind, execution_id=execution_id, **numbers)
+
+
+def _decision_of(memory: Memory, told: Executions, at: int, name: str) -> int:
+    """Return the decision number of an order with an id of ours, 0 for any other."""
+    client_id = told.client_ids[at]
+    if len(client_id) != ID_BYTES or not _HEX.issuperset(client_id) or name not in memory.instruments:
+        return 0
+    slot = memory.slots(told.account[at : at + 1])
+    decision = int(client_id[16:], 16)
+    ours = memory.client_ids(slot, np.array([memory.instruments[name]]), np.array([decision]))
+    return decision if ours[0] == client_id else 0

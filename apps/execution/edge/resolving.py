@@ -1,0 +1,242 @@
+"""How the edge learns what became of orders: reports, answers to its questions, statements, and time that has passed.
+
+An order that is SENT and not answered becomes UNKNOWN: after a crash, a lost connection, or a wait. Its broker is asked
+for it by its id. It has *never arrived* only where a session that began after its own says so, since a new session
+proves the old one closed, and not before its deadline and a settle window have passed. Until then it stays UNKNOWN.
+"""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.execution.contracts import AccountsReconciled, ReportKind
+from apps.execution.edge.entries import Adopted, Gate, Reconciled
+from apps.execution.edge.link import Link
+from apps.execution.edge.memory import OrderState
+from apps.execution.edge.port import Answer, Executions, SessionBegan, Statement
+from apps.execution.edge.reports import Adoption, Rows, told_by_broker
+from apps.execution.edge.sending import Sending
+from apps.execution.edge.shard import Shard
+from banyan.codec import encode_message
+from banyan.columns import Ints
+
+if TYPE_CHECKING:
+    from apps.execution.edge.edge import Edge
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Resolving:
+    """What an edge does with what it hears, and with what it does not hear."""
+
+    def __init__(self, edge: "Edge", sending: Sending) -> None:
+        self._edge = edge
+        self._sending = sending
+        self._recheck_at_ns = 0
+
+    def found_at_start(self, shard: Shard) -> None:
+        """Make what was SENT before this process knew the shard UNKNOWN."""
+        self._make_unknown(shard, _sent(shard))
+
+    def lost(self, link: Link) -> None:
+        """Note that a connection is gone: what was on its way is UNKNOWN, and no account of it is reconciled."""
+        for shard in self._edge.shards.values():
+            of_link = _of(shard, link)
+            shard.reconciled[of_link] = False
+            self._make_unknown(shard, _sent(shard, link))
+
+    def session_began(self, link: Link, began: SessionBegan) -> None:
+        """Take a session over: ask for every order that has not ended, then for what accounts hold."""
+        link.is_logging_in = False
+        if link.open_missing(began.missing):
+            link.log_in(self._edge.time.monotonic_ns())
+            return
+        link.session = began.session
+        link.statement = 0
+        link.reconcile_at_ns = 0
+        for shard in self._edge.shards.values():
+            rows = _sent(shard, link)
+            self._make_unknown(shard, rows[shard.memory.orders.rows["session"][rows] != link.session])
+        self._ask(link, only_unknown=False)
+
+    def book(self, link: Link, told: Executions) -> None:
+        """Report what a broker says of orders."""
+        now_ns = self._edge.time.now_ns()
+        for shard in self._edge.shards.values():
+            adoption = Adoption()
+            message = told_by_broker(shard.memory, told, adoption).message()
+            if adoption.accounts:
+                _LOGGER.warning(
+                    "edge/%s: %d orders are ours, and known to their broker only", shard.key, len(adoption.accounts)
+                )
+                adopted = Adopted(
+                    accounts=adoption.accounts, instruments=adoption.instruments, decisions=adoption.decisions
+                )
+                shard.write(adopted, now_ns)
+            if message is not None:
+                shard.write(message, now_ns)
+
+    def answered(self, link: Link, answer: Answer) -> None:
+        """Take the answer to a question: adopt what is known, and give up what can never arrive any more."""
+        asked = link.asked.pop(answer.request, None)
+        self.book(link, answer.executions)
+        if asked is None:
+            return
+        now_ns = self._edge.time.now_ns()
+        missing = answer.known == 0
+        for shard in self._edge.shards.values():
+            rows = shard.memory.ids.find(asked.client_ids[missing])
+            rows = rows[rows >= 0]
+            orders = shard.memory.orders.rows[rows]
+            unknown = orders["state"] == OrderState.UNKNOWN
+            proven = (orders["session"] < answer.session) & (
+                now_ns >= orders["deadline_ns"] + self._edge.settings.settle_ns
+            )
+            self._tell(shard, rows[unknown & proven], ReportKind.NEVER_ARRIVED)
+            self._gate_forgotten(shard, rows[orders["state"] == OrderState.WORKING])
+
+    def stated(self, link: Link, statement: Statement) -> None:
+        """Book a statement: what happened meanwhile, then what each account holds that has nothing on its way."""
+        self.book(link, statement.executions)
+        if statement.request != link.statement:
+            return
+        link.statement = 0
+        settings, now_ns = self._edge.settings, self._edge.time.monotonic_ns()
+        busy = link.busy_when_asked | self._busy(link)
+        link.reconcile_at_ns = now_ns + (settings.recheck_ns if busy else settings.reconcile_ns)
+        for shard in self._edge.shards.values():
+            self._reconcile(shard, link, statement, busy)
+
+    def tick(self) -> bool:
+        """Do what time has brought: silence, questions to ask again, statements to ask for."""
+        edge, now_ns = self._edge, self._edge.time.monotonic_ns()
+        did = False
+        for shard in edge.shards.values():
+            rows = _sent(shard)
+            silent = shard.memory.orders.rows["sent_ns"][rows] < edge.time.now_ns() - edge.settings.answer_ns_max
+            did |= self._make_unknown(shard, rows[silent])
+        if now_ns >= self._recheck_at_ns:
+            self._recheck_at_ns = now_ns + edge.settings.recheck_ns
+            for link in edge.links.values():
+                if link.session:
+                    self._recheck(link)
+        for link in edge.links.values():
+            if link.session and not link.statement and now_ns >= link.reconcile_at_ns:
+                did = True
+                name = link.broker.name
+                upto = [shard.memory.upto.get(name, 0) for shard in edge.shards.values() if _of(shard, link).any()]
+                link.ask_statement(min(upto, default=0), self._busy(link))
+        return did
+
+    def patience_ns(self) -> int:
+        """Return when there is something to do next, at the latest."""
+        now_ns = self._edge.time.monotonic_ns()
+        dues = [
+            link.reconcile_at_ns - now_ns for link in self._edge.links.values() if link.session and not link.statement
+        ]
+        return max(0, min([self._recheck_at_ns - now_ns, *dues]))
+
+    def _recheck(self, link: Link) -> None:
+        """Ask again for UNKNOWN orders; where only a newer session could tell of one, begin it."""
+        edge = self._edge
+        settled_ns = edge.time.now_ns() - edge.settings.settle_ns
+        for shard in edge.shards.values():
+            rows = _unknown(shard, link)
+            orders = shard.memory.orders.rows[rows]
+            waits = (orders["deadline_ns"] <= settled_ns) & (orders["session"] >= link.session)
+            if waits.any() and link.broker.capabilities.login_epochs and not link.is_logging_in:
+                link.log_in(edge.time.monotonic_ns())
+                return
+        if not link.asked:
+            self._ask(link, only_unknown=True)
+
+    def _ask(self, link: Link, *, only_unknown: bool) -> None:
+        if not link.broker.capabilities.client_id_lookup:
+            return
+        ids, accounts = [], []
+        for shard in self._edge.shards.values():
+            rows = _unknown(shard, link) if only_unknown else _open(shard, link)
+            ids.append(shard.memory.ids_of_rows(rows))
+            accounts.append(shard.memory.numbers[shard.memory.orders.rows["slot"][rows]])
+        if sum(each.size for each in ids):
+            link.query(np.concatenate(ids), np.concatenate(accounts))
+
+    def _reconcile(self, shard: Shard, link: Link, statement: Statement, busy: set[int]) -> None:
+        memory = shard.memory
+        numbers = memory.numbers[_of(shard, link)]
+        at_peace = numbers[~np.isin(numbers, list(busy | link.absent))] if busy or link.absent else numbers
+        if not at_peace.size:
+            return
+        held = np.isin(statement.account, at_peace)
+        used, instrument = np.unique(statement.instrument[held], return_inverse=True)
+        message = AccountsReconciled(
+            instruments=[statement.instruments[each] for each in used.tolist()],
+            account=statement.account[held],
+            instrument=instrument.astype(np.int64),
+            steps=statement.steps[held],
+            accounts=at_peace,
+        )
+        line = Reconciled(broker=link.broker.name, upto=statement.upto, message=encode_message(message))
+        shard.write(line, self._edge.time.now_ns())
+        shard.reconciled[memory.slots(at_peace)] = True
+        self._cancel_again(shard, link)
+
+    def _cancel_again(self, shard: Shard, link: Link) -> None:
+        """Ask once more to cancel what was to be cancelled before the session began: a cancel harms nobody twice."""
+        rows = _open(shard, link)
+        orders = shard.memory.orders.rows[rows]
+        pending = rows[(orders["state"] == OrderState.WORKING) & (orders["cancelling"] != 0)]
+        if pending.size:
+            self._sending.ask_to_cancel(shard, pending)
+
+    def _gate_forgotten(self, shard: Shard, rows: Ints) -> None:
+        if rows.size:
+            accounts = np.unique(shard.memory.numbers[shard.memory.orders.rows["slot"][rows]]).tolist()
+            gate = Gate(accounts=accounts, reason="the broker does not know an order that it had accepted")
+            if any(account not in shard.memory.gated for account in accounts):
+                shard.write(gate, self._edge.time.now_ns())
+
+    def _busy(self, link: Link) -> set[int]:
+        """Return the accounts of a link with an order of which nobody knows yet whether it arrived."""
+        busy: set[int] = set()
+        for shard in self._edge.shards.values():
+            rows = _open(shard, link)
+            orders = shard.memory.orders.rows[rows]
+            busy.update(shard.memory.numbers[orders["slot"][orders["state"] != OrderState.WORKING]].tolist())
+        return busy
+
+    def _make_unknown(self, shard: Shard, rows: Ints) -> bool:
+        return self._tell(shard, rows, ReportKind.UNKNOWN)
+
+    def _tell(self, shard: Shard, rows: Ints, kind: ReportKind) -> bool:
+        if not rows.size:
+            return False
+        now_ns = self._edge.time.now_ns()
+        told = Rows.of(shard.memory)
+        told.add_orders(shard.memory, rows, kind, now_ns)
+        message = told.message()
+        assert message is not None
+        shard.write(message, now_ns)
+        return True
+
+
+def _of(shard: Shard, link: Link) -> NDArray[Any]:
+    """Return which of a shard's accounts trade over a link."""
+    return shard.memory.brokers == link.broker.name
+
+
+def _open(shard: Shard, link: Link) -> Ints:
+    rows = shard.memory.open_rows()
+    return rows[_of(shard, link)[shard.memory.orders.rows["slot"][rows]]] if rows.size else rows
+
+
+def _unknown(shard: Shard, link: Link) -> Ints:
+    rows = _open(shard, link)
+    return rows[shard.memory.orders.rows["state"][rows] == OrderState.UNKNOWN]
+
+
+def _sent(shard: Shard, link: Link | None = None) -> Ints:
+    rows = shard.memory.open_rows() if link is None else _open(shard, link)
+    return rows[shard.memory.orders.rows["state"][rows] == OrderState.SENT]

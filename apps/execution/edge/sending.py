@@ -1,0 +1,245 @@
+"""How orders leave: checked and SENT into the ledger first, checked again, then written to their broker, once."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.execution.contracts import CancelsReleased, EdgeRefusal, OrdersReleased, ReportKind
+from apps.execution.edge.entries import Cancel, Gate
+from apps.execution.edge.ledger import Incarnation
+from apps.execution.edge.link import Link
+from apps.execution.edge.memory import OrderState
+from apps.execution.edge.port import Orders
+from apps.execution.edge.release import (
+    Circumstances,
+    Wanted,
+    codes_of,
+    first_of_each_pair,
+    recorded,
+    slice_of,
+    wanted,
+)
+from apps.execution.edge.reports import Rows
+from apps.execution.edge.shard import Shard
+from apps.execution.growing import Ids
+from banyan import crash
+from banyan.codec import Envelope
+from banyan.columns import Ints
+
+if TYPE_CHECKING:
+    from apps.execution.edge.edge import Edge
+
+
+@dataclass(slots=True)
+class _Outbound:
+    """Orders of one slice that are SENT and go to one link."""
+
+    shard: Shard
+    link: Link
+    session: int
+    deadline_ns: int
+    rows: Wanted
+    client_ids: Ids
+
+
+class Sending:
+    """The way out of an edge."""
+
+    def __init__(self, edge: "Edge") -> None:
+        self._edge = edge
+        self._outbound: list[_Outbound] = []
+        self._cancels: list[tuple[Link, Ids]] = []
+
+    def release(self, shard: Shard, envelope: Envelope, message: OrdersReleased, life: Incarnation) -> None:
+        """Check a message's orders and make them SENT, or say why they are refused."""
+        edge = self._edge
+        now_ns = edge.time.now_ns()
+        deadline_ns = envelope.deadline_ns
+        if deadline_ns is None:
+            deadline_ns = (envelope.sent_at_ns or now_ns) + edge.settings.deadline_ns
+        rows, known = wanted(shard.memory, message)
+        if not known.all():
+            self._refuse_strangers(shard, message, ~known, now_ns)
+        is_older = life.number > 1 and envelope.sent_at_ns <= life.began_at_ns + edge.settings.clock_bound_ns
+        refuse_all = self._refusal(now_ns, deadline_ns)
+        while rows.slots.size:
+            first = first_of_each_pair(rows)
+            now = Circumstances(refuse_all, not edge.switch.is_clear(), self._sessions(shard), shard.reconciled)
+            self._release(shard, rows.take(first), now, envelope, deadline_ns, is_older)
+            rows = rows.take(~first)
+
+    def cancel(self, shard: Shard, envelope: Envelope, message: CancelsReleased) -> None:
+        """Keep that orders are to be cancelled, and ask their brokers; what cannot be cancelled is said at once."""
+        memory = shard.memory
+        slots = memory.slots(message.account)
+        places = message.instrument if message.instrument.size else np.zeros(slots.size, np.int64)
+        names = [memory.instruments.get(name, -1) for name in message.instruments]
+        instruments = np.array(names or [-1], np.int64)[places]
+        rows = np.full(slots.size, -1, np.int64)
+        known = (slots >= 0) & (instruments >= 0)
+        ids = memory.client_ids(slots[known], instruments[known], message.decision[known])
+        rows[known] = memory.ids.find(ids)
+        is_open = rows >= 0
+        is_open[is_open] = memory.orders.rows["state"][rows[is_open]] < OrderState.FILLED
+        now_ns = self._edge.time.now_ns()
+        if is_open.any():
+            shard.write(Cancel(cause=envelope.id, client_ids=memory.ids_of_rows(rows[is_open]).tobytes()), now_ns)
+            self.ask_to_cancel(shard, rows[is_open])
+        told = Rows.of(memory)
+        for at in np.flatnonzero(~is_open).tolist():
+            instrument = told.name(message.instruments[int(places[at])])
+            decision = int(message.decision[at])
+            told.add(int(message.account[at]), instrument, decision, ReportKind.CANCEL_REJECTED, at_ns=now_ns)
+        self._tell(shard, told, now_ns)
+
+    def ask_to_cancel(self, shard: Shard, rows: Ints) -> None:
+        """Ask the brokers of orders to cancel them, once what is known is committed."""
+        of_rows = shard.memory.brokers[shard.memory.orders.rows["slot"][rows]]
+        for name, link in self._edge.links.items():
+            theirs = rows[of_rows == name]
+            if theirs.size and link.session:
+                self._cancels.append((link, shard.memory.ids_of_rows(theirs)))
+
+    def write(self) -> None:
+        """Write what is SENT, where it still may go; the rest is refused."""
+        outbound, self._outbound = self._outbound, []
+        cancels, self._cancels = self._cancels, []
+        for link, ids in cancels:
+            if link.session:
+                link.cancel(ids)
+        batches: dict[tuple[str, int, int], list[_Outbound]] = {}
+        for each in outbound:
+            batches.setdefault((each.link.broker.name, each.session, each.deadline_ns), []).append(each)
+        for batch in batches.values():
+            self._write(batch)
+
+    def forget(self, shard: Shard) -> None:
+        """Forget what waits to be written for a shard: its lease is gone, or its memory."""
+        self._outbound = [each for each in self._outbound if each.shard is not shard]
+
+    def _release(
+        self, shard: Shard, rows: Wanted, now: Circumstances, envelope: Envelope, deadline_ns: int, is_queried: bool
+    ) -> None:
+        now_ns = self._edge.time.now_ns()
+        passed = rows.columns["decision"] <= shard.memory.marks[rows.instruments, rows.slots]
+        if passed.any():
+            told, gated = recorded(shard.memory, rows.take(passed))
+            if gated:
+                shard.write(Gate(accounts=gated, reason="a decision number was used for two orders"), now_ns)
+            self._tell(shard, told, now_ns)
+            rows = rows.take(~passed)
+        if not rows.slots.size:
+            return
+        codes = np.zeros(rows.slots.size, np.int64) if is_queried else codes_of(shard.memory, rows, now)
+        slice_ = slice_of(rows, codes, now.sessions, cause=envelope.id, deadline_ns=deadline_ns, is_queried=is_queried)
+        shard.write(slice_, now_ns)
+        self._refuse(shard, rows.take(codes != 0), codes[codes != 0], now_ns)
+        if is_queried:
+            told = Rows.of(shard.memory)
+            self._say(told, rows, ReportKind.UNKNOWN, np.zeros_like(codes), now_ns)
+            self._tell(shard, told, now_ns)
+        else:
+            self._put_out(shard, rows.take(codes == 0), deadline_ns)
+
+    def _put_out(self, shard: Shard, rows: Wanted, deadline_ns: int) -> None:
+        if not rows.slots.size:
+            return
+        ids = shard.memory.client_ids(rows.slots, rows.instruments, rows.columns["decision"])
+        brokers = shard.memory.brokers[rows.slots]
+        for name, link in self._edge.links.items():
+            theirs = brokers == name
+            if theirs.any():
+                self._outbound.append(_Outbound(shard, link, link.session, deadline_ns, rows.take(theirs), ids[theirs]))
+
+    def _write(self, batch: list[_Outbound]) -> None:
+        edge, link, session = self._edge, batch[0].link, batch[0].session
+        crash.point("edge.before-write")
+        may_go: list[_Outbound] = []
+        for each in batch:
+            code = self._refusal(edge.time.now_ns(), each.deadline_ns)
+            if code is EdgeRefusal.NONE and edge.time.monotonic_ns() >= each.shard.lease_ends_ns:
+                code = EdgeRefusal.LEASE_LOST
+            if code is EdgeRefusal.NONE and link.session != session:
+                code = EdgeRefusal.NO_SESSION
+            codes = np.full(each.rows.slots.size, int(code))
+            if code is EdgeRefusal.NONE and not edge.switch.is_clear():
+                codes[each.rows.columns["reduce_only"] == 0] = EdgeRefusal.KILL_SWITCH
+            stays = codes != 0
+            self._refuse(each.shard, each.rows.take(stays), codes[stays], edge.time.now_ns())
+            if not stays.all():
+                each.rows, each.client_ids = each.rows.take(~stays), each.client_ids[~stays]
+                may_go.append(each)
+        if may_go:
+            link.submit(_joined(may_go))
+        crash.point("edge.after-write")
+
+    def _refusal(self, now_ns: int, deadline_ns: int) -> EdgeRefusal:
+        if now_ns >= deadline_ns:
+            return EdgeRefusal.DEADLINE_PASSED
+        return EdgeRefusal.NONE if self._edge.time.is_trusted() else EdgeRefusal.CLOCK_STEPPED
+
+    def _sessions(self, shard: Shard) -> Ints:
+        sessions = np.zeros(shard.memory.numbers.size, np.int64)
+        for name, link in self._edge.links.items():
+            sessions[shard.memory.brokers == name] = link.session
+        return sessions
+
+    def _refuse_strangers(self, shard: Shard, message: OrdersReleased, rows: NDArray[np.bool_], now_ns: int) -> None:
+        told = Rows.of(shard.memory)
+        for at in np.flatnonzero(rows).tolist():
+            instrument = int(message.instrument[at]) if message.instrument.size else 0
+            told.add(
+                int(message.account[at]), told.name(message.terms[instrument].id), int(message.decision[at]),
+                ReportKind.REFUSED, code=EdgeRefusal.NO_SESSION, at_ns=now_ns,
+            )  # fmt: skip
+        self._tell(shard, told, now_ns)
+
+    def _refuse(self, shard: Shard, rows: Wanted, codes: Ints, now_ns: int) -> None:
+        if rows.slots.size:
+            told = Rows.of(shard.memory)
+            self._say(told, rows, ReportKind.REFUSED, codes, now_ns)
+            self._tell(shard, told, now_ns)
+
+    def _say(self, told: Rows, rows: Wanted, kind: ReportKind, codes: Ints, now_ns: int) -> None:
+        n = rows.slots.size
+        told.add_columns(
+            account=rows.columns["account"],
+            instrument=rows.instruments,
+            decision=rows.columns["decision"],
+            kind=np.full(n, int(kind)),
+            at_ns=np.full(n, now_ns),
+            code=codes,
+        )
+
+    def _tell(self, shard: Shard, told: Rows, now_ns: int) -> None:
+        message = told.message()
+        if message is not None:
+            shard.write(message, now_ns)
+
+
+def _joined(batch: list[_Outbound]) -> Orders:
+    """Return the orders of several slices as one, with their instruments brought together."""
+    terms = {each.id: each for part in batch for each in part.rows.terms}
+    places = {name: place for place, name in enumerate(terms)}
+    instruments = []
+    for part in batch:
+        of_part = np.array([places[each.id] for each in part.rows.terms], np.int64)
+        instruments.append(of_part[part.rows.columns["instrument"]])
+    columns = {name: np.concatenate([part.rows.columns[name] for part in batch]) for name in batch[0].rows.columns}
+    return Orders(
+        session=batch[0].session,
+        deadline_ns=batch[0].deadline_ns,
+        terms=list(terms.values()),
+        client_ids=np.concatenate([part.client_ids for part in batch]),
+        account=columns["account"],
+        instrument=np.concatenate(instruments),
+        steps=columns["steps"],
+        kind=columns["order_type"],
+        limit_ticks=columns["limit_ticks"],
+        stop_ticks=columns["stop_ticks"],
+        time_in_force=columns["time_in_force"],
+        expires_ns=columns["expires_ns"],
+        reduce_only=columns["reduce_only"],
+    )

@@ -1,0 +1,137 @@
+"""One shard as the edge holds it: its lease, its memory, and lines of the ledger that are not committed yet."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.execution.contracts import AccountsReconciled, OrdersReported
+from apps.execution.edge.entries import EntryKind, Line, Reconciled, encode, kind_of
+from apps.execution.edge.ledger import LeaseRow, Ledger, Moved
+from apps.execution.edge.memory import SNAPSHOT_VERSION, Memory, from_snapshot
+from banyan.codec import Envelope, encode_message
+from banyan.ids import derive
+from banyan.messages import Message
+
+SENDER = "edge"
+REPORTING = (EntryKind.REPORT, EntryKind.RECONCILED)
+"""Entries that are messages to execution: their numbers are places on the stream to it."""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A message to execution."""
+
+    envelope: Envelope
+    body: bytes
+
+
+@dataclass(slots=True)
+class Shard:
+    """A shard whose lease this edge has. `committed` is the number of its last entry that is in the ledger."""
+
+    key: str
+    epoch: int
+    committed: int
+    number: int
+    reported: int
+    memory: Memory
+    streams: dict[tuple[str, str], tuple[int, int]]
+    incarnation: int
+    lease_ends_ns: int = 0
+    snapshot_number: int = 0
+    waiting: deque[tuple[Envelope, Message]] = field(default_factory=deque)
+    lines: list[Line] = field(default_factory=list)
+    moved_streams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    reconciled: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    def write(self, what: msgspec.Struct, at_ns: int) -> None:
+        """Add a line, and change the memory by it."""
+        kind = kind_of(what)
+        self.number += 1
+        is_report = kind in REPORTING
+        line = Line(
+            key=self.key,
+            number=self.number,
+            kind=kind,
+            previous=self.reported if is_report else 0,
+            id=derive(SENDER, self.incarnation, self.key, self.number),
+            at_ns=at_ns,
+            what=what,
+            body=encode_message(what) if isinstance(what, OrdersReported) else encode(what),
+        )
+        if is_report:
+            self.reported = self.number
+        self.lines.append(line)
+        self.memory.apply(line)
+        if self.reconciled.size < len(self.memory.accounts):
+            more = len(self.memory.accounts) - self.reconciled.size
+            self.reconciled = np.concatenate([self.reconciled, np.zeros(more, bool)])
+
+    def take(self, envelope: Envelope) -> None:
+        """Note that a message of a numbered stream is taken."""
+        if envelope.number:
+            stream = (envelope.sender, envelope.sender_key)
+            self.streams[stream] = self.moved_streams[stream] = (envelope.epoch, envelope.number)
+
+    def has_news(self) -> bool:
+        """Tell whether something is to be committed."""
+        return bool(self.lines or self.moved_streams)
+
+    def moved(self) -> Moved:
+        """Return how the lease is to move."""
+        return Moved(self.key, self.epoch, self.committed, self.number, self.reported)
+
+    def settle(self) -> list[Outgoing]:
+        """Note that everything is committed; return the messages among it."""
+        outgoing = [outgoing_of(line, self.incarnation) for line in self.lines if line.kind in REPORTING]
+        self.committed = self.number
+        self.lines = []
+        self.moved_streams = {}
+        return outgoing
+
+
+def load(ledger: Ledger, row: LeaseRow, incarnation: int) -> Shard:
+    """Return a shard as its snapshot and the lines after it tell it."""
+    snapshot = ledger.newest_snapshot(row.key)
+    memory, after = Memory(), 0
+    if snapshot is not None and snapshot[1] == SNAPSHOT_VERSION:
+        after, memory = snapshot[0], from_snapshot(snapshot[2])
+    for line in ledger.lines(row.key, after):
+        memory.apply(line)
+    return Shard(
+        key=row.key,
+        epoch=row.epoch,
+        committed=row.number,
+        number=row.number,
+        reported=row.reported,
+        memory=memory,
+        streams=ledger.streams(row.key),
+        incarnation=incarnation,
+        snapshot_number=after,
+        reconciled=np.zeros(len(memory.accounts), bool),
+    )
+
+
+def outgoing_of(line: Line, incarnation: int) -> Outgoing:
+    """Return the message that a line is: the same whether it is told at once or read from the ledger later."""
+    is_report = line.kind is EntryKind.REPORT
+    what: Reconciled = line.what
+    return Outgoing(
+        Envelope(
+            name=OrdersReported.wire_name if is_report else AccountsReconciled.wire_name,
+            id=line.id,
+            key=line.key,
+            correlation=line.id,
+            sender=SENDER,
+            sender_key=line.key,
+            epoch=incarnation,
+            number=line.number,
+            previous=line.previous,
+            event_time_ns=line.at_ns,
+            sent_at_ns=line.at_ns,
+        ),
+        line.body if is_report else what.message,
+    )
