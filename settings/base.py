@@ -98,6 +98,9 @@ LOGGING: dict[str, Any] = {
 SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12", default=12)
 """How many shards accounts are spread over, beside the canary shard: fixed once the first account is open."""
 
+KILL_SWITCH = DATA_DIR / "edge" / "kill_switch"
+PAPER_DIR = DATA_DIR / "paper"
+
 # What `manage.py run` runs, and what the runtime's commands know of the contexts.
 ROLES = "settings.roles.ROLES"
 SENDERS = "settings.roles.SENDERS"

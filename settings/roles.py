@@ -6,19 +6,44 @@ from typing import Any
 
 from django.conf import settings
 
+from apps.execution.contracts import (
+    AccountOpened,
+    AccountsReconciled,
+    AccountValued,
+    CancelsReleased,
+    OrdersEnded,
+    OrdersFilled,
+    OrdersReleased,
+    OrdersReported,
+    OrdersRequested,
+    OrdersUnknown,
+    PositionChanged,
+)
+from apps.execution.core import EXECUTION
+from apps.execution.edge.edge import Edge
+from apps.execution.edge.kill_switch import KillSwitch
+from apps.execution.edge.ledger import Ledger
+from apps.execution.edge.paper import PaperBroker
+from apps.execution.edge.paper_market import PaperMarket
+from apps.execution.edge.paper_worker import PaperWorker
+from apps.execution.edge.worker import EdgeWorker
 from apps.execution.sharding import shard_keys
+from apps.execution.terms import terms_of
 from apps.feeds.contracts import BarClosed
 from apps.feeds.core import FEEDS
+from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
+from apps.risk.core import RISK
 from apps.signals.contracts import TargetSet
 from apps.signals.core import SIGNALS
 from apps.signals.interface import sets_of_feed
 from banyan.clock import Clock
 from banyan.context import Context
-from banyan.host import Host, HostSettings, Route, every
+from banyan.host import Host, HostSettings, Route, every, same_key
 from banyan.messages import Message
 from banyan.process import HostWorker, Listener, Role, Roles, Worker, is_gone, own_name
 from banyan.store import Store
 from banyan.transport import LocalTransport
+from settings.warming import rehearse
 
 SHARDS = shard_keys(settings.SHARDS)
 _DIRECTORY_SECONDS = 1.0
@@ -39,16 +64,33 @@ class SetsOfFeeds:
         return sets
 
 
-HOSTED_CONTEXTS: Mapping[str, Context[Any]] = {context.name: context for context in (FEEDS, SIGNALS)}
+HOSTED_CONTEXTS: Mapping[str, Context[Any]] = {context.name: context for context in (FEEDS, SIGNALS, EXECUTION, RISK)}
 
 ROUTES: Mapping[str, Sequence[Route]] = {
     "feeds": [Route(BarClosed, "signals", SetsOfFeeds())],
     "signals": [Route(TargetSet, "execution", every(SHARDS))],
+    "execution": [
+        *(Route(kind, "edge", same_key) for kind in (OrdersReleased, CancelsReleased, AccountOpened)),
+        *(
+            Route(kind, "risk", same_key)
+            for kind in (
+                OrdersRequested,
+                OrdersFilled,
+                OrdersEnded,
+                OrdersUnknown,
+                PositionChanged,
+                AccountOpened,
+                AccountValued,
+            )
+        ),
+    ],
+    "risk": [Route(kind, "execution", same_key) for kind in (OrdersApproved, OrdersRefused, TradingStateChanged)],
+    "edge": [Route(kind, "execution", same_key) for kind in (OrdersReported, AccountsReconciled)],
 }
 
 SENDERS: Mapping[str, Sequence[str]] = {
     receiver: [sender for sender, routes in ROUTES.items() if any(route.receiver == receiver for route in routes)]
-    for receiver in ("feeds", "signals", "execution", "risk")
+    for receiver in ("feeds", "signals", "execution", "risk", "edge")
 }
 
 
@@ -56,6 +98,8 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Callable[[Local
     """Return what builds the workers of a context's role; its keys are those given, or all that there are."""
 
     def build(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
+        if context in (EXECUTION, RISK):
+            rehearse()
         store = Store(context.name)
         host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=HostSettings())
         host.is_gone = is_gone
@@ -65,10 +109,33 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Callable[[Local
     return build
 
 
+def feeds(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
+    """Return the workers of the feeds, whose prices the paper broker hears before anybody decides on them."""
+    transport.tap(PaperMarket(settings.PAPER_DIR / "socket", terms_of).listen)
+    return hosted(FEEDS, None)(transport, clock)
+
+
+def edge(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
+    """Return the worker of the edge."""
+    brokers = [PaperBroker(settings.PAPER_DIR / "socket")]
+    settings.KILL_SWITCH.parent.mkdir(parents=True, exist_ok=True)
+    made = Edge(Ledger(), brokers, KillSwitch(settings.KILL_SWITCH), clock, owner=own_name())
+    return [EdgeWorker(made, SHARDS, transport)]
+
+
+def paper(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
+    """Return the worker of the paper broker."""
+    return [PaperWorker(settings.PAPER_DIR, clock)]
+
+
 ROLES: Roles = {
     role.name: role
     for role in (
-        Role("feeds", "core", "market data: checks what sources give, and closes bars", hosted(FEEDS, None)),
+        Role("feeds", "core", "market data: checks what sources give, and closes bars", feeds),
         Role("signals", "core", "strategy sets: bars in, targets out", hosted(SIGNALS, None)),
+        Role("execution", "core", "accounts and books: targets in, orders out", hosted(EXECUTION, SHARDS)),
+        Role("risk", "core", "limits: approves orders, or refuses them with a reason", hosted(RISK, SHARDS)),
+        Role("edge", "core", "broker sessions: sends approved orders, once", edge),
+        Role("paper", "paper", "the paper broker, with a ledger of its own", paper),
     )
 }

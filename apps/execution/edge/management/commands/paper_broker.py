@@ -6,20 +6,23 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.execution.paper.broker import FREE, Options
 from apps.execution.paper.faults import read_faults
 from apps.execution.paper.ledger import LedgerError
 from apps.execution.paper.server import Server
+from banyan import commands
 from banyan.clock import SystemClock
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     """Serve a paper broker on a Unix socket until told to stop."""
 
     help = "Run a paper broker, with its ledger in a folder and its socket beside it. Killing it loses nothing."
-    requires_system_checks = ()
+    examples = """
+  manage.py paper_broker
+  manage.py paper_broker --slippage-bps 0.5 --faults '{"seed": 1, "reject": 0.01}'"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take where it is, how it trades and what it does wrong."""
@@ -36,9 +39,9 @@ class Command(BaseCommand):
         parser.add_argument("--slippage-bps", type=float, default=0.0, help="slippage of market and stop orders")
         parser.add_argument("--faults", default="{}", help='what to do wrong, as JSON: {"seed": 1, "reject": 0.01}')
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Serve. Raises CommandError when the ledger cannot be used or the faults are none."""
-        folder = options["folder"] or settings.DATA_DIR / "paper"
+        folder = options["folder"] or settings.PAPER_DIR
         costs = FREE._replace(
             fee_minimum=options["fee_minimum"], fee_lot=options["fee_lot"], slip_rate=options["slippage_bps"] / 1e4
         )
@@ -51,7 +54,7 @@ class Command(BaseCommand):
         except msgspec.DecodeError as problem:
             raise CommandError(f"--faults: {problem}") from None
         server.stop_on(signal.SIGTERM, signal.SIGINT)
-        self.stdout.write(f"Ready: {address}")
+        self.say(f"Ready: {address}")
         self.stdout.flush()
         server.serve()
         server.close()

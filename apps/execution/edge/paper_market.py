@@ -1,0 +1,80 @@
+"""The way of prices to the paper broker: what a feed closes is what it fills at."""
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from apps.execution.contracts import InstrumentTerms
+from apps.execution.packed import pack
+from apps.execution.paper import protocol
+from apps.feeds.contracts import BarClosed
+from banyan.host import Delivery
+
+_LOGGER = logging.getLogger(__name__)
+_WRITE_SECONDS_MAX = 0.5
+
+
+class PaperMarket:
+    """Tells the paper broker at `address` the closing quotes of bars, before anybody decides on them.
+
+    The newest price is all that counts: while the broker is away prices are not kept for it.
+    """
+
+    def __init__(self, address: Path, terms_of: Callable[[str], InstrumentTerms]) -> None:
+        self._address = address
+        self._terms_of = terms_of
+        self._terms: dict[str, InstrumentTerms] = {}
+        self._socket: socket.socket | None = None
+        self._last: tuple[str, int] = ("", 0)
+        self._lock = threading.Lock()
+
+    def listen(self, deliveries: list[Delivery]) -> None:
+        """Pass on the bars among `deliveries`, each once, however many they go to."""
+        for delivery in deliveries:
+            place = delivery.envelope.sender_key, delivery.envelope.number
+            if isinstance(delivery.message, BarClosed) and place != self._last:
+                self._last = place
+                with self._lock:
+                    self._tell(delivery.message)
+
+    def _tell(self, bars: BarClosed) -> None:
+        terms = [self._known(each) for each in bars.instruments]
+        ticks = np.array([each.tick_e9 for each in terms], np.int64)
+        frame = protocol.Prices(
+            rows=len(terms),
+            terms=terms,
+            time_ns=bars.closed_at_ns,
+            bid_open=pack(bars.bid_close * ticks),
+            ask_open=pack(bars.ask_close * ticks),
+        )
+        try:
+            self._connected().sendall(protocol.to_bytes(frame))
+        except OSError as problem:
+            _LOGGER.warning("the paper broker was not told a price: %s", problem)
+            self._hang_up()
+
+    def _known(self, instrument: str) -> InstrumentTerms:
+        if instrument not in self._terms:
+            self._terms[instrument] = self._terms_of(instrument)
+        return self._terms[instrument]
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            peer.settimeout(_WRITE_SECONDS_MAX)
+            peer.connect(str(self._address))
+            self._socket = peer
+        with contextlib.suppress(BlockingIOError):  # its answers say nothing that is needed here
+            while self._socket.recv(65536, socket.MSG_DONTWAIT):
+                pass
+        return self._socket
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

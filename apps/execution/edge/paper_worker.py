@@ -1,0 +1,32 @@
+"""The paper broker as a role of the system: a process beside the one that trades with it."""
+
+import threading
+from pathlib import Path
+
+from apps.execution.paper.broker import Options
+from apps.execution.paper.faults import Faults
+from apps.execution.paper.server import Server
+from banyan.clock import Clock
+
+
+class PaperWorker:
+    """Serves a paper broker without faults from the ledger in `folder`, on the socket beside it."""
+
+    name = "paper"
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._server: Server | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set."""
+        server = self._server = Server(self._folder, self._folder / "socket", Options(), Faults(), self._clock)
+        if not stop.is_set():
+            server.serve()
+        server.close()
+
+    def wake(self) -> None:
+        """Stop serving."""
+        if self._server is not None:
+            self._server.stop()

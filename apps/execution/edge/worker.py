@@ -1,0 +1,102 @@
+"""The edge in a process: it is handed what execution has released, works, and tells execution what became of it."""
+
+import contextlib
+import logging
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+import psycopg
+
+from apps.execution.edge.edge import HANDLED, Edge
+from apps.execution.edge.shard import SENDER, Outgoing
+from banyan.codec import decode_message
+from banyan.host import Delivery
+from banyan.transport import LocalTransport
+
+_LOGGER = logging.getLogger(__name__)
+_RETRY_SECONDS = 0.2
+_LOOK_SECONDS = 1.0
+EXECUTION = "execution"
+
+
+class EdgeWorker:
+    """Runs an edge for the shards `keys`, beside the hosts that `transport` joins."""
+
+    name = SENDER
+
+    def __init__(self, edge: Edge, keys: Sequence[str], transport: LocalTransport) -> None:
+        self._edge = edge
+        self._keys = keys
+        self._transport = transport
+        self._offered: deque[Delivery] = deque()
+        self._looked_at = -_LOOK_SECONDS
+        self._woken, self._waker = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._waker, False)
+        transport.attach(SENDER, self, self._missed)
+
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        """Let messages wait for the next round."""
+        self._offered.extend(deliveries)
+        self.wake()
+
+    def wake(self) -> None:
+        """Begin the next round now."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._waker, b"x")
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; then hang up and give the leases back."""
+        self._edge.open(self._keys)
+        while not stop.is_set():
+            try:
+                if not self._round():
+                    self._wait()
+            except psycopg.OperationalError as problem:
+                _LOGGER.warning("edge: the ledger is away, nothing is sent: %s", problem)
+                stop.wait(_RETRY_SECONDS)
+        with contextlib.suppress(psycopg.OperationalError):
+            self._edge.close()
+
+    def _round(self) -> bool:
+        edge = self._edge
+        self._look()
+        while self._offered:
+            self._hand_in(self._offered.popleft())
+        did = edge.poll()
+        outgoing, edge.outgoing = edge.outgoing, []
+        self._transport.hand_on([_delivery(each) for each in outgoing])
+        return did or bool(outgoing)
+
+    def _look(self) -> None:
+        """Fetch what was missed: where the edge saw a gap at once, of all shards each second."""
+        edge = self._edge
+        wanted, edge.gaps = edge.gaps, set()
+        if time.monotonic() - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            wanted = set(edge.shards)
+        for key in sorted(wanted & edge.shards.keys()):
+            for delivery in self._transport.missed(SENDER, key, edge.marks(key)):
+                self._hand_in(delivery)
+
+    def _hand_in(self, delivery: Delivery) -> None:
+        message = delivery.message or decode_message(delivery.envelope.name, delivery.body)
+        assert isinstance(message, HANDLED), f"{delivery.envelope.name} is not routed to the edge"
+        self._edge.handle(delivery.envelope, message)
+
+    def _wait(self) -> None:
+        seconds = min(self._edge.patience_ns() / 1e9, _LOOK_SECONDS)
+        select.select([self._woken, *self._edge.filenos()], [], [], seconds)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._woken, 4096)
+
+    def _missed(self, key: str, after: int) -> list[Delivery]:
+        return [_delivery(each) for each in self._edge.missed(key, after)]
+
+
+def _delivery(outgoing: Outgoing) -> Delivery:
+    return Delivery(EXECUTION, outgoing.envelope, outgoing.body)
