@@ -101,7 +101,7 @@ def flatten(accounts: Iterable[str], *, instrument: str = "", reason: str = "", 
                 Flatten(accounts=ints(numbers), instrument=instrument, reason=reason),
                 derive("flatten", request, shard),
             )
-            for shard, numbers in _by_shard(accounts)
+            for shard, numbers in numbers_by_shard(accounts)
         ]
     )
 
@@ -111,7 +111,7 @@ def resume(accounts: Iterable[str], *, instrument: str = "", request: str) -> No
     _ask(
         [
             Command(shard, Resume(accounts=ints(numbers), instrument=instrument), derive("resume", request, shard))
-            for shard, numbers in _by_shard(accounts)
+            for shard, numbers in numbers_by_shard(accounts)
         ]
     )
 
@@ -147,7 +147,8 @@ def _opening(account: NewAccount, entry: Account) -> Command:
     return Command(entry.shard, message, derive("open-account", account.id))
 
 
-def _by_shard(accounts: Iterable[str]) -> list[tuple[str, list[int]]]:
+def numbers_by_shard(accounts: Iterable[str]) -> list[tuple[str, list[int]]]:
+    """Return the numbers of accounts (by id) by their shard; none: every shard. Raises AccountError."""
     wanted = list(accounts)
     if not wanted:
         return [(shard, []) for shard in shard_keys(settings.SHARDS)]

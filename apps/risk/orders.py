@@ -50,7 +50,6 @@ def decide_requested(state: RiskState, received: Received, wanted: OrdersRequest
 
 
 def _asked(state: RiskState, wanted: OrdersRequested, count: int) -> Asked:
-    of_set = state.set_states.get(wanted.set, 0)
     instrument = full(wanted.instrument, count)
     unlisted = (instrument < 0) | (instrument >= len(wanted.terms))
     return Asked(
@@ -63,8 +62,19 @@ def _asked(state: RiskState, wanted: OrdersRequested, count: int) -> Asked:
         limit_ticks=full(wanted.limit_ticks, count),
         stop_ticks=full(wanted.stop_ticks, count),
         reduce_only=full(wanted.reduce_only, count),
-        set_state=np.full(count, of_set, np.int64),
+        set_state=_set_states(state, wanted, count),
     )
+
+
+def _set_states(state: RiskState, wanted: OrdersRequested, count: int) -> Ints:
+    """Return the trading state of each order's set: the strictest where several books have a share in it."""
+    states = np.full(count, state.set_states.get(wanted.set, 0), np.int64)
+    if wanted.share_order.size:
+        of_book = np.array([state.set_states.get(book, 0) for book in wanted.books], np.int64)
+        shares = full(wanted.share_book, wanted.share_order.size)
+        states[wanted.share_order] = 0
+        np.maximum.at(states, wanted.share_order, of_book[shares])
+    return states
 
 
 def _quotes(state: RiskState, wanted: OrdersRequested, at_ns: int) -> Any:

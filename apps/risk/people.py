@@ -83,11 +83,19 @@ def problem_with_state(command: SetTradingState) -> str:
 
 def decide_allowed(command: AllowInstruments) -> list[Message]:
     """Give an account a list of instruments, or refuse to."""
-    if not 0 <= command.account <= LARGEST:
-        return [_refused(command, f"{command.account} is no account number: it is 0 or more")]
-    if command.instruments is not None and "" in command.instruments:
-        return [_refused(command, "instruments: one of them has no name")]
+    problem = problem_with_allowed(command)
+    if problem:
+        return [_refused(command, problem)]
     return [InstrumentsAllowed(account=command.account, instruments=command.instruments)]
+
+
+def problem_with_allowed(command: AllowInstruments) -> str:
+    """Return what stands against a list of instruments, "" if nothing does."""
+    if not 0 <= command.account <= LARGEST:
+        return f"{command.account} is no account number: it is 0 or more"
+    if command.instruments is not None and "" in command.instruments:
+        return "instruments: one of them has no name"
+    return ""
 
 
 def decide_sessions(command: SetSessions) -> list[Message]:

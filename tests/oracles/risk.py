@@ -248,8 +248,10 @@ class PlainRisk:
             terms = wanted.terms[index]
             possible = self.terms_are_possible(terms, int(wanted.bid_ticks[index]), int(wanted.ask_ticks[index]))
             times = received_at_ns - wanted.decided_at_ns, event_time_ns
+            shares = zip(wanted.share_order.tolist(), wanted.share_book.tolist(), strict=True)
+            sets = [wanted.books[book] for of, book in shares if of == row] or [wanted.set]
             if possible and order_is_possible(order):
-                found = self.judge(order, terms.id, wanted.set, times)
+                found = self.judge(order, terms.id, sets, times)
             else:
                 found = RefusalReason.IMPOSSIBLE, Level.ACCOUNT_INSTRUMENT, 0, 0
             key = order["account"], terms.id, order["decision"]
@@ -273,7 +275,7 @@ class PlainRisk:
     def terms_are_possible(terms, bid, ask):
         return 0 <= terms.margin_e9 <= E9 and 0 <= bid <= 2**53 and 0 <= ask <= 2**53
 
-    def judge(self, order, instrument, set_name, times):
+    def judge(self, order, instrument, sets, times):
         number, steps = order["account"], order["steps"]
         account = self.accounts.get(number)
         if account is None or not account.is_open:
@@ -290,7 +292,7 @@ class PlainRisk:
                 return RefusalReason.NOT_REDUCING, Level.ACCOUNT_INSTRUMENT, room, abs(steps)
             return RefusalReason.NONE, 0, 0, 0
         rules = (
-            self.state_rule(account, instrument, set_name, room, abs(steps)),
+            self.state_rule(account, instrument, sets, room, abs(steps)),
             self.place_rule(account, instrument, abs(steps), times[1]),
             self.price_rule(order, instrument, times[0]),
             self.size_rule(order, instrument, cell),
@@ -306,10 +308,10 @@ class PlainRisk:
         others = reserved[1] - reserved[2] - (cell.long - cell.short) * cell.step_value
         return max(long, -short) <= AMOUNT_MAX // value and others + (long - short) * value <= AMOUNT_MAX
 
-    def state_rule(self, account, instrument, set_name, room, size):
+    def state_rule(self, account, instrument, sets, room, size):
         states = (
             (self.state, Level.GLOBAL),
-            (self.set_states.get(set_name, 0), Level.SET),
+            (max(self.set_states.get(each, 0) for each in sets), Level.SET),
             (account.state, Level.ACCOUNT),
             (self.instrument_states.get(instrument, 0), Level.INSTRUMENT),
         )

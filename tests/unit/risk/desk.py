@@ -82,7 +82,7 @@ class Desk:
         message = OrdersRequested(
             set=of, decided_at_ns=more.get("decided_at_ns", self.now), terms=[terms(instrument, margin_e9)],
             bid_ticks=ints([quote[0]]), ask_ticks=ints([quote[1]]), instrument=ints(), steps=ints(steps),
-            **{name: ints(column) for name, column in columns.items()},
+            books=columns.pop("books", []), **{name: ints(column) for name, column in columns.items()},
         )  # fmt: skip
         return self.give(message, more.get("received_at_ns"))
 

@@ -57,6 +57,7 @@ def random_order(random):
         "limit": random.randint(90, 115),
         "stop": random.randint(90, 115),
         "reduce_only": int(random.random() < 0.1),
+        "books": random.choice(([], [], [], [0, 1], [1, 2], [2])),
     }
     return order | (random.choice(IMPOSSIBLE) if random.random() < 0.004 else {})
 
@@ -125,6 +126,7 @@ class Pair:
 
     def ask(self, orders, set_name, age_seconds, quote):
         decisions = []
+        shares = [(row, book) for row, order in enumerate(orders) for book in order["books"]]
         for order in orders:
             pair = order["account"], INSTRUMENTS[order["instrument"]]
             last = max((decision for *known, decision in self.known if tuple(known) == pair), default=0)
@@ -140,7 +142,9 @@ class Pair:
             bid_ticks=ints([quote[0], 99, 0]), ask_ticks=ints([quote[1], 99, 1]), account=column("account"),
             instrument=column("instrument"), decision=ints(decisions), steps=column("steps"),
             step_value_micro=column("value"), order_type=column("kind"), limit_ticks=column("limit"),
-            stop_ticks=column("stop"), reduce_only=column("reduce_only"),
+            stop_ticks=column("stop"), reduce_only=column("reduce_only"), books=["a", "b", "c"],
+            share_order=ints([row for row, _ in shares]), share_book=ints([book for _, book in shares]),
+            share_steps=ints([1 for _ in shares]),
         )  # fmt: skip
         expected = self.plain.check(message, self.desk.now, self.desk.now)
         found = verdict_rows(self.desk.give(message))

@@ -80,6 +80,14 @@ def test_a_halt_leaves_others_alone(desk):
     assert is_approved(desk.ask(5))
 
 
+def test_a_halt_of_a_set_holds_for_orders_that_it_has_a_share_in(desk):
+    desk.give(SetTradingState(state=TradingState.HALTED, set="trend"))
+    shares = {"books": ["trend", "carry"], "share_order": [1, 2, 2], "share_book": [1, 1, 0], "share_steps": [1, 1, 2]}
+    assert verdicts(desk.ask(1, 1, 3, of="trend", **shares)) == (
+        [(RefusalReason.HALTED, Level.SET, 0, 1), (RefusalReason.HALTED, Level.SET, 0, 3)], 1,
+    )  # fmt: skip
+
+
 def test_the_strictest_state_counts(desk):
     desk.give(SetTradingState(state=TradingState.REDUCING))
     desk.give(SetTradingState(state=TradingState.HALTED, instrument="EURUSD"))

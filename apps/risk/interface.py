@@ -1,0 +1,97 @@
+"""What people and programs ask of risk: limits, trading states, allowed instruments, sessions."""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from apps.execution.interface import numbers_by_shard
+from apps.risk.contracts import (
+    AllowInstruments,
+    Limits,
+    SessionWindow,
+    SetLimits,
+    SetSessions,
+    SetTradingState,
+    TradingState,
+)
+from apps.risk.people import problem_with_allowed, problem_with_limits, problem_with_sessions, problem_with_state
+from banyan.clock import Clock, SystemClock
+from banyan.columns import ints
+from banyan.ids import derive
+from banyan.messages import Message
+from banyan.store import Store
+from banyan.transport import Command, ask
+
+ALIAS = "risk"
+
+
+class RiskError(ValueError):
+    """What was asked cannot be: the message says what is wrong, where, and what to do."""
+
+    exit_code: ClassVar = 2
+
+
+def set_limits(
+    limits: Limits, *, account: str = "", instrument: str = "", reason: str = "", request: str,
+    clock: Clock | None = None,
+) -> None:  # fmt: skip
+    """Set all limits of a level in place of those it had: of everybody, an account, an instrument, or both.
+
+    `request` names this request, so that asking twice changes once. Raises RiskError, and AccountError for an account
+    that does not exist.
+    """
+    commands = [
+        (shard, SetLimits(limits=limits, account=number, instrument=instrument, reason=reason))
+        for shard, number in _each(account)
+    ]
+    _refuse(problem_with_limits(commands[0][1]))
+    _ask(commands, request, clock)
+
+
+def set_trading_state(
+    state: TradingState, *, accounts: Iterable[str] = (), set_name: str = "", instrument: str = "", reason: str = "",
+    request: str, clock: Clock | None = None,
+) -> None:  # fmt: skip
+    """Set what accounts, a set, an instrument or (none given) all may trade. Raises RiskError and AccountError."""
+    commands = [
+        (shard, SetTradingState(state=state, accounts=ints(numbers), set=set_name, instrument=instrument,
+                                reason=reason))
+        for shard, numbers in numbers_by_shard(accounts)
+    ]  # fmt: skip
+    _refuse(problem_with_state(commands[0][1]))
+    _ask(commands, request, clock)
+
+
+def allow_instruments(account: str, instruments: list[str] | None, *, request: str, clock: Clock | None = None) -> None:
+    """Give an account a list of the only instruments it may trade; None allows all. Raises RiskError, AccountError."""
+    commands = [(shard, AllowInstruments(account=number, instruments=instruments)) for shard, number in _each(account)]
+    _refuse("" if account else "an allow list is that of one account: give its id")
+    _refuse(problem_with_allowed(commands[0][1]))
+    _ask(commands, request, clock)
+
+
+def set_sessions(
+    instrument: str, windows: list[SessionWindow] | None, *, time_zone: str = "UTC", request: str,
+    clock: Clock | None = None,
+) -> None:  # fmt: skip
+    """Set when an instrument may be traded; None: always. Raises RiskError."""
+    command = SetSessions(instrument=instrument, time_zone=time_zone, windows=windows)
+    _refuse(problem_with_sessions(command))
+    _ask([(shard, command) for shard, _ in numbers_by_shard([])], request, clock)
+
+
+def _each(account: str) -> list[tuple[str, int]]:
+    """Return the shard and the number of an account, or every shard and -1 where none is given."""
+    found = numbers_by_shard([account] if account else [])
+    return [(shard, numbers[0] if numbers else -1) for shard, numbers in found]
+
+
+def _refuse(problem: str) -> None:
+    if problem:
+        raise RiskError(problem)
+
+
+def _ask(commands: Sequence[tuple[str, Message]], request: str, clock: Clock | None) -> None:
+    store = Store(ALIAS)
+    asked = [Command(shard, command, derive(command.wire_name, request, shard)) for shard, command in commands]
+    ask(store, asked, (clock or SystemClock()).wall_ns())
+    store.close()
