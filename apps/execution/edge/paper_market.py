@@ -1,6 +1,5 @@
 """The way of prices to the paper broker: what a feed closes is what it fills at."""
 
-import contextlib
 import logging
 import socket
 import threading
@@ -64,17 +63,31 @@ class PaperMarket:
         return self._terms[instrument]
 
     def _connected(self) -> socket.socket:
+        if self._socket is not None and not _is_open(self._socket):
+            self._hang_up()
         if self._socket is None:
             peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             peer.settimeout(_WRITE_SECONDS_MAX)
             peer.connect(str(self._address))
             self._socket = peer
-        with contextlib.suppress(BlockingIOError):  # its answers say nothing that is needed here
-            while self._socket.recv(65536, socket.MSG_DONTWAIT):
-                pass
         return self._socket
 
     def _hang_up(self) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def _is_open(peer: socket.socket) -> bool:
+    """Read away what the broker has answered, which nobody needs; tell whether it is still there."""
+    peer.settimeout(0.0)
+    try:
+        while peer.recv(65536):
+            pass
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        peer.settimeout(_WRITE_SECONDS_MAX)
+    return False
