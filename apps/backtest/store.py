@@ -11,9 +11,10 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from apps.backtest.models import Run, RunArray
-from apps.backtest.request import RunRequest
+from apps.backtest.request import RunRequest, rows
 from apps.backtest.result import Result
 from apps.backtest.store_plain import plain
+from trading.bars import Bars
 
 ARRAYS = ("time", "equity", "exposure", "fill_records", "trade_records", "benchmark")
 PROVED = {"equity": "equity", "fills": "fill_records", "trades": "trade_records"}
@@ -115,7 +116,8 @@ def result(run: Run, *, bars: bool = False) -> Result:
     Raises StoredRunError, and with `bars` what reading them raises.
     """
     request = RunRequest.from_json(without_extra(run.request))
-    loaded = tuple(request.data.load().bars.values()) if bars else ()
+    kept = arrays(run)
+    loaded = tuple(_closing_at(each, kept["time"]) for each in request.data.load().bars.values()) if bars else ()
     return Result(
         strategy=run.strategy,
         params=run.params,
@@ -124,8 +126,13 @@ def result(run: Run, *, bars: bool = False) -> Result:
         metrics=run.metrics,
         manifest=run.manifest,
         notes=tuple(run.notes),
-        **arrays(run),
+        **kept,
     )
+
+
+def _closing_at(bars: Bars, closes: NDArray[np.int64]) -> Bars:
+    """Return the bars that close at any of `closes` (ns UTC): all, or those of a walk-forward's test spans."""
+    return rows(bars, np.flatnonzero(np.isin(bars.time + bars.interval, closes)))
 
 
 def without_extra(request: dict[str, Any]) -> dict[str, Any]:

@@ -167,9 +167,45 @@ def test_search_and_walkforward_are_stored_as_what_they_are() -> None:
     manage("walkforward", "sma_cross", *data, "--grid", "fast=5,20", "--train", "2y", "--test", "1y")
     walk = store.find("last")
     assert (walk.kind, walk.request["walkforward"]["train"]) == ("walkforward", "2y")
-    code, told = refused("runs", "reproduce", walk.short_id)
-    assert code == 1
-    assert "walkforward" in told
+
+
+WALK = (
+    "--grid",
+    "fast=5,20",
+    "--grid",
+    "side=both,long",
+    "--train",
+    "1y",
+    "--test",
+    "6mo",
+    "--step",
+    "9mo",
+    "--anchored",
+)
+
+
+def test_walkforward_is_reproduced_bit_for_bit_and_shown(tmp_path: Path) -> None:
+    more = ("--param", "slow=60", "--fee-bps", 3, "--rank", "calmar", "--workers", 1)
+    manage("walkforward", *BACKTEST[1:], *WALK, *more, "--json", "w.json")
+    run = store.find("last")
+    assert "the same, bit for bit" in manage("runs", "reproduce", run.short_id, "--verify")
+    assert reproduce(run, stored_code=True).is_exact
+    assert store.result(run, bars=True).bars[0].close.size == run.bars
+    again = re.search(r"again +manage.py (.*)", manage("runs", "show", run.short_id, "--html", "w.html"))
+    assert again is not None
+    manage(*again[1].split(), "--json", "again.json")
+    one, other = (json.loads((tmp_path / name).read_text()) for name in ("w.json", "again.json"))
+    for name in ("train", "test", "params", "train_score", "test_score"):
+        assert [each[name] for each in one["windows"]] == [each[name] for each in other["windows"]]
+    assert store.find("last").digests == run.digests
+
+
+def test_walkforward_on_other_bars_is_not_reproduced_and_says_so() -> None:
+    manage("walkforward", *BACKTEST[1:], *WALK)
+    run = store.find("last")
+    asked = {**run.request["walkforward"], "grid": {"fast": [6], "side": ["long"]}}
+    Run.objects.filter(pk=run.pk).update(request={**run.request, "walkforward": asked})
+    assert refused("runs", "reproduce", run.short_id, "--verify")[0] == 1
 
 
 def test_missing_bars_name_the_command_that_imports_them() -> None:
