@@ -59,7 +59,7 @@ def save(
         bars=int(result.metrics.get("bars", result.time.size)),
         params=plain(result.params),
         options=plain(request.options),
-        request={**request.as_json(), **(extra or {})},
+        request={**request.as_json(), "params_order": list(result.params), **(extra or {})},
         manifest=manifest,
         code_hash=manifest["code_hash"],
         source=source,
@@ -120,10 +120,10 @@ def result(run: Run, *, bars: bool = False) -> Result:
     loaded = tuple(_closing_at(each, kept["time"]) for each in request.data.load().bars.values()) if bars else ()
     return Result(
         strategy=run.strategy,
-        params=run.params,
+        params=run.params_in_order(),
         channels=tuple(run.instruments),
         bars=loaded,
-        metrics=run.metrics,
+        metrics=run.metrics_in_order(),
         manifest=run.manifest,
         notes=tuple(run.notes),
         **kept,

@@ -126,6 +126,22 @@ def test_run_is_shown_with_its_report_and_source(tmp_path: Path) -> None:
     assert manage("runs", "show", "last", "--source").strip() == run.source.strip()
 
 
+def test_stored_run_is_told_in_the_order_of_its_declaration() -> None:
+    run = run_once("--fee-bps", 5, "--cash", 5000)
+    shown = manage("runs", "show", run.short_id)
+    assert "sma_cross  fast=20 slow=50 side=long" in shown
+    assert "cash=5000 fee_bps=5" in shown
+    (listed,) = json.loads(manage("runs", "list", "--json", "-"))["runs"]
+    assert list(listed["params"]) == ["fast", "slow", "side"]
+    assert list(listed["metrics"])[:3] == ["final_equity", "return_pct", "cagr_pct"]
+
+
+def test_sorting_by_what_is_no_metric_is_wrong_usage() -> None:
+    code, told = refused("runs", "list", "--sort", "luck")
+    assert code == 2
+    assert "no such metric: luck; choose one of final_equity" in told
+
+
 def test_deleted_run_is_gone() -> None:
     run = run_once()
     assert run.short_id in manage("runs", "delete", run.short_id)
