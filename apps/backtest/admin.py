@@ -119,7 +119,7 @@ class RunAdmin(ModelAdmin):
     @admin.display(description="metrics")
     def metric_table(self, run: Run) -> str:
         """Show every metric."""
-        rows = ((label(name), number(name, value)) for name, value in run.metrics.items())
+        rows = ((label(name), number(name, value)) for name, value in run.metrics_in_order().items())
         return format_html("<table>{}</table>", format_html_join("", "<tr><td>{}</td><td>{}</td></tr>", rows))
 
     @admin.display(description="source")

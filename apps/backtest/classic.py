@@ -1,75 +1,94 @@
 """Runs of strategies that are plain Python classes.
 
-Python is asked at every close; the compiled loop catches up only when the strategy says something new or looks at its
-portfolio, so a class that trades seldom costs little more than its own code.
+Python is asked at every close, and what it says is put on a list. The compiled loop goes through the rows in one piece,
+to the last one or to the one at which the class looks at its portfolio; so a class costs little more than its own code.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, repeat
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from apps.backtest.engine import ChannelsError, Run, check_targets, rules_of, swap_rates
 from apps.backtest.kernels import several, single
-from apps.backtest.kernels.classic import decide_several, decide_single, no_opinion, same_targets
+from apps.backtest.kernels.classic import SAID_DTYPE, Said, decide_one, decide_several, say_one, say_several, stay
 from apps.backtest.market import Prepared
 from apps.backtest.options import Options
 from apps.backtest.specialise import specialise
 from apps.signals.interface import Strategy, StrategyError, strategy_errors
 from trading.bars import Bar
 from trading.books import TICKETS, Desk, open_desk
-from trading.targets import GTC, LOTS, MARKET, WEIGHT, Target, Targets, new_targets
+from trading.ledger import FILL_DTYPE
+from trading.orders import Rules
+from trading.targets import GTC, LOTS, MARKET, WEIGHT, Target, new_targets
 
-_BLOCK = 16_384  # rows that are turned into Python numbers at a time
+_BLOCK = 4096  # rows that are turned into Python numbers at a time
+_AHEAD = 64  # rows that are marked at once, or more while nothing else happens
+_SAID = 65_536  # targets that are kept before the loop takes them in
+_FILLS = 1_000_000  # for which there is room at first
 
 NAN = float("nan")
-_NO_OPINION = Target(NAN, WEIGHT, MARKET, NAN, NAN, NAN, NAN, NAN, GTC, 0, 0)
-
-
-class _State(NamedTuple):
-    targets: Targets
 
 
 class _Book:
-    """The account of a run: `apps.signals.classic.Portfolio`."""
+    """The account of a run: `apps.signals.classic.Portfolio`.
+
+    Rows before `_done` are marked. At `_met` the loop was stopped before the row's decision; in the rows after it
+    nothing has happened but their marks, so the account stands as the class sees it at any of them.
+    """
 
     def __init__(self, prepared: Prepared, options: Options, sizing: str) -> None:
         channels = len(prepared.channels)
         rows = prepared.market.close.shape[1]
         self._prepared = prepared
+        self._places = {name: i for i, name in enumerate(prepared.channels)}
         self._swap = swap_rates(options)
-        self.rules = rules_of(options, sizing, channels)
-        self.rebalances = self.rules.band == self.rules.band
-        self.specs = prepared.specs(options)
+        self._rules = rules_of(options, sizing, channels)
+        # A new target at a close comes before a rebalancing there, so at a row that is met `decide` does both.
+        self._undecided = self._rules._replace(band=NAN)
+        self._specs = prepared.specs(options)
         self.curve = np.empty(rows)
-        capacity = min(2 * rows * channels, 1_000_000) + 16 * channels
-        self.desk: Desk = open_desk(options.cash, channels, TICKETS if self.rules.hedging else 1, capacity)
-        self.state = _State(new_targets(channels))
-        self._seen = np.zeros(channels, np.int64)
+        capacity = min(2 * rows * channels, _FILLS) + 16 * channels
+        self.desk: Desk = open_desk(options.cash, channels, TICKETS if self._rules.hedging else 1, capacity)
+        self._targets = new_targets(channels)
+        account, books, tickets = (part.view(np.ndarray) for part in self.desk[:3])
+        self._changed = (account, books, tickets, self._targets.version)  # by a kernel, besides the fills
+        self._cash, self._n_fills = account["cash"], account["n_fills"]
+        self._quantity, self._live = books["quantity"], books["live"]
+        self._said: list[tuple[Any, ...]] = []  # (row, channel, and the fields of the target)
         self._done = 0
+        self._met = -1
         self.row = 0
+        self.rebalances = self._rules.band == self._rules.band
+        self.returned: dict[str, Any] = dict.fromkeys(prepared.channels)  # the last opinions, while they hold
         self.wanted: dict[str, Target] = {}
-        self._last: dict[str, Target] = {}
-        loop, hold = (single.events, no_opinion) if channels == 1 else (several.events, same_targets)
-        self._loop = specialise(loop, hold, "classic")
+        self._last: dict[str, Target] = {}  # of several channels: what was wanted last, and how often that has changed
+        self._versions = 0
+        if channels == 1:
+            loop, say, self._decide = single.events, say_one, decide_one
+        else:
+            loop, say, self._decide = several.events, say_several, decide_several
+        self._loop = specialise(loop, say, "classic")
 
     @property
     def equity(self) -> float:
         """Equity at the last close, in account currency."""
-        self.catch_up()
-        return float(self.curve[self.row])
+        self._meet()
+        return self.curve.item(self.row)
 
     @property
     def cash(self) -> float:
         """Cash, in account currency."""
-        self.catch_up()
-        return float(self.desk.account["cash"][0])
+        self._meet()
+        return float(self._cash.item(0))
 
     def position(self, channel: str | None = None) -> float:
         """Return the lots held, signed."""
-        self.catch_up()
-        return float(self.desk.books["quantity"][self._index(channel)])
+        self._meet()
+        return float(self._quantity.item(self._index(channel)))
 
     def target_weight(
         self,
@@ -95,49 +114,88 @@ class _Book:
         """Ask for `lots` in the channel."""
         self._want(channel, LOTS, lots, (stop_loss, take_profit, trail))
 
-    def catch_up(self) -> None:
-        """Run the loop to the close of the current row."""
-        if self._done <= self.row:
-            span = (self._done, self.row + 1)
-            market = self._prepared.market
-            # A new target at a close comes before a rebalancing there, so `decide` does both.
-            rules = self.rules._replace(band=NAN)
-            self._loop(market, (self.state, 0), self.desk, self.specs, rules, self._swap, self.curve, span)
-            self._done = self.row + 1
+    def hear(self, channel: str, opinion: Any) -> None:
+        """Want what the class has returned."""
+        self.returned[channel] = opinion
+        if not isinstance(opinion, Target):
+            opinion = Target(float(opinion), WEIGHT, MARKET, NAN, NAN, NAN, NAN, NAN, GTC, 0, 0)
+        self.wanted[channel] = opinion
 
     def decide(self) -> None:
-        """Hand what is newly wanted to the books, at the close of the current row."""
-        self.catch_up()
-        market = self._prepared.market
-        if len(self._prepared.channels) == 1:
-            target = next(iter(self.wanted.values()), _NO_OPINION)
-            decide_single(market, self.desk, self.specs, self.rules, target, self.curve, self.row)
-        else:
-            for channel, target in self.wanted.items():
-                if target.value == target.value and _differs(target, self._last.get(channel)):
-                    self._last[channel] = target
-                    self._put(self._index(channel), target)
-            targets = self.state.targets
-            decide_several(market, self.desk, self.specs, self.rules, targets, self._seen, self.curve, self.row)
+        """Take in what is newly wanted at the close of the current row, or rebalance there."""
+        for channel, target in self.wanted.items():
+            if len(self._places) > 1:
+                if target.value != target.value or not _differs(target, self._last.get(channel)):
+                    continue
+                self._last[channel] = target
+                self._versions += 1
+            version = target.version if len(self._places) == 1 else self._versions
+            self._said.append((self.row, self._index(channel), *target[:-1], version))
         self.wanted.clear()
+        if self.row >= self._done:
+            if len(self._said) >= _SAID:
+                self._run(self._rules, self.row + 1)
+        elif self.row > self._met:
+            if self._said:
+                self._done = self.row  # the loop comes by again, to the same mark, and takes it in
+        elif self._said or self.rebalances:
+            self._trade(self._decide, self._rules, self.curve, self.row)
+            self._done = self.row + 1
 
-    def _put(self, index: int, target: Target) -> None:
-        targets = self.state.targets
-        for name, column in zip(Targets._fields[:-1], targets, strict=False):
-            column[index] = getattr(target, name)
-        targets.version[index] += 1
+    def finish(self) -> None:
+        """Run what is left."""
+        if self._done < self.curve.size:
+            self._run(self._rules, self.curve.size)
+
+    def _meet(self) -> None:
+        """Run the loop to the current row, up to where the class is asked there."""
+        if self.row < self._done:
+            return
+        if not self._said and not self._live.any():
+            ahead = max(_AHEAD, self.row - self._met)
+            span = (self._done, min(self.row + ahead, self.curve.size))
+            market = self._prepared.market
+            self._done = stay(market, self.desk, self._specs, self._rules, self._swap, self.curve, span)
+            if self.row < self._done:
+                return
+        if self.rebalances and self._done < self.row:
+            self._run(self._rules, self.row)
+        self._run(self._undecided, self.row + 1)
+        self._met = self.row
+
+    def _run(self, rules: Rules, end: int) -> None:
+        self._trade(self._loop, rules, self._swap, self.curve, (self._done, end))
+        self._done = end
+
+    def _trade(self, kernel: Callable[..., Any], rules: Rules, *rest: Any) -> None:
+        """Call a kernel that may book fills, with what was said; again from the start if there was no room for them."""
+        said: Any = np.array(self._said, SAID_DTYPE)
+        said["closed"] = self._prepared.close_times(said["closed"])
+        self._said.clear()
+        before = [part.copy() for part in self._changed]
+        while True:
+            state = Said(said, np.zeros(1, np.int64), self._targets)
+            kernel(self._prepared.market, (state, 0), self.desk, self._specs, rules, *rest)
+            needed, room = self._n_fills.item(0), self.desk.fills.size
+            if needed <= room:
+                return
+            for part, was in zip(self._changed, before, strict=True):
+                part[...] = was
+            fills = np.zeros(2 * needed, FILL_DTYPE)
+            fills[:room] = self.desk.fills
+            self.desk = self.desk._replace(fills=fills.view(np.recarray))
 
     def _want(self, channel: str | None, mode: int, value: float, bracket: tuple[float, float, float]) -> None:
         name = self._prepared.channels[self._index(channel)]
+        self.returned[name] = None
         self.wanted[name] = Target(float(value), mode, MARKET, NAN, NAN, *bracket, GTC, 0, 0)
 
     def _index(self, channel: str | None) -> int:
-        channels = self._prepared.channels
-        if channel is None and len(channels) == 1:
+        if channel is None and len(self._places) == 1:
             return 0
-        if channel not in channels:
-            raise StrategyError(f"there is no channel {channel!r}; this run has {', '.join(channels)}")
-        return channels.index(channel)
+        if channel not in self._places:
+            raise StrategyError(f"there is no channel {channel!r}; this run has {', '.join(self._places)}")
+        return self._places[channel]
 
 
 def simulate_class(strategy: Strategy, params: Any, prepared: Prepared, options: Options) -> Run:
@@ -157,36 +215,35 @@ def simulate_class(strategy: Strategy, params: Any, prepared: Prepared, options:
             _drive_single(instance, book, prepared)
         else:
             _drive_several(instance, book, prepared)
-        book.catch_up()
+        book.finish()
     check_targets(strategy, prepared, book.desk)
-    if int(book.desk.account["n_fills"][0]) > book.desk.fills.size:
-        raise StrategyError(f"{strategy.name}: more fills than {book.desk.fills.size:,}, too many for the class form")
     return Run(book.desk, book.curve, perf_counter() - begun)
 
 
 def _drive_single(instance: Any, book: _Book, prepared: Prepared) -> None:
-    event, wanted, name = instance.event, book.wanted, prepared.channels[0]
-    last: Any = NAN
-    for row, bar in enumerate(_bars(prepared, 0)):
-        book.row = row
+    event, wanted, returned, rebalances = instance.event, book.wanted, book.returned, book.rebalances
+    name = prepared.channels[0]
+    for book.row, bar in enumerate(_bars(prepared, 0)):
         opinion = event(bar)
-        if opinion is not None and opinion != last:
-            last = opinion
-            wanted[name] = _target(opinion)
-        if wanted or book.rebalances:
+        if opinion is not None and opinion != returned[name]:
+            book.hear(name, opinion)
+        if wanted or rebalances:
             book.decide()
 
 
 def _drive_several(instance: Any, book: _Book, prepared: Prepared) -> None:
-    streams = [_bars(prepared, i) for i in range(len(prepared.channels))]
-    for row, bars in enumerate(zip(*streams, strict=True)):
-        book.row = row
-        data = {name: bar for name, bar in zip(prepared.channels, bars, strict=True) if bar.close == bar.close}
-        opinions: Mapping[str, Any] = instance.event(data) or {}
-        for name, opinion in opinions.items():
-            if opinion is not None:
-                book.wanted[name] = _target(opinion)
-        if book.wanted or book.rebalances:
+    event, wanted, returned, rebalances = instance.event, book.wanted, book.returned, book.rebalances
+    names = prepared.channels
+    streams = [_bars(prepared, i) for i in range(len(names))]
+    complete = int(np.isnan(prepared.market.close).sum(axis=1).max())  # from here on all channels have a bar
+    for book.row, bars in enumerate(zip(*streams, strict=True)):
+        data = dict(zip(names, bars, strict=True))
+        if book.row < complete:
+            data = {name: bar for name, bar in data.items() if bar.close == bar.close}
+        for name, opinion in (event(data) or {}).items():
+            if opinion is not None and opinion != returned.get(name):
+                book.hear(name, opinion)
+        if wanted or rebalances:
             book.decide()
 
 
@@ -194,28 +251,26 @@ def _differs(target: Target, last: Target | None) -> bool:
     return last is None or any(a != b and not (a != a and b != b) for a, b in zip(target, last, strict=True))
 
 
-def _target(opinion: Any) -> Target:
-    if isinstance(opinion, Target):
-        return opinion
-    return Target(float(opinion), WEIGHT, MARKET, NAN, NAN, NAN, NAN, NAN, GTC, 0, 0)
-
-
 def _bars(prepared: Prepared, i: int) -> Iterator[Bar]:
-    """Yield channel i's bars, row by row, as Python numbers; a row without a bar of its own repeats the last close."""
+    """Return channel i's bars, row by row, as Python numbers; a row without a bar of its own repeats the last close."""
+    rows = range(0, prepared.market.close.shape[1], _BLOCK)
+    return chain.from_iterable(map(partial(_block, prepared, i), rows))
+
+
+def _block(prepared: Prepared, i: int, first: int) -> Iterator[Bar]:
     market = prepared.market
-    rows = market.close.shape[1]
-    nothing = np.full(_BLOCK, np.nan)
-    for first in range(0, rows, _BLOCK):
-        block = slice(first, min(first + _BLOCK, rows))
-        close = market.close[i, block]
-        columns = (
-            prepared.close_times(block),
-            market.open[i, block],
-            market.high[i, block],
-            market.low[i, block],
-            close,
-            market.volume[i, block] if market.volume.size else nothing[: close.size],
-            market.bid_close[i, block] if market.bid_close.size else close,
-            market.ask_close[i, block] if market.ask_close.size else close,
-        )
-        yield from map(Bar._make, zip(*(column.tolist() for column in columns), strict=True))
+    rows = slice(first, first + _BLOCK)
+    closes = market.close[i, rows].tolist()
+    columns = zip(
+        prepared.close_times(rows).tolist(),
+        market.open[i, rows].tolist(),
+        market.high[i, rows].tolist(),
+        market.low[i, rows].tolist(),
+        closes,
+        market.volume[i, rows].tolist() if market.volume.size else repeat(NAN),
+        market.bid_close[i, rows].tolist() if market.bid_close.size else closes,
+        market.ask_close[i, rows].tolist() if market.ask_close.size else closes,
+        strict=False,
+    )
+    # `Bar._make` would do the same through a Python call for each bar.
+    return map(partial(tuple.__new__, Bar), columns)

@@ -3,6 +3,8 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+from banyan.commands import UsageError
+
 if TYPE_CHECKING:
     from trading.metrics import Definition
 
@@ -21,6 +23,14 @@ def label(name: str) -> str:
     """Return what a metric is called."""
     definition = _definition(name)
     return definition.label if definition else name
+
+
+def known_metric(name: str) -> None:
+    """Raise UsageError, with the metrics that there are, unless `name` is one."""
+    if _definition(name) is None:
+        from trading.metrics.definitions import DEFINITIONS
+
+        raise UsageError(f"no such metric: {name}; choose one of {', '.join(DEFINITIONS)}")
 
 
 def lower_is_better(name: str) -> bool:

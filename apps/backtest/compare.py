@@ -22,7 +22,7 @@ class Comparison:
 
 def compare(runs: Sequence[Run]) -> Comparison:
     """Return the metrics of `runs` side by side, and of what was run only that which is not the same in all."""
-    names = dict.fromkeys(name for run in runs for name in run.metrics)
+    names = dict.fromkeys(name for run in runs for name in run.metrics_in_order())
     metrics = {name: [run.metrics.get(name) for run in runs] for name in names}
     asked = [described(run) for run in runs]
     values = {
@@ -37,8 +37,8 @@ def described(run: Run) -> dict[str, Any]:
     facts: dict[str, Any] = {name: getattr(run, name) for name in _SUBJECTS}
     facts["instruments"] = " ".join(run.instruments)
     facts["first_bar"], facts["last_bar"] = str(run.first_bar), str(run.last_bar)
-    facts |= {f"param {name}": value for name, value in run.params.items()}
-    facts |= {f"option {name}": value for name, value in run.options.items()}
+    facts |= {f"param {name}": value for name, value in run.params_in_order().items()}
+    facts |= {f"option {name}": value for name, value in run.options_in_order().items()}
     return facts | {f"environment {name}": value for name, value in flat(run.environment).items()}
 
 

@@ -6,6 +6,9 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from apps.backtest.options import Options
+from apps.backtest.store_plain import in_order
+
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
@@ -17,7 +20,8 @@ def new_short_id() -> str:
 class Run(models.Model):
     """One stored backtest: what was asked, what it ran on, what came out, and the digests that prove it again.
 
-    `request` is what `RunRequest.as_json` gives; `manifest` and `metrics` are the result's. `digests` holds SHA-256 of
+    `request` is what `RunRequest.as_json` gives, with the order of the parameters; `manifest` and `metrics` are the
+    result's. `digests` holds SHA-256 of
     equity, fills and trades. The arrays themselves are rows of RunArray.
     """
 
@@ -51,9 +55,19 @@ class Run(models.Model):
     def __str__(self) -> str:
         return f"{self.short_id} {self.strategy} {' '.join(self.instruments)} {self.interval}".rstrip()
 
-    def metric(self, name: str) -> Any:
-        """Return a metric, None where it is not defined."""
-        return self.metrics.get(name)
+    def params_in_order(self) -> dict[str, Any]:
+        """Return the parameters in the order in which the strategy declares them."""
+        return in_order(self.params, self.request.get("params_order", ()))
+
+    def options_in_order(self) -> dict[str, Any]:
+        """Return the options that were given, in the order of the command's help."""
+        return in_order(self.options, Options.__dataclass_fields__)
+
+    def metrics_in_order(self) -> dict[str, Any]:
+        """Return the metrics in the order of their definitions."""
+        from trading.metrics.definitions import DEFINITIONS  # slow to import, and not needed by all
+
+        return in_order(self.metrics, DEFINITIONS)
 
 
 class RunArray(models.Model):

@@ -2,7 +2,7 @@
 
 import difflib
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,8 @@ from apps.backtest.models import Run
 from apps.backtest.request import RunRequest, iso
 from apps.backtest.result import Result
 from apps.backtest.store_plain import plain
+from apps.backtest.walkforward import walk_as_asked
 from trading.compiled import data_directory
-
-
-class ReproductionError(ValueError):
-    """This kind of run cannot be done again from what is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +41,17 @@ class Reproduction:
 def reproduce(run: Run, *, stored_code: bool = False) -> Reproduction:
     """Do a stored run again and compare it. With `stored_code` the strategy is the stored source, not today's file.
 
-    Raises ReproductionError for a run that is no single backtest, and whatever the run raises.
+    A walk-forward chooses its parameters anew in every window; a search is not done again, but the run that it found.
+    Raises whatever the run raises.
     """
-    if run.kind not in ("backtest", "optimize"):
-        raise ReproductionError(
-            f"run {run.short_id} is a {run.kind}: run `manage.py {run.kind}` again (see `manage.py runs show`)"
-        )
     request = RunRequest.from_json(store.without_extra(run.request))
     if stored_code:
-        request = RunRequest(
-            strategy=f"{_stored_file(run)}:{run.strategy}",
-            data=request.data,
-            params=request.params,
-            options=request.options,
-        )
-    result = request.run()
+        request = replace(request, strategy=f"{_stored_file(run)}:{run.strategy}")
+    loaded = request.data.load()
+    if run.kind == "walkforward":
+        result = walk_as_asked(request, loaded, run.request["walkforward"]).result
+    else:
+        result = request.run(loaded)
     arrays = store.arrays(run)
     outcome = {
         name: _parting(name, arrays[attribute], getattr(result, attribute), arrays["time"])

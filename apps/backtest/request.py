@@ -2,12 +2,13 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from apps.backtest.result import Result
 from trading.bars import Bars
@@ -156,9 +157,9 @@ class RunRequest:
         manifest = {**result.manifest, "command": self.command()}
         return replace(result, manifest=manifest, notes=(*ready.notes, *result.notes))
 
-    def command(self) -> str:
-        """Return the command line that asks for this run."""
-        return shlex.join(["manage.py", "backtest", self.strategy, *self._flags()])
+    def command(self, name: str = "backtest", more: Iterable[str] = ()) -> str:
+        """Return the command line that asks for this run; `more` is what another command than `backtest` takes."""
+        return shlex.join(["manage.py", name, self.strategy, *self._flags(), *more])
 
     def _flags(self) -> Iterator[str]:
         data = self.data
@@ -200,13 +201,13 @@ def between(bars: Bars, start: int | None, end: int | None) -> Bars:
     """Return the bars that open at or after `start` and before `end` (ns UTC; None: no bound), as views."""
     first = 0 if start is None else int(np.searchsorted(bars.time, start))
     last = len(bars) if end is None else int(np.searchsorted(bars.time, end))
-    return rows(bars, first, max(first, last))
+    return rows(bars, slice(first, max(first, last)))
 
 
-def rows(bars: Bars, first: int, last: int) -> Bars:
-    """Return bars `first` to `last` (left out), as views."""
+def rows(bars: Bars, which: slice | NDArray[np.int64]) -> Bars:
+    """Return the bars of a slice, as views, or those at the places of an array."""
     columns: dict[str, Any] = {each.name: getattr(bars, each.name) for each in fields(Bars)}
-    cut: dict[str, Any] = {name: each[first:last] for name, each in columns.items() if isinstance(each, np.ndarray)}
+    cut: dict[str, Any] = {name: each[which] for name, each in columns.items() if isinstance(each, np.ndarray)}
     return replace(bars, **cut)
 
 

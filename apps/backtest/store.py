@@ -11,9 +11,10 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from apps.backtest.models import Run, RunArray
-from apps.backtest.request import RunRequest
+from apps.backtest.request import RunRequest, rows
 from apps.backtest.result import Result
 from apps.backtest.store_plain import plain
+from trading.bars import Bars
 
 ARRAYS = ("time", "equity", "exposure", "fill_records", "trade_records", "benchmark")
 PROVED = {"equity": "equity", "fills": "fill_records", "trades": "trade_records"}
@@ -58,7 +59,7 @@ def save(
         bars=int(result.metrics.get("bars", result.time.size)),
         params=plain(result.params),
         options=plain(request.options),
-        request={**request.as_json(), **(extra or {})},
+        request={**request.as_json(), "params_order": list(result.params), **(extra or {})},
         manifest=manifest,
         code_hash=manifest["code_hash"],
         source=source,
@@ -115,17 +116,23 @@ def result(run: Run, *, bars: bool = False) -> Result:
     Raises StoredRunError, and with `bars` what reading them raises.
     """
     request = RunRequest.from_json(without_extra(run.request))
-    loaded = tuple(request.data.load().bars.values()) if bars else ()
+    kept = arrays(run)
+    loaded = tuple(_closing_at(each, kept["time"]) for each in request.data.load().bars.values()) if bars else ()
     return Result(
         strategy=run.strategy,
-        params=run.params,
+        params=run.params_in_order(),
         channels=tuple(run.instruments),
         bars=loaded,
-        metrics=run.metrics,
+        metrics=run.metrics_in_order(),
         manifest=run.manifest,
         notes=tuple(run.notes),
-        **arrays(run),
+        **kept,
     )
+
+
+def _closing_at(bars: Bars, closes: NDArray[np.int64]) -> Bars:
+    """Return the bars that close at any of `closes` (ns UTC): all, or those of a walk-forward's test spans."""
+    return rows(bars, np.flatnonzero(np.isin(bars.time + bars.interval, closes)))
 
 
 def without_extra(request: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Values as JSON has them."""
+"""Values as JSON has them, and in an order that means something."""
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,3 +20,8 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return str(value)
+
+
+def in_order(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return `values` in the order of `names`, others after them: PostgreSQL keeps an object's keys in its own."""
+    return {name: values[name] for name in dict.fromkeys([*names, *values]) if name in values}

@@ -7,11 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from apps.backtest.request import Loaded, RunRequest
+from apps.backtest.request import Loaded, RunRequest, rows
 from apps.backtest.result import Result
 from apps.backtest.sweep import Sweep
 
 Progress = Callable[[int, int], None]
+
+_FEW = 1000  # bars that a strategy is warmed on
+
+
+def warm(request: RunRequest, loaded: Loaded) -> None:
+    """Load, or compile, all that a sweep runs, by one run over the first bars: what it takes then is the engine's time.
+
+    Raises as the sweep would.
+    """
+    from apps.backtest.announcing import announce_compiling
+    from apps.backtest.interface import Options, prepare
+    from apps.backtest.sweep import evaluate
+    from apps.signals.interface import get_strategy
+
+    announce_compiling()
+    options = Options.of(request.options)
+    few = {name: rows(bars, slice(_FEW)) for name, bars in loaded.bars.items()}
+    prepared = prepare(few, options, instruments=loaded.instruments, conversion=loaded.conversion or None)
+    evaluate(get_strategy(request.strategy), prepared, [{}], options)
 
 
 def sweep_locally(

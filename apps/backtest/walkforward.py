@@ -1,16 +1,16 @@
 """Walk-forward: parameters chosen on one span of time and traded on the next, over and over."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from apps.backtest.cli_grid import GridError, Span
+from apps.backtest.cli_grid import GridError, Span, parse_span
 from apps.backtest.options import Options
 from apps.backtest.report.inputs import WalkForwardOutcome, WalkForwardWindow
-from apps.backtest.request import Loaded, iso, rows
+from apps.backtest.request import Loaded, RunRequest, iso, rows
 from apps.backtest.result import Result
 from apps.backtest.stitching import stitched
 from trading.bars import Bars
@@ -143,6 +143,46 @@ def walk_forward(
     return WalkForward(tuple(trained), stitched(declared, loaded, parts, checked, asked), rank)
 
 
+def walk_as_asked(
+    request: RunRequest,
+    loaded: Loaded,
+    asked: Mapping[str, Any],
+    *,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> WalkForward:
+    """Walk forward as the command was asked to and a stored run remembers it: spans as they are typed, rank and grid.
+
+    Equal requests on equal bars give equal bits. Raises GridError, and what `walk_forward` raises.
+    """
+    walk = walk_forward(
+        request.strategy,
+        loaded,
+        grid=asked["grid"],
+        train=parse_span(asked["train"]),
+        test=parse_span(asked["test"]),
+        step=parse_span(asked["step"]) if asked["step"] else None,
+        anchored=asked["anchored"],
+        rank=asked["rank"],
+        params=request.params,
+        workers=workers,
+        progress=progress,
+        **request.options,
+    )
+    manifest = {**walk.result.manifest, "command": request.command("walkforward", _flags(asked))}
+    return replace(walk, result=replace(walk.result, manifest=manifest, notes=(*loaded.notes, *walk.result.notes)))
+
+
+def _flags(asked: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("train", "test", "step", "rank"):
+        if asked[name]:
+            yield from (f"--{name}", asked[name])
+    if asked["anchored"]:
+        yield "--anchored"
+    for name, values in asked["grid"].items():
+        yield from ("--grid", f"{name}={','.join(map(str, values))}")
+
+
 def _train(
     strategy: str,
     loaded: Loaded,
@@ -191,7 +231,7 @@ def _test(
 def closing(bars: Bars, start: int, end: int) -> Bars:
     """Return the bars that close after `start` and not after `end` (ns UTC), as views."""
     first, last = np.searchsorted(bars.time, (start - bars.interval, end - bars.interval), side="right")
-    return rows(bars, int(first), int(last))
+    return rows(bars, slice(int(first), int(last)))
 
 
 def _closes_before(bars: Mapping[str, Bars], start: int, count: int) -> int:

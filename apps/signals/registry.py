@@ -52,7 +52,7 @@ def _shipped_modules() -> dict[str, str]:
 
 def _from_file(path: Path, member: str) -> Strategy:
     if not path.is_file():
-        raise UnknownStrategyError(f"no strategy file {path}")
+        raise UnknownStrategyError(f"no strategy file {path}: `manage.py new_strategy NAME` writes one to begin with")
     with strategy_errors(path):
         found = _members(_load(path.resolve()))
     if not found:

@@ -85,7 +85,7 @@ class Command(BaseCommand):
 
     def say(self, text: str = "") -> None:
         """Write a line to standard output."""
-        self.stdout.write(text)
+        self.stdout.write(f"{text}\n")  # Django leaves out the line's end where the text has one of its own
 
     def say_json(self, value: Any) -> None:
         """Write a value to standard output as JSON."""

@@ -41,7 +41,7 @@ def events(
     counts = _list_active(desk, active)
     pays = swap[0] != 0.0 or swap[1] != 0.0
     for t in range(span[0], span[1]):
-        if pays and t > 0 and _is_new_day(market, t):
+        if pays and t > 0 and is_new_day(market, t):
             pay_swap(desk, market, specs, swap, t)
         if counts[LIVE] > 0:
             trade_row(desk, market, specs, rules, active[LIVE, : counts[LIVE]], t)
@@ -182,6 +182,7 @@ def _list_active(desk: Desk, active: Any) -> tuple[int, int]:
 
 
 @inner_kernel
-def _is_new_day(market: Market, t: int) -> bool:
+def is_new_day(market: Market, t: int) -> bool:
+    """Tell whether row t, not the first, begins a session day."""
     day = np.searchsorted(market.day_ends, t - 1)
     return bool(market.day_ends[day] == t - 1)

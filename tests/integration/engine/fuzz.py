@@ -1,13 +1,14 @@
 """Random runs from a seed: bars, targets and options of every kind, the same ones in every process."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from apps.backtest.interface import Result, run
-from apps.signals.interface import Strategy
-from tests.integration.engine.scripted import HOUR_NS, MONDAY, NAN, as_class, replay, replay_several
+from apps.signals.interface import ClassStrategy, Strategy
+from tests.integration.engine.scripted import HOUR_NS, MONDAY, NAN, Replaying, as_class, replay, replay_several
 from trading.instruments import Instrument
 from trading.targets import DAY, FOK, GTC, GTD, IOC, LIMIT, LOTS, MARKET, STOP, STOP_LIMIT, WEIGHT, Target
 
@@ -27,6 +28,10 @@ class Case:
         """The names of the channels."""
         return tuple(self.bars)
 
+    def as_class(self, looks: Container[int] = ()) -> Replaying:
+        """The class form of the strategy, looking at its portfolio at the rows in `looks`."""
+        return Replaying(self.script, self.channels, looks)
+
     def strategy(self) -> Strategy:
         """The compiled strategy that gives the script."""
         rows = sum(each["time"].size for each in self.bars.values())
@@ -35,10 +40,10 @@ class Case:
             return replay(self.script, rows)
         return replay_several(self.script, rows, len(self.bars))
 
-    def run(self, rows: int | None = None, *, class_form: bool = False, **changes: Any) -> Result:
-        """Return the run of the first `rows` bars of every channel (default: all)."""
+    def run(self, rows: int | None = None, *, instance: ClassStrategy | None = None, **changes: Any) -> Result:
+        """Return the run of the first `rows` bars of every channel (default: all), of `instance` where there is one."""
         bars = {name: {key: column[:rows] for key, column in each.items()} for name, each in self.bars.items()}
-        strategy = as_class(self.script, self.channels) if class_form else self.strategy()
+        strategy = self.strategy() if instance is None else as_class(instance, len(bars))
         given: Any = next(iter(bars.values())) if len(bars) == 1 else bars
         options = {**self.options, **changes}
         if len(bars) > 1:
@@ -64,13 +69,16 @@ def random_case(seed: int, channels: int = 1, rows: int = 60) -> Case:
     places: list[Any] = [(t, i) for t in range(rows) for i in range(channels)] if channels > 1 else list(range(rows))
     chance = rng.choice([0.05, 0.2, 0.6])
     prices = [_mid(each)[: rows // 2].mean() for each in bars.values()]
-    script = {}
+    script: dict[Any, Target] = {}
+    last: dict[int, Target] = {}
     for place in places:
         if rng.random() < chance:
             i = place[1] if channels > 1 else 0
             t = place[0] if channels > 1 else place
             near = _mid(bars["bars"])[t] if channels == 1 else prices[i]
-            script[place] = _target(rng, float(near), t)
+            target = _target(rng, float(near), t)
+            if target != last.get(i):  # the same again is a new version to those that count them, and not to the others
+                script[place] = last[i] = target
     return Case(seed, bars, script, instrument, random_options(rng))
 
 

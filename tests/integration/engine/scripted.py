@@ -4,7 +4,7 @@
 the few words in which the tests are written: bars from rows of numbers, targets, and fills as plain tuples.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -189,23 +189,30 @@ def fills_by_channel(result: Result) -> list[tuple[int, int, float, float, str]]
 
 
 class Replaying(ClassStrategy):
-    """The class form of both: gives `script[row]` (one channel) or `script[row, channel]`."""
+    """The class form of both: gives `script[row]` (one channel) or `script[row, channel]`.
 
-    def __init__(self, script: Mapping[Any, Target], channels: tuple[str, ...]) -> None:
-        self.script, self.channels, self.row = script, channels, -1
+    At the rows in `looks` it first looks at its portfolio; what it sees is in `seen`: (equity, cash, positions).
+    """
+
+    def __init__(self, script: Mapping[Any, Target], channels: tuple[str, ...], looks: Container[int] = ()) -> None:
+        self.script, self.channels, self.looks, self.row = script, channels, looks, -1
+        self.seen: dict[int, tuple[float, float, list[float]]] = {}
 
     def initialize(self, params: Any) -> Sequence[Channel]:
         return ()
 
     def event(self, data: Any) -> Any:
         self.row += 1
+        if self.row in self.looks:
+            book = self.portfolio
+            self.seen[self.row] = (book.equity, book.cash, [book.position(name) for name in self.channels])
         if len(self.channels) == 1:
             return self.script.get(self.row)
         found = ((name, self.script.get((self.row, i))) for i, name in enumerate(self.channels))
         return {name: target for name, target in found if target is not None}
 
 
-def as_class(script: Mapping[Any, Target], channels: tuple[str, ...]) -> Strategy:
-    """Return the class form of `replay` or `replay_several`."""
-    base = scripted if len(channels) == 1 else scripted_several
-    return replace(base, kind="class", on_bar=None, init=lambda _params, _count: Replaying(script, channels))
+def as_class(instance: ClassStrategy, channels: int) -> Strategy:
+    """Return a class strategy whose object is `instance`, to be run once."""
+    base = scripted if channels == 1 else scripted_several
+    return replace(base, kind="class", on_bar=None, init=lambda _params, _count: instance)

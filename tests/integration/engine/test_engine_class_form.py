@@ -1,6 +1,5 @@
 """Strategies as plain classes: what they are given, what they may ask, what counts as new."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,22 +7,18 @@ import pytest
 from apps.backtest.interface import ChannelsError, run
 from apps.signals.interface import Channel, ClassStrategy, StrategyError
 from tests.integration.engine.scripted import (
+    as_class,
     bars_of,
     fills,
     fills_by_channel,
     flat,
     lots,
-    scripted,
-    scripted_several,
     weight,
 )
 
 
 def running(instance: ClassStrategy, bars: Any, **options: Any) -> Any:
-    several = "open" not in bars
-    base = scripted_several if several else scripted
-    strategy = replace(base, kind="class", on_bar=None, init=lambda _params, _channels: instance)
-    return run(strategy, bars, **options)
+    return run(as_class(instance, 1 if "open" in bars else len(bars)), bars, **options)
 
 
 class Asking(ClassStrategy):
@@ -81,6 +76,16 @@ def test_nan_in_between_does_not_make_the_same_a_new_version(channels: int) -> N
     assert result.n_fills == 1
 
 
+def test_return_is_new_again_after_something_else_was_asked_of_the_portfolio() -> None:
+    def ask(self: Asking, row: int, bar: Any) -> float | None:
+        if row == 2:
+            self.portfolio.target_weight(0.25)
+        return None if row == 2 else 0.5
+
+    result = running(Asking(ask), bars_of(flat(100, 6)), fee_bps=0.0)
+    assert [fill[:2] for fill in fills(result)] == [(1, 500.0), (3, -250.0), (4, 250.0)]
+
+
 def test_class_may_ask_for_lots_and_brackets() -> None:
     def ask(self: Asking, row: int, bar: Any) -> None:
         if row == 0:
@@ -134,3 +139,8 @@ def test_unknown_channel_names_the_ones_there_are() -> None:
 
     with pytest.raises(StrategyError, match="no channel 'C'; this run has A, B"):
         running(Asking(ask), {"A": bars_of(flat(1, 2)), "B": bars_of(flat(1, 2))})
+
+
+def test_unknown_channel_in_what_is_returned_names_the_ones_there_are() -> None:
+    with pytest.raises(StrategyError, match="no channel 'C'; this run has A, B"):
+        running(Asking(lambda *_: {"C": 1.0}), {"A": bars_of(flat(1, 2)), "B": bars_of(flat(1, 2))})

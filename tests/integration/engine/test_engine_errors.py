@@ -9,6 +9,7 @@ from apps.backtest.interface import BarsError, ChannelsError, CurrencyError, Opt
 from apps.signals.interface import NoParams, NoState, StrategyError, strategy
 from tests.integration.engine.scripted import (
     DAY_NS,
+    Replaying,
     as_class,
     bars_of,
     fills,
@@ -122,7 +123,7 @@ def test_target_that_cannot_be_is_refused_with_its_time_and_field(said: str) -> 
     with pytest.raises(StrategyError, match=f"{where} V:B has {said}"):
         trade_several(several, {(0, 0): lots(2.0), (1, 1): wrong, (3, 1): later})
     with pytest.raises(StrategyError, match=f"{where} bars has {said}"):
-        run(as_class({1: wrong, 3: later}, ("bars",)), bars_of(flat(100, 5)))
+        run(as_class(Replaying({1: wrong, 3: later}, ("bars",)), 1), bars_of(flat(100, 5)))
 
 
 @strategy(warmup=lambda _params: 2)

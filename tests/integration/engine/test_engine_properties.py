@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.backtest import classic
 from apps.backtest.interface import Result, run
 from tests.integration.engine.fuzz import Case, digest_of, random_bars, random_case, random_options
 from trading.instruments import Instrument
@@ -160,7 +161,43 @@ def test_later_bars_change_nothing_before_them(channels: int, seed: int, share: 
 @given(seed=SEEDS)
 def test_class_form_does_what_the_compiled_form_does(channels: int, seed: int) -> None:
     case = random_case(seed, channels)
-    assert digest_of(case.run(class_form=True)) == digest_of(case.run())
+    assert digest_of(case.run(instance=case.as_class())) == digest_of(case.run())
+
+
+@SEVERAL
+@settings(max_examples=200)
+@given(seed=SEEDS, chance=st.sampled_from([0.05, 0.5, 1.0]), ahead=st.sampled_from([1, 7, 64]))
+def test_looking_at_the_portfolio_changes_nothing(channels: int, seed: int, chance: float, ahead: int) -> None:
+    case = random_case(seed, channels)
+    looks = set(np.flatnonzero(np.random.default_rng(seed).random(60) < chance).tolist())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classic, "_AHEAD", ahead)
+        assert digest_of(case.run(instance=case.as_class(looks))) == digest_of(case.run())
+
+
+@SEVERAL
+@MANY
+@given(seed=SEEDS)
+def test_class_sees_what_it_has_after_the_fills_of_each_row(channels: int, seed: int) -> None:
+    case = random_case(seed, channels)
+    instance = case.as_class(range(60))
+    result = case.run(instance=instance, fill="next-open", swap_long_pct=0.0, swap_short_pct=0.0)
+    cash, lots = held_at_closes(result, result.equity.size)
+    cash[np.isnan(cash)] = case.options.get("cash", 100_000.0)
+    for row in range(result.equity.size):
+        assert instance.seen[row] == (result.equity[row], cash[row], lots[row].tolist()), row
+
+
+@SEVERAL
+@MANY
+@given(seed=SEEDS)
+def test_class_form_makes_room_for_more_fills_and_more_targets(channels: int, seed: int) -> None:
+    case = random_case(seed, channels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classic, "_FILLS", -16 * channels)
+        patch.setattr(classic, "_SAID", 3)
+        grown = case.run(instance=case.as_class({20, 21, 40}))
+    assert digest_of(grown) == digest_of(case.run())
 
 
 @pytest.mark.parametrize("name", ["sma_cross", "ema_cross", "random"])

@@ -126,6 +126,22 @@ def test_run_is_shown_with_its_report_and_source(tmp_path: Path) -> None:
     assert manage("runs", "show", "last", "--source").strip() == run.source.strip()
 
 
+def test_stored_run_is_told_in_the_order_of_its_declaration() -> None:
+    run = run_once("--fee-bps", 5, "--cash", 5000)
+    shown = manage("runs", "show", run.short_id)
+    assert "sma_cross  fast=20 slow=50 side=long" in shown
+    assert "cash=5000 fee_bps=5" in shown
+    (listed,) = json.loads(manage("runs", "list", "--json", "-"))["runs"]
+    assert list(listed["params"]) == ["fast", "slow", "side"]
+    assert list(listed["metrics"])[:3] == ["final_equity", "return_pct", "cagr_pct"]
+
+
+def test_sorting_by_what_is_no_metric_is_wrong_usage() -> None:
+    code, told = refused("runs", "list", "--sort", "luck")
+    assert code == 2
+    assert "no such metric: luck; choose one of final_equity" in told
+
+
 def test_deleted_run_is_gone() -> None:
     run = run_once()
     assert run.short_id in manage("runs", "delete", run.short_id)
@@ -167,9 +183,45 @@ def test_search_and_walkforward_are_stored_as_what_they_are() -> None:
     manage("walkforward", "sma_cross", *data, "--grid", "fast=5,20", "--train", "2y", "--test", "1y")
     walk = store.find("last")
     assert (walk.kind, walk.request["walkforward"]["train"]) == ("walkforward", "2y")
-    code, told = refused("runs", "reproduce", walk.short_id)
-    assert code == 1
-    assert "walkforward" in told
+
+
+WALK = (
+    "--grid",
+    "fast=5,20",
+    "--grid",
+    "side=both,long",
+    "--train",
+    "1y",
+    "--test",
+    "6mo",
+    "--step",
+    "9mo",
+    "--anchored",
+)
+
+
+def test_walkforward_is_reproduced_bit_for_bit_and_shown(tmp_path: Path) -> None:
+    more = ("--param", "slow=60", "--fee-bps", 3, "--rank", "calmar", "--workers", 1)
+    manage("walkforward", *BACKTEST[1:], *WALK, *more, "--json", "w.json")
+    run = store.find("last")
+    assert "the same, bit for bit" in manage("runs", "reproduce", run.short_id, "--verify")
+    assert reproduce(run, stored_code=True).is_exact
+    assert store.result(run, bars=True).bars[0].close.size == run.bars
+    again = re.search(r"again +manage.py (.*)", manage("runs", "show", run.short_id, "--html", "w.html"))
+    assert again is not None
+    manage(*again[1].split(), "--json", "again.json")
+    one, other = (json.loads((tmp_path / name).read_text()) for name in ("w.json", "again.json"))
+    for name in ("train", "test", "params", "train_score", "test_score"):
+        assert [each[name] for each in one["windows"]] == [each[name] for each in other["windows"]]
+    assert store.find("last").digests == run.digests
+
+
+def test_walkforward_on_other_bars_is_not_reproduced_and_says_so() -> None:
+    manage("walkforward", *BACKTEST[1:], *WALK)
+    run = store.find("last")
+    asked = {**run.request["walkforward"], "grid": {"fast": [6], "side": ["long"]}}
+    Run.objects.filter(pk=run.pk).update(request={**run.request, "walkforward": asked})
+    assert refused("runs", "reproduce", run.short_id, "--verify")[0] == 1
 
 
 def test_missing_bars_name_the_command_that_imports_them() -> None:

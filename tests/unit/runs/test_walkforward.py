@@ -121,6 +121,7 @@ def test_each_window_is_the_plain_run_on_its_bars(walk: WalkForward, loaded: Loa
             "sma_cross", {"X:A": bars}, params=trained.params, cash=cash, fee_bps=10.0, instruments=loaded.instruments
         )
         assert walk.result.equity[at : at + last - first].tobytes() == plain.equity[warmup:].tobytes()
+        assert walk.result.exposure[at : at + last - first].tobytes() == plain.exposure[warmup:].tobytes()
         cash, at = plain.final_equity, at + last - first
     assert walk.result.final_equity == cash
 
@@ -158,6 +159,23 @@ def test_stitched_metrics_are_those_of_the_stitched_curve(walk: WalkForward) -> 
     assert metrics["n_fills"] == walk.result.fill_records.size
     assert metrics["fees_paid"] == pytest.approx(walk.result.fill_records["fee"].sum(), rel=1e-9)
     assert metrics["n_trades"] == int((walk.result.trade_records["is_open"] == 0).sum())
+
+
+def test_stitched_exposure_is_flat_at_the_start_of_each_window_and_what_is_held_after(loaded: Loaded) -> None:
+    grid = {"fast": [3, 8], "slow": [20, 40]}
+    walk = walk_forward("sma_cross", loaded, grid=grid, train=Span(6, 0), test=Span(1, 0), workers=1)
+    result = walk.result
+    fills = {int(fill["bar"]): float(fill["position"]) for fill in result.fill_records}
+    starts = {int(np.searchsorted(result.time, each.window.test[0], side="right")) for each in walk.windows}
+    held, left, exposure = 0.0, 0, np.zeros(result.time.size)
+    for row in range(result.time.size):
+        left += row in starts and row not in fills and held != 0.0
+        held = fills.get(row, 0.0 if row in starts else held)
+        exposure[row] = held * result.bars[0].close[row] / result.equity[row]
+    assert left > 0  # else the fills alone would tell the same
+    assert result.exposure == pytest.approx(exposure, abs=1e-12)
+    assert result.metrics["exposure_pct"] == 100.0 * np.count_nonzero(exposure) / exposure.size
+    assert result.metrics["avg_exposure_pct"] == pytest.approx(100.0 * exposure.mean())
 
 
 def test_strategy_that_trades_in_its_warmup_is_refused(loaded: Loaded) -> None:

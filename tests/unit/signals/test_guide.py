@@ -1,16 +1,14 @@
 """Every strategy in docs/strategies.md works as it stands there."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from apps.signals.interface import get_strategy
 from apps.signals.testing import failed_checks
+from tests.documents import python_blocks, text_of
 from trading import indicators
 
-GUIDE = (Path(__file__).parents[3] / "docs/strategies.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+GUIDE = text_of("docs/strategies.md")
+BLOCKS = python_blocks("docs/strategies.md")
 
 
 def test_the_guide_shows_a_kernel_two_channels_and_a_class():

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from apps.backtest import cli_output as output
+from apps.backtest.cli_names import known_metric
 from banyan import commands
 
 
@@ -75,6 +76,8 @@ bit, and if not, what in code, data or environment is different. RUN is the firs
     def _list(self, given: dict[str, Any]) -> None:
         from apps.backtest.models import Run
 
+        if given["sort"]:
+            known_metric(given["sort"])
         found = Run.objects.all().defer("source", "manifest")
         if given["strategy"]:
             found = found.filter(strategy=given["strategy"])
@@ -94,7 +97,13 @@ bit, and if not, what in code, data or environment is different. RUN is the firs
         if kept:
             lines = output.table([*_facts(kept[0]), *shown], rows)
         self._tell(
-            {"runs": [{**_facts(run), "params": run.params, "metrics": run.metrics} for run in kept]}, lines, given
+            {
+                "runs": [
+                    {**_facts(run), "params": run.params_in_order(), "metrics": run.metrics_in_order()} for run in kept
+                ]
+            },
+            lines,
+            given,
         )
 
     def _show(self, given: dict[str, Any]) -> None:
@@ -106,7 +115,7 @@ bit, and if not, what in code, data or environment is different. RUN is the firs
             return
         lines = [
             f"{run.kind} {run.short_id}  {run.created:%Y-%m-%d %H:%M} UTC",
-            *output.heading(store.result(run), run.options, store.opens(run)),
+            *output.heading(store.result(run), run.options_in_order(), store.opens(run)),
             "",
             *output.metric_lines(run.metrics),
             *(f"{output.INDENT}note: {note}" for note in run.notes),
@@ -120,8 +129,8 @@ bit, and if not, what in code, data or environment is different. RUN is the firs
         if given["html"]:
             lines.append(f"{output.INDENT}report  {store.result(run, bars=True).report(Path(given['html']))}")
         document = {
-            **_facts(run), "params": run.params, "options": run.options, "metrics": run.metrics,
-            "manifest": run.manifest,
+            **_facts(run), "params": run.params_in_order(), "options": run.options_in_order(),
+            "metrics": run.metrics_in_order(), "manifest": run.manifest,
             "digests": run.digests, "notes": run.notes, "request": run.request,
         }  # fmt: skip
         self._tell(document, lines, given)

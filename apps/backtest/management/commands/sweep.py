@@ -58,7 +58,7 @@ ratio is more than the luck of so many tries. See also optimize and walkforward.
 
     def run(self, **given: Any) -> None:
         """Sweep, write what was asked for, and print the best rows."""
-        from apps.backtest.sweeping import best_request, rows_of, write_report
+        from apps.backtest.sweeping import best_request, rows_of, warm, write_report
         from apps.signals.interface import get_strategy
 
         request = arguments.request_of(given)
@@ -66,12 +66,15 @@ ratio is more than the luck of so many tries. See also optimize and walkforward.
         grid = parse_grid(strategy, given["grid"])
         loaded = request.data.load()
         begun = perf_counter()
+        warm(request, loaded)
+        warmed = perf_counter()
         with output.Progress("runs", quiet=given["json"] == "-") as progress:
             sweep = self._sweep(request, loaded, grid, given, progress)
-        seconds = perf_counter() - begun
+        seconds = perf_counter() - warmed
         best = best_request(sweep, request)
         document = {
             "strategy": sweep.strategy.name, "rank": sweep.rank, "combinations": sweep.order.size, "seconds": seconds,
+            "loading_seconds": warmed - begun,
             "best": sweep.best, "options": request.options, "notes": loaded.notes, "command": best.command(),
             "rows": [dict(zip(sweep.columns, row, strict=True)) for row in rows_of(sweep, list(sweep.columns))],
         }  # fmt: skip
@@ -89,7 +92,10 @@ ratio is more than the luck of so many tries. See also optimize and walkforward.
         count = f"{sweep.order.size:,} combinations"
         if refused := size(grid) - sweep.order.size:
             count += f" ({refused:,} do not go together, left out)"
-        self.say(f"{sweep.strategy.name}  {count}, by {given['rank']}, in {seconds:.2f} s")
+        self.say(
+            f"{sweep.strategy.name}  {count}, by {given['rank']}, in {seconds:.2f} s "
+            f"after {warmed - begun:.1f} s of loading and compiling"
+        )
         self.say(f"{output.INDENT}{', '.join(loaded.bars)}  {output.span(loaded.bars.values())}\n")
         self.say("\n".join(output.table(names, rows_of(sweep, names, given["top"]))))
         self.say("\n".join(f"{output.INDENT}note: {note}" for note in (*loaded.notes, output.LUCK)))

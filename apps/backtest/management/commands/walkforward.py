@@ -1,7 +1,6 @@
 """`manage.py walkforward`."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,22 +44,20 @@ next window wants it. Spans are calendar time: 2y, 6mo, 3w, 10d. The grid is tha
 
     def run(self, **given: Any) -> None:
         """Walk, write what was asked for, and print the windows and the stitched run."""
-        from apps.backtest.walkforward import walk_forward
+        from apps.backtest.walkforward import walk_as_asked
         from apps.signals.interface import get_strategy
 
         request = arguments.request_of(given)
         strategy = get_strategy(request.strategy)
         grid = parse_grid(strategy, given["grid"])
-        spans = {name: parse_span(given[name]) for name in ("train", "test")}
-        step = parse_span(given["step"]) if given["step"] else None
+        asked = {name: given[name] for name in ("train", "test", "step", "anchored", "rank")} | {"grid": grid}
+        for name in ("train", "test", "step"):
+            if given[name]:
+                parse_span(given[name])
         loaded = request.data.load()
         with output.Progress("windows", quiet=given["json"] == "-") as progress:
-            walk = walk_forward(
-                request.strategy, loaded, grid=grid, **spans, step=step, anchored=given["anchored"], rank=given["rank"],
-                params=request.params, workers=given["workers"], progress=progress, **request.options,
-            )  # fmt: skip
-        result = replace(walk.result, notes=(*loaded.notes, *walk.result.notes))
-        asked = {name: given[name] for name in ("train", "test", "step", "anchored", "rank")} | {"grid": grid}
+            walk = walk_as_asked(request, loaded, asked, workers=given["workers"], progress=progress)
+        result = walk.result
         stored = None
         if given["store"] if given["store"] is not None else request.data.is_stored:
             stored = save(result, request, kind="walkforward", extra={"walkforward": asked})

@@ -38,7 +38,7 @@ sweep takes when no --grid is given for it."""
         else:
             for each in strategies:
                 self.say(self.style.MIGRATE_HEADING(each.name) + "  " + first_line(each))
-                self.say("    " + "  ".join(_short(parameter) for parameter in each.parameters) + "\n\n")
+                self.say("    " + "  ".join(_short(parameter) for parameter in each.parameters) + "\n")
             self.say("All of one: manage.py list_strategies NAME. A new one: manage.py new_strategy NAME")
 
 

@@ -1,0 +1,31 @@
+"""What the documents show, taken out of them to be run: blocks of Python, and commands as they are typed."""
+
+import re
+import shlex
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+_PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"(?m)^ {4,6}manage\.py (.*)$")
+_INLINE = re.compile(r"`manage\.py ([^`]+)`")
+
+
+def text_of(document: str) -> str:
+    """Return the text of a document, named from the project's root."""
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def python_blocks(document: str) -> list[str]:
+    """Return the document's blocks of Python, in their order."""
+    return _PYTHON.findall(text_of(document))
+
+
+def commands(document: str) -> list[str]:
+    """Return what follows `manage.py` on each line of the document's indented blocks, without comments."""
+    return [shlex.join(shlex.split(line, comments=True)) for line in _BLOCK.findall(text_of(document))]
+
+
+def mentions(document: str) -> list[str]:
+    """Return what follows `manage.py` wherever the document's prose and tables show a command as code."""
+    return [" ".join(words.split()) for words in _INLINE.findall(text_of(document))]

@@ -1,0 +1,109 @@
+"""From a bar to a fill, with everything killed on the way: what is held was filled, and nothing was sent twice."""
+
+from collections import defaultdict
+
+import pytest
+
+from tests.fault.system import System
+from tests.fault.test_processes import define_trend, replay
+
+ACCOUNTS = 4
+
+
+def columns(system: System, name: str) -> list[dict]:
+    return [body for step in system.steps("execution") for event, body in step["events"] if event == name]
+
+
+def by_order(messages: list[dict], column: str) -> dict[tuple[int, str, int], int]:
+    totals: dict[tuple[int, str, int], int] = defaultdict(int)
+    for message in messages:
+        names = message.get("instruments") or [each["id"] for each in message["terms"]]
+        values = message[column] or [0] * len(message["account"])
+        for account, instrument, decision, value in zip(
+            message["account"], message["instrument"], message["decision"], values, strict=True
+        ):
+            totals[account, names[instrument], decision] += value
+    return totals
+
+
+def is_at_rest(system: System) -> bool:
+    """Tell whether every order that was requested has been filled or has ended."""
+    requested = by_order(columns(system, "execution.orders-requested.v1"), "steps")
+    filled = by_order(columns(system, "execution.orders-filled.v1"), "steps")
+    left = by_order(columns(system, "execution.orders-ended.v1"), "left_steps")
+    return (
+        bool(filled)
+        and all(steps == filled.get(order, 0) or order in left for order, steps in requested.items())
+        and not system.waiting("feeds")
+    )
+
+
+def check_that_nothing_was_lost_or_doubled(system: System) -> None:
+    requested = by_order(columns(system, "execution.orders-requested.v1"), "steps")
+    filled = by_order(columns(system, "execution.orders-filled.v1"), "steps")
+    for order, steps in filled.items():
+        assert abs(steps) <= abs(requested[order]), order
+        assert steps * requested[order] > 0, order
+    held: dict[tuple[int, str], int] = defaultdict(int)
+    for (account, instrument, _), steps in filled.items():
+        held[account, instrument] += steps
+    told: dict[tuple[int, str], int] = {}
+    for message in columns(system, "execution.position-changed.v1"):
+        for account, instrument, steps in zip(message["account"], message["instrument"], message["steps"], strict=True):
+            told[account, message["instruments"][instrument]] = steps
+    assert told == held
+    for context in ("feeds", "signals", "execution", "risk"):
+        system.manage("events", "verify", context)
+    assert columns(system, "execution.lots-booked.v1") == [], "the broker holds what execution does not know of"
+
+
+def prepare(system: System) -> None:
+    define_trend(system)
+    system.manage("accounts", "open", "A", "--count", str(ACCOUNTS), "--deposit", "100000")
+    system.manage("accounts", "subscribe", "A", "--count", str(ACCOUNTS), "--set", "trend")
+
+
+def is_ready(system: System) -> bool:
+    ready = [number for body in columns(system, "execution.accounts-ready.v1") for number in body["account"]]
+    return set(ready) == set(range(1, ACCOUNTS + 1))
+
+
+def test_a_system_that_is_killed_while_it_trades_loses_and_doubles_nothing(system):
+    prepare(system)
+    system.start()
+    system.wait_for("accounts that may trade", lambda: is_ready(system))
+    replay(system)
+    system.wait_for("the first fills", lambda: bool(columns(system, "execution.orders-filled.v1")))
+    system.kill_children()
+    system.wait_for("rest", lambda: is_at_rest(system))
+    check_that_nothing_was_lost_or_doubled(system)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    "point",
+    [
+        "execution.before-commit:8", "execution.after-commit:8", "risk.before-commit:4", "risk.after-commit:4",
+        "edge.before-commit:4", "edge.after-commit:4", "paper.before-answer:3", "paper.after-answer:3",
+    ],
+)  # fmt: skip
+def test_a_process_that_dies_again_and_again_while_it_trades_loses_and_doubles_nothing(system, point):
+    prepare(system)
+    system.start(crash_at=point)
+    system.wait_for("accounts that may trade", lambda: is_ready(system))
+    replay(system)
+    system.wait_for("a crash", lambda: "signal SIGKILL" in system.log())
+    system.wait_for("rest", lambda: is_at_rest(system))
+    check_that_nothing_was_lost_or_doubled(system)
+
+
+def test_a_thrown_kill_switch_stops_new_orders_until_it_is_lifted(system):
+    prepare(system)
+    system.manage("kill_switch", "throw", "--reason", "a test")
+    system.start()
+    system.wait_for("accounts that may trade", lambda: is_ready(system))
+    replay(system)
+    system.wait_for("refusals", lambda: bool(columns(system, "execution.orders-ended.v1")))
+    assert columns(system, "execution.orders-filled.v1") == []
+    assert "THROWN: a test" in system.manage("kill_switch", "status")
+    system.manage("kill_switch", "lift")
