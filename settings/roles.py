@@ -1,5 +1,6 @@
 """What the system is made of when it runs: roles, their keys, and who gets which event."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from apps.execution.contracts import (
 )
 from apps.execution.core import EXECUTION
 from apps.execution.edge.edge import Edge
-from apps.execution.edge.kill_switch import KillSwitch
+from apps.execution.edge.kill_switch import CentralSwitch, HeardSwitch
 from apps.execution.edge.ledger import Ledger
 from apps.execution.edge.paper import PaperBroker
 from apps.execution.edge.paper_market import PaperMarket
@@ -118,14 +119,19 @@ def feeds(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
 def edge(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
     """Return the worker of the edge."""
     brokers = [PaperBroker(settings.PAPER_DIR / "socket")]
-    settings.KILL_SWITCH.parent.mkdir(parents=True, exist_ok=True)
-    made = Edge(Ledger(), brokers, KillSwitch(settings.KILL_SWITCH), clock, owner=own_name())
+    switch = HeardSwitch(settings.KILL_SWITCH, clock, name=f"edge-{os.getpid()}")
+    made = Edge(Ledger(), brokers, switch, clock, owner=own_name())
     return [EdgeWorker(made, SHARDS, transport)]
 
 
 def paper(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
     """Return the worker of the paper broker."""
     return [PaperWorker(settings.PAPER_DIR, clock)]
+
+
+def switch(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
+    """Return the worker of the central kill switch."""
+    return [CentralSwitch(settings.KILL_SWITCH, clock)]
 
 
 ROLES: Roles = {
@@ -137,5 +143,6 @@ ROLES: Roles = {
         Role("risk", "core", "limits: approves orders, or refuses them with a reason", hosted(RISK, SHARDS)),
         Role("edge", "core", "broker sessions: sends approved orders, once", edge),
         Role("paper", "paper", "the paper broker, with a ledger of its own", paper),
+        Role("switch", "switch", "the kill switch: says that orders may go out, as long as they may", switch),
     )
 }

@@ -40,6 +40,12 @@ class Switch(Protocol):
     def is_clear(self) -> bool:
         """Tell whether new orders may go out. What has not been heard of lately is not clear."""
 
+    def fileno(self) -> int:
+        """Return what to select for reading; -1 where there is nothing to hear."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeSettings:
@@ -101,6 +107,7 @@ class Edge:
         Raises psycopg.OperationalError while the ledger cannot be reached: nothing is sent then, call again later.
         """
         try:
+            self.switch.is_clear()  # so that it hears what it is told
             self._keep_leases()
             did = self._listen()
             did |= self._resolving.tick()
@@ -116,7 +123,8 @@ class Edge:
 
     def filenos(self) -> list[int]:
         """Return what to select for reading."""
-        return [number for link in self.links.values() if (number := link.broker.fileno()) >= 0]
+        found = [link.broker.fileno() for link in self.links.values()]
+        return [number for number in (self.switch.fileno(), *found) if number >= 0]
 
     def patience_ns(self) -> int:
         """Return after how long to call `poll` where nothing comes in."""
@@ -151,6 +159,7 @@ class Edge:
             self._keep_snapshot(shard)
         self.ledger.release({shard.key: shard.epoch for shard in self.shards.values()})
         self.shards.clear()
+        self.switch.close()
         self.ledger.close()
 
     # ---- rounds ----

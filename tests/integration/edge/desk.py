@@ -36,6 +36,12 @@ class Open:
     def is_clear(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        return -1
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
 
 class Desk:
     """An edge of one shard, what it was told, and what it has told."""

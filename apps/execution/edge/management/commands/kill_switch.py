@@ -1,12 +1,15 @@
 """`manage.py kill_switch`: stop all new orders of this machine, and let them go again."""
 
+import os
+import select
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from apps.execution.edge.kill_switch import KillSwitch
+from apps.execution.edge.kill_switch import BEAT_SECONDS, HeardSwitch, KillSwitch
 from banyan import commands
+from banyan.clock import SystemClock
 
 
 class Command(commands.Command):
@@ -14,7 +17,8 @@ class Command(commands.Command):
 
     help = (
         "Stop new orders at once: the edge looks at the switch right before it writes to a broker, whatever else "
-        "works or does not. Cancels and reduce-only orders pass. The switch holds through restarts until it is lifted."
+        "works or does not, and sends only while it hears from the central switch (`manage.py run switch`) that it "
+        "is clear. Cancels and reduce-only orders pass. Thrown, it holds through restarts until it is lifted."
     )
     examples = """
   manage.py kill_switch throw --reason "prices look wrong"
@@ -39,4 +43,16 @@ class Command(commands.Command):
                 self.say("lifted" if switch.lift() else "it had not been thrown")
             case _:
                 reason = switch.reason()
-                self.say(f"THROWN: {reason}" if reason else "clear")
+                if reason:
+                    self.say(f"THROWN: {reason}")
+                else:
+                    self.say("clear" if is_heard() else "SILENT: no new order leaves until `manage.py run switch` runs")
+
+
+def is_heard() -> bool:
+    """Tell whether the central switch is heard on this machine."""
+    ear = HeardSwitch(settings.KILL_SWITCH, SystemClock(), name=f"status-{os.getpid()}")
+    select.select([ear.fileno()], [], [], 5 * BEAT_SECONDS)
+    heard = ear.is_clear()
+    ear.close()
+    return heard
