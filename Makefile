@@ -32,12 +32,13 @@ test: $(DEV) system  ## Set everything up and run every test
 
 # Comparing models with migrations asks the database only for its history, and goes on without one.
 check: export DATABASE_URL := postgresql:///none?host=/nonexistent
-check: $(DEV)  ## Check style, types, imports and migrations
+check: $(DEV)  ## Check style, types, imports, migrations and the messages' schemas
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	PYTHONPATH=.:platform $(VENV)/bin/lint-imports
 	$(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(MANAGE) schemas check
 
 bench: $(RUNTIME)  ## Measure Banyan's speed; with PEERS=1 beside the peers of requirements-bench.txt
 	@$(PYTHON) -m tests.benchmarks $(if $(PEERS),--install-peers)

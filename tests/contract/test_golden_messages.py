@@ -16,6 +16,7 @@ from banyan.schema import incompatibilities, schema_of
 GOLDEN = Path(__file__).parent / "golden"
 for _context in ("feeds", "signals", "execution", "risk"):
     import_module(f"apps.{_context}.contracts")
+import_module("apps.execution.book_contracts")
 OURS = {name: kind for name, kind in message_types().items() if not kind.__module__.startswith("tests.")}
 
 

@@ -35,6 +35,15 @@ ELSEWHERE = {
     "--distributed": "tests/integration/runs/test_distributed.py",
     "check --deploy": "tests/architecture/test_production.py",
 }
+# Commands of the live system are run there against real processes.
+LIVE = {
+    "accounts": "tests/fault/test_pipeline.py",
+    "events": "tests/fault/test_pipeline.py",
+    "replay": "tests/fault/test_processes.py",
+    "run": "tests/fault/system.py",
+    "sets": "tests/fault/test_processes.py",
+    "status": "tests/fault/test_processes.py",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -86,13 +95,19 @@ def test_every_command_of_the_document_works(document: str) -> None:
         typed("load_sample_data")
     for words in shown:
         # A name alone, in prose, is a name; and some need more than a test of documents has.
-        if (" " in words or words in commands(document)) and not any(each in words for each in ELSEWHERE):
+        if (" " in words or words in commands(document)) and not is_elsewhere(words):
             typed(filled_in(words))
+
+
+def is_elsewhere(words: str) -> bool:
+    return words.split(maxsplit=1)[0] in LIVE or any(each in words for each in ELSEWHERE)
 
 
 def test_what_is_run_elsewhere_is_run_there() -> None:
     for words, place in ELSEWHERE.items():
         assert words.split()[-1] in (ROOT / place).read_text(), place
+    for words, place in LIVE.items():
+        assert f'"{words}"' in (ROOT / place).read_text(), place
 
 
 @pytest.mark.parametrize(("document", "names"), [("README.md", ("r", "s")), ("docs/backtesting.md", ("result",))])

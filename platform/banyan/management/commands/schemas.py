@@ -35,8 +35,9 @@ class Command(commands.Command):
     def run(self, **options: Any) -> None:
         """Check, and write where asked to."""
         for config in apps.get_app_configs():
-            if module_has_submodule(config.module, "contracts"):
-                import_module(f"{config.name}.contracts")
+            for module in ("contracts", "book_contracts"):
+                if module_has_submodule(config.module, module):
+                    import_module(f"{config.name}.{module}")
         folder = Path(settings.SCHEMAS)
         complaints, stale = [], []
         kinds = {name: kind for name, kind in message_types().items() if not kind.__module__.startswith("tests.")}
