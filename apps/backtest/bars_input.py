@@ -1,23 +1,20 @@
 """From whatever a user calls bars (Bars, a DataFrame, a dict of arrays) to checked `Bars`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from apps.backtest.beside import beside
-from apps.backtest.kernels.checks import first_bad_row, first_late_row
+from apps.backtest.kernels.checks import first_bad_row, first_late_row, is_same
 from trading.bars import Bars
 from trading.intervals import DAY, parse_interval
 
 PRICES = ("open", "high", "low", "close")
 QUOTES = tuple(f"{side}_{price}" for side in ("bid", "ask") for price in PRICES)
 TIMES = ("time", "ts", "timestamp", "date", "datetime")
-
-
-# What times were read from (kept, so that its id stays its own), as nanoseconds, and their interval.
-Seen = dict[int, tuple[Any, Any, int]]
+_FLOAT = np.dtype(np.float64)
 
 
 class BarsError(ValueError):
@@ -33,9 +30,9 @@ def read_channels(given: Any, interval: str | int | None = None) -> dict[str, Ba
     if isinstance(given, Mapping) and not _is_columns(given):
         if not given:
             raise BarsError("no bars: give at least one instrument's")
-        seen: Seen = {}
-        return {str(name): _read_one(each, str(name), spacing, seen) for name, each in given.items()}
-    return {"bars": _read_one(given, "bars", spacing, {})}
+        reading = _Reading(spacing)
+        return {str(name): _read_one(each, str(name), reading) for name, each in given.items()}
+    return {"bars": _read_one(given, "bars", _Reading(spacing))}
 
 
 def _is_columns(given: Mapping[Any, Any]) -> bool:
@@ -43,8 +40,54 @@ def _is_columns(given: Mapping[Any, Any]) -> bool:
     return "close" in names or "bid_close" in names
 
 
-def _read_one(given: Any, name: str, interval: int, seen: Seen) -> Bars:
-    bars = given if isinstance(given, Bars) else _from_columns(given, name, interval, seen)
+class _Layout(NamedTuple):
+    """Which labels of a frame or dict hold which columns of Bars, and which its times; several channels share one."""
+
+    columns: tuple[tuple[str, Any], ...]
+    time: tuple[Any, ...]  # one label or, where the times are the index or not given, none
+
+
+def _layout(labels: tuple[Any, ...], name: str) -> _Layout:
+    known = {str(label).lower(): label for label in labels}
+    columns = tuple((key, known[key]) for key in (*PRICES, *QUOTES, "volume") if key in known)
+    found = dict(columns)
+    quotes = [quote in found for quote in QUOTES]
+    if any(quotes) and not all(quotes):
+        raise BarsError(f"{name}: quote bars need all of {', '.join(QUOTES)}")
+    missing = [price for price in PRICES if price not in found and not any(quotes)]
+    if missing:
+        raise BarsError(f"{name}: no column {', '.join(missing)}; the columns are {', '.join(known)}")
+    return _Layout(columns, tuple(known[each] for each in TIMES if each in known)[:1])
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One call's reading: what many channels have in common is found out once."""
+
+    interval: int  # as given, 0 if it was not
+    layouts: dict[tuple[Any, ...], _Layout] = field(default_factory=dict)
+    raw_time: Any = None  # what the last times were read from, those times, and their interval
+    time: Any = None
+    spacing: int = 0
+
+    def layout(self, labels: tuple[Any, ...], name: str) -> _Layout:
+        found = self.layouts.get(labels)
+        if found is None:
+            found = self.layouts[labels] = _layout(labels, name)
+        return found
+
+    def times(self, raw: Any, name: str) -> tuple[Any, int]:
+        """Return times, and their interval; channels with equal times, one after the other, share one array."""
+        if raw is not self.raw_time:
+            time = _nanoseconds(raw, name)
+            if self.time is None or not is_same(time, self.time):
+                self.time, self.spacing = time, self.interval or spacing_of(time)
+            self.raw_time = raw
+        return self.time, self.spacing
+
+
+def _read_one(given: Any, name: str, reading: _Reading) -> Bars:
+    bars = given if isinstance(given, Bars) else _from_columns(given, name, reading)
     if len(bars) == 0:
         raise BarsError(f"{name}: there are no bars")
     if bars.interval <= 0:
@@ -52,31 +95,36 @@ def _read_one(given: Any, name: str, interval: int, seen: Seen) -> Bars:
     return bars
 
 
-def _from_columns(given: Any, name: str, interval: int, seen: Seen) -> Bars:
-    is_frame = hasattr(given, "columns") and hasattr(given, "index")
-    if not is_frame and not isinstance(given, Mapping):
+def _from_columns(given: Any, name: str, reading: _Reading) -> Bars:
+    is_frame = not isinstance(given, Mapping)
+    if is_frame and not (hasattr(given, "columns") and hasattr(given, "index")):
         raise BarsError(
             f"{name}: give a DataFrame or a dict of arrays with open, high, low, close, not {type(given).__name__}"
         )
-    labels = {str(label).lower(): label for label in (given.columns if is_frame else given)}
-    columns = {key: _floats(given[labels[key]], name, key) for key in (*PRICES, *QUOTES, "volume") if key in labels}
-    if all(quote in columns for quote in QUOTES):
-        for price in PRICES:
-            columns.setdefault(price, (columns[f"bid_{price}"] + columns[f"ask_{price}"]) / 2.0)
-    elif any(quote in columns for quote in QUOTES):
-        raise BarsError(f"{name}: quote bars need all of {', '.join(QUOTES)}")
-    missing = [price for price in PRICES if price not in columns]
-    if missing:
-        raise BarsError(f"{name}: no column {', '.join(missing)}; the columns are {', '.join(labels)}")
-    rows = columns["close"].size
+    layout = reading.layout(tuple(given.columns if is_frame else given), name)
+    columns = {key: _floats(given[label], name, key) for key, label in layout.columns}
+    rows = columns["close" if "close" in columns else "bid_close"].size
     for key, column in columns.items():
         if column.size != rows:
             raise BarsError(f"{name}: {key} has {column.size} rows, close has {rows}")
-    time, interval = _time(given, labels, is_frame, rows, name, interval, seen)
+    for price in PRICES:
+        if price not in columns:
+            columns[price] = (columns[f"bid_{price}"] + columns[f"ask_{price}"]) / 2.0
+    if layout.time:
+        time, interval = reading.times(given[layout.time[0]], name)
+    elif is_frame and type(given.index).__name__ == "DatetimeIndex":
+        time, interval = reading.times(given.index, name)
+    else:
+        interval = reading.interval or DAY
+        time = np.arange(rows, dtype=np.int64) * interval
+    if time.size != rows:
+        raise BarsError(f"{name}: {layout.time[0]} has {time.size} rows, close has {rows}")
     return Bars(time=time, interval=interval, **columns)
 
 
 def _floats(column: Any, name: str, key: str) -> Any:
+    if type(column) is np.ndarray and column.dtype is _FLOAT and column.strides == (8,):
+        return column
     try:
         values = np.ascontiguousarray(column, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -84,26 +132,6 @@ def _floats(column: Any, name: str, key: str) -> Any:
     if values.ndim != 1:
         raise BarsError(f"{name}: column {key} has {values.ndim} dimensions, bars have one")
     return values
-
-
-def _time(
-    given: Any, labels: dict[str, Any], is_frame: bool, rows: int, name: str, interval: int, seen: Seen
-) -> tuple[Any, int]:
-    key = next((each for each in TIMES if each in labels), None)
-    if key is not None:
-        raw = given[labels[key]]
-    elif is_frame and type(given.index).__name__ == "DatetimeIndex":
-        raw = given.index
-    else:
-        step = interval or DAY
-        return np.arange(rows, dtype=np.int64) * step, step
-    if id(raw) not in seen:
-        time = _nanoseconds(raw, name)
-        seen[id(raw)] = raw, time, interval or spacing_of(time)
-    _, time, interval = seen[id(raw)]
-    if time.size != rows:
-        raise BarsError(f"{name}: {key} has {time.size} rows, close has {rows}")
-    return time, interval
 
 
 def _nanoseconds(raw: Any, name: str) -> Any:
@@ -157,12 +185,23 @@ def check_quotes(bars: Bars, name: str) -> None:
 
 def check_volume(bars: Bars, name: str) -> None:
     """Raise BarsError if a volume is negative or infinite; nan says that it is not known."""
-    if bars.volume is None or (np.fmin.reduce(bars.volume) >= 0.0 and np.fmax.reduce(bars.volume) < np.inf):
-        return
-    bad = np.flatnonzero((bars.volume < 0.0) | np.isinf(bars.volume))
-    if bad.size:
-        row = int(bad[0])
-        raise BarsError(f"{name}, row {row}: volume is {bars.volume[row]:g}, volumes are finite and not negative")
+    row = -1 if bars.volume is None else first_bad_volume(bars.volume)
+    if row >= 0:
+        raise bad_volume(bars, name, row)
+
+
+def first_bad_volume(volumes: Any) -> int:
+    """Return the first row whose volume is negative or infinite, or -1."""
+    if volumes.size == 0 or (np.fmin.reduce(volumes) >= 0.0 and np.fmax.reduce(volumes) < np.inf):
+        return -1
+    bad = np.flatnonzero((volumes < 0.0) | np.isinf(volumes))
+    return int(bad[0]) if bad.size else -1
+
+
+def bad_volume(bars: Bars, name: str, row: int) -> BarsError:
+    """Return the error that says what is wrong with the volume of a row."""
+    volume = np.nan if bars.volume is None else bars.volume[row]
+    return BarsError(f"{name}, row {row}: volume is {volume:g}, volumes are finite and not negative")
 
 
 def check_times(bars: Bars, name: str) -> None:

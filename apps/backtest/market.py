@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,18 @@ from apps.backtest.bars_input import (
     QUOTES,
     BarsError,
     bad_row,
+    bad_volume,
     check_bars,
     check_quotes,
     check_times,
-    check_volume,
+    first_bad_volume,
     read_channels,
 )
-from apps.backtest.kernels.checks import first_bad_row
+from apps.backtest.beside import beside
+from apps.backtest.kernels.checks import first_bad_row, is_same
 from apps.backtest.kernels.market import SPEC_DTYPE, Closes, Market, Specs
 from apps.backtest.options import Options
+from apps.backtest.tables import table_of
 from trading.bars import Bars
 from trading.instruments import Instrument
 from trading.intervals import DAY
@@ -29,6 +33,7 @@ from trading.metrics import periods_per_year
 from trading.metrics.definitions import HOURS_PER_SESSION
 from trading.sessions import calendar_of_days, days_per_week, session_day_ends, session_days
 
+_TERMS = ("tick_size", "lot_step", "lot_min", "contract_size", "margin_rate")
 _NONE: NDArray[np.float64] = np.empty((0, 0))
 _NO_ROWS: NDArray[np.int64] = np.empty(0, np.int64)
 _ALL_FRESH: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
@@ -59,17 +64,11 @@ class Prepared:
 
     def specs(self, options: Options) -> Specs:
         """Return the instruments as arrays, with the margin rates that the account's leverage gives."""
-        each = self.instruments
-        step = np.array([instrument.lot_step for instrument in each])
-        tick = np.array([instrument.tick_size for instrument in each])
-        margin = np.array([max(instrument.margin_rate, 1.0 / options.leverage) for instrument in each])
-        out = np.empty(len(each), SPEC_DTYPE)
-        out["tick_size"] = tick
-        out["lot_step"] = step
-        out["lot_min"] = [instrument.lot_min for instrument in each]
-        out["contract_size"] = [instrument.contract_size for instrument in each]
-        out["margin_rate"] = margin
-        out["exact"] = (tick > 0.0) & (step > 0.0)
+        out = np.empty(len(self.instruments), SPEC_DTYPE)
+        for name, column in zip(_TERMS, zip(*map(attrgetter(*_TERMS), self.instruments), strict=True), strict=True):
+            out[name] = column
+        out["margin_rate"] = np.maximum(out["margin_rate"], 1.0 / options.leverage)
+        out["exact"] = (out["tick_size"] > 0.0) & (out["lot_step"] > 0.0)
         return out.view(np.recarray)
 
     @property
@@ -96,58 +95,68 @@ def prepare(
     bars = tuple(channels.values())
     currency = options.currency or kinds[0].currency
     rows = _Axis.of(bars, kinds)
-    quoted = any(each.is_quotes for each in bars)
-    columns = _checked_prices(channels, rows)
-    quotes = {name: rows.lay(_both_sides(bars, name, options), name) if quoted else _NONE for name in QUOTES}
-    volumes = [each.volume for each in bars]
+    columns = _checked_columns(channels, rows)
     if options.volume_cap > 0.0 or options.slippage_volume > 0.0:
-        for name, volume in zip(channels, volumes, strict=True):
-            if volume is None or not np.isfinite(volume).all():
+        for name, each in channels.items():
+            if each.volume is None or not np.isfinite(each.volume).all():
                 raise BarsError(f"{name}: volume_cap and slippage_volume need a volume in every bar")
-    volume = _NONE
-    if any(each is not None for each in volumes):
-        volume = rows.lay([np.full(len(b), np.nan) if b.volume is None else b.volume for b in bars], "volume")
+    quoted = any(each.is_quotes for each in bars)
+    quotes = {name: rows.lay(_both_sides(bars, name, options), name) if quoted else _NONE for name in QUOTES}
     calendars, week = _calendars(kinds, rows.day_numbers), days_per_week(rows.day_numbers)
-    longest = max(each.interval for each in bars)
+    intervals = [each.interval for each in bars]
     market = Market(
         time=rows.time,
         row_interval=rows.interval,
-        intervals=np.array([each.interval for each in bars], np.int64),
+        intervals=np.array(intervals, np.int64),
         day_ends=rows.day_ends,
         day_numbers=rows.day_numbers,
-        volume=volume,
         conversion=_conversions(kinds, currency, conversion, rows),
         fresh=rows.fresh,
         bar_rows=_NO_ROWS if rows.places is None else np.concatenate(rows.places),
         bar_starts=_NO_ROWS if rows.places is None else np.cumsum([0, *(place.size for place in rows.places)]),
-        bars_per_year=np.array([_bars_per_year(*each, week) for each in zip(calendars, bars, strict=True)]),
+        bars_per_year=_bars_per_year(calendars, intervals, week),
         **columns,
         **quotes,
     )
-    periods = periods_per_year(calendars[0], longest, options.returns, week)
+    periods = periods_per_year(calendars[0], max(intervals), options.returns, week)
     return Prepared(tuple(channels), kinds, bars, market, currency, calendars[0], periods)
 
 
-def _checked_prices(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, NDArray[np.float64]]:
-    """Return the prices of all channels on the axis.
+def _checked_columns(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, NDArray[np.float64]]:
+    """Return the prices and volumes of all channels on the axis.
 
     Many channels on one axis are checked together, which is cheaper.
     """
     bars = list(channels.values())
-    if len(bars) == 1 or rows.places is not None:
+    apart = len(bars) == 1 or rows.places is not None
+    if apart:
         for name, each in channels.items():
             check_bars(each, name)
-        return {price: rows.lay([getattr(each, price) for each in bars], price) for price in PRICES}
-    check_times(bars[0], next(iter(channels)))
-    for name, each in channels.items():
-        check_quotes(each, name)
-        check_volume(each, name)
-    stacked = {price: np.stack([getattr(each, price) for each in bars]) for price in PRICES}
-    bad = first_bad_row(*(stacked[price].reshape(-1) for price in PRICES))
+    columns = {price: rows.lay([getattr(each, price) for each in bars], price) for price in PRICES}
+    columns["volume"] = _NONE
+    if any(each.volume is not None for each in bars):
+        volumes = [np.full(len(each), np.nan) if each.volume is None else each.volume for each in bars]
+        columns["volume"] = rows.lay(volumes, "volume")
+    if not apart:
+        _check_together(channels, columns)
+    return columns
+
+
+def _check_together(channels: Mapping[str, Bars], columns: Mapping[str, NDArray[np.float64]]) -> None:
+    names, bars = list(channels), list(channels.values())
+    rows = len(bars[0])
+    wait = beside(rows * len(bars), first_bad_row, *(columns[price].reshape(-1) for price in PRICES))
+    try:
+        check_times(bars[0], names[0])
+        for name, each in channels.items():
+            check_quotes(each, name)
+        bad = first_bad_volume(columns["volume"].reshape(-1))
+        if bad >= 0:
+            raise bad_volume(bars[0], names[bad // rows], bad % rows)
+    finally:
+        bad = wait()
     if bad >= 0:
-        channel, row = divmod(bad, rows.time.size)
-        raise bad_row(bars[channel], list(channels)[channel], row)
-    return stacked
+        raise bad_row(bars[bad // rows], names[bad // rows], bad % rows)
 
 
 def _instruments(channels: Mapping[str, Bars], given: Any, currency: str) -> tuple[Instrument, ...]:
@@ -158,8 +167,12 @@ def _instruments(channels: Mapping[str, Bars], given: Any, currency: str) -> tup
         raise BarsError(f"instruments: no bars for {', '.join(strangers)}; there are bars for {', '.join(channels)}")
     told = [known[name].currency for name in channels if name in known and known[name].currency]
     currency = currency or next(iter(told), "USD")
-    kinds = (known.get(name) or Instrument(id=name, currency="") for name in channels)
-    return tuple(each if each.currency else replace(each, currency=currency) for each in kinds)
+
+    def kind(name: str) -> Instrument:
+        found = known.get(name) or Instrument(id=name, currency=currency)
+        return found if found.currency else replace(found, currency=currency)
+
+    return tuple(map(kind, channels))
 
 
 def _calendars(kinds: tuple[Instrument, ...], days: NDArray[np.int64]) -> list[str]:
@@ -168,11 +181,15 @@ def _calendars(kinds: tuple[Instrument, ...], days: NDArray[np.int64]) -> list[s
     return [seen if each.asset_class == "unknown" and each.calendar == "24x7" else each.calendar for each in kinds]
 
 
-def _bars_per_year(calendar: str, bars: Bars, week: int) -> float:
-    """Return how many bars a year has; nan where the length of the calendar's session is not known."""
-    if bars.interval < DAY and calendar not in HOURS_PER_SESSION:
-        return math.nan
-    return periods_per_year(calendar, bars.interval, "bar", week)
+def _bars_per_year(calendars: list[str], intervals: list[int], week: int) -> NDArray[np.float64]:
+    """Return how many bars a year each channel has; nan where the length of its calendar's session is not known."""
+    pairs = list(zip(calendars, intervals, strict=True))
+    found = {
+        (calendar, interval): periods_per_year(calendar, interval, "bar", week)
+        for calendar, interval in set(pairs)
+        if interval >= DAY or calendar in HOURS_PER_SESSION
+    }
+    return np.array([found.get(pair, math.nan) for pair in pairs])
 
 
 def _both_sides(bars: tuple[Bars, ...], name: str, options: Options) -> list[Any]:
@@ -195,7 +212,7 @@ class _Axis:
     def of(cls, bars: tuple[Bars, ...], kinds: tuple[Instrument, ...]) -> "_Axis":
         first = bars[0]
         same = all(
-            each.interval == first.interval and (each.time is first.time or np.array_equal(each.time, first.time))
+            each.interval == first.interval and (each.time is first.time or is_same(each.time, first.time))
             for each in bars[1:]
         )
         zone, turn = kinds[0].time_zone, kinds[0].day_turn_minutes
@@ -214,9 +231,7 @@ class _Axis:
     def lay(self, columns: list[Any], name: str) -> NDArray[np.float64]:
         """Return a column of all channels as float64[N, T]; without a bar a close goes on, any other price is nan."""
         if self.places is None:
-            if len(columns) == 1:
-                return np.ascontiguousarray(columns[0], dtype=np.float64).reshape(1, -1)
-            return np.stack(columns)
+            return table_of(columns)
         out = np.full((len(columns), self.time.size), np.nan)
         for i, (place, column) in enumerate(zip(self.places, columns, strict=True)):
             if name.endswith("close"):

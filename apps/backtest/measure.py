@@ -46,21 +46,28 @@ def periods_of(prepared: Prepared, options: Options) -> Periods:
     return Periods(ends, times, prepared.periods_per_year, options.risk_free_pct / 100.0, options.cash)
 
 
-def score_run(run: Run, trips: NDArray[Any], prepared: Prepared, options: Options, out: NDArray[np.float64]) -> Periods:
+def score_run(
+    run: Run, trips: NDArray[Any], prepared: Prepared, specs: Specs, options: Options, out: NDArray[np.float64]
+) -> Periods:
     """Write the metrics of a run into `out`, in the order of SCORE_KEYS; return the periods that they are of."""
     periods = periods_of(prepared, options)
     values = with_start(options.cash, run.equity[periods.ends])
     outcome = Outcome(run.fills, trips, values, float(run.desk.account["fees"][0]))
-    score(prepared.closes, prepared.specs(options), outcome, periods, out)
+    score(prepared.closes, specs, outcome, periods, out)
     return periods
 
 
 def measure(
-    run: Run, trips: NDArray[Any], prepared: Prepared, options: Options, benchmark: NDArray[np.float64] | None
+    run: Run,
+    trips: NDArray[Any],
+    prepared: Prepared,
+    specs: Specs,
+    options: Options,
+    benchmark: NDArray[np.float64] | None,
 ) -> dict[str, Any]:
     """Return the metrics of a run by key, None where one is not defined (see `trading.metrics.definitions`)."""
     scores = np.empty(N_SCORES)
-    periods = score_run(run, trips, prepared, options, scores)
+    periods = score_run(run, trips, prepared, specs, options, scores)
     metrics: dict[str, Any] = as_dict(SCORE_KEYS, scores)
     if benchmark is not None:
         against = np.empty(len(BENCHMARK_KEYS))

@@ -38,7 +38,7 @@ def run_prepared(
     specs = prepared.specs(options)
     trips = trips_of(run, prepared, specs)
     held = None if benchmark is None else _benchmark_curve(benchmark, prepared, options)
-    metrics = measure(run, trips, prepared, options, held)
+    metrics = measure(run, trips, prepared, specs, options, held)
 
     def exposure() -> NDArray[np.float64]:
         out = np.empty(run.equity.size)

@@ -239,7 +239,7 @@ def _score_one(strategy: Strategy, prepared: Prepared, params: Any, options: Opt
         run = simulate_class(strategy, params, prepared, options)
     else:
         run = simulate(strategy, params, prepared, options)
-    score_run(run, trips_of(run, prepared, specs), prepared, options, out)
+    score_run(run, trips_of(run, prepared, specs), prepared, specs, options, out)
 
 
 def _score_lines(strategy: Strategy, prepared: Prepared, bound: list[Any], options: Options, out: Any) -> None:

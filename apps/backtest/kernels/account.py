@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from apps.backtest.kernels.market import Market, Specs, conversion_of, quote_of, spec_of
+from apps.backtest.kernels.market import Market, Specs, close_of, conversion_of, spec_of
 from trading.books import At, Desk, Spec, charge_swap
 from trading.compiled import inner_kernel
-from trading.matching import at_close, liquidate
+from trading.matching import liquidate
 from trading.orders import Place, Rules, cancel, refresh_live, sized_goal
 from trading.targets import GTC, MARKET
 
@@ -59,7 +59,7 @@ def rebalance(desk: Desk, market: Market, specs: Specs, rules: Rules, t: int, i:
     book.day = -1
     book.since = market.time[t] + market.row_interval if market.fresh.size > 0 else 0
     if rules.size_at_decision:
-        book.goal = sized_goal(desk, at_close(quote_of(market, t, i, rules)), spec_of(specs, i), rules, np.nan)
+        book.goal = sized_goal(desk, close_of(market, t, i, rules), spec_of(specs, i), rules, np.nan)
         if np.isnan(book.goal):
             desk.account[0].n_unsized += 1
             cancel(book)
@@ -68,14 +68,17 @@ def rebalance(desk: Desk, market: Market, specs: Specs, rules: Rules, t: int, i:
 
 
 @inner_kernel
-def equity_at(desk: Desk, market: Market, specs: Specs, prices: Any, t: int) -> tuple[float, float]:
-    """Return (equity, margin held) of the account with every position at `prices[t]`, or at the last close before."""
+def equity_at(desk: Desk, market: Market, specs: Specs, held: Any, prices: Any, t: int) -> tuple[float, float]:
+    """Return (equity, margin held) of the account, with what the channels in `held` hold at row t's `prices`.
+
+    `prices` is float64[N]; without a price a position counts at the last close before.
+    """
     equity = desk.account[0].cash
     margin = 0.0
-    for i in range(desk.books.size):
+    for i in held:
         quantity = desk.books[i].quantity
         if quantity != 0.0:
-            price = prices[i, t]
+            price = prices[i]
             if not price == price and t > 0:
                 price = market.close[i, t - 1]
             value = quantity * (price * (specs[i].contract_size * conversion_of(market, t, i)))

@@ -102,17 +102,15 @@ def time_in_market(closes: Closes, fills: Any) -> float:
 def exposure_at(closes: Closes, specs: Specs, fills: Any, rows: Any, values: Any) -> float:
     """Return the mean of gross notional over equity, in percent, at the closes of `rows` (rising), worth `values`."""
     held = np.zeros(closes.close.shape[0])
+    holding = np.zeros(held.size, np.int64)
     total = 0.0
-    k = 0
+    count = k = 0
     for j in range(rows.size):
         t = rows[j]
-        while k < fills.size and fills[k].bar <= t:
-            held[fills[k].channel] = fills[k].position
-            k += 1
-        gross = 0.0
-        for i in range(held.size):
-            if held[i] != 0.0:
-                gross += abs(held[i]) * (closes.close[i, t] * (specs[i].contract_size * conversion_of(closes, t, i)))
+        if k < fills.size and fills[k].bar <= t:
+            k = _take_positions(fills, k, t, held)
+            count = _list_held(held, holding)
+        gross = _gross(closes, specs, held, holding[:count], t)
         total += gross / values[j] if values[j] > 0.0 else 0.0
     return 100.0 * total / rows.size
 
@@ -120,26 +118,44 @@ def exposure_at(closes: Closes, specs: Specs, fills: Any, rows: Any, values: Any
 @kernel
 def exposures(closes: Closes, specs: Specs, fills: Any, equity: Any, out: Any) -> None:
     """Write gross notional over equity at every close into float64[T]."""
-    channels = closes.close.shape[0]
-    held = np.zeros(channels)
-    holding = np.zeros(channels, np.int64)
-    count = 0
-    k = 0
+    held = np.zeros(closes.close.shape[0])
+    holding = np.zeros(held.size, np.int64)
+    count = k = 0
     for t in range(closes.close.shape[1]):
         if k < fills.size and fills[k].bar == t:
-            while k < fills.size and fills[k].bar == t:
-                held[fills[k].channel] = fills[k].position
-                k += 1
-            count = 0
-            for i in range(channels):
-                if held[i] != 0.0:
-                    holding[count] = i
-                    count += 1
-        gross = 0.0
-        for j in range(count):
-            i = holding[j]
-            gross += abs(held[i]) * (closes.close[i, t] * (specs[i].contract_size * conversion_of(closes, t, i)))
+            k = _take_positions(fills, k, t, held)
+            count = _list_held(held, holding)
+        gross = _gross(closes, specs, held, holding[:count], t)
         out[t] = gross / equity[t] if equity[t] > 0.0 else np.nan
+
+
+@inner_kernel
+def _take_positions(fills: Any, k: int, t: int, held: Any) -> int:
+    """Write the positions after the fills from number k to row t into `held`; return the number of the next fill."""
+    while k < fills.size and fills[k].bar <= t:
+        held[fills[k].channel] = fills[k].position
+        k += 1
+    return k
+
+
+@inner_kernel
+def _list_held(held: Any, holding: Any) -> int:
+    """Write the channels that hold something into `holding`, in order; return how many there are."""
+    count = 0
+    for i in range(held.size):
+        if held[i] != 0.0:
+            holding[count] = i
+            count += 1
+    return count
+
+
+@inner_kernel
+def _gross(closes: Closes, specs: Specs, held: Any, holding: Any, t: int) -> float:
+    """Return the notional of what the channels in `holding` hold, at row t's close."""
+    gross = 0.0
+    for i in holding:
+        gross += abs(held[i]) * (closes.close[i, t] * (specs[i].contract_size * conversion_of(closes, t, i)))
+    return gross
 
 
 @inner_kernel

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from trading.compiled import inner_kernel
+from trading.compiled import inner_kernel, kernel
 
 
 @inner_kernel
@@ -34,3 +34,20 @@ def first_late_row(time: Any) -> int:
             if time[t] <= time[t - 1]:
                 return t
     return -1
+
+
+@inner_kernel
+def is_same(one: Any, other: Any) -> bool:
+    """Tell whether two columns hold the same values."""
+    if one.size != other.size:
+        return False
+    different = 0
+    for t in range(one.size):
+        different += one[t] != other[t]
+    return different == 0
+
+
+@kernel
+def address_of(column: Any) -> int:
+    """Return where a column begins in memory."""
+    return int(column.ctypes.data)

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.backtest.kernels.account import equity_at, marked, rebalance
-from apps.backtest.kernels.market import Market, Specs, conversion_of, quote_of, spec_of
+from apps.backtest.kernels.market import Market, Specs, close_of, conversion_of, spec_of
 from apps.backtest.kernels.several import accept_new, fill_row, is_new_day, rebalance_all
 from trading.bars import Bar, Slice
 from trading.books import Desk
 from trading.compiled import inner_kernel, kernel
-from trading.matching import at_close, fill_market
+from trading.matching import fill_market
 from trading.orders import Rules, accept, is_new
 from trading.targets import GTC, MARKET, WEIGHT, Target, Targets
 
@@ -102,7 +102,7 @@ def decide_one(market: Market, strategy: Any, desk: Desk, specs: Specs, rules: R
     said, _ = strategy
     book = desk.books[0]
     spec = spec_of(specs, 0)
-    place = at_close(quote_of(market, t, 0, rules))
+    place = close_of(market, t, 0, rules)
     per_price = spec.contract_size * conversion_of(market, t, 0)
     target = _target_said(said, market.time[t] + market.row_interval)
     acted = is_new(book, target)
@@ -120,19 +120,21 @@ def decide_one(market: Market, strategy: Any, desk: Desk, specs: Specs, rules: R
 def decide_several(market: Market, strategy: Any, desk: Desk, specs: Specs, rules: Rules, equity: Any, t: int) -> None:
     """Take in all channels' targets at row t's close, and rebalance, after the loop has run to there without that."""
     said, _ = strategy
-    value, margin = equity_at(desk, market, specs, market.close, t)
+    channels, closes = np.arange(desk.books.size), market.close[:, t]
+    busy = np.ones(channels.size, np.uint8)
+    value, margin = equity_at(desk, market, specs, channels, closes, t)
     desk.account[0].equity = value
     desk.account[0].margin = margin
-    seen = np.zeros(desk.books.size, np.int64)
+    seen = np.zeros(channels.size, np.int64)
     for i in range(seen.size):
         seen[i] = desk.books[i].seen_version
     _put_said(said, market.time[t] + market.row_interval)
-    acted = accept_new(desk, market, specs, rules, said.targets, seen, t)
+    acted = accept_new(desk, market, specs, rules, said.targets, (seen, busy, np.empty_like(channels)), t)
     if rules.band == rules.band and value > 0.0:
-        acted = rebalance_all(desk, market, specs, rules, value, t) or acted
+        acted = rebalance_all(desk, market, specs, rules, busy, value, t) or acted
     if acted and rules.fill_at_close:
-        fill_row(desk, market, specs, rules, np.arange(desk.books.size), t, True)
-        equity[t], _ = equity_at(desk, market, specs, market.close, t)
+        fill_row(desk, market, specs, rules, channels, t, True)
+        equity[t], _ = equity_at(desk, market, specs, channels, closes, t)
 
 
 @kernel
@@ -141,15 +143,17 @@ def stay(market: Market, desk: Desk, specs: Specs, rules: Rules, swap: Any, equi
 
     There must be no live order. More than a mark is swap, a margin call, or a drift out of the band.
     """
-    holds = False
+    held, count = np.arange(desk.books.size), 0
     for i in range(desk.books.size):
-        holds = holds or desk.books[i].quantity != 0.0
-    pays = holds and (swap[0] != 0.0 or swap[1] != 0.0)
+        held[count] = i
+        count += desk.books[i].quantity != 0.0
+    held = held[:count]
+    pays = count > 0 and (swap[0] != 0.0 or swap[1] != 0.0)
     for t in range(span[0], span[1]):
         if pays and t > 0 and is_new_day(market, t):
             return t
-        value, margin = equity_at(desk, market, specs, market.close, t)
-        if holds and (value < rules.margin_call * margin or value <= 0.0):
+        value, margin = equity_at(desk, market, specs, held, market.close[:, t], t)
+        if count > 0 and (value < rules.margin_call * margin or value <= 0.0):
             return t
         if rules.band == rules.band:
             for i in range(desk.books.size):

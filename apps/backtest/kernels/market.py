@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from trading.books import At, Desk, Spec
 from trading.compiled import inner_kernel
 from trading.matching import expire
-from trading.orders import Quote, Rules
+from trading.orders import Place, Quote, Rules
 from trading.sizing import VOLATILITY
 from trading.targets import GTC
 
@@ -101,7 +101,7 @@ def quote_of(market: Market, t: int, i: int, rules: Rules) -> Quote:
     """Return channel i's bar at row t on both sides."""
     closed = market.time[t] + market.row_interval
     at = At(i, t, closed - market.intervals[i], conversion_of(market, t, i))
-    volume = market.volume[i, t] if market.volume.size > 0 else np.nan
+    volume = _volume(market, t, i, rules)
     volatility = _volatility(market, t, i) if rules.sizing.rule == VOLATILITY else np.nan
     if market.ask_open.size > 0:
         return Quote(
@@ -134,6 +134,39 @@ def quote_of(market: Market, t: int, i: int, rules: Rules) -> Quote:
         low - half,
         close - half,
     )
+
+
+@inner_kernel
+def open_of(market: Market, t: int, i: int, rules: Rules) -> Place:
+    """Return `at_open(quote_of(…))`, without reading what else is in the bar."""
+    at = At(i, t, market.time[t] + market.row_interval - market.intervals[i], conversion_of(market, t, i))
+    return _place(at, market.ask_open, market.bid_open, market.open, market, rules)
+
+
+@inner_kernel
+def close_of(market: Market, t: int, i: int, rules: Rules) -> Place:
+    """Return `at_close(quote_of(…))`, without reading what else is in the bar."""
+    at = At(i, t, market.time[t] + market.row_interval, conversion_of(market, t, i))
+    return _place(at, market.ask_close, market.bid_close, market.close, market, rules)
+
+
+@inner_kernel
+def _place(at: At, asks: Any, bids: Any, prices: Any, market: Market, rules: Rules) -> Place:
+    t, i = at.bar, at.channel
+    volatility = _volatility(market, t, i) if rules.sizing.rule == VOLATILITY else np.nan
+    volume = _volume(market, t, i, rules)
+    if asks.size > 0:
+        return Place(at, asks[i, t], bids[i, t], volume, volatility)
+    price, half = prices[i, t], rules.costs.half_spread
+    return Place(at, price + half, price - half, volume, volatility)
+
+
+@inner_kernel
+def _volume(market: Market, t: int, i: int, rules: Rules) -> float:
+    """Return the volume of channel i's bar where a rule asks for it, else nan: it is a page of its own to read."""
+    if rules.costs.volume_cap > 0.0 or rules.costs.slip_volume > 0.0:
+        return float(market.volume[i, t])
+    return np.nan
 
 
 @inner_kernel

@@ -38,26 +38,28 @@ def _initial(params: Params, channels: int) -> State:
 
 @kernel
 def _nth_largest(values: Floats, n: int) -> float:
-    """Return the n-th largest of `values`, which are reordered (Hoare's selection)."""
-    first, last, place = 0, values.size - 1, n - 1
-    while first < last:
-        pivot = values[place]
-        left, right = first, last
-        while left <= right:
-            while values[left] > pivot:
-                left += 1
-            while values[right] < pivot:
-                right -= 1
-            if left <= right:
-                values[left], values[right] = values[right], values[left]
-                left += 1
-                right -= 1
-        if right < place:
-            first = left
-        if left > place:
-            last = right
-    found: float = values[place]
-    return found
+    """Return the n-th largest of `values`, which are overwritten.
+
+    Hoare's selection, without branches on the values: a processor cannot guess those.
+    """
+    size = values.size
+    while True:
+        first, middle, last = values[0], values[size // 2], values[size - 1]
+        pivot: float = max(min(first, middle), min(max(first, middle), last))
+        above = equal = kept = 0
+        for k in range(size):
+            above += values[k] > pivot
+            equal += values[k] == pivot
+        if above < n <= above + equal:
+            return pivot
+        wants_above = above >= n
+        if not wants_above:
+            n -= above + equal
+        for k in range(size):
+            value = values[k]
+            values[kept] = value
+            kept += value > pivot if wants_above else value < pivot
+        size = kept
 
 
 @strategy(
@@ -95,13 +97,14 @@ def momentum_rank(state: State, bars: Slice, params: Params) -> Targets:
         return state.targets
     places = min(params.top, channels)
     threshold = _nth_largest(state.ordered, places)
-    for each in range(channels):
-        places -= state.strength[each] > threshold
+    weight = params.invest / params.top
     for each in range(channels):
         chosen = state.strength[each] > threshold
-        if state.strength[each] == threshold and places > 0:
-            chosen = True
-            places -= 1
-        state.targets.value[each] = params.invest / params.top if chosen else 0.0
+        places -= chosen
+        state.targets.value[each] = weight if chosen else 0.0
         state.targets.version[each] += 1
+    for each in range(channels):
+        if places > 0 and state.strength[each] == threshold:
+            state.targets.value[each] = weight
+            places -= 1
     return state.targets

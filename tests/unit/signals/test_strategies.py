@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apps.signals.driving import drive, tape_of
 from apps.signals.interface import get_strategy, list_strategies
+from apps.signals.strategies.momentum_rank import _nth_largest
 from apps.signals.testing import bars_of, said_on
 
 NAN = np.nan
@@ -205,3 +208,12 @@ def test_random_holds_as_long_as_asked_on_average():
     said = said_on(get_strategy("random"), [100.0] * 20_000, hold=10)
     changes = np.count_nonzero(np.diff(said))
     assert changes == pytest.approx(20_000 / 10 / 2, rel=0.1)  # every second draw is what is held already
+
+
+@given(
+    st.lists(st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 1.0, np.inf]) | st.floats(allow_nan=False), min_size=1),
+    st.data(),
+)
+def test_selection_finds_what_sorting_finds(values, data):
+    n = data.draw(st.integers(1, len(values)))
+    assert _nth_largest(np.array(values), n) == sorted(values)[-n]
