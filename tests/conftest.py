@@ -13,13 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-settings.register_profile("default", deadline=None, print_blob=True)
-settings.register_profile(
-    "soak", deadline=None, print_blob=True, max_examples=5000, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("default")
+import tests.profiles  # noqa: F401  (registers the profiles of property tests)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")

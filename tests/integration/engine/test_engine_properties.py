@@ -5,17 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.backtest import classic
 from apps.backtest.interface import Result, run
 from tests.integration.engine.fuzz import Case, digest_of, random_bars, random_case, random_options
+from tests.profiles import examples
 from trading.instruments import Instrument
 from trading.ledger import MARGIN_CALL
 
 SEEDS = st.integers(0, 2**32 - 1)
-MANY = settings(max_examples=80)
+MANY = examples(0.8)
 SEVERAL = pytest.mark.parametrize("channels", [1, 3])
 
 
@@ -165,7 +166,7 @@ def test_class_form_does_what_the_compiled_form_does(channels: int, seed: int) -
 
 
 @SEVERAL
-@settings(max_examples=200)
+@examples(2)
 @given(seed=SEEDS, chance=st.sampled_from([0.05, 0.5, 1.0]), ahead=st.sampled_from([1, 7, 64]))
 def test_looking_at_the_portfolio_changes_nothing(channels: int, seed: int, chance: float, ahead: int) -> None:
     case = random_case(seed, channels)
@@ -201,7 +202,7 @@ def test_class_form_makes_room_for_more_fills_and_more_targets(channels: int, se
 
 
 @pytest.mark.parametrize("name", ["sma_cross", "ema_cross", "random"])
-@settings(max_examples=120)
+@examples(1.2)
 @given(seed=SEEDS)
 def test_fast_path_gives_the_bits_of_the_event_loop(name: str, seed: int) -> None:
     auto, events = (fast_or_slow(name, seed, engine) for engine in ("auto", "events"))

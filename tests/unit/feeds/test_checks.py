@@ -4,11 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.feeds.checks import check_records
 from apps.feeds.records import ASK, BID, COLUMNS, OHLC, Kind, Reason, Records
+from tests.profiles import examples
 from trading.intervals import HOUR
 
 READ = {Kind.BARS: COLUMNS[Kind.BARS], Kind.QUOTES: BID + ASK, Kind.TICKS: ("bid", "ask")}
@@ -174,7 +175,6 @@ def bars(draw: st.DrawFn) -> Records:
     return Records(Kind.BARS, np.array(time, np.int64) * HOUR, values, np.arange(1, count + 1))
 
 
-@settings(max_examples=100, print_blob=True)
 @given(bars())
 def test_what_is_kept_is_sound_and_every_record_is_kept_or_rejected_once(records: Records) -> None:
     lines = sorted(records.line.tolist())
@@ -188,7 +188,7 @@ def test_what_is_kept_is_sound_and_every_record_is_kept_or_rejected_once(records
     assert np.isnan(volume).all() or (np.isfinite(volume) & (volume >= 0)).all()
 
 
-@settings(max_examples=60, print_blob=True)
+@examples(0.6)
 @given(bars())
 def test_what_was_kept_is_kept_again(records: Records) -> None:
     kept, _ = check_records(records, READ[Kind.BARS], np.inf)
@@ -197,7 +197,7 @@ def test_what_was_kept_is_kept_again(records: Records) -> None:
     assert np.array_equal(again.line, kept.line)
 
 
-@settings(max_examples=60, print_blob=True)
+@examples(0.6)
 @given(st.lists(st.integers(min_value=0, max_value=30), min_size=1, max_size=9, unique=True))
 def test_no_more_records_than_needed_are_out_of_order(times: list[int]) -> None:
     records = walk(len(times))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.feeds.catalogue import shipped_instruments
@@ -116,7 +116,6 @@ def test_trade_ticks_make_bars_with_volume() -> None:
     assert values.tolist() == [[5.0, 4.0], [6.0, 4.5], [5.0, 4.0], [6.0, 4.5], [3.0, 7.0]]
 
 
-@settings(max_examples=100, print_blob=True)
 @given(
     st.lists(st.integers(min_value=0, max_value=3000), min_size=1, max_size=80, unique=True),
     st.sampled_from([5, 60, 240]),

@@ -1,0 +1,1 @@
+"""Property tests for much longer: `python -m tests.soak`."""
