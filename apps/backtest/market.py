@@ -152,7 +152,7 @@ def _check_together(channels: Mapping[str, Bars], columns: Mapping[str, NDArray[
             check_quotes(each, name)
         bad = first_bad_volume(columns["volume"].reshape(-1))
         if bad >= 0:
-            raise bad_volume(bars[0], names[bad // rows], bad % rows)
+            raise bad_volume(bars[bad // rows], names[bad // rows], bad % rows)
     finally:
         bad = wait()
     if bad >= 0:

@@ -1,5 +1,6 @@
 """The databases of the contexts, as a whole."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -42,13 +43,21 @@ def explain(problem: BaseException) -> str | None:
     """Return what a person can do about a database that cannot be used, or None when `problem` is something else."""
     if isinstance(problem, EmbeddedServerError | SystemUserError):
         return str(problem)
-    if isinstance(problem, OperationalError) and isinstance(problem.__cause__, errors.InvalidCatalogName):
+    if isinstance(problem, OperationalError) and _is_missing(problem):
         return f"{_first_line(problem)} Run `make setup` (or manage.py migrate), which creates it."
     if isinstance(problem, ProgrammingError) and isinstance(problem.__cause__, errors.UndefinedTable):
         return f"The database is not set up: {_first_line(problem)}. Run `make setup` (or manage.py migrate)."
     if isinstance(problem, OperationalError) and getattr(problem.__cause__, "sqlstate", None) is None:
         return f"The database cannot be reached: {_first_line(problem)} Check DATABASE_URL, or unset it."
     return None
+
+
+def _is_missing(problem: OperationalError) -> bool:
+    """Tell whether a database does not exist: libpq gives no code for what goes wrong while connecting, only words."""
+    cause = problem.__cause__
+    return isinstance(cause, errors.InvalidCatalogName) or bool(
+        re.search(r'FATAL: +database "[^"]*" does not exist', str(problem))
+    )
 
 
 def _first_line(problem: BaseException) -> str:

@@ -18,11 +18,16 @@ def by_order(messages: list[dict], column: str) -> dict[tuple[int, str, int], in
     totals: dict[tuple[int, str, int], int] = defaultdict(int)
     for message in messages:
         names = message.get("instruments") or [each["id"] for each in message["terms"]]
-        values = message[column] or [0] * len(message["account"])
-        for account, instrument, decision, value in zip(
-            message["account"], message["instrument"], message["decision"], values, strict=True
-        ):
-            totals[account, names[instrument], decision] += value
+        zeros = [0] * len(message["account"])
+        rows = zip(
+            message["account"],
+            message["instrument"] or zeros,
+            message["decision"],
+            message[column] or zeros,
+            strict=True,
+        )
+        for account, instrument, decision, value in rows:
+            totals[account, names[instrument], decision] += int(value)
     return totals
 
 
@@ -49,8 +54,10 @@ def check_that_nothing_was_lost_or_doubled(system: System) -> None:
         held[account, instrument] += steps
     told: dict[tuple[int, str], int] = {}
     for message in columns(system, "execution.position-changed.v1"):
-        for account, instrument, steps in zip(message["account"], message["instrument"], message["steps"], strict=True):
-            told[account, message["instruments"][instrument]] = steps
+        zeros = [0] * len(message["account"])
+        rows = zip(message["account"], message["instrument"] or zeros, message["steps"] or zeros, strict=True)
+        for account, instrument, steps in rows:
+            told[account, message["instruments"][instrument]] = int(steps)
     assert told == held
     for context in ("feeds", "signals", "execution", "risk"):
         system.manage("events", "verify", context)

@@ -22,6 +22,7 @@ def has_applied(system: System, bars: int) -> bool:
 
 
 def check_that_every_bar_was_applied_once(system: System) -> None:
+    system.wait_for("letting all bars in", lambda: system.waiting("feeds") == 0)
     given = list(closes(system, "feeds", "feeds.bar-closed.v1"))
     assert given == sorted(set(given))
     system.wait_for("applying all bars", lambda: has_applied(system, len(given)))
