@@ -15,7 +15,7 @@ import psycopg
 from trading.compiled import cache_directory
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 600.0
 
 
 class System:
