@@ -22,7 +22,7 @@ from trading.compiled import source_digest
 from trading.intervals import format_interval
 from trading.metrics import METRICS_VERSION, Basis, definitions
 
-ENGINE_VERSION = "1.1"
+ENGINE_VERSION = "1.2"
 
 
 def run_prepared(

@@ -120,7 +120,8 @@ def affordable_lots(
     most = (free - closing + abs(same_side) * lot_fee) / (value * margin_rate + lot_fee)
     if closing + (most - abs(same_side)) * lot_fee < fee_minimum:
         most = (free - fee_minimum) / (value * margin_rate)
-    most = max(most, abs(same_side))
+    if most - abs(same_side) <= 1e-12 * abs(wanted):  # nothing but the rounding of what is free
+        most = abs(same_side)
     return np.copysign(min(most, abs(wanted)), wanted)
 
 

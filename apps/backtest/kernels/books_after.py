@@ -181,14 +181,14 @@ def round_trips(closes: Closes, specs: Specs, fills: Any, swap_paid: Any, out: A
     open_trades = np.zeros(channels, TRADE_DTYPE)
     bought = np.zeros((channels, 4))  # lots entered, their value in price, lots left, their value in price
     swaps = np.zeros(channels)
+    held = np.zeros(channels)
     count = 0
     for k in range(fills.size):
         fill = fills[k]
         i = fill.channel
         per_price = specs[i].contract_size * conversion_of(closes, fill.bar, i)
-        before = fill.position - fill.quantity
-        if abs(before) < 1e-12 * abs(fill.quantity):
-            before = 0.0
+        before = held[i]  # and not `position - quantity`, in which a position that is small against the fill is lost
+        held[i] = fill.position
         closed = 0.0
         if before * fill.quantity < 0.0:
             closed = -before if before * fill.position <= 0.0 else fill.quantity

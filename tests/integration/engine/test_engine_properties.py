@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from apps.backtest import classic
@@ -56,6 +56,7 @@ def test_equity_is_cash_and_positions(channels: int, seed: int) -> None:
 @SEVERAL
 @MANY
 @given(seed=SEEDS)
+@example(seed=60358)  # an order of a hedging account cut to what was left of its margin: next to nothing
 def test_round_trips_add_up_to_what_equity_has_gained(channels: int, seed: int) -> None:
     case = random_case(seed, channels)
     result = case.run()

@@ -127,6 +127,22 @@ def test_trips_are_in_account_currency_at_the_rate_of_each_fill() -> None:
     assert out[0]["return"] == pytest.approx(1.0)
 
 
+def test_a_position_that_is_lost_in_the_rounding_of_a_fill_is_still_the_same_trip() -> None:
+    dust = 1e-14  # what a ticket of a hedging account may hold beside another one
+    fills = fills_of(
+        (0, 0, dust, 100.0, 2.0, 0.0),
+        (1, 0, 150.0, 100.0, 2.0, 0.0),
+        (2, 0, -150.0, 90.0, 2.0, 0.0),
+        (3, 0, 150.0, 100.0, 2.0, 0.0),
+        (4, 0, -150.0, 101.0, 2.0, 0.0),
+        (4, 0, -dust, 101.0, 2.0, 0.0),
+    )
+    fills["position"] = [dust, 150.0, dust, 150.0, dust, 0.0]
+    (trip,) = trips_of(market_of([100.0] * 5), fills)
+    assert trip["pnl"] == pytest.approx(10 * 150 * (1.0 - 10.0) - 12.0)
+    assert (trip["fees"], trip["entry_bar"], trip["exit_bar"], trip["is_open"]) == (12.0, 0, 4, 0)
+
+
 def test_no_fills_make_no_trips() -> None:
     assert trips_of(market_of([100.0]), fills_of()).size == 0
 

@@ -128,3 +128,10 @@ def test_lots_are_rounded_toward_zero_and_dropped_under_the_least() -> None:
     assert whole_lots(-0.5, 0.1, 0.5) == -0.5
     assert whole_lots(1.234, 0.0, 0.0) == 1.234
     assert math.isnan(whole_lots(math.nan, 0.1, 0.0))
+
+
+@pytest.mark.parametrize("held", [0.0, 40.0, -40.0])
+def test_what_only_rounding_leaves_of_the_margin_buys_nothing(held: float) -> None:
+    margin = 50.0 * max(held, 0.0)
+    holding = FLAT._replace(held=held, equity=margin + 1e-11)
+    assert affordable_lots(300.0, holding, 0.0, 1.0, 0.0, 0.0) == max(held, 0.0)
