@@ -30,24 +30,33 @@ class CsvReader:
         self.path, self.kinds, self.zones, self.columns = path, kinds, zones, columns
         self.rejects: list[Reject] = []
         self.rows_read = 0
+        self.line = 1
 
     def read(self, chunks: Iterator[bytes]) -> Source:
         """Return the records of a file given as blocks of bytes that end where a line ends. Raises LayoutError."""
-        parts: list[Columns] = []
-        line = 1
-        for chunk in chunks:
-            if line == 1:
-                skipped = self._learn(chunk.removeprefix(b"\xef\xbb\xbf"))
-                body = chunk.split(b"\n", skipped)[skipped] if skipped else chunk.removeprefix(b"\xef\xbb\xbf")
-                line += skipped
-            else:
-                body = chunk
-            count = body.count(b"\n")
-            parts += self._parse(body, line, count)
-            line += count
-        if line == 1:
+        parts = [part for chunk in chunks for part in self._columns_of(chunk)]
+        if self.line == 1:
             raise LayoutError(f"{self.path}: the file is empty.")
         return self._join(parts)
+
+    def read_more(self, chunk: bytes) -> Source:
+        """Return the records of the next bytes of a file that grows; they end where a line ends. Raises LayoutError.
+
+        The first ones hold the header, if there is one, and a line of values.
+        """
+        self.rejects, self.rows_read = [], 0
+        return self._join(list(self._columns_of(chunk)))
+
+    def _columns_of(self, chunk: bytes) -> Iterator[Columns]:
+        body = chunk
+        if self.line == 1:
+            body = chunk.removeprefix(b"\xef\xbb\xbf")
+            skipped = self._learn(body)
+            self.line += skipped
+            body = body.split(b"\n", skipped)[skipped]
+        count = body.count(b"\n")
+        yield from self._parse(body, self.line, count)
+        self.line += count
 
     def _learn(self, chunk: bytes) -> int:
         """Find delimiter, layout and the form of the times from the first lines; return how many lines are header."""
