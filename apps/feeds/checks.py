@@ -11,7 +11,9 @@ from apps.feeds.records import COLUMNS, PRICES, Kind, Reason, Records, Reject
 MAX_JUMP_SIGMAS = 100.0
 """How many robust standard deviations of a bar's return a price may leave and come back without being held wrong."""
 
-_SETTLES_IN = 3  # records: a new level that holds for this long is a level, not a bad price
+SETTLES_IN = 3
+"""After how many records a new level that holds is a level, and not a bad price."""
+
 _LEAST_RETURNS = 30  # fewer say nothing about what is usual
 _MANY_RETURNS = 100_000  # more say nothing more
 
@@ -28,11 +30,17 @@ def check_records(
     """
     if len(records) > 1 and np.count_nonzero(np.diff(records.time) < 0) > len(records) // 2:
         records = records.select(slice(None, None, -1))
+    records, rejects = check_values(records, columns_read)
+    records = _drop(records, _check_order(records), rejects)
+    records = _drop(records, _check_jumps(records, columns_read, max_jump_sigmas), rejects)
+    return records, rejects
+
+
+def check_values(records: Records, columns_read: Sequence[str]) -> tuple[Records, list[Reject]]:
+    """Return the records that can be true by themselves, whatever came before and after, and the rejects."""
     rejects: list[Reject] = []
     for check in (_check_numbers, _check_shape):
         records = _drop(records, check(records, columns_read), rejects)
-    records = _drop(records, _check_order(records), rejects)
-    records = _drop(records, _check_jumps(records, columns_read, max_jump_sigmas), rejects)
     return records, rejects
 
 
@@ -174,7 +182,7 @@ def _check_jumps(records: Records, columns_read: Sequence[str], sigmas: float) -
             mask = np.zeros(len(records), np.bool_)
             present = np.flatnonzero(np.isfinite(records.column(name)))
             logs = np.log(records.column(name)[present])
-            mask[present] = _spikes(logs, sigmas * _robust_sigma(np.diff(logs)))
+            mask[present] = _spikes(logs, sigmas * robust_sigma(np.diff(logs)))
             found.append((mask, f"{name} {{{name}}} leaves and comes back"))
     else:
         for side in ("",) if records.kind is Kind.BARS else ("bid_", "ask_"):
@@ -185,7 +193,7 @@ def _check_jumps(records: Records, columns_read: Sequence[str], sigmas: float) -
 def _bar_jumps(records: Records, side: str, sigmas: float) -> list[tuple[Mask, str]]:
     opened, high, low, close = (records.column(side + name) for name in ("open", "high", "low", "close"))
     logs = np.log(close)
-    bound = sigmas * _robust_sigma(np.diff(logs))
+    bound = sigmas * robust_sigma(np.diff(logs))
     if bound == 0.0:
         return []
     from_close = np.abs(np.log(opened) - logs)
@@ -198,7 +206,7 @@ def _bar_jumps(records: Records, side: str, sigmas: float) -> list[tuple[Mask, s
     ]
 
 
-def _robust_sigma(returns: NDArray[np.float64]) -> float:
+def robust_sigma(returns: NDArray[np.float64]) -> float:
     """Return 1.4826 x the median absolute deviation of log returns, 0 where there are too few (Hampel 1974).
 
     Of many returns a hundred thousand or more at even distances are looked at.
@@ -224,7 +232,7 @@ def _spikes(logs: NDArray[np.float64], bound: float) -> Mask:
     while position < len(candidates):
         row = candidates[position]
         level = logs[row - 1]
-        back = np.flatnonzero(np.abs(logs[row + 1 : row + 1 + _SETTLES_IN] - level) <= bound)
+        back = np.flatnonzero(np.abs(logs[row + 1 : row + 1 + SETTLES_IN] - level) <= bound)
         end = row + 1 + int(back[0]) if back.size else row
         if row == logs.size - 1:
             end = logs.size

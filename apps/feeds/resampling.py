@@ -1,9 +1,12 @@
 """Bars of a coarser interval out of finer bars or ticks."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.feeds.calendars import regular_hours
+from apps.feeds.kernels.aggregate import Stretches, aggregate, stretches
 from apps.feeds.records import Kind
 from trading.instruments import Instrument
 from trading.intervals import DAY, format_interval
@@ -34,22 +37,52 @@ def resample(
     hours unless `all_hours`. Bid and ask are aggregated each on its own side. A bar stands where there is at least one
     row; the last may be of a period that is not over. Raises ResampleError.
     """
-    _check_intervals(source, target)
-    if target >= DAY > source and not all_hours and not instrument.calendar.startswith("24x"):
-        inside = regular_hours(time, instrument)
-        time, values = time[inside], values[:, inside]
+    check_intervals(source, target)
+    if source < DAY and not all_hours:
+        time, values = in_hours(time, values, target, instrument)
     if kind is Kind.TICKS:
-        kind, time, values = _tick_columns(time, values)
+        kind, time, values = tick_columns(time, values, is_quotes=bool(np.isfinite(values[:2]).all(axis=0).any()))
     if time.size == 0:
         return kind, time, values
-    keys = _bucket_keys(time, target, instrument)
-    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-    ends = np.append(starts[1:], time.size) - 1
-    opens = keys[starts] if target < DAY else session_starts(keys[starts], instrument)
-    return kind, opens, _aggregate(kind, values, starts, ends)
+    periods = periods_of(time, target, instrument)
+    return kind, periods.opens, aggregate(values, periods.rows)
 
 
-def _check_intervals(source: int, target: int) -> None:
+class Periods(NamedTuple):
+    """The bars into which rows fall: their rows, when each opens (ns UTC), and when its period is over."""
+
+    rows: Stretches
+    opens: Times
+    overs: Times
+
+
+def periods_of(time: Times, target: int, instrument: Instrument) -> Periods:
+    """Return the periods of length `target` (ns) that rows belong to; `time` is int64[n], rising, n > 0.
+
+    Intervals below a day are cut by the UTC clock; days are the instrument's session days, weeks begin with Monday's.
+    """
+    if target < DAY:
+        keys = time // target * target
+        rows = stretches(keys)
+        opens = keys[rows.starts]
+        return Periods(rows, opens, opens + target)
+    width = target // DAY
+    keys = (session_days(time, instrument) + 3) // width * width - 3  # day -3 was a Monday
+    rows = stretches(keys)
+    days = keys[rows.starts]
+    return Periods(rows, session_starts(days, instrument), session_starts(days + width, instrument))
+
+
+def in_hours(time: Times, values: Values, target: int, instrument: Instrument) -> tuple[Times, Values]:
+    """Return the rows that bars at `target` are made of: from a day on, those in the regular hours of an exchange."""
+    if target < DAY or instrument.calendar.startswith("24x"):
+        return time, values
+    inside = regular_hours(time, instrument)
+    return time[inside], values[:, inside]
+
+
+def check_intervals(source: int, target: int) -> None:
+    """Raise ResampleError unless bars at `target` can be made of rows at `source` (ns; 0: ticks)."""
     if target <= source:
         raise ResampleError(f"{format_interval(target)} is not coarser than {format_interval(source)}.")
     if source and target % source:
@@ -58,32 +91,11 @@ def _check_intervals(source: int, target: int) -> None:
         raise ResampleError(f"{format_interval(target)} is more than a day, but not whole days.")
 
 
-def _bucket_keys(time: Times, target: int, instrument: Instrument) -> Times:
-    """Return each row's bar: its open time (ns UTC), or from a day on the session day that it begins with."""
-    if target < DAY:
-        return time // target * target
-    days = session_days(time, instrument)
-    width = target // DAY
-    return (days + 3) // width * width - 3  # day -3 was a Monday
-
-
-def _aggregate(kind: Kind, values: Values, starts: Times, ends: Times) -> Values:
-    bars = np.empty((values.shape[0], starts.size))
-    for side in range(0, 8 if kind is Kind.QUOTES else 4, 4):
-        opened, high, low, close = values[side : side + 4]
-        bars[side] = opened[starts]
-        bars[side + 1] = np.maximum.reduceat(high, starts)
-        bars[side + 2] = np.minimum.reduceat(low, starts)
-        bars[side + 3] = close[ends]
-    bars[-1] = np.add.reduceat(values[-1], starts)
-    return bars
-
-
-def _tick_columns(time: Times, values: Values) -> tuple[Kind, Times, Values]:
-    """Return ticks as bars of one tick each: of the quotes where there are any, else of the trades."""
+def tick_columns(time: Times, values: Values, *, is_quotes: bool) -> tuple[Kind, Times, Values]:
+    """Return ticks as bars of one tick each, of the quotes or of the trades among them: kind, times, columns."""
     bid, ask, last, size = values
-    quoted = np.isfinite(bid) & np.isfinite(ask)
-    if quoted.any():
+    if is_quotes:
+        quoted = np.isfinite(bid) & np.isfinite(ask)
         none = np.full(int(quoted.sum()), np.nan)
         return Kind.QUOTES, time[quoted], np.array([*[bid[quoted]] * 4, *[ask[quoted]] * 4, none])
     traded = np.isfinite(last)
