@@ -19,6 +19,7 @@ INSTALLED_APPS = [
     "apps.risk",
     "apps.backtest",
     "apps.execution.edge",
+    "apps.reporting",
     "unfold",
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
@@ -104,5 +105,8 @@ PAPER_DIR = DATA_DIR / "paper"
 # What `manage.py run` runs, and what the runtime's commands know of the contexts.
 ROLES = "settings.roles.ROLES"
 SENDERS = "settings.roles.SENDERS"
+REPORTED = "settings.roles.followed"
+UNREAD = "settings.roles.UNREAD"
+RETAINERS = ("apps.reporting.retention.retain",)
 HOSTED_CONTEXTS = "settings.roles.HOSTED_CONTEXTS"
 SCHEMAS = BASE_DIR / "docs" / "schemas"

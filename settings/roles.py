@@ -27,11 +27,17 @@ from apps.execution.edge.ledger import Ledger
 from apps.execution.edge.paper import PaperBroker
 from apps.execution.edge.paper_market import PaperMarket
 from apps.execution.edge.paper_worker import PaperWorker
+from apps.execution.edge.published import SentOrders
 from apps.execution.edge.worker import EdgeWorker
 from apps.execution.sharding import shard_keys
 from apps.execution.terms import terms_of
 from apps.feeds.contracts import BarClosed
 from apps.feeds.core import FEEDS
+from apps.reporting.folding import SOURCES
+from apps.reporting.following import Follower, FollowerWorker
+from apps.reporting.projecting import READER, Projector, logs
+from apps.reporting.retention import unread
+from apps.reporting.sources import Source
 from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
 from apps.risk.core import RISK
 from apps.signals.contracts import TargetSet
@@ -129,6 +135,20 @@ def paper(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
     return [PaperWorker(settings.PAPER_DIR, clock)]
 
 
+UNREAD = unread({READER: SOURCES})
+"""What tells who still has to read a record of a log before it may be dropped."""
+
+
+def followed() -> list[Source]:
+    """Return the logs that reporting reads, to their ends: they are read, never asked for, so nobody waits for it."""
+    return logs(SentOrders())
+
+
+def reporting(_: LocalTransport, __: Clock) -> Sequence[Worker]:
+    """Return the worker of the read models."""
+    return [FollowerWorker("reporting", lambda: Follower(followed(), Projector()))]
+
+
 def switch(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
     """Return the worker of the central kill switch."""
     return [CentralSwitch(settings.KILL_SWITCH, clock)]
@@ -143,6 +163,7 @@ ROLES: Roles = {
         Role("risk", "core", "limits: approves orders, or refuses them with a reason", hosted(RISK, SHARDS)),
         Role("edge", "core", "broker sessions: sends approved orders, once", edge),
         Role("paper", "paper", "the paper broker, with a ledger of its own", paper),
+        Role("reporting", "reporting", "read models: what became of orders, fills, positions, profit", reporting),
         Role("switch", "switch", "the kill switch: says that orders may go out, as long as they may", switch),
     )
 }

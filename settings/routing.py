@@ -10,7 +10,7 @@ from settings.env import REQUIRED, Environment, absolute_path, postgresql_url
 
 # Contexts with tables of their own: the app label is the alias of its database. Everything else (users, sessions,
 # the admin's log) lives in `default`.
-CONTEXTS = ("feeds", "backtest", "signals", "execution", "risk", "edge")
+CONTEXTS = ("feeds", "backtest", "signals", "execution", "risk", "edge", "reporting")
 # Those of them that a host runs, and whose database therefore has the runtime's tables: log, outbox, timers and so on.
 HOSTED = ("feeds", "signals", "execution", "risk")
 _EXAMPLE_URL = "postgresql://banyan:secret@db.example.com:5432/banyan"

@@ -372,3 +372,17 @@ class AccountsReconciled(Message, frozen=True, kw_only=True):
     steps: Ints
     accounts: Ints
     """All accounts that this is the whole truth about; one without a row holds nothing."""
+
+
+@message("edge.orders-sent.v1")
+class OrdersSent(Message, frozen=True, kw_only=True):
+    """Orders that are SENT: in the edge's ledger since `at_ns`, and written to their broker right after.
+
+    Nobody waits for it, so it is on no stream: it is what the edge's ledger says, for those who read it afterwards.
+    """
+
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+    at_ns: int

@@ -2,7 +2,7 @@
 
 | table | kept | before it may go |
 |---|---|---|
-| log | 90 days | every key has a verified snapshot at or after its last record in the partition |
+| log | 90 days | every key has a verified snapshot at or after its last record; who follows the log has read it |
 | outbox | 90 days | every receiver's mark has passed its last row in the partition |
 | seen | 180 days | nothing: longer than any sender could send the same again |
 | stream, mark, key, timer | for ever | one row per stream, key or timer |
@@ -11,7 +11,7 @@
 | dead letter | until a person has redriven or dropped it, and 90 days more | |
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,12 +36,16 @@ class Verdict:
     because: str
 
 
-def verdicts(alias: str, now: datetime) -> Iterator[Verdict]:
+Unread = Callable[[str, str, int], str]
+"""Tells of (context, key, record) who follows the log and has not read that far, "" where nobody has to."""
+
+
+def verdicts(alias: str, now: datetime, unread: Unread = lambda *_: "") -> Iterator[Verdict]:
     """Yield every partition of a context's database that is old enough to go, oldest first."""
     for model, days in DAYS_KEPT.items():
         for partition in partitions_of(connections[alias], model):
             if partition.end <= now - timedelta(days=days):
-                yield Verdict(alias, partition, _objection(alias, model, partition))
+                yield Verdict(alias, partition, _objection(alias, model, partition, unread))
 
 
 def drop(verdict: Verdict) -> None:
@@ -81,18 +85,20 @@ def _deleted(rows: "models.QuerySet[Any]") -> int:
     return len(places)
 
 
-def _objection(alias: str, model: type[models.Model], partition: Partition) -> str:
+def _objection(alias: str, model: type[models.Model], partition: Partition, unread: Unread) -> str:
     if model is Log:
-        return _unverified(alias, partition)
+        return _unverified(alias, partition, unread)
     return _unconfirmed(alias, partition) if model is Outbox else ""
 
 
-def _unverified(alias: str, partition: Partition) -> str:
+def _unverified(alias: str, partition: Partition, unread: Unread) -> str:
     for key, number in _rows(alias, "SELECT key, max(number) FROM {} GROUP BY key ORDER BY key", partition):
         if not Snapshot.objects.using(alias).filter(key=key, is_verified=True, number__gte=number).exists():
             return (
                 f"key {key} has no verified snapshot at or after its record {number}: `manage.py events verify {alias}`"
             )
+        if because := unread(alias, key, number):
+            return because
     return ""
 
 

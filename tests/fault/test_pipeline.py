@@ -1,5 +1,6 @@
 """From a bar to a fill, with everything killed on the way: what is held was filled, and nothing was sent twice."""
 
+import json
 from collections import defaultdict
 
 import pytest
@@ -64,6 +65,49 @@ def check_that_nothing_was_lost_or_doubled(system: System) -> None:
     assert columns(system, "execution.lots-booked.v1") == [], "the broker holds what execution does not know of"
 
 
+def has_read_everything(system: System) -> bool:
+    """Tell whether reporting has read all logs to their ends."""
+    read = {(source, key): number for source, key, number in system.rows("reporting", MARKS)}
+    return all(
+        read.get((context, key)) == number
+        for context in ("feeds", "signals", "execution")
+        for key, number in system.rows(context, "SELECT key, number FROM banyan_key WHERE number > 0")
+    )
+
+
+MARKS = "SELECT source, key, number FROM reporting_mark WHERE reader = 'reporting'"
+SUMMED = """
+    SELECT a.number, a.balance_micro, a.deposit_micro + COALESCE(sum(f.amount_micro - f.fee_micro), 0)
+    FROM reporting_account AS a LEFT JOIN reporting_fill AS f ON f.account = a.number GROUP BY a.number"""
+
+
+def read_models(system: System) -> dict[str, list]:
+    names = ("account", "order", "fill", "position", "day", "price", "quote", "signal", "skip", "refusal")
+    return {name: sorted(map(repr, system.rows("reporting", f"SELECT * FROM reporting_{name}"))) for name in names}
+
+
+def check_that_reporting_remembers_it(system: System) -> None:
+    """The sums of what reporting tells are execution's books, and a rebuild tells the same."""
+    system.wait_for("reporting", lambda: has_read_everything(system))
+    filled = by_order(columns(system, "execution.orders-filled.v1"), "steps")
+    told = "SELECT account, instrument, decision, sum(steps) FROM reporting_fill WHERE kind = 0 GROUP BY 1, 2, 3"
+    assert {tuple(key): int(steps) for *key, steps in system.rows("reporting", told)} == filled
+    held: dict[tuple[int, str], int] = defaultdict(int)
+    for (account, instrument, _), steps in filled.items():
+        held[account, instrument] += steps
+    positions = system.rows("reporting", "SELECT account, instrument, sum(steps) FROM reporting_position GROUP BY 1, 2")
+    assert {(account, name): int(steps) for account, name, steps in positions} == held
+    balances = system.rows("reporting", SUMMED)
+    assert len(balances) == ACCOUNTS
+    assert all(balance == summed for _, balance, summed in balances)
+    orders = json.loads(system.manage("report", "orders", "--json", "--lines", "100000", "--timeline"))
+    assert {order["state"] for order in orders} <= {"Filled", "Canceled", "Denied", "Rejected", "Expired"}
+    assert all(order["sent_at_ns"] for order in orders if order["state"] == "Filled")
+    before = read_models(system)
+    system.manage("reporting", "rebuild")
+    assert read_models(system) == before
+
+
 def prepare(system: System) -> None:
     define_trend(system)
     system.manage("accounts", "open", "A", "--count", str(ACCOUNTS), "--deposit", "100000")
@@ -84,6 +128,7 @@ def test_a_system_that_is_killed_while_it_trades_loses_and_doubles_nothing(syste
     system.kill_children()
     system.wait_for("rest", lambda: is_at_rest(system))
     check_that_nothing_was_lost_or_doubled(system)
+    check_that_reporting_remembers_it(system)
 
 
 @pytest.mark.soak

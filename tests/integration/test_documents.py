@@ -40,6 +40,7 @@ LIVE = {
     "accounts": "tests/fault/test_pipeline.py",
     "events": "tests/fault/test_pipeline.py",
     "replay": "tests/fault/test_processes.py",
+    "report": "tests/fault/test_pipeline.py",
     "run": "tests/fault/system.py",
     "sets": "tests/fault/test_processes.py",
     "status": "tests/fault/test_processes.py",

@@ -18,7 +18,8 @@ class Command(commands.Command):
 
     help = (
         "Drop partitions of logs and outboxes that are older than they are kept. A log's partition goes only when each "
-        "of its keys has a verified snapshot after it (`manage.py events verify`), an outbox's when all receivers have "
+        "of its keys has a verified snapshot after it (`manage.py events verify`) and whoever follows the log has read "
+        "it, an outbox's when all receivers have "
         "applied what is in it. Also makes the partitions of the next four weeks; run it daily."
     )
     examples = """
@@ -33,8 +34,9 @@ class Command(commands.Command):
         """Do it. Exit code 1: something is old and cannot go."""
         now = datetime.now(UTC)
         kept = 0
+        unread = import_string(settings.UNREAD)
         for alias in import_string(settings.HOSTED_CONTEXTS):
-            for verdict in verdicts(alias, now):
+            for verdict in verdicts(alias, now, unread):
                 if verdict.because:
                     kept += 1
                     self.whisper(f"{alias}: {verdict.partition.name} stays: {verdict.because}")
@@ -47,5 +49,8 @@ class Command(commands.Command):
                 snapshots, letters = tidy(alias, now)
                 if snapshots or letters:
                     self.say(f"{alias}: {counted(snapshots, 'snapshot')} and {counted(letters, 'dead letter')} deleted")
+        for name in settings.RETAINERS:
+            for gone in import_string(name)(now, is_dry=options["dry_run"]):
+                self.say(f"{name.split('.')[1]}: {gone} {'would go' if options['dry_run'] else 'gone'}")
         if kept:
             sys.exit(1)

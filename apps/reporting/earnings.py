@@ -1,0 +1,202 @@
+"""Positions and profit: realised by the books, unrealised at the last closes, by account, set, instrument and day.
+
+Profit of a day is what was realised on it, plus what the unrealised profit changed by from the close before to the
+day's last close, less fees. So the profit of all days is the profit there is.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+from apps.reporting.scoping import Columns, Scope, ScopeError, rows, where
+
+BY = ("account", "set", "instrument", "day")
+
+
+class PositionRow(NamedTuple):
+    """What a book holds; prices in quote currency, money in the account's. None: there is no price yet."""
+
+    account: str
+    set: str
+    instrument: str
+    currency: str
+    lots: float
+    price: float | None
+    close: float | None
+    value: float | None
+    unrealised: float | None
+    realised: float
+    fees: float
+    steps: int
+
+
+class PnlRow(NamedTuple):
+    """Profit of a group, in one currency; `total` is realised + unrealised - fees. None: a price is missing."""
+
+    group: tuple[str, ...]
+    currency: str
+    fills: int
+    realised: float
+    unrealised: float | None
+    fees: float
+    total: float | None
+
+
+class Terms(NamedTuple):
+    """What a lot step of an instrument is."""
+
+    tick_e9: int
+    lot_step_e9: int
+    contract_e9: int
+
+    def value_micro(self, steps: int, bid_ticks: int, ask_ticks: int) -> int:
+        """Return what lot steps are worth at the middle of a quote, in micro units, rounded half-even once."""
+        top = steps * self.lot_step_e9 * self.contract_e9 * (bid_ticks + ask_ticks) * self.tick_e9
+        return half_even(top, 2 * 10**21)
+
+
+def half_even(top: int, bottom: int) -> int:
+    """Return top / bottom as a whole number, halves to even."""
+    whole, rest = divmod(top, bottom)
+    return whole + (2 * rest > bottom or (2 * rest == bottom and whole % 2 == 1))
+
+
+@dataclass(slots=True)
+class _Sum:
+    fills: int = 0
+    realised: int = 0
+    fees: int = 0
+    unrealised: int | None = 0
+
+    def add(self, fills: int, realised: int, fees: int, unrealised: int | None) -> None:
+        self.fills += fills
+        self.realised += realised
+        self.fees += fees
+        has_price = self.unrealised is not None and unrealised is not None
+        self.unrealised = (self.unrealised or 0) + (unrealised or 0) if has_price else None
+
+
+def positions(scope: Scope, most: int) -> list[PositionRow]:
+    """Return what books hold, by account, book and instrument."""
+    return list(_told(_positions(scope)[:most]))
+
+
+def _told(found: Iterable[tuple[Any, ...]]) -> Iterator[PositionRow]:
+    for account, book, instrument, currency, steps, cost, realised, fees, _, terms, quote in found:
+        lots = steps * terms.lot_step_e9 / 1e9 if terms else 0.0
+        per_price = lots * terms.contract_e9 / 1e9 if terms else 0.0
+        value = terms.value_micro(steps, *quote) if terms and quote else None
+        yield PositionRow(
+            account, book, instrument, currency, lots,
+            cost / 1e6 / per_price if per_price else None,
+            (quote[0] + quote[1]) * terms.tick_e9 / 2e9 if terms and quote else None,
+            None if value is None else value / 1e6,
+            _unrealised(steps, cost, value, 1e6),
+            realised / 1e6, fees / 1e6, steps,
+        )  # fmt: skip
+
+
+def _unrealised(steps: int, cost: int, value: int | None, unit: float = 1.0) -> Any:
+    if not steps:
+        return 0 if unit == 1.0 else 0.0
+    return None if value is None else (value - cost if unit == 1.0 else (value - cost) / unit)
+
+
+def pnl(scope: Scope, by: Sequence[str], most: int) -> list[PnlRow]:
+    """Return profit by groups of `by` (some of BY), in the order of the groups. Raises ScopeError for another name."""
+    unknown = [name for name in by if name not in BY]
+    if unknown:
+        raise ScopeError(f"profit cannot be told by {', '.join(unknown)}: choose from {', '.join(BY)}")
+    sums: dict[tuple[tuple[str, ...], str], _Sum] = defaultdict(_Sum)
+    if "day" in by or scope.day is not None:
+        for names, currency, fills, realised, fees, change in _by_day(scope):
+            sums[tuple(names[name] for name in by), currency].add(fills, realised, fees, change)
+    else:
+        for account, book, instrument, currency, steps, cost, realised, fees, fills, terms, quote in _positions(scope):
+            names = {"account": account, "set": book, "instrument": instrument}
+            value = terms.value_micro(steps, *quote) if terms and quote else None
+            group = tuple(names[name] for name in by)
+            sums[group, currency].add(fills, realised, fees, _unrealised(steps, cost, value))
+    told = []
+    for (group, currency), each in sorted(sums.items())[:most]:
+        total = None if each.unrealised is None else (each.realised + each.unrealised - each.fees) / 1e6
+        unrealised = None if each.unrealised is None else each.unrealised / 1e6
+        told.append(PnlRow(group, currency, each.fills, each.realised / 1e6, unrealised, each.fees / 1e6, total))
+    return told
+
+
+def _positions(scope: Scope) -> list[tuple[Any, ...]]:
+    if scope.day is not None:
+        raise ScopeError("positions are those of now: ask for `pnl --by day`, or leave out the day")
+    limits, values = where(scope, Columns(set="p.book", instrument="p.instrument"))
+    found = rows(
+        f"""
+        SELECT a.id, p.book, p.instrument, a.currency, p.steps, p.cost_micro, p.realised_micro, p.fee_micro, p.fills
+        FROM reporting_position AS p JOIN reporting_account AS a ON a.number = p.account
+        WHERE {limits} ORDER BY a.id, p.book, p.instrument
+        """,  # noqa: S608
+        values,
+    )
+    terms, last = _terms(), {name: prices[-1][1:] for name, prices in _prices().items()}
+    return [(*row, terms.get(row[2]), last.get(row[2])) for row in found]
+
+
+def _by_day(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, int | None]]:
+    """Yield (names, currency, fills, realised, fees, change of unrealised) of each book's days."""
+    all_days = Scope(client=scope.client, account=scope.account, set=scope.set, instrument=scope.instrument)
+    limits, values = where(all_days, Columns(set="d.book", instrument="d.instrument"))
+    found = rows(
+        f"""
+        SELECT a.id, d.book, d.instrument, a.currency, d.day, d.fills, d.realised_micro, d.fee_micro, d.steps,
+          d.cost_micro
+        FROM reporting_day AS d JOIN reporting_account AS a ON a.number = d.account
+        WHERE {limits} ORDER BY a.id, d.book, d.instrument, d.day
+        """,  # noqa: S608
+        values,
+    )
+    books: dict[tuple[str, str, str, str], dict[date, tuple[int, ...]]] = defaultdict(dict)
+    for account, book, instrument, currency, day, *numbers in found:
+        books[account, book, instrument, currency][day] = tuple(numbers)
+    terms, prices = _terms(), _prices()
+    for (account, book, instrument, currency), days in books.items():
+        for day, *numbers in _days_of(days, prices.get(instrument, []), terms.get(instrument)):
+            if scope.day is None or day == scope.day:
+                names = {"account": account, "set": book, "instrument": instrument, "day": day.isoformat()}
+                yield names, currency, *numbers  # type: ignore[misc]
+
+
+def _days_of(
+    days: Mapping[date, tuple[int, ...]], prices: Sequence[tuple[date, int, int]], terms: Terms | None
+) -> Iterator[tuple[Any, ...]]:
+    """Yield (day, fills, realised, fees, change of unrealised) of one book, days without change left out."""
+    first = min(days)
+    closes = {day: quote for day, *quote in prices}
+    known = [day for day in closes if day < first]
+    quote = closes[max(known)] if known else None
+    steps = cost = before = 0
+    for day in sorted({*days, *(each for each in closes if each >= first)}):
+        fills, realised, fees, steps, cost = days.get(day, (0, 0, 0, steps, cost))
+        quote = closes.get(day, quote)
+        value = terms.value_micro(steps, *quote) if terms and quote else None
+        now = _unrealised(steps, cost, value)
+        if now is None:
+            yield day, fills, realised, fees, None
+            continue
+        if fills or now != before:
+            yield day, fills, realised, fees, now - before
+        before = now
+
+
+def _terms() -> dict[str, Terms]:
+    found = rows("SELECT id, tick_e9, lot_step_e9, contract_e9 FROM reporting_instrument", [])
+    return {name: Terms(*numbers) for name, *numbers in found}
+
+
+def _prices() -> dict[str, list[tuple[date, int, int]]]:
+    """Return the closes of each instrument's days, oldest first."""
+    prices: dict[str, list[tuple[date, int, int]]] = defaultdict(list)
+    for name, *close in rows("SELECT instrument, day, bid_ticks, ask_ticks FROM reporting_price ORDER BY day", []):
+        prices[name].append(tuple(close))  # type: ignore[arg-type]
+    return prices

@@ -1,0 +1,183 @@
+"""Reading logs to their ends, again and again, a bounded piece at a time."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import psycopg
+from django.db import OperationalError, connections
+
+from apps.reporting.sources import LogError, Source
+from apps.reporting.writing import MarkMove, MarksMovedError, connect
+from banyan.store import Step
+
+_LOGGER = logging.getLogger(__name__)
+RECORDS_MAX = 400
+"""Of one key in one piece."""
+BYTES_MAX = 16_000_000
+POLL_SECONDS = 0.5
+_RETRY_SECONDS = 2.0
+
+Mark = tuple[int, int]
+Read = list[tuple[str, Step]]
+
+
+class Taker(Protocol):
+    """Who takes what was read."""
+
+    reader: str
+
+    def take(self, connection: "psycopg.Connection[Any]", read: Read, marks: Sequence[MarkMove]) -> None:
+        """Take records of (source, record), and move the marks once that cannot be lost any more."""
+
+    def forget(self) -> None:
+        """Know nothing any more of what was taken: it may not have been."""
+
+
+class Follower:
+    """Reads the logs of `sources` for `taker`, from the marks on. Not for several threads at once."""
+
+    def __init__(self, sources: Sequence[Source], taker: Taker) -> None:
+        self._sources = sources
+        self._taker = taker
+        self._connection: psycopg.Connection[Any] | None = None
+        self._marks: dict[tuple[str, str], Mark] | None = None
+        self.damaged: dict[tuple[str, str], str] = {}
+        """Why a log cannot be read on."""
+
+    def step(self) -> bool:
+        """Read a piece and have it taken; tell whether there was anything.
+
+        Raises psycopg.Error while a database cannot be reached: nothing is lost, call again later.
+        """
+        connection = self._connected()
+        if self._marks is None:
+            self._marks = marks_of(connection, self._taker.reader)
+        read: Read = []
+        moves: list[MarkMove] = []
+        size = 0
+        for source in self._sources:
+            for key, head in sorted(source.heads().items()):
+                if size >= BYTES_MAX:
+                    break
+                move, steps = self._read(source, key, head)
+                size += sum(len(each.events) + len(each.body) for each in steps)
+                read += [(source.name, each) for each in steps]
+                moves += [move] if move is not None else []
+        if not moves:
+            return False
+        try:
+            self._taker.take(connection, read, moves)
+        except (MarksMovedError, psycopg.Error) as problem:
+            self.forget()
+            if isinstance(problem, MarksMovedError):
+                _LOGGER.info("%s", problem)
+                return True
+            raise
+        self._marks.update({(each.source, each.key): (each.number, each.received_at_ns) for each in moves})
+        return True
+
+    def forget(self) -> None:
+        """Throw away what is in memory: the marks tell how far everything is."""
+        self._marks = None
+        self._taker.forget()
+        for source in self._sources:
+            source.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.forget()
+
+    def _connected(self) -> "psycopg.Connection[Any]":
+        if self._connection is None or self._connection.closed:
+            self._connection = connect()
+        return self._connection
+
+    def _read(self, source: Source, key: str, head: int) -> tuple[MarkMove | None, list[Step]]:
+        assert self._marks is not None
+        mark = self._marks.get((source.name, key), (0, 0))
+        if head == mark[0] or (source.name, key) in self.damaged:
+            return None, []
+        try:
+            steps = list(_after(source, key, mark, head))
+        except LogError as problem:
+            _LOGGER.error("%s", problem)  # noqa: TRY400  (it says all that there is to say)
+            self.damaged[source.name, key] = str(problem)
+            return None, []
+        upto = min(head, mark[0] + RECORDS_MAX)
+        if source.is_gapless and not steps:
+            return None, []
+        received_at_ns = steps[-1].received_at_ns if steps else mark[1]
+        number = steps[-1].number if source.is_gapless else upto
+        return MarkMove(source.name, key, mark[0], number, received_at_ns), steps
+
+
+def _after(source: Source, key: str, mark: Mark, head: int) -> Iterator[Step]:
+    """Yield the next records after a mark. Raises LogError where the log is not the one that was read so far."""
+    number, received_at_ns = mark
+    name = f"{source.name}/{key}"
+    if head < number:
+        raise LogError(f"{name} ends at {head} and was read to {number}: it was put back, so rebuild what was read")
+    if not source.is_gapless:
+        yield from source.steps(key, number, min(head, number + RECORDS_MAX))
+        return
+    expected = number + 1
+    for step in source.steps(key, max(0, number - 1), min(head, number + RECORDS_MAX)):
+        if step.number == number:
+            if step.received_at_ns != received_at_ns:
+                raise LogError(f"{name}: record {number} is another than was read: rebuild what was read")
+            continue
+        if step.number != expected:
+            raise LogError(f"{name} has {step.number} where {expected} should be: what was between was dropped unread")
+        expected += 1
+        yield step
+
+
+def marks_of(connection: "psycopg.Connection[Any]", reader: str) -> dict[tuple[str, str], Mark]:
+    """Return (number, received_at_ns) by (source, key): how far a reader is."""
+    rows = connection.execute(
+        "SELECT source, key, number, received_at_ns FROM reporting_mark WHERE reader = %s", [reader]
+    )
+    return {(source, key): (number, received_at_ns) for source, key, number, received_at_ns in rows}
+
+
+def behind(follower_marks: Mapping[tuple[str, str], Mark], sources: Sequence[Source]) -> dict[tuple[str, str], int]:
+    """Return how many numbers each log is ahead of its mark, without those that are not."""
+    gaps = {
+        (source.name, key): head - follower_marks.get((source.name, key), (0, 0))[0]
+        for source in sources
+        for key, head in source.heads().items()
+    }
+    return {key: gap for key, gap in gaps.items() if gap}
+
+
+class FollowerWorker:
+    """Lets a follower read whatever comes, until it is told to stop. `build` is called in the worker's thread."""
+
+    def __init__(self, name: str, build: Callable[[], Follower]) -> None:
+        self.name = name
+        self._build = build
+        self._woken = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Read until `stop` is set; the piece that is being taken is taken whole."""
+        follower = self._build()
+        while not stop.is_set():
+            try:
+                if not follower.step():
+                    self._woken.wait(POLL_SECONDS)
+            except (psycopg.OperationalError, psycopg.InterfaceError, OperationalError) as problem:
+                _LOGGER.warning("%s: a database is away: %s", self.name, problem)
+                follower.forget()
+                connections.close_all()
+                self._woken.wait(_RETRY_SECONDS)
+        follower.close()
+        connections.close_all()
+
+    def wake(self) -> None:
+        """Stop waiting."""
+        self._woken.set()

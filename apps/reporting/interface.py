@@ -1,0 +1,26 @@
+"""What can be asked of reporting. Every question takes a `Scope`: rows outside it are never in an answer."""
+
+from apps.reporting.earnings import BY, PnlRow, PositionRow, pnl, positions
+from apps.reporting.quality import LatencyRow, SlippageRow, latencies, slippage
+from apps.reporting.reading import (
+    AccountRow,
+    FillRow,
+    OrderRow,
+    RefusalRow,
+    SignalRow,
+    SkipRow,
+    accounts,
+    fills,
+    orders,
+    refusals,
+    signals,
+    skips,
+)
+from apps.reporting.scoping import Scope, ScopeError, check
+from apps.reporting.timeline import Happening, timeline
+
+__all__ = [
+    "BY", "AccountRow", "FillRow", "Happening", "LatencyRow", "OrderRow", "PnlRow", "PositionRow", "RefusalRow",
+    "Scope", "ScopeError", "SignalRow", "SkipRow", "SlippageRow", "accounts", "check", "fills", "latencies", "orders",
+    "pnl", "positions", "refusals", "signals", "skips", "slippage", "timeline",
+]  # fmt: skip

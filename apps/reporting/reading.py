@@ -1,0 +1,309 @@
+"""Orders, fills, signals, refusals and skips, as people read them: newest first, arrays unfolded."""
+
+from typing import NamedTuple
+
+from apps.execution.book_contracts import SettingLevel, SkipReason
+from apps.execution.contracts import EdgeRefusal, ReportKind
+from apps.reporting.models import Fill
+from apps.reporting.scoping import Columns, Scope, rows, where
+from apps.risk.contracts import Level, RefusalReason
+from apps.signals.contracts import TargetSet
+from banyan.codec import decode_message
+
+
+class AccountRow(NamedTuple):
+    """An account and what it was worth when it was last valued, in its currency."""
+
+    account: str
+    client: str
+    broker: str
+    currency: str
+    deposit: float
+    balance: float
+    equity: float
+    margin: float
+
+
+class OrderRow(NamedTuple):
+    """An order. Quantities are lots, signed; `price` is the average of its fills."""
+
+    account: str
+    instrument: str
+    decision: int
+    set: str
+    lots: float
+    filled: float
+    price: float | None
+    fee: float
+    state: str
+    why: str
+    requested_at_ns: int | None
+    approved_at_ns: int | None
+    sent_at_ns: int | None
+    accepted_at_ns: int | None
+    unknown_at_ns: int | None
+    first_fill_ns: int | None
+    last_fill_ns: int | None
+    ended_at_ns: int | None
+    signalled_at_ns: int | None
+
+
+class FillRow(NamedTuple):
+    """Lots that a book got or gave; money in the account's currency."""
+
+    filled_at_ns: int
+    account: str
+    instrument: str
+    decision: int
+    book: str
+    kind: str
+    lots: float
+    price: float
+    amount: float
+    fee: float
+    realised: float
+    execution_id: str
+
+
+class SignalRow(NamedTuple):
+    """A row of a set's targets; `value` is a share of equity or lots, as `mode` says."""
+
+    said_at_ns: int
+    set: str
+    version: int
+    instrument: str
+    mode: str
+    value: float
+    bid_ticks: int
+    ask_ticks: int
+    decided_at_ns: int
+
+
+class RefusalRow(NamedTuple):
+    """An order that was refused: by whom, why, at which level the limit was set, the bound and the actual value."""
+
+    refused_at_ns: int
+    account: str
+    instrument: str
+    decision: int
+    set: str
+    by: str
+    reason: str
+    level: str
+    bound: int
+    actual: int
+
+
+class SkipRow(NamedTuple):
+    """An account that a target gave no order, why, and the level of the setting that said so."""
+
+    skipped_at_ns: int
+    account: str
+    set: str
+    instrument: str
+    reason: str
+    level: str
+
+
+_LOTS = "i.lot_step_e9 / 1e9"
+
+
+def accounts(scope: Scope, most: int) -> list[AccountRow]:
+    """Return accounts, by number."""
+    limits, values = where(scope, Columns())
+    found = rows(
+        "SELECT id, client, broker, currency, deposit_micro / 1e6, balance_micro / 1e6, equity_micro / 1e6, "  # noqa: S608
+        f"margin_micro / 1e6 FROM reporting_account AS a WHERE {limits} ORDER BY number LIMIT %s",
+        [*values, most],
+    )
+    return [AccountRow(*row[:4], *map(float, row[4:])) for row in found]
+
+
+def orders(scope: Scope, most: int) -> list[OrderRow]:
+    """Return orders, newest first."""
+    limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns"))
+    found = rows(
+        f"""
+        SELECT a.id, o.instrument, o.decision, COALESCE(o.set, ''), o.steps * {_LOTS}, o.filled_steps * {_LOTS},
+          (SELECT sum(f.price_e9::numeric * abs(f.steps)) / NULLIF(sum(abs(f.steps)), 0) / 1e9 FROM reporting_fill AS f
+           WHERE f.account = o.account AND f.instrument = o.instrument AND f.decision = o.decision AND f.kind = 0),
+          o.fee_micro / 1e6, o.steps, o.filled_steps, o.is_unknown, o.end_kind, o.end_code, o.end_text,
+          o.requested_at_ns, o.approved_at_ns, o.sent_at_ns, o.accepted_at_ns, o.unknown_at_ns, o.first_fill_ns,
+          o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns
+        FROM reporting_order AS o JOIN reporting_account AS a ON a.number = o.account
+        LEFT JOIN reporting_instrument AS i ON i.id = o.instrument
+        WHERE o.steps IS NOT NULL AND {limits}
+        ORDER BY o.requested_at_ns DESC, a.id, o.instrument, o.decision DESC LIMIT %s
+        """,  # noqa: S608
+        [*values, most],
+    )
+    told = []
+    for row in found:
+        account, instrument, decision, name, lots, filled, price, fee = row[:8]
+        steps, done, is_unknown, kind, code, text = row[8:14]
+        accepted = row[14 + 3] is not None
+        state = state_of(steps, done, is_unknown=bool(is_unknown), kind=kind, approved=row[15], accepted=accepted)
+        average = None if price is None else float(price)
+        why = why_ended(kind, code, text)
+        told.append(
+            OrderRow(
+                account, instrument, decision, name, _number(lots), _number(filled), average, float(fee), state, why,
+                *row[14:],
+            )
+        )  # fmt: skip
+    return told
+
+
+def fills(scope: Scope, most: int) -> list[FillRow]:
+    """Return fills, newest first."""
+    limits, values = where(scope, Columns(set="f.book", instrument="f.instrument", day="f.day"))
+    found = rows(
+        f"""
+        SELECT f.filled_at_ns, a.id, f.instrument, f.decision, f.book, f.kind, f.steps * {_LOTS}, f.price_e9 / 1e9,
+          f.amount_micro / 1e6, f.fee_micro / 1e6, f.realised_micro / 1e6, f.execution_id
+        FROM reporting_fill AS f JOIN reporting_account AS a ON a.number = f.account
+        LEFT JOIN reporting_instrument AS i ON i.id = f.instrument
+        WHERE {limits} ORDER BY f.filled_at_ns DESC, f.shard, f.number DESC, f.event DESC, f.row, f.part LIMIT %s
+        """,  # noqa: S608
+        [*values, most],
+    )
+    return [
+        FillRow._make([*row[:5], Fill.Kind(row[5]).name.lower(), _number(row[6]), *map(float, row[7:11]), row[11]])
+        for row in found
+    ]  # fmt: skip
+
+
+def signals(scope: Scope, most: int) -> list[SignalRow]:
+    """Return what sets said, newest first; of an account or a client, what was said by sets that it has orders of."""
+    theirs, values = where(Scope(client=scope.client, account=scope.account), Columns())
+    of_theirs = (
+        f"EXISTS (SELECT FROM reporting_order AS o JOIN reporting_account AS a ON a.number = o.account "
+        f"WHERE o.set = s.set AND {theirs})"
+    )
+    found = rows(
+        f"SELECT s.said_at_ns, s.body FROM reporting_signal AS s WHERE {of_theirs if values else 'true'} "  # noqa: S608
+        "AND (%s = '' OR s.set = %s) AND (%s = '' OR %s = ANY(s.instruments)) "
+        "AND (%s::date IS NULL OR to_timestamp(s.said_at_ns / 1e9)::date = %s::date) "
+        "ORDER BY s.said_at_ns DESC, s.set, s.number DESC, s.event DESC LIMIT %s",
+        [*values, scope.set, scope.set, scope.instrument, scope.instrument, scope.day, scope.day, most],
+    )
+    told: list[SignalRow] = []
+    for said_at_ns, body in found:
+        message = decode_message(TargetSet.wire_name, bytes(body))
+        assert isinstance(message, TargetSet)
+        told += [
+            SignalRow(
+                said_at_ns, message.set, version, quote.instrument, "lots" if mode else "weight", value,
+                quote.bid_ticks, quote.ask_ticks, message.decided_at_ns,
+            )
+            for quote, version, mode, value in zip(
+                message.quotes, message.version.tolist(), message.mode.tolist(), message.value, strict=True
+            )
+            if scope.instrument in ("", quote.instrument)
+        ]  # fmt: skip
+    return told[:most]
+
+
+def refusals(scope: Scope, most: int) -> list[RefusalRow]:
+    """Return refused orders, newest first."""
+    limits, values = where(
+        scope, Columns(set="o.set", instrument="r.instruments[u.instrument + 1]", at_ns="r.refused_at_ns")
+    )
+    found = rows(
+        f"""
+        SELECT r.refused_at_ns, a.id, r.instruments[u.instrument + 1], u.decision, COALESCE(o.set, ''), r.by, u.reason,
+          u.level, u.bound, u.actual, r.texts
+        FROM reporting_refusal AS r
+        CROSS JOIN LATERAL unnest(r.account, r.instrument, r.decision, r.reason, r.level, r.bound, r.actual)
+          AS u(account, instrument, decision, reason, level, bound, actual)
+        JOIN reporting_account AS a ON a.number = u.account
+        LEFT JOIN reporting_order AS o ON o.account = u.account AND o.decision = u.decision
+          AND o.instrument = r.instruments[u.instrument + 1]
+        WHERE {limits} ORDER BY r.refused_at_ns DESC, r.shard, r.number DESC, a.id, u.decision DESC LIMIT %s
+        """,  # noqa: S608
+        [*values, most],
+    )
+    return [
+        RefusalRow._make([*row[:6], *_refused(row[5], row[6], row[7], row[10]), *row[8:10]]) for row in found
+    ]  # fmt: skip
+
+
+def skips(scope: Scope, most: int) -> list[SkipRow]:
+    """Return accounts that targets gave no order, newest first."""
+    limits, values = where(
+        scope, Columns(set="s.set", instrument="s.instruments[u.instrument + 1]", at_ns="s.skipped_at_ns")
+    )
+    found = rows(
+        f"""
+        SELECT s.skipped_at_ns, a.id, s.set, s.instruments[u.instrument + 1], u.reason, u.level
+        FROM reporting_skip AS s
+        CROSS JOIN LATERAL unnest(s.account, s.instrument, s.reason, s.level) AS u(account, instrument, reason, level)
+        JOIN reporting_account AS a ON a.number = u.account
+        WHERE {limits} ORDER BY s.skipped_at_ns DESC, s.shard, s.number DESC, a.id LIMIT %s
+        """,  # noqa: S608
+        [*values, most],
+    )
+    return [
+        SkipRow._make([*row[:4], named(SkipReason, row[4]), named(SettingLevel, row[5]) if row[5] else ""])
+        for row in found
+    ]
+
+
+def state_of(
+    steps: int, filled: int, *, is_unknown: bool, kind: int | None, approved: int | None, accepted: bool
+) -> str:
+    """Return the FIX name of an order's state; Denied is ours, Rejected the venue's. A late fill changes no end."""
+    if kind is not None:
+        return _ENDS[ReportKind(kind)]
+    if filled == steps:
+        return "Filled"
+    if is_unknown:
+        return "Unknown"
+    if filled:
+        return "PartiallyFilled"
+    if accepted:
+        return "New"
+    return "Requested" if approved is None else "PendingNew"
+
+
+def why_ended(kind: int | None, code: int | None, text: str | None) -> str:
+    """Return in words why an order ended unfilled, "" where that is no question."""
+    match kind:
+        case ReportKind.DENIED:
+            return f"risk: {named(RefusalReason, code or 0)}"
+        case ReportKind.REFUSED:
+            return f"edge: {named(EdgeRefusal, code or 0)}"
+        case ReportKind.NEVER_ARRIVED:
+            return "it never arrived"
+        case _:
+            return text or ""
+
+
+def named(kind: type, number: int) -> str:
+    """Return the name of a code: "max position" of MAX_POSITION; the number where it has none."""
+    try:
+        return str(kind(number).name).lower().replace("_", " ")
+    except ValueError:
+        return str(number)
+
+
+_ENDS = {
+    ReportKind.CANCELLED: "Canceled",
+    ReportKind.EXPIRED: "Expired",
+    ReportKind.REJECTED: "Rejected",
+    ReportKind.REFUSED: "Denied",
+    ReportKind.DENIED: "Denied",
+    ReportKind.NEVER_ARRIVED: "Canceled",
+}
+
+
+def _refused(by: str, reason: int, level: int, texts: list[str]) -> tuple[str, str]:
+    if by == "risk":
+        return named(RefusalReason, reason), named(Level, level)
+    if by == "edge":
+        return named(EdgeRefusal, reason), ""
+    return texts[reason - 1] if 0 < reason <= len(texts) else str(reason), ""
+
+
+def _number(value: object) -> float:
+    return 0.0 if value is None else float(value)  # type: ignore[arg-type]
