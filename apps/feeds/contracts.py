@@ -1,6 +1,8 @@
 """What market data tells the other contexts. Prices are whole ticks of the instrument, times ns since 1970 UTC."""
 
-from banyan.columns import Ints
+import msgspec
+
+from banyan.columns import Ints, ints
 from banyan.messages import Message, message
 
 
@@ -42,13 +44,18 @@ class GapDetected(Message, frozen=True, kw_only=True):
 
 @message("feeds.record-quarantined.v1")
 class RecordQuarantined(Message, frozen=True, kw_only=True):
-    """A record from outside that was not let in; `record` is what was received, cut to 500 characters."""
+    """A record from outside that was not let in; `record` is what was received, cut to 500 characters.
+
+    `count` is how many there were like it, where they came too fast to keep each. Of reason `late` are ticks that came
+    too late to change the bar that they belong to.
+    """
 
     feed: str
     instrument: str
     reason: str
     record: str
     event_time_ns: int
+    count: int = 1
 
 
 @message("feeds.feed-stale.v1")
@@ -73,7 +80,10 @@ class QuoteTicked(Message, frozen=True, kw_only=True):
 
 @message("feeds.receive-bars.v1")
 class ReceiveBars(Message, frozen=True, kw_only=True):
-    """Bars as a source gives them, not checked yet; the fields are those of `BarClosed`. Key: the feed."""
+    """Bars as a source gives them, not checked yet; the fields are those of `BarClosed`. Key: the feed.
+
+    Without `revision` all are first closes.
+    """
 
     feed: str
     interval_ns: int
@@ -88,6 +98,53 @@ class ReceiveBars(Message, frozen=True, kw_only=True):
     ask_low: Ints
     ask_close: Ints
     volume_e6: Ints
+    revision: Ints = msgspec.field(default_factory=ints)
+
+
+class FeedInstrument(msgspec.Struct, frozen=True, kw_only=True):
+    """An instrument of a feed, and when it trades: what `trading.instruments.Instrument` says of that."""
+
+    id: str
+    calendar: str
+    time_zone: str
+    day_turn_minutes: int
+
+
+@message("feeds.configure-feed.v1")
+class ConfigureFeed(Message, frozen=True, kw_only=True):
+    """Say which instruments a feed has: of these, and of no others, bars are missed. Key: the feed."""
+
+    feed: str
+    instruments: list[FeedInstrument]
+
+
+@message("feeds.feed-configured.v1")
+class FeedConfigured(Message, frozen=True, kw_only=True):
+    """A feed has these instruments now."""
+
+    feed: str
+    instruments: list[FeedInstrument]
+
+
+@message("feeds.quarantine-records.v1")
+class QuarantineRecords(Message, frozen=True, kw_only=True):
+    """Keep what a source gave and what cannot be true; a row is one `RecordQuarantined`. Key: the feed."""
+
+    feed: str
+    instruments: list[str]
+    reasons: list[str]
+    records: list[str]
+    event_time_ns: Ints
+    counts: Ints
+
+
+@message("feeds.report-silence.v1")
+class ReportSilence(Message, frozen=True, kw_only=True):
+    """Say that a feed gives nothing, or that it does again. `last_tick_ns` is 0 where nothing has come yet."""
+
+    feed: str
+    last_tick_ns: int
+    is_silent: bool
 
 
 BAR_COLUMNS = (

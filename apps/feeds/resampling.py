@@ -1,6 +1,6 @@
 """Bars of a coarser interval out of finer bars or ticks."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ Values = NDArray[np.float64]
 
 class ResampleError(ValueError):
     """Bars of the one interval cannot be made into the other."""
+
+    exit_code: ClassVar = 2  # of a command: wrong usage
 
 
 def resample(

@@ -21,7 +21,8 @@ _WRITE_SECONDS_MAX = 0.5
 class PaperMarket:
     """Tells the paper broker at `address` the closing quotes of bars, before anybody decides on them.
 
-    The newest price is all that counts: while the broker is away prices are not kept for it.
+    The newest price is all that counts: while the broker is away prices are not kept for it, and a bar that is revised
+    later is of the past.
     """
 
     def __init__(self, address: Path, terms_of: Callable[[str], InstrumentTerms]) -> None:
@@ -36,10 +37,11 @@ class PaperMarket:
         """Pass on the bars among `deliveries`, each once, however many they go to."""
         for delivery in deliveries:
             place = delivery.envelope.sender_key, delivery.envelope.number
-            if isinstance(delivery.message, BarClosed) and place != self._last:
+            message = delivery.message
+            if isinstance(message, BarClosed) and place != self._last and not message.revision.any():
                 self._last = place
                 with self._lock:
-                    self._tell(delivery.message)
+                    self._tell(message)
 
     def _tell(self, bars: BarClosed) -> None:
         terms = [self._known(each) for each in bars.instruments]

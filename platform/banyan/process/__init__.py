@@ -1,12 +1,14 @@
 """Processes: what runs in one, and the tree of them that makes a system."""
 
 from banyan.process.owner import is_gone, own_name
+from banyan.process.quiet import Quiet
 from banyan.process.roles import HostWorker, Listener, Role, Roles, Worker, run_roles
 from banyan.process.supervisor import Supervisor, stop_with_supervisor
 
 __all__ = [
     "HostWorker",
     "Listener",
+    "Quiet",
     "Role",
     "Roles",
     "Supervisor",

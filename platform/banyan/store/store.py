@@ -263,6 +263,24 @@ class Store:
             "SELECT header, body FROM banyan_request WHERE key = %s ORDER BY place LIMIT %s", [key, FETCH_MOST]
         )
 
+    def has_requests(self) -> bool:
+        """Tell whether a command waits for any key."""
+        return bool(self._rows("SELECT EXISTS (SELECT FROM banyan_request)", [])[0][0])
+
+    def applied(self) -> int:
+        """Return how many records the logs of all keys have had."""
+        return int(self._rows("SELECT COALESCE(sum(number), 0)::bigint FROM banyan_key", [])[0][0])
+
+    def sent_to(self, receiver: str) -> dict[tuple[str, str], int]:
+        """Return the last position on each stream to a receiving context, by (our key, its key)."""
+        rows = self._rows("SELECT key, receiver_key, position FROM banyan_stream WHERE receiver = %s", [receiver])
+        return {(key, receiver_key): position for key, receiver_key, position in rows}
+
+    def applied_from(self, sender: str) -> dict[tuple[str, str], int]:
+        """Return how far each stream from a sending context has been applied, by (its key, our key)."""
+        rows = self._rows("SELECT sender_key, key, position FROM banyan_mark WHERE sender = %s", [sender])
+        return {(sender_key, key): position for sender_key, key, position in rows}
+
     def _rows(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         with self.connection.cursor(binary=True) as cursor:
             return cursor.execute(statement, parameters).fetchall()

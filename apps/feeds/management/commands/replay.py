@@ -1,85 +1,109 @@
-"""`manage.py replay`: stored bars, given to a live feed as if they closed now."""
+"""`manage.py replay`: stored bars or ticks, given to a live feed as if they came now."""
 
-import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
+from django.conf import settings
+from django.utils.module_loading import import_string
 
-from apps.feeds.contracts import ReceiveBars
-from apps.feeds.interface import get_instrument, read_bars
-from apps.feeds.live import replayed
+from apps.feeds.adapters.replay import Pace, ReplayAdapter
+from apps.feeds.interface import get_instrument
+from apps.feeds.live import check_tick, message_id, stored_past
+from apps.feeds.pipeline import FeedPipeline, FeedSpec
+from apps.feeds.resampling import check_intervals
 from banyan import commands
 from banyan.clock import SystemClock
-from banyan.ids import derive
+from banyan.messages import Message
+from banyan.process import Quiet
 from banyan.store import Store
 from banyan.transport import Command as Asked
 from banyan.transport import ask
+from trading.intervals import parse_interval
 
 _AT_ONCE = 200
 
 
 class Command(commands.Command):
-    """Gives stored bars to a feed."""
+    """Gives stored bars or ticks to a feed."""
 
     help = (
-        "Give the stored bars of one venue's instruments to its live feed, oldest first, as fast as they are taken, "
-        "or with --speed N so many times faster than they came, at the times of today. Who runs the feed "
-        "(`manage.py run`) "
-        "lets them in once: replaying the same bars again changes nothing."
+        "Give the stored bars or ticks of one venue's instruments to its live feed, oldest first, as fast as they are "
+        "taken, or with --speed N so many times faster than they came, at the times of today, or with --lockstep each "
+        "step when everything has been done about the one before. Ticks are made into bars of --bars on the way. Who "
+        "runs the feed (`manage.py run`) lets them in once: replaying the same again changes nothing."
     )
 
     examples = """
   manage.py replay OANDA:EURUSD --interval 1h --from 2016-01-01 --to 2016-03-01
-  manage.py replay OANDA:EURUSD --interval 1h --from 2016-01-01 --speed 3600"""
+  manage.py replay OANDA:EURUSD --interval 1h --from 2016-01-01 --speed 3600
+  manage.py replay OANDA:EURUSD --interval tick --bars 1m --bars 1h --speed 60
+  manage.py replay OANDA:EURUSD --interval 1h --from 2016-01-01 --to 2016-02-01 --lockstep"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take what to replay, and how fast."""
         parser.add_argument("instrument", nargs="+", metavar="ID", help="VENUE:SYMBOL, all of one venue")
-        parser.add_argument("--interval", default="1h", help="interval of the bars (1h)")
+        parser.add_argument("--interval", default="1h", help="interval of what is stored: 1h, or tick (1h)")
+        parser.add_argument(
+            "--bars", action="append", default=[], metavar="INTERVAL", help="bars to make of ticks, once for each"
+        )
         parser.add_argument("--from", dest="first", help="first open time, ISO, UTC")
         parser.add_argument("--to", dest="last", help="open time to stop before, ISO, UTC")
-        parser.add_argument("--speed", type=float, help="times faster than the bars came; default: as fast as taken")
+        parser.add_argument("--speed", type=float, help="times faster than they came; default: as fast as taken")
+        parser.add_argument("--lockstep", action="store_true", help="wait after each step until the system is at rest")
 
     def run(self, **options: Any) -> None:
-        """Replay. Exit code 2 for bars that no feed can be given."""
+        """Replay. Exit code 2 for what no feed can be given."""
         venues = {each.partition(":")[0].lower() for each in options["instrument"]}
         if len(venues) > 1:
             raise commands.UsageError(f"a feed has one venue, these have {', '.join(sorted(venues))}")
-        feed = venues.pop()
-        bars = {
-            each.upper(): (
-                get_instrument(each),
-                read_bars(each, options["interval"], options["first"], options["last"], adjust="none"),
-            )
-            for each in options["instrument"]
-        }
-        messages = list(replayed(feed, bars))
-        store = Store("feeds")
-        clock = SystemClock()
-        new = 0
-        for group in _paced(messages, options["speed"]):
-            new += ask(store, [Asked(feed, each, _id(each)) for each in group], clock.wall_ns())
-        store.close()
+        if options["speed"] is not None and not options["speed"] > 0.0:
+            raise commands.UsageError(f"--speed {options['speed']:g}: it is above 0")
+        if options["lockstep"] and options["speed"] is not None:
+            raise commands.UsageError("--lockstep has no speed: each step waits for the one before")
+        interval_ns, bars = _intervals(options["interval"], options["bars"])
+        instruments = {each.upper(): check_tick(get_instrument(each)) for each in options["instrument"]}
+        pipeline = FeedPipeline(FeedSpec(venues.pop(), instruments, bars, wait_ns=0))
+        quiet = Quiet(list(import_string(settings.HOSTED_CONTEXTS)), import_string(settings.SENDERS))
+        pace = Pace(options["speed"], quiet if options["lockstep"] else None, min(bars, default=0))
+        load = stored_past(list(instruments), interval_ns, options["first"], options["last"])
+        given, new = _replay(pipeline, ReplayAdapter(load, SystemClock(), pace))
+        quiet.close()
+        counts = pipeline.counts
+        left_out = f"; {counts.quarantined:,} records quarantined" if counts.quarantined else ""
         self.say(
-            f"{len(messages):,} closes given to feed {feed}, {len(messages) - new:,} of them had been given before"
+            f"{given:,} closes given to feed {pipeline.spec.feed}, {given - new:,} of them had been given "
+            f"before{left_out}"
         )
 
 
-def _id(message: ReceiveBars) -> str:
-    return derive("bars", message.feed, message.interval_ns, message.closed_at_ns, *message.instruments)
+def _intervals(interval: str, bars: Sequence[str]) -> tuple[int, list[int]]:
+    if interval != "tick":
+        if bars:
+            raise commands.UsageError("--bars are made of ticks: give them with --interval tick")
+        return parse_interval(interval), []
+    if not bars:
+        raise commands.UsageError("ticks are made into bars: say which with --bars, such as --bars 1m")
+    wanted = sorted({parse_interval(each) for each in bars})
+    for each in wanted:
+        check_intervals(0, each)
+    return 0, wanted
 
 
-def _paced(messages: list[ReceiveBars], speed: float | None) -> Iterator[tuple[ReceiveBars, ...]]:
-    if speed is None:
-        rest = iter(messages)
-        while group := tuple(islice(rest, _AT_ONCE)):
-            yield group
-        return
-    begun_ns, first_ns = time.time_ns(), messages[0].closed_at_ns
-    for message in messages:
-        now_ns = begun_ns + int((message.closed_at_ns - first_ns) / speed)
-        time.sleep(max(0.0, (now_ns - time.time_ns()) / 1e9))
-        yield (msgspec.structs.replace(message, closed_at_ns=now_ns),)
+def _replay(pipeline: FeedPipeline, adapter: ReplayAdapter) -> tuple[int, int]:
+    """Replay to the end; return how many messages there were, and how many of them were new."""
+    clock, store = SystemClock(), Store("feeds")
+    pipeline.begin(adapter.open(0))
+    given = new = 0
+    while (reading := adapter.read(1.0)) is not None:
+        told = pipeline.take(reading, clock.wall_ns())
+        given += len(told)
+        new += _told(store, pipeline.spec.feed, told, clock.wall_ns())
+    _told(store, pipeline.spec.feed, pipeline.refused(), clock.wall_ns())
+    store.close()
+    return given, new
+
+
+def _told(store: Store, feed: str, messages: Sequence[Message], now_ns: int) -> int:
+    asked = [Asked(feed, each, message_id(each)) for each in messages]
+    return sum(ask(store, asked[at : at + _AT_ONCE], now_ns) for at in range(0, len(asked), _AT_ONCE))
