@@ -20,9 +20,9 @@ from apps.backtest.bars_input import (
     check_times,
     first_bad_volume,
     read_channels,
+    seek_bad_row,
 )
-from apps.backtest.beside import beside
-from apps.backtest.kernels.checks import first_bad_row, is_same
+from apps.backtest.kernels.checks import is_same
 from apps.backtest.kernels.market import SPEC_DTYPE, Closes, Market, Specs
 from apps.backtest.options import Options
 from apps.backtest.tables import table_of
@@ -145,7 +145,7 @@ def _checked_columns(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, N
 def _check_together(channels: Mapping[str, Bars], columns: Mapping[str, NDArray[np.float64]]) -> None:
     names, bars = list(channels), list(channels.values())
     rows = len(bars[0])
-    wait = beside(rows * len(bars), first_bad_row, *(columns[price].reshape(-1) for price in PRICES))
+    finish = seek_bad_row(*(columns[price].reshape(-1) for price in PRICES))
     try:
         check_times(bars[0], names[0])
         for name, each in channels.items():
@@ -154,7 +154,7 @@ def _check_together(channels: Mapping[str, Bars], columns: Mapping[str, NDArray[
         if bad >= 0:
             raise bad_volume(bars[bad // rows], names[bad // rows], bad % rows)
     finally:
-        bad = wait()
+        bad = finish()
     if bad >= 0:
         raise bad_row(bars[bad // rows], names[bad // rows], bad % rows)
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.compiled import inner_kernel
+from trading.compiled import inlined_kernel, inner_kernel
 from trading.costs import Costs, fee_of
 from trading.ledger import FILL_DTYPE
 from trading.money import LARGEST, add_amounts, on_step, whole_amount
@@ -143,11 +143,11 @@ def open_desk(cash: float, channels: int, slots: int, capacity: int) -> Desk:
     tickets: NDArray[Any] = np.zeros((channels, slots), TICKET_DTYPE)
     for name in ("stop_loss", "take_profit", "trail", "trail_stop"):
         tickets[name] = np.nan
-    fills: NDArray[Any] = np.zeros(capacity, FILL_DTYPE)
+    fills: NDArray[Any] = np.empty(capacity, FILL_DTYPE)
     return Desk(*(array.view(np.recarray) for array in (account, books, tickets, fills)))
 
 
-@inner_kernel
+@inlined_kernel
 def book_fill(
     desk: Desk, at: At, spec: Spec, costs: Costs, slot: int, lots: float, prices: tuple[float, float], reason: int
 ) -> None:

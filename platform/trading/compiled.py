@@ -95,6 +95,15 @@ def inner_kernel(function: Callable[..., Any]) -> Any:
     return _compiled(function, _nrt=False)
 
 
+def inlined_kernel(function: Callable[..., Any]) -> Any:
+    """Compile as `inner_kernel` does a function that becomes a part of each kernel that calls it.
+
+    For what is called in one or two places with a whole account: putting fifty numbers on the stack and taking them
+    back costs more than most of what is done with them.
+    """
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
 def _compiled(function: Callable[..., Any], **more: Any) -> Any:
     # Nobody calls a kernel by its address in C; the way in for that would be a fifth of what compiling costs.
     flags: dict[str, Any] = {"cache": _is_kept(function), "error_model": "numpy", "no_cfunc_wrapper": True, **more}

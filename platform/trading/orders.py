@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trading.books import At, Desk, Spec, book_fill, kelly_share
-from trading.compiled import inner_kernel
+from trading.compiled import inlined_kernel, inner_kernel
 from trading.costs import Costs, taker_price
 from trading.ledger import ENTRY_LIMIT, ENTRY_STOP, TARGET
 from trading.money import on_step, to_tick
@@ -153,7 +153,7 @@ def cancel(book: Any) -> None:
     book.weight = np.nan
 
 
-@inner_kernel
+@inlined_kernel
 def sized_goal(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float) -> float:
     """Return the signed whole lots that the book's target comes to; nan if it cannot be sized. Margin is not asked.
 
@@ -172,7 +172,7 @@ def sized_goal(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float)
     return goal
 
 
-@inner_kernel
+@inlined_kernel
 def holding_at(desk: Desk, place: Place, spec: Spec, price: float) -> Holding:
     """Return what the channel's orders are sized from, at `price`."""
     account = desk.account[0]
@@ -183,7 +183,7 @@ def holding_at(desk: Desk, place: Place, spec: Spec, price: float) -> Holding:
     return Holding(equity, book.quantity, lot_value, stop_value, place.volatility, kelly_share(account))
 
 
-@inner_kernel
+@inlined_kernel
 def within_margin(desk: Desk, place: Place, spec: Spec, rules: Rules, goal: float, price: float) -> float:
     """Return `goal`, or the most whole lots of its sign that the account's margin allows at `price`."""
     account = desk.account[0]
@@ -196,7 +196,7 @@ def within_margin(desk: Desk, place: Place, spec: Spec, rules: Rules, goal: floa
     return afforded
 
 
-@inner_kernel
+@inlined_kernel
 def afforded_goal(rules: Rules, spec: Spec, holding: Holding, goal: float, other_margin: float) -> float:
     """Return `goal`, or the most whole lots of its sign whose margin is there."""
     lot_fee = holding.lot_value * rules.costs.fee_rate + spec.contract_size * rules.costs.fee_unit + rules.costs.fee_lot
@@ -206,7 +206,7 @@ def afforded_goal(rules: Rules, spec: Spec, holding: Holding, goal: float, other
     return whole_lots(afforded, spec.lot_step, spec.lot_min)
 
 
-@inner_kernel
+@inlined_kernel
 def goal_of(rules: Rules, spec: Spec, holding: Holding, mode: int, value: float) -> float:
     """Return the signed whole lots that a target comes to, nan if its rule cannot size it."""
     unit_fee = spec.contract_size * rules.costs.fee_unit + rules.costs.fee_lot
@@ -215,7 +215,7 @@ def goal_of(rules: Rules, spec: Spec, holding: Holding, mode: int, value: float)
     )
 
 
-@inner_kernel
+@inlined_kernel
 def fill_entry(desk: Desk, place: Place, spec: Spec, rules: Rules, price: float) -> None:
     """Fill the working order at `place` as far as volume allows. An order that is done, or must not rest, ends.
 
@@ -271,7 +271,7 @@ def room(book: Any, place: Place, spec: Spec, costs: Costs) -> float:
     return left if left > 1e-12 * most else 0.0
 
 
-@inner_kernel
+@inlined_kernel
 def _trade(desk: Desk, at: At, spec: Spec, rules: Rules, lots: float, paid: float, quote: float) -> None:
     book = desk.books[at.channel]
     reason = REASON_OF_ENTRY[book.kind]
@@ -332,7 +332,7 @@ def _free_slot(desk: Desk, channel: int) -> int:
     return free
 
 
-@inner_kernel
+@inlined_kernel
 def _attach_bracket(desk: Desk, place: Place, spec: Spec, rules: Rules) -> None:
     """Put the order's bracket on its ticket, once: parts that are filled later find a trailing stop that has moved.
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trading.compiled import inner_kernel
+from trading.compiled import inlined_kernel, inner_kernel
 from trading.costs import Costs
 from trading.money import to_step
 from trading.targets import LOTS
@@ -39,7 +39,7 @@ class Holding(NamedTuple):
     kelly: float  # Kelly share of the closed trades, in 0..1
 
 
-@inner_kernel
+@inlined_kernel
 def desired_lots(sizing: Sizing, costs: Costs, holding: Holding, mode: int, value: float, unit_fee: float) -> float:
     """Return the lots to hold, signed, before rounding to lot steps; nan if the rule cannot size this target.
 
@@ -82,7 +82,7 @@ def share_of_equity(sizing: Sizing, value: float, volatility: float, kelly: floa
     return np.nan if rule in (FIXED_LOTS, RISK) else value
 
 
-@inner_kernel
+@inlined_kernel
 def _all_in(costs: Costs, holding: Holding, weight: float, unit_fee: float) -> float:
     rate, value, held = costs.fee_rate, holding.lot_value, holding.held
     cost = rate * value + unit_fee
@@ -98,7 +98,7 @@ def _all_in(costs: Costs, holding: Holding, weight: float, unit_fee: float) -> f
     return wanted
 
 
-@inner_kernel
+@inlined_kernel
 def affordable_lots(
     wanted: float, holding: Holding, other_margin: float, margin_rate: float, lot_fee: float, fee_minimum: float
 ) -> float:

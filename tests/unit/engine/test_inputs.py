@@ -1,8 +1,11 @@
 """What a user gets wrong about bars and instruments is told, not traded on."""
 
+import itertools
+
 import numpy as np
 import pytest
 
+from apps.backtest.bars_input import seek_bad_row
 from apps.backtest.interface import BarsError, CurrencyError, Options, prepare
 from trading.bars import Bars
 from trading.instruments import Instrument, InstrumentError
@@ -61,3 +64,14 @@ def test_bars_that_do_not_know_their_interval_are_given_their_spacing() -> None:
 def test_an_impossible_instrument_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InstrumentError, match=next(iter(wrong))):
         Instrument("A:X", **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 20, 400_000])
+def test_the_first_of_two_bad_rows_is_found_wherever_they_lie(rows: int) -> None:
+    columns = [np.full(rows, 100.0) for _ in range(4)]
+    assert seek_bad_row(*columns)() == -1
+    places = sorted({0, rows // 3, rows // 2, 13 * rows // 20, rows - 1})
+    for first, second in itertools.combinations_with_replacement(places, 2):
+        columns[3][[first, second]] = np.nan
+        assert seek_bad_row(*columns)() == first
+        columns[3][[first, second]] = 100.0
