@@ -101,6 +101,7 @@ SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12
 
 KILL_SWITCH = DATA_DIR / "edge" / "kill_switch"
 PAPER_DIR = DATA_DIR / "paper"
+BOOKS_DIR = DATA_DIR / "clients"
 
 # What `manage.py run` runs, and what the runtime's commands know of the contexts.
 ROLES = "settings.roles.ROLES"

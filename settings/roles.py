@@ -33,11 +33,13 @@ from apps.execution.sharding import shard_keys
 from apps.execution.terms import terms_of
 from apps.feeds.contracts import BarClosed
 from apps.feeds.core import FEEDS
+from apps.reporting.books.keeping import READER as BOOKS_READER
+from apps.reporting.books.keeping import BooksKeeper
 from apps.reporting.folding import SOURCES
 from apps.reporting.following import Follower, FollowerWorker
 from apps.reporting.projecting import READER, Projector, logs
 from apps.reporting.retention import unread
-from apps.reporting.sources import Source
+from apps.reporting.sources import Log, Source
 from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
 from apps.risk.core import RISK
 from apps.signals.contracts import TargetSet
@@ -47,7 +49,7 @@ from banyan.clock import Clock
 from banyan.context import Context
 from banyan.host import Host, HostSettings, Route, every, same_key
 from banyan.messages import Message
-from banyan.process import HostWorker, Listener, Role, Roles, Worker, is_gone, own_name
+from banyan.process import HostWorker, Listener, Role, Roles, Worker, boot_name, is_gone, own_name
 from banyan.store import Store
 from banyan.transport import LocalTransport
 from settings.warming import rehearse
@@ -135,7 +137,7 @@ def paper(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
     return [PaperWorker(settings.PAPER_DIR, clock)]
 
 
-UNREAD = unread({READER: SOURCES})
+UNREAD = unread({READER: SOURCES, BOOKS_READER: ("execution",)})
 """What tells who still has to read a record of a log before it may be dropped."""
 
 
@@ -147,6 +149,11 @@ def followed() -> list[Source]:
 def reporting(_: LocalTransport, __: Clock) -> Sequence[Worker]:
     """Return the worker of the read models."""
     return [FollowerWorker("reporting", lambda: Follower(followed(), Projector()))]
+
+
+def books(_: LocalTransport, __: Clock) -> Sequence[Worker]:
+    """Return the worker that keeps each account's tradebook and orderbook on the disk."""
+    return [FollowerWorker("books", lambda: Follower([Log("execution")], BooksKeeper(settings.BOOKS_DIR, boot_name())))]
 
 
 def switch(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
@@ -164,6 +171,7 @@ ROLES: Roles = {
         Role("edge", "core", "broker sessions: sends approved orders, once", edge),
         Role("paper", "paper", "the paper broker, with a ledger of its own", paper),
         Role("reporting", "reporting", "read models: what became of orders, fills, positions, profit", reporting),
+        Role("books", "reporting", "tradebooks and orderbooks: a file of each for every account", books),
         Role("switch", "switch", "the kill switch: says that orders may go out, as long as they may", switch),
     )
 }

@@ -22,7 +22,7 @@ class PositionRow(NamedTuple):
     set: str
     instrument: str
     currency: str
-    lots: float
+    lots: float | None
     price: float | None
     close: float | None
     value: float | None
@@ -85,8 +85,8 @@ def positions(scope: Scope, most: int) -> list[PositionRow]:
 
 def _told(found: Iterable[tuple[Any, ...]]) -> Iterator[PositionRow]:
     for account, book, instrument, currency, steps, cost, realised, fees, _, terms, quote in found:
-        lots = steps * terms.lot_step_e9 / 1e9 if terms else 0.0
-        per_price = lots * terms.contract_e9 / 1e9 if terms else 0.0
+        lots = steps * terms.lot_step_e9 / 1e9 if terms else None
+        per_price = lots * terms.contract_e9 / 1e9 if terms and lots else 0.0
         value = terms.value_micro(steps, *quote) if terms and quote else None
         yield PositionRow(
             account, book, instrument, currency, lots,

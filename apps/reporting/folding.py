@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from apps.execution.book_contracts import EXTERNAL, LotsBooked, OrdersAdopted, TargetsSkipped
+from apps.execution.book_contracts import (
+    EXTERNAL,
+    LotsBooked,
+    ManualTargeted,
+    OrdersAdopted,
+    SetConfigured,
+    TargetsSkipped,
+)
 from apps.execution.contracts import (
     AccountOpened,
     AccountValued,
@@ -92,6 +99,14 @@ def _valued(news: News, _: Place, message: AccountValued, __: Any) -> None:
         news.values[account] = Value(message.valued_at_ns, balance, equity, margin)
 
 
+def _configured(news: News, place: Place, message: SetConfigured, _: Any) -> None:
+    news.learn(message.settings.terms, place.received_at_ns)
+
+
+def _manual(news: News, place: Place, message: ManualTargeted, _: Any) -> None:
+    news.learn([message.terms], place.received_at_ns)
+
+
 def _closed(news: News, place: Place, message: BarClosed, _: Any) -> None:
     bids, asks = message.bid_close.tolist(), message.ask_close.tolist()
     news.quotes.append(Quotes(place, message.closed_at_ns, message.instruments, bids, asks))
@@ -120,8 +135,7 @@ def _skipped(news: News, place: Place, message: TargetsSkipped, _: Any) -> None:
 
 
 def _requested(news: News, place: Place, message: OrdersRequested, _: Any) -> None:
-    for terms in message.terms:
-        news.terms[terms.id] = terms
+    news.learn(message.terms, place.received_at_ns)
     books = _books(message)
     quotes = {
         terms.id: quote
@@ -338,6 +352,8 @@ EVENTS: Mapping[str, Mapping[str, Handler]] = {
         {
             AccountOpened: _opened,
             AccountValued: _valued,
+            SetConfigured: _configured,
+            ManualTargeted: _manual,
             OrdersRequested: _requested,
             OrdersAdopted: _adopted,
             OrdersAccepted: _accepted,

@@ -1,5 +1,6 @@
 """Reading logs to their ends, again and again, a bounded piece at a time."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ RECORDS_MAX = 400
 BYTES_MAX = 16_000_000
 POLL_SECONDS = 0.5
 _RETRY_SECONDS = 2.0
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError)
 
 Mark = tuple[int, int]
 Read = list[tuple[str, Step]]
@@ -27,6 +29,12 @@ class Taker(Protocol):
     """Who takes what was read."""
 
     reader: str
+
+    def begin(self, connection: "psycopg.Connection[Any]") -> None:
+        """Prepare for taking: marks are read after it."""
+
+    def end(self, connection: "psycopg.Connection[Any]") -> None:
+        """Put in order what was taken: nothing more comes."""
 
     def take(self, connection: "psycopg.Connection[Any]", read: Read, marks: Sequence[MarkMove]) -> None:
         """Take records of (source, record), and move the marks once that cannot be lost any more."""
@@ -53,6 +61,7 @@ class Follower:
         """
         connection = self._connected()
         if self._marks is None:
+            self._taker.begin(connection)
             self._marks = marks_of(connection, self._taker.reader)
         read: Read = []
         moves: list[MarkMove] = []
@@ -89,8 +98,12 @@ class Follower:
             self._connection = None
 
     def close(self) -> None:
-        """Close all connections."""
-        self.forget()
+        """Let the taker end, and close all connections. Raises psycopg.Error where the database is away."""
+        try:
+            if self._marks is not None:
+                self._taker.end(self._connected())
+        finally:
+            self.forget()
 
     def _connected(self) -> "psycopg.Connection[Any]":
         if self._connection is None or self._connection.closed:
@@ -170,12 +183,13 @@ class FollowerWorker:
             try:
                 if not follower.step():
                     self._woken.wait(POLL_SECONDS)
-            except (psycopg.OperationalError, psycopg.InterfaceError, OperationalError) as problem:
-                _LOGGER.warning("%s: a database is away: %s", self.name, problem)
+            except (*_AWAY, OSError) as problem:
+                _LOGGER.warning("%s: what it needs is away, it tries again: %s", self.name, problem)
                 follower.forget()
                 connections.close_all()
                 self._woken.wait(_RETRY_SECONDS)
-        follower.close()
+        with contextlib.suppress(*_AWAY):
+            follower.close()
         connections.close_all()
 
     def wake(self) -> None:

@@ -34,6 +34,16 @@ class Mark(models.Model):
         return f"{self.reader}: {self.source}/{self.key} {self.number}"
 
 
+class BookState(models.Model):
+    """What the writer of tradebooks and orderbooks knows of a shard: accounts, lot steps. Kept for ever."""
+
+    shard = models.TextField(primary_key=True)
+    known = models.BinaryField()
+
+    def __str__(self) -> str:
+        return self.shard
+
+
 class Account(models.Model):
     """An account, and what it was worth when it was last valued."""
 
@@ -55,13 +65,14 @@ class Account(models.Model):
 
 
 class Instrument(models.Model):
-    """The terms of an instrument, as the last order in it told them."""
+    """The terms of an instrument, as they were told last."""
 
     id = models.TextField(primary_key=True)
     currency = models.TextField()
     tick_e9 = models.BigIntegerField()
     lot_step_e9 = models.BigIntegerField()
     contract_e9 = models.BigIntegerField()
+    told_at_ns = models.BigIntegerField(default=0)
 
     def __str__(self) -> str:
         return self.id

@@ -1,5 +1,6 @@
 """What a piece of a log adds to the read models, before it is written."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -143,7 +144,8 @@ class News:
 
     accounts: dict[int, tuple[AccountOpened, int]] = field(default_factory=dict)
     values: dict[int, Value] = field(default_factory=dict)
-    terms: dict[str, InstrumentTerms] = field(default_factory=dict)
+    terms: dict[str, tuple[int, InstrumentTerms]] = field(default_factory=dict)
+    """With when they were told: of two logs the later word counts, whichever is read first."""
     orders: dict[OrderKey, OrderNews] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
     closes: dict[tuple[str, int], Close] = field(default_factory=dict)
@@ -152,6 +154,13 @@ class News:
     signals: list[Signal] = field(default_factory=list)
     skips: list[Skips] = field(default_factory=list)
     refusals: list[Refusals] = field(default_factory=list)
+
+    def learn(self, all_terms: Iterable[InstrumentTerms], at_ns: int) -> None:
+        """Take up what was told of instruments."""
+        for terms in all_terms:
+            known = self.terms.get(terms.id)
+            if known is None or at_ns >= known[0]:
+                self.terms[terms.id] = at_ns, terms
 
     def order(self, key: OrderKey) -> OrderNews:
         """Return what is known of an order so far, to be added to."""

@@ -11,7 +11,7 @@ from apps.reporting.folding import SOURCES, fold
 from apps.reporting.following import Follower, Read, Taker
 from apps.reporting.models import Fill, Quote, Refusal, Signal, Skip
 from apps.reporting.news import News
-from apps.reporting.sources import Log, LogError, Source
+from apps.reporting.sources import Log, LogError, Source, check_whole
 from apps.reporting.writing import ALIAS, MarkMove, Writer
 from banyan.timescale import ensure_partitions
 
@@ -33,6 +33,13 @@ class Projector(Taker):
     def __init__(self) -> None:
         self._writer = Writer(READER)
         self._ahead: datetime | None = None
+
+    def begin(self, connection: "psycopg.Connection[Any]") -> None:
+        """Make the partitions of the coming weeks."""
+        self._make_partitions()
+
+    def end(self, connection: "psycopg.Connection[Any]") -> None:
+        """Leave everything as it is: it is committed."""
 
     def take(self, connection: "psycopg.Connection[Any]", read: Read, marks: Sequence[MarkMove]) -> None:
         """Write what records tell, and move the marks, in one transaction."""
@@ -72,19 +79,11 @@ def rebuild(sources: Sequence[Source], tell: Callable[[int], None]) -> int:
     `tell` is called with the records read so far. Raises LogError where a log has lost its beginning: then nothing is
     emptied.
     """
-    for source in sources:
-        for key in source.heads():
-            first = source.first(key)
-            if first > 1:
-                raise LogError(
-                    f"{source.name}/{key} begins at record {first}, so what came before it could not be built again: "
-                    "restore a backup of that log, or keep what there is"
-                )
+    check_whole(sources)
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(f'reporting_{name}' for name in TABLES)}")
         cursor.execute("DELETE FROM reporting_mark WHERE reader = %s", [READER])
-    projector = Projector()
-    counted = _Counted(projector, tell)
+    counted = _Counted(tell)
     follower = Follower(sources, counted)
     while follower.step():
         pass
@@ -94,18 +93,15 @@ def rebuild(sources: Sequence[Source], tell: Callable[[int], None]) -> int:
     return counted.records
 
 
-class _Counted(Taker):
-    reader = READER
+class _Counted(Projector):
+    """A projector that tells how many records it has taken."""
 
-    def __init__(self, projector: Projector, tell: Callable[[int], None]) -> None:
-        self._projector = projector
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        super().__init__()
         self._tell = tell
         self.records = 0
 
     def take(self, connection: "psycopg.Connection[Any]", read: Read, marks: Sequence[MarkMove]) -> None:
-        self._projector.take(connection, read, marks)
+        super().take(connection, read, marks)
         self.records += len(read)
         self._tell(self.records)
-
-    def forget(self) -> None:
-        self._projector.forget()

@@ -49,7 +49,7 @@ class OrderRow(NamedTuple):
 
 
 class FillRow(NamedTuple):
-    """Lots that a book got or gave; money in the account's currency."""
+    """Lots that a book got or gave; money in the account's currency. None: nobody has said how large a lot step is."""
 
     filled_at_ns: int
     account: str
@@ -57,7 +57,7 @@ class FillRow(NamedTuple):
     decision: int
     book: str
     kind: str
-    lots: float
+    lots: float | None
     price: float
     amount: float
     fee: float
@@ -167,10 +167,12 @@ def fills(scope: Scope, most: int) -> list[FillRow]:
         """,  # noqa: S608
         [*values, most],
     )
-    return [
-        FillRow._make([*row[:5], Fill.Kind(row[5]).name.lower(), _number(row[6]), *map(float, row[7:11]), row[11]])
-        for row in found
-    ]  # fmt: skip
+    told = []
+    for *names, kind, lots, price, amount, fee, realised, execution in found:
+        money = map(float, (price, amount, fee, realised))
+        sized = None if lots is None else float(lots)
+        told.append(FillRow._make([*names, Fill.Kind(kind).name.lower(), sized, *money, execution]))
+    return told
 
 
 def signals(scope: Scope, most: int) -> list[SignalRow]:

@@ -1,6 +1,6 @@
 """Where events are read from: the logs of the other contexts, after everybody who waits for them has been served."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from banyan.store import Step, Store
@@ -54,3 +54,15 @@ class Log:
     def close(self) -> None:
         """Close the connection."""
         self._store.close()
+
+
+def check_whole(sources: Sequence[Source]) -> None:
+    """Raise LogError where a log has lost its beginning."""
+    for source in sources:
+        for key in source.heads():
+            first = source.first(key)
+            if first > 1:
+                raise LogError(
+                    f"{source.name}/{key} begins at record {first}, so what came before it could not be built again: "
+                    "restore a backup of that log, or keep what there is"
+                )

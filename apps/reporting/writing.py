@@ -124,6 +124,13 @@ def move_marks(cursor: Any, reader: str, marks: Sequence[MarkMove]) -> None:
         raise MarksMovedError(f"{reader}: another process has read the same logs meanwhile")
 
 
+def put_marks(cursor: Any, reader: str, marks: Mapping[tuple[str, str], tuple[int, int]]) -> None:
+    """Let a reader's marks be (number, received_at_ns) by (source, key), and no others."""
+    cursor.execute("DELETE FROM reporting_mark WHERE reader = %s", [reader])
+    rows = [(reader, *place, *mark) for place, mark in marks.items()]
+    _copy(cursor, "reporting_mark", ("reader", "source", "key", "number", "received_at_ns"), rows)
+
+
 def at_of(time_ns: int) -> datetime:
     """Return a time as a partition's column holds it."""
     return _EPOCH + timedelta(microseconds=time_ns // 1000)
@@ -213,9 +220,13 @@ def _write_accounts(cursor: Any, news: News) -> None:
             "AS v(number, at, balance, equity, margin) WHERE a.number = v.number",
             [list(column) for column in zip(*rows, strict=True)],
         )
-    terms = [(each.id, each.currency, each.tick_e9, each.lot_step_e9, each.contract_e9) for each in news.terms.values()]
-    names = ("currency", "tick_e9", "lot_step_e9", "contract_e9")
-    _upsert(cursor, "reporting_instrument", ("id",), names, terms, _replaced(names))
+    terms = [
+        (each.id, each.currency, each.tick_e9, each.lot_step_e9, each.contract_e9, at_ns)
+        for at_ns, each in news.terms.values()
+    ]
+    names = ("currency", "tick_e9", "lot_step_e9", "contract_e9", "told_at_ns")
+    newer = "WHERE EXCLUDED.told_at_ns >= t.told_at_ns"
+    _upsert(cursor, "reporting_instrument", ("id",), names, terms, f"{_replaced(names)} {newer}")
 
 
 def _write_prices(cursor: Any, news: News) -> None:

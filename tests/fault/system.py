@@ -29,6 +29,7 @@ class System:
             "NUMBA_CACHE_DIR": str(cache_directory()),
             "DJANGO_SETTINGS_MODULE": "settings.dev",
         }
+        self.folder = folder
         self._log = folder / "run.log"
         self._process: subprocess.Popen[bytes] | None = None
 

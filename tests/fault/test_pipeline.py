@@ -1,5 +1,6 @@
 """From a bar to a fill, with everything killed on the way: what is held was filled, and nothing was sent twice."""
 
+import csv
 import json
 from collections import defaultdict
 
@@ -66,16 +67,18 @@ def check_that_nothing_was_lost_or_doubled(system: System) -> None:
 
 
 def has_read_everything(system: System) -> bool:
-    """Tell whether reporting has read all logs to their ends."""
-    read = {(source, key): number for source, key, number in system.rows("reporting", MARKS)}
+    """Tell whether reporting has read all logs to their ends, and the books are written."""
+    read = {(reader, source, key): number for reader, source, key, number in system.rows("reporting", MARKS)}
     return all(
-        read.get((context, key)) == number
+        read.get((reader, context, key)) == number
         for context in ("feeds", "signals", "execution")
         for key, number in system.rows(context, "SELECT key, number FROM banyan_key WHERE number > 0")
+        for reader in ("reporting", "books")
+        if (reader, context) not in {("books", "feeds"), ("books", "signals")}
     )
 
 
-MARKS = "SELECT source, key, number FROM reporting_mark WHERE reader = 'reporting'"
+MARKS = "SELECT reader, source, key, number FROM reporting_mark"
 SUMMED = """
     SELECT a.number, a.balance_micro, a.deposit_micro + COALESCE(sum(f.amount_micro - f.fee_micro), 0)
     FROM reporting_account AS a LEFT JOIN reporting_fill AS f ON f.account = a.number GROUP BY a.number"""
@@ -106,6 +109,9 @@ def check_that_reporting_remembers_it(system: System) -> None:
     before = read_models(system)
     system.manage("reporting", "rebuild")
     assert read_models(system) == before
+    trades = [row for path in system.folder.glob("clients/*/*/tradebook.csv") for row in csv.DictReader(path.open())]
+    assert len(trades) == len(system.rows("reporting", "SELECT FROM reporting_fill"))
+    assert system.manage("books", "rebuild") == f"{2 * ACCOUNTS} files built again, 0 of them differed\n"
 
 
 def prepare(system: System) -> None:

@@ -1,6 +1,6 @@
 """Processes: what runs in one, and the tree of them that makes a system."""
 
-from banyan.process.owner import is_gone, own_name
+from banyan.process.owner import boot_name, is_gone, own_name
 from banyan.process.quiet import Quiet
 from banyan.process.roles import HostWorker, Listener, Role, Roles, Worker, run_roles
 from banyan.process.supervisor import Supervisor, stop_with_supervisor
@@ -13,6 +13,7 @@ __all__ = [
     "Roles",
     "Supervisor",
     "Worker",
+    "boot_name",
     "is_gone",
     "own_name",
     "run_roles",

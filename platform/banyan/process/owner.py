@@ -8,7 +8,7 @@ from pathlib import Path
 def own_name() -> str:
     """Return this process's name: host, boot of the machine, process id and when that process began."""
     pid = os.getpid()
-    return f"{socket.gethostname()}/{_boot()}/{pid}/{_began(pid)}"
+    return f"{socket.gethostname()}/{boot_name()}/{pid}/{_began(pid)}"
 
 
 def is_gone(name: str) -> bool:
@@ -16,12 +16,13 @@ def is_gone(name: str) -> bool:
     host, _, rest = name.partition("/")
     boot, _, rest = rest.partition("/")
     pid, _, began = rest.partition("/")
-    if host != socket.gethostname() or not boot or not pid.isdigit() or not _boot():
+    if host != socket.gethostname() or not boot or not pid.isdigit() or not boot_name():
         return False
-    return boot != _boot() or _began(int(pid)) != began
+    return boot != boot_name() or _began(int(pid)) != began
 
 
-def _boot() -> str:
+def boot_name() -> str:
+    """Return a name of this run of the machine, from its start to its end; "" where there is none to be had."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
     except OSError:

@@ -1,0 +1,1 @@
+"""Tradebook and orderbook of each account, as files that are only ever appended to."""

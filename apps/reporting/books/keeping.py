@@ -1,0 +1,144 @@
+"""The books on the disk as a reader of execution's log.
+
+Lines are appended first and the mark moves after; whoever dies in between appends what is not there yet. Files are
+given to the disk every few minutes and at the end: after the machine itself went down, reading begins where that was
+done last.
+"""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+
+from apps.reporting.books.files import BookFileError, BookFiles
+from apps.reporting.books.lines import COLUMNS, Known, Line, Owner, lines_of
+from apps.reporting.following import Read, Taker, marks_of
+from apps.reporting.sources import Source, check_whole
+from apps.reporting.writing import MarkMove, move_marks, put_marks
+
+READER = "books"
+ON_DISK = "books-synced"
+SYNC_SECONDS = 600.0
+_SHADOW = ".rebuilt"
+_RECORDS_AT_A_TIME = 200
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Known)
+
+
+class BooksKeeper(Taker):
+    """Appends what execution's log says to the files below `root`. `boot` names this run of the machine."""
+
+    reader = READER
+
+    def __init__(self, root: Path, boot: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._files = BookFiles(root)
+        self._boot = boot
+        self._monotonic = monotonic
+        self._known: dict[str, Known] = {}
+        self._synced_at = 0.0
+
+    def begin(self, connection: "psycopg.Connection[Any]") -> None:
+        """Cut off what was not written to the end, and read on from what is on the disk if the machine went down."""
+        with connection.transaction(), connection.cursor() as cursor:
+            kept = {shard: bytes(known) for shard, known in cursor.execute("SELECT * FROM reporting_bookstate")}
+            boot = kept.pop("", self._boot.encode()).decode()
+            if boot != self._boot:
+                put_marks(cursor, READER, marks_of(connection, ON_DISK))
+            _keep(cursor, "", self._boot.encode())
+        self._known = {shard: _DECODER.decode(known) for shard, known in kept.items()}
+        self._synced_at = self._monotonic()
+        for owner in self._owners():
+            for file in COLUMNS:
+                path = self._files.path(owner.client, owner.account, file)
+                if path.exists():
+                    with contextlib.suppress(BookFileError, OSError):  # whoever appends tells of it
+                        self._files.repair(path, file)
+
+    def take(self, connection: "psycopg.Connection[Any]", read: Read, marks: Sequence[MarkMove]) -> None:
+        """Append the lines of some records, then move the marks."""
+        changed: set[str] = set()
+        lines: list[Line] = []
+        for _, step in read:
+            found, has_learned = lines_of(self._known.setdefault(step.key, Known({}, {})), step)
+            lines += found
+            changed |= {step.key} if has_learned else set()
+        self._files.append(lines)
+        with connection.transaction(), connection.cursor() as cursor:
+            move_marks(cursor, READER, marks)
+            for shard in sorted(changed):
+                _keep(cursor, shard, _ENCODER.encode(self._known[shard]))
+        if self._monotonic() - self._synced_at >= SYNC_SECONDS:
+            self.end(connection)
+
+    def forget(self) -> None:
+        """Know nothing any more."""
+        self._files.forget()
+        self._known.clear()
+
+    def end(self, connection: "psycopg.Connection[Any]") -> None:
+        """Give all files to the disk, and remember how far they are."""
+        marks = marks_of(connection, READER)
+        os.sync()
+        with connection.transaction(), connection.cursor() as cursor:
+            put_marks(cursor, ON_DISK, marks)
+        self._synced_at = self._monotonic()
+
+    def _owners(self) -> list[Owner]:
+        return [owner for known in self._known.values() for owner in known.accounts.values()]
+
+
+class Rebuilt(NamedTuple):
+    """How many files were built again, and which of them were otherwise before."""
+
+    files: int
+    different: list[Path]
+
+
+def rebuild(source: Source, root: Path, accounts: Sequence[str] = ()) -> Rebuilt:
+    """Build files again from a log, of all accounts or of some, beside whoever appends to them.
+
+    Each file is replaced when the new one is whole, so there is a file at any time. Raises LogError where the log has
+    lost its beginning.
+    """
+    check_whole([source])
+    shadow_root = root / _SHADOW
+    shutil.rmtree(shadow_root, ignore_errors=True)
+    files, shadow = BookFiles(root), BookFiles(shadow_root)
+    known: dict[str, Known] = {}
+    for key, head in sorted(source.heads().items()):
+        of_key = known.setdefault(key, Known({}, {}))
+        lines: list[Line] = []
+        for step in source.steps(key, 0, head):
+            found, _ = lines_of(of_key, step)
+            lines += [line for line in found if not accounts or line.owner.account in accounts]
+            if step.number % _RECORDS_AT_A_TIME == 0:
+                shadow.append(lines)
+                lines.clear()
+        shadow.append(lines)
+    count, different = 0, []
+    for owner in (owner for of_key in known.values() for owner in of_key.accounts.values()):
+        if accounts and owner.account not in accounts:
+            continue
+        for file in COLUMNS:
+            path, made = (each.path(owner.client, owner.account, file) for each in (files, shadow))
+            if not (path.exists() or made.exists()):
+                continue
+            count += 1
+            if files.replace(path, file, shadow.touched(made, file)):
+                different.append(path)
+    shutil.rmtree(shadow_root, ignore_errors=True)
+    return Rebuilt(count, different)
+
+
+def _keep(cursor: Any, shard: str, known: bytes) -> None:
+    cursor.execute(
+        "INSERT INTO reporting_bookstate (shard, known) VALUES (%s, %s) "
+        "ON CONFLICT (shard) DO UPDATE SET known = EXCLUDED.known",
+        [shard, known],
+    )
