@@ -153,7 +153,9 @@ def reporting(_: LocalTransport, __: Clock) -> Sequence[Worker]:
 
 def books(_: LocalTransport, __: Clock) -> Sequence[Worker]:
     """Return the worker that keeps each account's tradebook and orderbook on the disk."""
-    return [FollowerWorker("books", lambda: Follower([Log("execution")], BooksKeeper(settings.BOOKS_DIR, boot_name())))]
+    # A file is opened for what has come for it, so the longer between looks, the less each line costs.
+    keeper = BooksKeeper(settings.BOOKS_DIR, boot_name())
+    return [FollowerWorker("books", lambda: Follower([Log("execution")], keeper), poll_seconds=2.0)]
 
 
 def switch(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
@@ -171,7 +173,7 @@ ROLES: Roles = {
         Role("edge", "core", "broker sessions: sends approved orders, once", edge),
         Role("paper", "paper", "the paper broker, with a ledger of its own", paper),
         Role("reporting", "reporting", "read models: what became of orders, fills, positions, profit", reporting),
-        Role("books", "reporting", "tradebooks and orderbooks: a file of each for every account", books),
+        Role("books", "books", "tradebooks and orderbooks: a file of each for every account", books),
         Role("switch", "switch", "the kill switch: says that orders may go out, as long as they may", switch),
     )
 }

@@ -2,9 +2,11 @@
 
 import contextlib
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import psycopg
 from django.db import OperationalError, connections
@@ -17,7 +19,9 @@ _LOGGER = logging.getLogger(__name__)
 RECORDS_MAX = 400
 """Of one key in one piece."""
 BYTES_MAX = 16_000_000
-POLL_SECONDS = 0.5
+"""Of a source in one piece."""
+_NEVER_NS = 2**63 - 1
+_NICENESS = 10
 _RETRY_SECONDS = 2.0
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError)
 
@@ -65,15 +69,17 @@ class Follower:
             self._marks = marks_of(connection, self._taker.reader)
         read: Read = []
         moves: list[MarkMove] = []
-        size = 0
+        until_ns = _NEVER_NS
         for source in self._sources:
-            for key, head in sorted(source.heads().items()):
-                if size >= BYTES_MAX:
-                    break
-                move, steps = self._read(source, key, head)
-                size += sum(len(each.events) + len(each.body) for each in steps)
+            heads = source.heads()
+            for key, head in sorted(heads.items()):
+                bounds = _Bounds(BYTES_MAX // len(heads), until_ns)
+                move, steps = self._read(source, key, head, bounds)
                 read += [(source.name, each) for each in steps]
                 moves += [move] if move is not None else []
+            # What is left here would, if others were read beyond it, be known in two pieces and written twice.
+            cut = [each for each in moves if each.source == source.name and each.number < heads[each.key]]
+            until_ns = min([until_ns, *(each.received_at_ns for each in cut)])
         if not moves:
             return False
         try:
@@ -110,23 +116,42 @@ class Follower:
             self._connection = connect()
         return self._connection
 
-    def _read(self, source: Source, key: str, head: int) -> tuple[MarkMove | None, list[Step]]:
+    def _read(self, source: Source, key: str, head: int, bounds: "_Bounds") -> tuple[MarkMove | None, list[Step]]:
         assert self._marks is not None
         mark = self._marks.get((source.name, key), (0, 0))
         if head == mark[0] or (source.name, key) in self.damaged:
             return None, []
         try:
-            steps = list(_after(source, key, mark, head))
+            steps, is_cut = _within(_after(source, key, mark, head), bounds)
         except LogError as problem:
             _LOGGER.error("%s", problem)  # noqa: TRY400  (it says all that there is to say)
             self.damaged[source.name, key] = str(problem)
             return None, []
-        upto = min(head, mark[0] + RECORDS_MAX)
-        if source.is_gapless and not steps:
+        if not steps and (is_cut or source.is_gapless):
             return None, []
         received_at_ns = steps[-1].received_at_ns if steps else mark[1]
-        number = steps[-1].number if source.is_gapless else upto
+        is_whole = not (is_cut or source.is_gapless)
+        number = min(head, mark[0] + RECORDS_MAX) if is_whole else steps[-1].number
         return MarkMove(source.name, key, mark[0], number, received_at_ns), steps
+
+
+class _Bounds(NamedTuple):
+    """How much of a log is read at a time: so many bytes (but one record), and no record that came after a time."""
+
+    bytes_max: int
+    until_ns: int
+
+
+def _within(steps: Iterator[Step], bounds: _Bounds) -> tuple[list[Step], bool]:
+    """Return the records within bounds, and whether some were left."""
+    taken: list[Step] = []
+    size = 0
+    for step in steps:
+        if step.received_at_ns > bounds.until_ns or size >= bounds.bytes_max:
+            return taken, True
+        size += len(step.events) + len(step.body)
+        taken.append(step)
+    return taken, False
 
 
 def _after(source: Source, key: str, mark: Mark, head: int) -> Iterator[Step]:
@@ -169,20 +194,26 @@ def behind(follower_marks: Mapping[tuple[str, str], Mark], sources: Sequence[Sou
 
 
 class FollowerWorker:
-    """Lets a follower read whatever comes, until it is told to stop. `build` is called in the worker's thread."""
+    """Lets a follower read whatever comes, until it is told to stop. `build` is called in the worker's thread.
 
-    def __init__(self, name: str, build: Callable[[], Follower]) -> None:
+    It looks every `poll_seconds` once it is at the end, and gives way to whoever decides about orders.
+    """
+
+    def __init__(self, name: str, build: Callable[[], Follower], poll_seconds: float = 0.5) -> None:
         self.name = name
         self._build = build
+        self._poll_seconds = poll_seconds
         self._woken = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Read until `stop` is set; the piece that is being taken is taken whole."""
+        if sys.platform == "linux":  # where threads have a priority of their own
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         follower = self._build()
         while not stop.is_set():
             try:
                 if not follower.step():
-                    self._woken.wait(POLL_SECONDS)
+                    self._woken.wait(self._poll_seconds)
             except (*_AWAY, OSError) as problem:
                 _LOGGER.warning("%s: what it needs is away, it tries again: %s", self.name, problem)
                 follower.forget()

@@ -115,7 +115,7 @@ class Order(models.Model):
     fee_micro = models.BigIntegerField(default=0)
 
     class Meta:
-        indexes = [models.Index(fields=["account", "-requested_at_ns"]), models.Index(fields=["-requested_at_ns"])]
+        indexes = [models.Index(fields=["-requested_at_ns"])]
 
     def __str__(self) -> str:
         return f"{self.account} {self.instrument} {self.decision}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import psycopg
@@ -17,6 +18,7 @@ UNKNOWN_BOOK = "?"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ORDER_COLUMNS = tuple(each.name for each in fields(OrderNews))
+_ORDER_VALUES = attrgetter(*_ORDER_COLUMNS)
 _ORDER_KEY = ("account", "instrument", "decision")
 
 
@@ -158,7 +160,7 @@ _DAY_SETS = ", ".join(
 
 def _order_rows(orders: Mapping[OrderKey, OrderNews]) -> Iterable[tuple[Any, ...]]:
     for key, order in orders.items():
-        yield (*key, *(getattr(order, name) for name in _ORDER_COLUMNS))
+        yield *key, *_ORDER_VALUES(order)
 
 
 def _fill_row(booked: Booked) -> tuple[Any, ...]:
@@ -308,7 +310,12 @@ def _copy(cursor: Any, table: str, columns: Sequence[str], rows: Iterable[Sequen
 
 
 def connect() -> "psycopg.Connection[Any]":
-    """Return a connection to reporting's database, every statement of which is a transaction of its own."""
+    """Return a connection to reporting's database, every statement of which is a transaction of its own.
+
+    Its commits do not wait for the disk: should the server go down, rows and marks are lost together and read again.
+    """
     parameters = connections[ALIAS].get_connection_params()
     wanted = {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
-    return psycopg.connect(**{**wanted, "autocommit": True})
+    connection = psycopg.connect(**{**wanted, "autocommit": True})
+    connection.execute("SET synchronous_commit = off")
+    return connection

@@ -46,6 +46,7 @@ class BookFiles:
         self.root = root
         self._seen: dict[Path, _Seen] = {}
         self._refused: set[Path] = set()
+        self._paths: dict[tuple[str, str, str], Path] = {}
 
     def append(self, lines: Sequence[Line]) -> int:
         """Append lines, which stand in the order of their positions, to their files; return how many were new.
@@ -54,7 +55,7 @@ class BookFiles:
         """
         by_file: dict[Path, list[Line]] = {}
         for line in lines:
-            by_file.setdefault(self.path(line.owner.client, line.owner.account, line.file), []).append(line)
+            by_file.setdefault(self._path_of(line), []).append(line)
         return sum(self._append_if_it_can_be(path, theirs) for path, theirs in by_file.items())
 
     def path(self, client: str, account: str, file: str) -> Path:
@@ -95,6 +96,14 @@ class BookFiles:
     def forget(self) -> None:
         """Look at every file again before the next line is written to it."""
         self._seen.clear()
+
+    def _path_of(self, line: Line) -> Path:
+        owner = line.owner
+        known = self._paths.get((owner.client, owner.account, line.file))
+        if known is None:
+            known = self.path(owner.client, owner.account, line.file)
+            self._paths[owner.client, owner.account, line.file] = known
+        return known
 
     def _append_if_it_can_be(self, path: Path, lines: Sequence[Line]) -> int:
         try:

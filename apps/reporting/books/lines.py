@@ -87,6 +87,7 @@ class _Maker:
         self._known = known
         self._number = step.number
         self._at_ns = step.received_at_ns
+        self._time = _time(step.received_at_ns)
 
     def make(self, event: int, message: Message) -> None:
         """Make the lines of an input or an event."""
@@ -106,14 +107,14 @@ class _Maker:
             case _:
                 _MAKERS[type(message)](self, event, message)
 
-    def order(self, event: int, row: int, what: str, key: tuple[int, str, int], *fields: str) -> None:
-        """Add a line to an account's orderbook; `fields` are those after the order's id."""
+    def order(self, event: int, row: int, what: str, key: tuple[int, str, int], fields: str) -> None:
+        """Add a line to an account's orderbook; `fields` are those after the order's id, joined."""
         account, instrument, decision = key
         owner = self._owner(account)
-        order = _order_id(owner.account, instrument, decision)
-        place = self._number, event, row
-        texts = (_position(place), _time(self._at_ns), what, _text(instrument), order, *fields)
-        self.lines.append(Line(owner, ORDERBOOK, place, ",".join(texts) + "\n"))
+        number = self._number
+        pair = _pair(owner.account, instrument)
+        text = f"{number}.{event}.{row},{self._time},{what},{_text(instrument)},{pair:016x}{decision:08x},{fields}\n"
+        self.lines.append(Line(owner, ORDERBOOK, (number, event, row), text))
 
     def lots(self, instrument: str, steps: int) -> str:
         """Return lot steps as lots."""
@@ -140,7 +141,7 @@ class _Maker:
         for row, (account, instrument, decision, steps, left, price, amount, fee, at_ns) in enumerate(rows):
             key = account, instrument, decision
             lots = self.lots(instrument, steps)
-            self.order(event, row, "filled", key, lots, self.lots(instrument, left), "", _time(at_ns), "")
+            self.order(event, row, "filled", key, f"{lots},{self.lots(instrument, left)},,,")
             books = "|".join(splits.get(row, ()))
             self._trade(event, row, "filled", key, (lots, price, amount, fee, books, ids[row], at_ns))
 
@@ -171,28 +172,28 @@ class _Maker:
 
 def _requested(maker: _Maker, event: int, message: OrdersRequested) -> None:
     maker.learn(message.terms)
-    decided = _time(message.decided_at_ns)
+    of = f"{_text(message.set)},{_time(message.decided_at_ns)}"
     for row, (*key, steps) in enumerate(rows_of(message, "steps")):
         lots = maker.lots(key[1], steps)
-        maker.order(event, row, "requested", _key(key), lots, lots, _text(message.set), decided, "")
+        maker.order(event, row, "requested", _key(key), f"{lots},{lots},{of},")
 
 
 def _adopted(maker: _Maker, event: int, message: OrdersAdopted) -> None:
     for row, (*key, steps) in enumerate(rows_of(message, "steps")):
         lots = maker.lots(key[1], steps)
-        maker.order(event, row, "adopted", _key(key), lots, lots, "external", "", "the edge had sent it")
+        maker.order(event, row, "adopted", _key(key), f"{lots},{lots},external,,the edge had sent it")
 
 
 def _released(maker: _Maker, event: int, message: OrdersReleased) -> None:
     for row, (*key, steps) in enumerate(rows_of(message, "steps")):
         lots = maker.lots(key[1], steps)
-        maker.order(event, row, "released", _key(key), lots, lots, "", "", "")
+        maker.order(event, row, "released", _key(key), f"{lots},{lots},,,")
 
 
 def _said(what: str) -> "_MakerOf":
     def make(maker: _Maker, event: int, message: Any) -> None:
         for row, key in enumerate(rows_of(message)):
-            maker.order(event, row, what, _key(key), "", "", "", "", "")
+            maker.order(event, row, what, _key(key), ",,,,")
 
     return make
 
@@ -207,7 +208,7 @@ def _ended(maker: _Maker, event: int, message: OrdersEnded) -> None:
             case _:
                 reason = message.texts[code - 1] if 0 < code <= len(message.texts) else ""
         what = named(ReportKind, kind)
-        maker.order(event, row, what, _key(key), "", maker.lots(key[1], left), "", "", _text(reason))
+        maker.order(event, row, what, _key(key), f",{maker.lots(key[1], left)},,,{_text(reason)}")
 
 
 def _refused(maker: _Maker, event: int, message: OrdersRefused) -> None:
@@ -215,7 +216,7 @@ def _refused(maker: _Maker, event: int, message: OrdersRefused) -> None:
         rows_of(message, "reason", "level", "bound", "actual")
     ):  # fmt: skip
         limit = f"{named(RefusalReason, reason)}: {actual} against {bound} at level {named(Level, level)}"
-        maker.order(event, row, "refused by risk", _key(key), "", "", "", "", _text(limit))
+        maker.order(event, row, "refused by risk", _key(key), f",,,,{_text(limit)}")
 
 
 def _key(values: Sequence[Any]) -> tuple[int, str, int]:
@@ -252,6 +253,7 @@ def position_of(line: str, file: str) -> Position | None:
     return int(numbers[0]), int(numbers[1]), int(numbers[2])
 
 
+@lru_cache(maxsize=65_536)
 def fixed(value: int, digits: int) -> str:
     """Return value / 10**digits, exactly, without zeros at the end."""
     whole, rest = divmod(abs(value), 10**digits)
@@ -269,6 +271,7 @@ def _position(place: Position) -> str:
     return f"{place[0]}.{place[1]}.{place[2]}"
 
 
+@lru_cache(maxsize=65_536)
 def _text(text: str) -> str:
     """Return a text as a field: on one line whatever is in it, quoted where it must be."""
     if text.isprintable() and "," not in text and '"' not in text:
@@ -277,6 +280,7 @@ def _text(text: str) -> str:
     return '"' + one_line.replace('"', '""') + '"'
 
 
+@lru_cache(maxsize=65_536)
 def _time(at_ns: int) -> str:
     return f"{_second(at_ns // 10**9)}.{at_ns % 10**9:09d}Z" if at_ns else ""
 

@@ -176,6 +176,18 @@ def test_a_rebuild_gives_what_reading_piece_by_piece_in_any_order_gave(desk, mon
     assert tables() == piecewise
 
 
+@pytest.mark.parametrize("most", [1, 700, 5_000])
+def test_pieces_of_any_size_come_to_the_same(desk, follower, monkeypatch, most):
+    trade_at_random(desk, 9, rounds=8)
+    monkeypatch.setattr(following, "BYTES_MAX", most)
+    read_all(follower)
+    piecewise = tables()
+    check_against_execution(desk)
+    monkeypatch.undo()
+    rebuild(desk.logs, lambda _: None)
+    assert tables() == piecewise
+
+
 def test_what_fails_in_the_middle_is_read_again_and_counted_once(desk, follower, monkeypatch):
     trade_at_random(desk, 7, rounds=8)
     monkeypatch.setattr("apps.reporting.writing._write_arrays", lambda *_: 1 / 0)
