@@ -33,6 +33,9 @@ from apps.execution.sharding import shard_keys
 from apps.execution.terms import terms_of
 from apps.feeds.contracts import BarClosed
 from apps.feeds.core import FEEDS
+from apps.feeds.defined import adapter_of
+from apps.feeds.directory import StoredDirectory
+from apps.feeds.worker import FeedsWorker
 from apps.reporting.books.keeping import READER as BOOKS_READER
 from apps.reporting.books.keeping import BooksKeeper
 from apps.reporting.folding import SOURCES
@@ -49,7 +52,7 @@ from banyan.clock import Clock
 from banyan.context import Context
 from banyan.host import Host, HostSettings, Route, every, same_key
 from banyan.messages import Message
-from banyan.process import HostWorker, Listener, Role, Roles, Worker, boot_name, is_gone, own_name
+from banyan.process import HostWorker, Listener, Quiet, Role, Roles, Worker, boot_name, is_gone, own_name
 from banyan.store import Store
 from banyan.transport import LocalTransport
 from settings.warming import rehearse
@@ -121,7 +124,13 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Callable[[Local
 def feeds(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
     """Return the workers of the feeds, whose prices the paper broker hears before anybody decides on them."""
     transport.tap(PaperMarket(settings.PAPER_DIR / "socket", terms_of).listen)
-    return hosted(FEEDS, None)(transport, clock)
+    sources = FeedsWorker(
+        StoredDirectory(clock),
+        lambda definition: adapter_of(definition, clock, Quiet(list(HOSTED_CONTEXTS), SENDERS)),
+        clock,
+        publish=lambda quotes: transport.show(quotes, quotes.feed, FEEDS.name, int(quotes.event_time_ns.max())),
+    )
+    return [*hosted(FEEDS, None)(transport, clock), sources]
 
 
 def edge(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
@@ -166,7 +175,9 @@ def switch(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
 ROLES: Roles = {
     role.name: role
     for role in (
-        Role("feeds", "core", "market data: checks what sources give, and closes bars", feeds),
+        Role(
+            "feeds", "core", "market data: reads the sources of `feeds list`, checks what they give, closes bars", feeds
+        ),
         Role("signals", "core", "strategy sets: bars in, targets out", hosted(SIGNALS, None)),
         Role("execution", "core", "accounts and books: targets in, orders out", hosted(EXECUTION, SHARDS)),
         Role("risk", "core", "limits: approves orders, or refuses them with a reason", hosted(RISK, SHARDS)),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FileReport", "InstrumentNotFound", "LayoutError", "NoData", "NoGoodRows",
-    "data_hash", "get_instrument", "read_bars", "read_bars_file", "shipped_instruments",
+    "data_hash", "get_instrument", "notices", "read_bars", "read_bars_file", "shipped_instruments",
 ]  # fmt: skip
 
 
@@ -63,6 +63,13 @@ def read_bars(
     from apps.feeds.reading import read_stored_bars
 
     return read_stored_bars(instrument_id, interval, start, end, adjust)
+
+
+def notices() -> list[str]:
+    """Return what a person has to look at: one line for each live feed that does not give what it should."""
+    from apps.feeds.reports import notices as found
+
+    return found()
 
 
 def data_hash(bars: Bars) -> str:

@@ -231,3 +231,41 @@ class Tick(models.Model):
 
     def __str__(self) -> str:
         return f"{self.series_id} {self.time} {self.sequence}"
+
+
+class Feed(models.Model):
+    """A live feed that was defined; `definition` is an `apps.feeds.defined.FeedDefinition`, as JSON."""
+
+    id = models.CharField(primary_key=True, max_length=64, help_text="The venue of its instruments, in small letters.")
+    definition = models.JSONField()
+    is_running = models.BooleanField(default=False)
+    defined_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class FeedReport(models.Model):
+    """How a live feed is, written over every other second by the process that runs it."""
+
+    feed_id = models.CharField(primary_key=True, max_length=64)
+    reported_at = models.DateTimeField()
+    state = models.CharField(max_length=16, help_text="opening, running, failing or ended")
+    problem = models.TextField(blank=True, default="")
+    is_stale = models.BooleanField(default=False)
+    last_record_at = models.DateTimeField(null=True, help_text="When the last record came, by our clock.")
+    opened = models.BigIntegerField(default=0, help_text="How often its source was opened.")
+    records = models.BigIntegerField(default=0)
+    bars = models.BigIntegerField(default=0)
+    revisions = models.BigIntegerField(default=0)
+    late = models.BigIntegerField(default=0)
+    quarantined = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["feed_id"]
+
+    def __str__(self) -> str:
+        return f"{self.feed_id}: {self.state}"

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,14 @@ class System:
         assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def start(self, crash_at: str = "") -> None:
-        """Start all roles under their supervisor; `crash_at` is a crash point, where the processes die every time."""
+    def start(self, crash_at: str = "", roles: Sequence[str] = ()) -> None:
+        """Start all roles under their supervisor, or `roles` in one process.
+
+        `crash_at` is a crash point, where the processes die every time.
+        """
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "run"],
+                [sys.executable, "manage.py", "run", *roles],
                 cwd=ROOT,
                 env={**self.environment, "BANYAN_CRASH_AT": crash_at},
                 stdout=log,

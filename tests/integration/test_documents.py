@@ -39,6 +39,7 @@ ELSEWHERE = {
 LIVE = {
     "accounts": "tests/fault/test_pipeline.py",
     "events": "tests/fault/test_pipeline.py",
+    "feeds": "tests/fault/test_feeds.py",
     "replay": "tests/fault/test_processes.py",
     "report": "tests/fault/test_pipeline.py",
     "run": "tests/fault/system.py",

@@ -39,7 +39,8 @@ class MemoryAdapter:
     def read(self, seconds: float) -> Reading | None:
         """Return what was given since; while it hangs, nothing ever."""
         with self._arrived:
-            self._arrived.wait_for(self._has_something, timeout=None if self._is_hung else seconds)
+            self._arrived.wait_for(self._has_something, timeout=seconds)
+            self._arrived.wait_for(lambda: not (self._is_hung and self._is_open))
             if not self._is_open:
                 return None
             if self._failure is not None:

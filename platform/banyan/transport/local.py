@@ -38,6 +38,14 @@ class LocalTransport:
         """Let `listen` see what is committed in this process, before its receivers do. What it misses is gone."""
         self._taps.append(listen)
 
+    def show(self, message: Message, key: str, sender: str, event_time_ns: int) -> None:
+        """Let taps see a message that is in no log, such as a quote: who misses it sees the next one."""
+        envelope = Envelope(
+            name=message.wire_name, id="", key=key, sender=sender, sender_key=key, event_time_ns=event_time_ns
+        )
+        for listen in self._taps:
+            listen([Delivery("", envelope, encode_message(message), message)])
+
     def join(self, host: Host[Any]) -> None:
         """Carry for `host`, from now on."""
         name = host.context.name

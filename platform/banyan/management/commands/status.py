@@ -39,7 +39,7 @@ class Command(commands.Command):
         else:
             for name, context in told.items():
                 self._write(name, context)
-        if any(context["dead_letters"] or context["stopped"] for context in told.values()):
+        if any(context["dead_letters"] or context["stopped"] or context["notices"] for context in told.values()):
             sys.exit(1)
 
     def _write(self, name: str, context: dict[str, Any]) -> None:
@@ -47,6 +47,8 @@ class Command(commands.Command):
             f"{name}: {len(context['keys'])} keys, {context['waiting']} commands wait, {context['timers']} timers, "
             f"{context['dead_letters']} dead letters"
         )
+        for notice in context["notices"]:
+            self.say(f"  LOOK: {notice}")
         for key in context["keys"]:
             held = f"held by {key['owner']}" if key["is_held"] else "held by nobody"
             stopped = f", STOPPED: {key['parked_because']}" if key["parked_because"] else ""
@@ -66,8 +68,10 @@ def _context(name: str) -> dict[str, Any]:
         }
         for key in Key.objects.using(name).order_by("key")
     ]
+    notices = settings.NOTICES.get(name)
     return {
         "keys": keys,
+        "notices": import_string(notices)() if notices else [],
         "stopped": sum(1 for key in keys if key["parked_because"]),
         "waiting": Request.objects.using(name).count(),
         "timers": Timer.objects.using(name).count(),

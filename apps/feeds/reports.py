@@ -1,0 +1,41 @@
+"""How the live feeds are, as their last report says."""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from apps.feeds.models import Feed, FeedReport
+from apps.feeds.rows import ALIAS
+from apps.feeds.running import FAILING
+
+_SILENT_AFTER = timedelta(seconds=10)
+
+
+def feed_reports() -> dict[str, tuple[Feed, FeedReport | None]]:
+    """Return each defined feed with its last report, if it ever ran."""
+    reports = {each.feed_id: each for each in FeedReport.objects.using(ALIAS)}
+    return {each.id: (each, reports.get(each.id)) for each in Feed.objects.using(ALIAS)}
+
+
+def state_of(feed: Feed, report: FeedReport | None, now: datetime | None = None) -> str:
+    """Return the state of a feed in a word or two."""
+    if not feed.is_running:
+        return "stopped"
+    if report is None or (now or timezone.now()) - report.reported_at > _SILENT_AFTER:
+        return "not run"
+    return "stale" if report.is_stale and report.state != FAILING else report.state
+
+
+def notices() -> list[str]:
+    """Return what a person has to look at: one line for each feed that does not give what it should."""
+    found = []
+    for name, (feed, report) in feed_reports().items():
+        match state_of(feed, report):
+            case "not run":
+                found.append(f"feed {name} was started, and no process runs it: `manage.py run`")
+            case "failing" if report is not None:
+                found.append(f"feed {name} is failing: {report.problem}")
+            case "stale" if report is not None:
+                last = f"{report.last_record_at:%Y-%m-%d %H:%M:%S} UTC" if report.last_record_at else "it began"
+                found.append(f"feed {name} is stale: nothing has come since {last}")
+    return found
