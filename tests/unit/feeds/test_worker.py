@@ -15,8 +15,9 @@ from apps.feeds.records import Kind, Records
 from apps.feeds.running import _WAITING_MAX
 from apps.feeds.worker import FeedsWorker
 from banyan.clock import VirtualClock
+from banyan.codec import decode_message
 from banyan.messages import Message
-from banyan.transport import Command
+from banyan.transport import Command, LocalTransport
 from trading.instruments import Instrument
 from trading.intervals import DAY, MILLISECOND, SECOND
 
@@ -319,3 +320,16 @@ def test_a_source_that_ends_is_not_stale(desk):
     desk.define("b")
     desk.told.until("another look", lambda: "b" in desk.worker.feeds)
     assert not any(each.is_silent for each in desk.told.messages("a", ReportSilence))
+
+
+def test_a_quote_is_shown_to_those_who_listen_and_goes_nowhere_else(desk):
+    transport, seen = LocalTransport({}), []
+    transport.tap(seen.extend)
+    desk.define("a")
+    desk.start()
+    desk.give("a", [0.1])
+    desk.told.until("quotes", lambda: bool(desk.quotes))
+    transport.show(desk.quotes[0], "a", "feeds", BEGIN)
+    (shown,) = seen
+    assert (shown.receiver, shown.envelope.sender_key, shown.envelope.number) == ("", "a", 0)
+    assert decode_message(shown.envelope.name, shown.body).bid_ticks.tolist() == [100]
