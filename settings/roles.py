@@ -126,11 +126,17 @@ def feeds(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
     transport.tap(PaperMarket(settings.PAPER_DIR / "socket", terms_of).listen)
     sources = FeedsWorker(
         StoredDirectory(clock),
-        lambda definition: adapter_of(definition, clock, Quiet(list(HOSTED_CONTEXTS), SENDERS)),
+        lambda definition, is_done: adapter_of(definition, clock, _when_done(is_done)),
         clock,
         publish=lambda quotes: transport.show(quotes, quotes.feed, FEEDS.name, int(quotes.event_time_ns.max())),
     )
     return [*hosted(FEEDS, None)(transport, clock), sources]
+
+
+def _when_done(is_done: Callable[[], bool]) -> Callable[[], bool]:
+    """Return what tells whether a feed's messages were sent and everything has been done about them."""
+    quiet = Quiet(list(HOSTED_CONTEXTS), SENDERS)
+    return lambda: is_done() and quiet()
 
 
 def edge(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:

@@ -108,6 +108,10 @@ class RunningFeed:
         """Tell whether something has come."""
         return bool(self._items)
 
+    def is_idle(self) -> bool:
+        """Tell whether all that was read has been worked off."""
+        return not self._waiting
+
     def quotes(self) -> QuoteTicked | None:
         """Return the newest quotes that have moved, where they are of now."""
         quotes = self._pipeline.quotes()

@@ -51,13 +51,14 @@ class Directory(Protocol):
 class FeedsWorker:
     """Runs the live feeds that are to run, each on its own: it works a little of each in turn, and waits for none.
 
-    What they are told goes to the database together, in one transaction a round. `publish` gets the newest quotes.
+    What they are told goes to the database together, in one transaction a round. `make` gets what tells whether all
+    that was read of the feed has been sent. `publish` gets the newest quotes.
     """
 
     name = "feed-sources"
 
     def __init__(
-        self, directory: Directory, make: Callable[[FeedDefinition], Adapter], clock: Clock, *,
+        self, directory: Directory, make: Callable[[FeedDefinition, Callable[[], bool]], Adapter], clock: Clock, *,
         publish: Callable[[QuoteTicked], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self.feeds: dict[str, RunningFeed] = {}
@@ -67,6 +68,7 @@ class FeedsWorker:
         self._publish = publish
         self._definitions: dict[str, FeedDefinition] = {}
         self._unsent: list[Command] = []
+        self._is_busy = False
         self._arrived = threading.Condition()
         self._looked = self._reported = self._quoted = -_REPORT_SECONDS
 
@@ -76,8 +78,10 @@ class FeedsWorker:
         while not stop.is_set():
             try:
                 self._look()
+                self._is_busy = True
                 has_more = self._work()
                 self._send()
+                self._is_busy = False
                 self._report()
                 failures = 0
             except psycopg.OperationalError as problem:
@@ -120,7 +124,7 @@ class FeedsWorker:
         self._definitions[definition.feed] = definition
         self.feeds[definition.feed] = RunningFeed(
             pipeline,
-            lambda: self._make(definition),
+            lambda: self._make(definition, lambda: self._is_done(definition.feed)),
             self._clock,
             self._arrived,
             stale_after_ns=definition.stale_after_ns,
@@ -129,6 +133,11 @@ class FeedsWorker:
 
     def _stop(self, name: str) -> None:
         self._add(name, self.feeds.pop(name).close())
+
+    def _is_done(self, name: str) -> bool:
+        """Tell whether all that was read of a feed has been sent: worked off first, and then that round is over."""
+        feed = self.feeds.get(name)
+        return feed is not None and feed.is_idle() and not self._is_busy
 
     def _work(self) -> bool:
         """Work a little of each feed; tell whether there is more to do at once."""

@@ -9,6 +9,7 @@ import pytest
 
 from apps.feeds.adapters.memory import MemoryAdapter
 from apps.feeds.adapters.port import Given, Reading
+from apps.feeds.adapters.replay import Pace, Past, ReplayAdapter
 from apps.feeds.contracts import ConfigureFeed, ReceiveBars, ReportSilence
 from apps.feeds.defined import TAIL, FeedDefinition
 from apps.feeds.records import Kind, Records
@@ -34,6 +35,7 @@ class Told:
         self.reports: dict[str, tuple[str, str, bool]] = {}
         self.closed_at_ns: dict[str, dict[tuple[str, int], int]] = {}
         self.is_away = False
+        self.refusals = 0
         self.changed = threading.Condition()
 
     def wanted(self) -> Sequence[FeedDefinition]:
@@ -44,6 +46,7 @@ class Told:
 
     def tell(self, commands: Sequence[Command]) -> None:
         if self.is_away:
+            self.refusals += 1
             raise psycopg.OperationalError("away")
         with self.changed:
             for command in commands:
@@ -105,7 +108,8 @@ class Desk:
         self.worker = FeedsWorker(self.told, self._make, self.clock, publish=self.quotes.append)
         self._thread = threading.Thread(target=self.worker.run, args=(self._stop,), daemon=True)
 
-    def _make(self, definition: FeedDefinition):
+    def _make(self, definition: FeedDefinition, is_done: Callable[[], bool]):
+        self.is_done = is_done
         made = self.kinds.get(definition.feed, lambda: MemoryAdapter(self.clock))()
         self.made.setdefault(definition.feed, []).append(made)
         return made
@@ -333,3 +337,20 @@ def test_a_quote_is_shown_to_those_who_listen_and_goes_nowhere_else(desk):
     (shown,) = seen
     assert (shown.receiver, shown.envelope.sender_key, shown.envelope.number) == ("", "a", 0)
     assert decode_message(shown.envelope.name, shown.body).bid_ticks.tolist() == [100]
+
+
+def test_a_replay_in_lock_step_waits_until_what_follows_from_a_step_has_been_sent(desk):
+    may_go = False
+    given = ticks("A:A", np.arange(20) + 0.5).records
+    past = {"A:A": Past(Kind.TICKS, 0, given.time, given.values)}
+    pace = Pace(is_ready=lambda: may_go and desk.is_done())
+    desk.kinds["a"] = lambda: ReplayAdapter(lambda _: past, desk.clock, pace)
+    desk.define("a")
+    desk.start()
+    desk.told.until("its beginning", lambda: desk.worker.feeds["a"].opened == 1 and bool(desk.told.commands))
+    desk.told.is_away = may_go = True
+    desk.told.until("two steps", lambda: desk.worker.feeds["a"].counts.records == 2)
+    desk.told.until("trying in vain", lambda: desk.told.refusals > 3)
+    assert desk.worker.feeds["a"].counts.records == 2
+    desk.told.is_away = False
+    desk.told.until("the rest", lambda: desk.told.closes("a") == list(range(1, 20)))
