@@ -14,7 +14,8 @@ import numpy as np
 
 from apps.backtest.engine import ChannelsError, Run, check_targets, rules_of, swap_rates
 from apps.backtest.kernels import several, single
-from apps.backtest.kernels.classic import SAID_DTYPE, Said, decide_one, decide_several, say_one, say_several, stay
+from apps.backtest.kernels.classic import SAID_DTYPE, Said, decide_one, decide_several, say_several, stay
+from apps.backtest.kernels.opinions import TARGET_DTYPE
 from apps.backtest.market import Prepared
 from apps.backtest.options import Options
 from apps.backtest.specialise import specialise
@@ -68,10 +69,9 @@ class _Book:
         self._last: dict[str, Target] = {}  # of several channels: what was wanted last, and how often that has changed
         self._versions = 0
         if channels == 1:
-            loop, say, self._decide = single.events, say_one, decide_one
+            self._loop, self._decide = single.events, decide_one
         else:
-            loop, say, self._decide = several.events, say_several, decide_several
-        self._loop = specialise(loop, say, "classic")
+            self._loop, self._decide = specialise(several.events, say_several, "classic"), decide_several
 
     @property
     def equity(self) -> float:
@@ -169,13 +169,11 @@ class _Book:
 
     def _trade(self, kernel: Callable[..., Any], rules: Rules, *rest: Any) -> None:
         """Call a kernel that may book fills, with what was said; again from the start if there was no room for them."""
-        said: Any = np.array(self._said, SAID_DTYPE)
-        said["closed"] = self._prepared.close_times(said["closed"])
+        said = self._said.copy()
         self._said.clear()
         before = [part.copy() for part in self._changed]
         while True:
-            state = Said(said, np.zeros(1, np.int64), self._targets)
-            kernel(self._prepared.market, (state, 0), self.desk, self._specs, rules, *rest)
+            kernel(self._prepared.market, self._opinions(said), self.desk, self._specs, rules, *rest)
             needed, room = self._n_fills.item(0), self.desk.fills.size
             if needed <= room:
                 return
@@ -184,6 +182,15 @@ class _Book:
             fills = np.zeros(2 * needed, FILL_DTYPE)
             fills[:room] = self.desk.fills
             self.desk = self.desk._replace(fills=fills.view(np.recarray))
+
+    def _opinions(self, said: list[tuple[Any, ...]]) -> tuple[Any, Any]:
+        """Return what was said as the loop takes it."""
+        if len(self._places) == 1:
+            rows = np.array([each[0] for each in said], np.int64)
+            return rows, np.array([each[2:] for each in said], TARGET_DTYPE)
+        records: Any = np.array(said, SAID_DTYPE)
+        records["closed"] = self._prepared.close_times(records["closed"])
+        return Said(records, np.zeros(1, np.int64), self._targets), 0
 
     def _want(self, channel: str | None, mode: int, value: float, bracket: tuple[float, float, float]) -> None:
         name = self._prepared.channels[self._index(channel)]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from apps.backtest.beside import beside
 from apps.backtest.kernels.books_after import mark_curve, outgrows_margin
 from apps.backtest.kernels.flips import crossings, is_plain, trade_flips, trade_plain_flips
-from apps.backtest.kernels.market import Specs
+from apps.backtest.kernels.market import Market, Specs
+from apps.backtest.kernels.opinions import TARGET_DTYPE
 from apps.backtest.market import Prepared
 from apps.backtest.options import Options, sizing_of
 from apps.backtest.specialise import specialise
@@ -33,6 +34,7 @@ _RULES = {
     "vol": VOLATILITY,
     "kelly": KELLY,
 }
+_ASKED = 200_000  # rows that a strategy is asked about before the account goes through them
 _PERCENTAGES = ("percent", "risk", "vol")
 
 
@@ -154,16 +156,24 @@ def swap_rates(options: Options) -> tuple[float, float]:
 def _flip(
     strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs
 ) -> Run | None:
-    market = prepared.market
-    rows = market.close.shape[1]
     begun = perf_counter()
     desk = flip_desk(strategy, params, prepared, options, rules, specs)
     fills = desk.fills[: int(desk.account["n_fills"][0])]
     if outgrows_margin(prepared.closes, specs, fills, options.cash, rules.margin_call):
         return None
+    return Run(desk, _curve(prepared, specs, fills, options.cash), perf_counter() - begun)
+
+
+def _curve(prepared: Prepared, specs: Specs, fills: Any, cash: float) -> NDArray[np.float64]:
+    """Return the equity at every close: up to the middle fill marked on this core, after it on another one."""
+    rows, half = prepared.market.close.shape[1], fills.size // 2
+    cut = int(fills[half].bar) if fills.size else rows
+    holding = (float(fills[half - 1].cash), float(fills[half - 1].position)) if half else (cash, 0.0)
     equity = np.empty(rows)
-    mark_curve(prepared.closes, specs, fills, options.cash, equity)
-    return Run(desk, equity, perf_counter() - begun)
+    wait = beside(rows - cut, mark_curve, prepared.closes, specs, fills[half:], holding, (cut, rows), equity)
+    mark_curve(prepared.closes, specs, fills[:half], (cash, 0.0), (0, cut), equity)
+    wait()
+    return equity
 
 
 def flip_desk(
@@ -193,8 +203,8 @@ def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArr
     else:
         from apps.backtest.kernels import single  # slow to import, and not needed by all
 
-        loop = specialise(single.flips, strategy.on_bar, _version(strategy))
-        count = loop(market, strategy.init(params, 1), params, at, weights)
+        ask = specialise(single.changes, strategy.on_bar, _version(strategy))
+        count = ask(market, strategy.init(params, 1), params, (0, rows), at, weights)
         endless = np.flatnonzero(np.isinf(weights[:count]))
         if endless.size:
             first = int(endless[0])
@@ -221,10 +231,7 @@ def _version(strategy: Strategy) -> str:
 def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs) -> Run:
     market = prepared.market
     channels, rows = market.close.shape
-    from apps.backtest.kernels import several, single  # slow to import, and not needed by all
-
-    loop = single.events if strategy.channels == 1 else several.events
-    loop = specialise(loop, strategy.on_bar, _version(strategy))
+    loop = _single_loop(strategy, rows) if strategy.channels == 1 else _several_loop(strategy)
     capacity = min(2 * rows * channels, 1_000_000) + 16 * channels
     while True:
         desk = open_desk(options.cash, channels, TICKETS if rules.hedging else 1, capacity)
@@ -238,3 +245,44 @@ def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options,
             check_targets(strategy, prepared, desk)
             return Run(desk, equity, seconds)
         capacity = needed
+
+
+def _several_loop(strategy: Strategy) -> Any:
+    from apps.backtest.kernels import several  # slow to import, and not needed by all
+
+    return specialise(several.events, strategy.on_bar, _version(strategy))
+
+
+def _single_loop(strategy: Strategy, rows: int) -> Any:
+    """Return the event loop of a strategy with one channel: while the account goes through a part, the next is asked.
+
+    It is called as the loops for several channels are.
+    """
+    from apps.backtest.kernels import single  # slow to import, and not needed by all
+
+    ask = specialise(single.changes, strategy.on_bar, _version(strategy))
+    size = min(rows, _ASKED)
+    kind = np.float64 if gives_weights(strategy) else TARGET_DTYPE
+    lists = [(np.empty(size, np.int64), np.empty(size, kind)) for _ in range(2)]
+
+    def loop(
+        market: Market,
+        strategy: Any,
+        desk: Desk,
+        specs: Specs,
+        rules: Rules,
+        swap: Any,
+        equity: Any,
+        span: tuple[int, int],
+    ) -> None:
+        begin, end = span
+        parts = [(first, min(first + size, end)) for first in range(begin, end, size)]
+        wait = beside(0, ask, market, *strategy, parts[0], *lists[0])
+        for turn, part in enumerate(parts):
+            count = wait()
+            at, wanted = lists[turn % 2]
+            if turn + 1 < len(parts):
+                wait = beside(part[1] - part[0], ask, market, *strategy, parts[turn + 1], *lists[(turn + 1) % 2])
+            single.events(market, (at[:count], wanted[:count]), desk, specs, rules, swap, equity, part)
+
+    return loop

@@ -65,18 +65,19 @@ def is_new(book: Any, target: Target) -> bool:
         target.value != book.seen_value
         or target.mode != book.seen_mode
         or target.entry != book.seen_entry
-        or _differs(target.price, book.seen_price)
-        or _differs(target.limit_price, book.seen_limit_price)
-        or _differs(target.stop_loss, book.seen_stop_loss)
-        or _differs(target.take_profit, book.seen_take_profit)
-        or _differs(target.trail, book.seen_trail)
+        or differs(target.price, book.seen_price)
+        or differs(target.limit_price, book.seen_limit_price)
+        or differs(target.stop_loss, book.seen_stop_loss)
+        or differs(target.take_profit, book.seen_take_profit)
+        or differs(target.trail, book.seen_trail)
         or target.time_in_force != book.seen_time_in_force
         or target.expires != book.seen_expires
     )
 
 
 @inner_kernel
-def _differs(a: float, b: float) -> bool:
+def differs(a: float, b: float) -> bool:
+    """Tell whether two numbers are not the same; nan is the same as nan."""
     return a != b and not (np.isnan(a) and np.isnan(b))
 
 

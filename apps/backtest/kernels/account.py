@@ -19,6 +19,13 @@ def marked(cash: float, quantity: float, price: float, per_price: float) -> floa
 
 
 @inner_kernel
+def lacks_margin(equity: float, quantity: float, lot_value: float, margin_rate: float, margin_call: float) -> bool:
+    """Tell whether an account that holds one position must close it; `lot_value` is in account currency."""
+    margin = abs(quantity) * lot_value * margin_rate
+    return bool((equity < margin_call * margin) | (equity <= 0.0))
+
+
+@inner_kernel
 def pay_swap(desk: Desk, market: Market, specs: Specs, rates: tuple[float, float], t: int) -> None:
     """Charge the days between rows t - 1 and t on all positions, at the last close; `rates` are (long, short) a day."""
     day = np.searchsorted(market.day_ends, t)

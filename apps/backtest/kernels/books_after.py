@@ -4,24 +4,25 @@ from typing import Any
 
 import numpy as np
 
-from apps.backtest.kernels.account import marked
+from apps.backtest.kernels.account import lacks_margin, marked
 from apps.backtest.kernels.market import Closes, Specs, conversion_of
 from trading.compiled import inner_kernel, kernel
 from trading.ledger import TRADE_DTYPE
 
 
 @inner_kernel
-def mark_curve(closes: Closes, specs: Specs, fills: Any, cash: float, equity: Any) -> None:
-    """Write one channel's equity at every close into float64[T], from its fills; `cash` is what it started with.
+def mark_curve(closes: Closes, specs: Specs, fills: Any, holding: Any, span: Any, equity: Any) -> None:
+    """Write one channel's equity at the closes of rows span[0] to span[1] (excluded) into float64[T].
 
-    A bar counts with what was held at its close. Swap is not in it: runs with swap are marked by the event loop.
+    `holding` is (cash, lots) before the first of the span's `fills`. A bar counts with what was held at its close. Swap
+    is not in it: runs with swap are marked by the event loop.
     """
     prices = closes.close.reshape(closes.close.size)
     per_price = specs[0].contract_size
-    held = 0.0
-    first = 0
+    cash, held = holding
+    first = span[0]
     for k in range(fills.size + 1):
-        last = fills[k].bar if k < fills.size else prices.size
+        last = fills[k].bar if k < fills.size else span[1]
         if held == 0.0:
             equity[first:last] = cash
         elif closes.conversion.size > 0:
@@ -69,8 +70,7 @@ def outgrows_margin(closes: Closes, specs: Specs, fills: Any, cash: float, margi
         for t in range(_begins(closes, fills[k]), last):
             per_price = specs[0].contract_size * conversion_of(closes, t, 0)
             value = marked(cash, held, closes.close[0, t], per_price)
-            margin = abs(held) * (closes.close[0, t] * per_price) * rate
-            called += (value < margin_call * margin) | (value <= 0.0)
+            called += lacks_margin(value, held, closes.close[0, t] * per_price, rate, margin_call)
     return called > 0
 
 

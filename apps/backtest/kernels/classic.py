@@ -10,13 +10,14 @@ import numpy as np
 
 from apps.backtest.kernels.account import equity_at, marked, rebalance
 from apps.backtest.kernels.market import Market, Specs, close_of, conversion_of, spec_of
+from apps.backtest.kernels.opinions import target_at
 from apps.backtest.kernels.several import accept_new, fill_row, is_new_day, rebalance_all
-from trading.bars import Bar, Slice
+from trading.bars import Slice
 from trading.books import Desk
 from trading.compiled import inner_kernel, kernel
 from trading.matching import fill_market
 from trading.orders import Rules, accept, is_new
-from trading.targets import GTC, MARKET, WEIGHT, Target, Targets
+from trading.targets import MARKET, Targets
 
 _FIELDS = np.dtype(
     [
@@ -40,25 +41,11 @@ SAID_DTYPE = np.dtype((np.record, _FIELDS))
 
 
 class Said(NamedTuple):
-    """What a class said at the rows that are run: the `state` of the loops' strategy."""
+    """What a class said at the rows that are run: the `state` of the strategy of several channels."""
 
     rows: Any  # SAID_DTYPE[n], oldest first
     next: Any  # int64[1]: the first of them that the loop has not come to
     targets: Targets  # of all channels, as they stand
-
-
-@inner_kernel
-def _target_said(said: Said, closed: int) -> Target:
-    """Return what was said of the one channel at a close; nan where nothing was."""
-    at = said.next[0]
-    if at == said.rows.size or said.rows[at].closed != closed:
-        return Target(np.nan, WEIGHT, MARKET, np.nan, np.nan, np.nan, np.nan, np.nan, GTC, 0, 0)
-    said.next[0] = at + 1
-    row = said.rows[at]
-    return Target(
-        row.value, row.mode, row.entry, row.price, row.limit_price, row.stop_loss, row.take_profit, row.trail,
-        row.time_in_force, row.expires, row.version,
-    )  # fmt: skip
 
 
 @inner_kernel
@@ -84,12 +71,6 @@ def _put_said(said: Said, closed: int) -> None:
 
 
 @kernel
-def say_one(state: Said, bar: Bar, params: Any) -> Target:
-    """Stand for the strategy of one channel."""
-    return _target_said(state, bar.time)
-
-
-@kernel
 def say_several(state: Said, bars: Slice, params: Any) -> Targets:
     """Stand for the strategy of several channels."""
     _put_said(state, bars.time)
@@ -97,17 +78,20 @@ def say_several(state: Said, bars: Slice, params: Any) -> Targets:
 
 
 @kernel
-def decide_one(market: Market, strategy: Any, desk: Desk, specs: Specs, rules: Rules, equity: Any, t: int) -> None:
-    """Take in one channel's target at row t's close, or rebalance, after the loop has run to there without doing so."""
-    said, _ = strategy
+def decide_one(market: Market, opinions: Any, desk: Desk, specs: Specs, rules: Rules, equity: Any, t: int) -> None:
+    """Take in one channel's target at row t's close, or rebalance, after the loop has run to there without doing so.
+
+    `opinions` is as for the loop: there is none, or one of row t.
+    """
+    rows, wanted = opinions
     book = desk.books[0]
     spec = spec_of(specs, 0)
     place = close_of(market, t, 0, rules)
     per_price = spec.contract_size * conversion_of(market, t, 0)
-    target = _target_said(said, market.time[t] + market.row_interval)
-    acted = is_new(book, target)
-    if acted:
-        accept(desk, place, spec, rules, target)
+    acted = False
+    if rows.size > 0 and is_new(book, target_at(wanted, 0)):
+        accept(desk, place, spec, rules, target_at(wanted, 0))
+        acted = True
     elif rules.band == rules.band and book.weight == book.weight and equity[t] > 0.0:
         drift = book.quantity * (market.close[0, t] * per_price) / equity[t] - book.weight
         acted = rebalance(desk, market, specs, rules, t, 0, drift)

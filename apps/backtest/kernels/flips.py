@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from apps.backtest.kernels.market import Market, Specs, quote_of, spec_of
+from apps.backtest.kernels.ahead import fetch_ahead
+from apps.backtest.kernels.market import Market, Specs, close_of, open_of, spec_of
 from apps.backtest.kernels.opinions import as_target
 from trading.books import Desk
 from trading.compiled import inner_kernel
 from trading.costs import fee_of, taker_price
 from trading.ledger import TARGET
-from trading.matching import at_close, at_open, fill_market
+from trading.matching import fill_market
 from trading.orders import Rules, accept, afforded_goal, goal_of
 from trading.sizing import RISK, Holding
 from trading.targets import WEIGHT
@@ -57,11 +58,12 @@ def trade_flips(market: Market, desk: Desk, specs: Specs, rules: Rules, rows: An
     last = market.close.shape[1] - 1
     for k in range(rows.size):
         t = rows[k]
-        accept(desk, at_close(quote_of(market, t, 0, rules)), spec, rules, as_target(weights[k]))
+        fetch_ahead(market, rows, k)
+        accept(desk, close_of(market, t, 0, rules), spec, rules, as_target(weights[k]))
         if rules.fill_at_close:
-            fill_market(desk, at_close(quote_of(market, t, 0, rules)), spec, rules, 0)
+            fill_market(desk, close_of(market, t, 0, rules), spec, rules, 0)
         elif t < last:
-            fill_market(desk, at_open(quote_of(market, t + 1, 0, rules)), spec, rules, 0)
+            fill_market(desk, open_of(market, t + 1, 0, rules), spec, rules, 0)
 
 
 def is_plain(market: Market, specs: Specs, rules: Rules) -> bool:
@@ -91,6 +93,7 @@ def trade_plain_flips(market: Market, desk: Desk, specs: Specs, rules: Rules, ro
     cash, held, count, fees = account.cash, 0.0, 0, account.fees
     for k in range(rows.size):
         t = rows[k] + lag
+        fetch_ahead(market, rows, k)
         if t >= market.close.shape[1]:
             break
         ask = asks[0, t] if quoted else prices[0, t] + costs.half_spread

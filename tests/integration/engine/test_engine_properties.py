@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from apps.backtest import classic
+from apps.backtest import classic, engine
 from apps.backtest.interface import Result, run
 from tests.integration.engine.fuzz import Case, digest_of, random_bars, random_case, random_options
 from tests.profiles import examples
@@ -200,6 +200,17 @@ def test_class_form_makes_room_for_more_fills_and_more_targets(channels: int, se
         patch.setattr(classic, "_SAID", 3)
         grown = case.run(instance=case.as_class({20, 21, 40}))
     assert digest_of(grown) == digest_of(case.run())
+
+
+@MANY
+@given(seed=SEEDS, rows=st.sampled_from([1, 2, 7, 30]))
+def test_asking_the_strategy_in_parts_changes_nothing(seed: int, rows: int) -> None:
+    case = random_case(seed)
+    whole, weights = case.run(), fast_or_slow("sma_cross", seed, "events")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_ASKED", rows)
+        assert digest_of(case.run()) == digest_of(whole)
+        assert digest_of(fast_or_slow("sma_cross", seed, "events")) == digest_of(weights)
 
 
 @pytest.mark.parametrize("name", ["sma_cross", "ema_cross", "random"])

@@ -35,7 +35,7 @@ from apps.signals.interface import get_strategy
 prices = [1.0, 2.0, 3.0, 4.0]
 own = get_strategy(sys.argv[1])
 result = run(own, dict.fromkeys(("open", "high", "low", "close"), prices))
-loop = specialise(single.flips, own.on_bar, _version(own))
+loop = specialise(single.changes, own.on_bar, _version(own))
 print(sum(loop.stats.cache_hits.values()), result.fill_records["bar"].tolist())
 """
 

@@ -151,7 +151,7 @@ def test_curve_marks_what_is_held_at_each_close() -> None:
     prepared = market_of([100.0, 101.0, 102.0, 103.0, 104.0])
     fills = fills_of((1, 0, 2.0, 100.0, 1.0, 0.0), (3, 0, -1.0, 103.0, 1.0, 0.0), (3, 0, -1.0, 102.0, 1.0, 0.0))
     curve, rows = np.empty(5), np.array([0, 2, 3])
-    mark_curve(prepared.closes, prepared.specs(Options()), fills, CASH, curve)
+    mark_curve(prepared.closes, prepared.specs(Options()), fills, (CASH, 0.0), (0, 5), curve)
     assert curve.tolist() == [CASH, CASH - 1 + 20, CASH - 1 + 40, CASH + 50 - 3, CASH + 50 - 3]
     some = np.empty(3)
     mark_rows(prepared.closes, prepared.specs(Options()), fills, CASH, rows, some)
