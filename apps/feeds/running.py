@@ -63,6 +63,7 @@ class RunningFeed:
         self.opened = 0
         self.last_record_ns = 0
         self._last_tick_ns = 0
+        self._silent_record_ns = 0
         self._pipeline = pipeline
         self._make = make
         self._clock = clock
@@ -129,10 +130,12 @@ class RunningFeed:
             self._fail(f"the source has not answered for {silent_ns // SECOND} s; it was opened anew")
             self._patience = min(2 * self._patience, 40)
             self._restart()
-        is_silent = self._is_stale(wall_ns)
+        # What came and ended between two looks is told too.
+        is_back = bool(self.is_silent) and self.last_record_ns != self._silent_record_ns
+        is_silent = self._is_stale(wall_ns) and not is_back
         if is_silent == self.is_silent or (self.is_silent is None and not is_silent and not self.last_record_ns):
             return []
-        self.is_silent = is_silent
+        self.is_silent, self._silent_record_ns = is_silent, self.last_record_ns
         return [ReportSilence(feed=self.name, last_tick_ns=self._last_tick_ns, is_silent=is_silent)]
 
     def close(self) -> list[Message]:
