@@ -147,7 +147,7 @@ def _within(steps: Iterator[Step], bounds: _Bounds) -> tuple[list[Step], bool]:
     taken: list[Step] = []
     size = 0
     for step in steps:
-        if step.received_at_ns > bounds.until_ns or size >= bounds.bytes_max:
+        if step.received_at_ns > bounds.until_ns or (taken and size >= bounds.bytes_max):
             return taken, True
         size += len(step.events) + len(step.body)
         taken.append(step)

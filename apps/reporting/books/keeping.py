@@ -1,8 +1,8 @@
 """The books on the disk as a reader of execution's log.
 
 Lines are appended first and the mark moves after; whoever dies in between appends what is not there yet. Files are
-given to the disk every few minutes and at the end: after the machine itself went down, reading begins where that was
-done last.
+given to the disk at the start and every few minutes, never at the end, which must not take long: after the machine
+itself went down, reading begins where that was done last.
 """
 
 import contextlib
@@ -52,13 +52,13 @@ class BooksKeeper(Taker):
                 put_marks(cursor, READER, marks_of(connection, ON_DISK))
             _keep(cursor, "", self._boot.encode())
         self._known = {shard: _DECODER.decode(known) for shard, known in kept.items()}
-        self._synced_at = self._monotonic()
         for owner in self._owners():
             for file in COLUMNS:
                 path = self._files.path(owner.client, owner.account, file)
                 if path.exists():
                     with contextlib.suppress(BookFileError, OSError):  # whoever appends tells of it
                         self._files.repair(path, file)
+        self._sync(connection)
 
     def take(self, connection: "psycopg.Connection[Any]", read: Read, marks: Sequence[MarkMove]) -> None:
         """Append the lines of some records, then move the marks."""
@@ -74,7 +74,7 @@ class BooksKeeper(Taker):
             for shard in sorted(changed):
                 _keep(cursor, shard, _ENCODER.encode(self._known[shard]))
         if self._monotonic() - self._synced_at >= SYNC_SECONDS:
-            self.end(connection)
+            self._sync(connection)
 
     def forget(self) -> None:
         """Know nothing any more."""
@@ -82,6 +82,9 @@ class BooksKeeper(Taker):
         self._known.clear()
 
     def end(self, connection: "psycopg.Connection[Any]") -> None:
+        """Leave everything as it is: whoever reads on looks at the files first."""
+
+    def _sync(self, connection: "psycopg.Connection[Any]") -> None:
         """Give all files to the disk, and remember how far they are."""
         marks = marks_of(connection, READER)
         os.sync()
