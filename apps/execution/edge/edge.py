@@ -22,7 +22,7 @@ from apps.execution.edge.memory import SNAPSHOT_VERSION, from_snapshot
 from apps.execution.edge.port import Answer, Broker, Executions, NewAccount, SessionBegan, Statement
 from apps.execution.edge.resolving import Resolving
 from apps.execution.edge.sending import Sending
-from apps.execution.edge.shard import REPORTING, Outgoing, Shard, load, outgoing_of
+from apps.execution.edge.shard import Outgoing, Shard, load
 from apps.execution.edge.timekeeper import Timekeeper
 from banyan import crash
 from banyan.clock import Clock
@@ -62,6 +62,8 @@ class EdgeSettings:
     """Of orders whose sender gave none."""
     lease_margin_ns: int = 500_000_000
     snapshot_every: int = 1_000
+    orders_max: int = 20_000
+    """How many orders a shard takes on before those that have ended are forgotten."""
 
 
 class Edge:
@@ -135,11 +137,6 @@ class Edge:
     def marks(self, key: str) -> dict[tuple[str, str], tuple[int, int]]:
         """Return (epoch, position) by (sender, its key): how far a shard has taken what it was sent."""
         return dict(self.shards[key].streams) if key in self.shards else {}
-
-    def missed(self, key: str, after: int, most: int = 500) -> list[Outgoing]:
-        """Return the messages of a shard to execution after a number, oldest first, from the ledger."""
-        lines = self.ledger.lines(key, after, kinds=REPORTING, most=most)
-        return [outgoing_of(line, self._life().number) for line in lines]
 
     def lift_gate(self, key: str, accounts: list[int]) -> None:
         """Let accounts trade again that were gated for using a decision number twice: a person's decision."""
@@ -306,7 +303,9 @@ class Edge:
 
     def _keep_snapshots(self) -> None:
         for shard in self.shards.values():
-            if shard.committed - shard.snapshot_number >= self.settings.snapshot_every:
+            added = shard.memory.orders.size - shard.orders_kept
+            lines = shard.committed - shard.snapshot_number
+            if lines >= self.settings.snapshot_every or added >= self.settings.orders_max:
                 self._keep_snapshot(shard)
                 return  # one in a round: orders wait for it
 
@@ -316,3 +315,4 @@ class Edge:
             self.ledger.keep_snapshot(shard.key, shard.committed, SNAPSHOT_VERSION, state)
             shard.snapshot_number = shard.committed
             shard.memory = from_snapshot(state)  # without what was left out
+            shard.orders_kept = shard.memory.orders.size

@@ -19,6 +19,7 @@ class EntryKind(IntEnum):
     GATE = 5
     ADOPTED = 6
     RECONCILED = 7
+    COVERED = 8
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +89,13 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     message: bytes
 
 
+class Covered(msgspec.Struct, frozen=True, kw_only=True):
+    """A broker's statement was booked up to the mark `upto`, while every account had something on its way."""
+
+    broker: str
+    upto: int
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """An entry. `what` is one of the above, or the OrdersReported of a report, whose message as sent is `body`."""
 
@@ -108,6 +116,7 @@ _TYPES: dict[EntryKind, type[msgspec.Struct]] = {
     EntryKind.GATE: Gate,
     EntryKind.ADOPTED: Adopted,
     EntryKind.RECONCILED: Reconciled,
+    EntryKind.COVERED: Covered,
 }
 _KINDS = {kind: number for number, kind in _TYPES.items()}
 _ENCODER = msgspec.msgpack.Encoder()

@@ -129,13 +129,15 @@ class Ledger:
 
     def incarnation(self, now_ns: int) -> Incarnation:
         """Return the life that the ledger is in; the first begins when it is first asked for."""
-        self.connection.execute(
-            "INSERT INTO edge_incarnation (number, began_at_ns, reason) VALUES (1, %s, 'first') ON CONFLICT DO NOTHING",
-            [now_ns],
-        )
-        row = self.connection.execute(
-            "SELECT number, began_at_ns FROM edge_incarnation ORDER BY number DESC LIMIT 1"
-        ).fetchone()
+        newest = "SELECT number, began_at_ns FROM edge_incarnation ORDER BY number DESC LIMIT 1"
+        row = self.connection.execute(newest).fetchone()
+        if row is None:
+            self.connection.execute(
+                "INSERT INTO edge_incarnation (number, began_at_ns, reason) VALUES (1, %s, 'first') "
+                "ON CONFLICT DO NOTHING",
+                [now_ns],
+            )
+            row = self.connection.execute(newest).fetchone()
         assert row is not None
         return Incarnation(*row)
 

@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.execution.contracts import InstrumentTerms, OrdersReported, ReportKind, order_pair
-from apps.execution.edge.entries import Adopted, Cancel, Gate, Line, Opened, Reconciled, Slice
+from apps.execution.edge.entries import Adopted, Cancel, Covered, Gate, Line, Opened, Reconciled, Slice
 from apps.execution.growing import ID_BYTES, Growing, IdIndex, Ids
 from apps.execution.packed import pack, pack_records, unpack, unpack_records
 from banyan.columns import Ints
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 KEPT_NS = 10_000_000_000
-"""How long after its deadline an order that has ended stays in memory. What comes of it later is told by its id."""
+"""How long after its deadline an order that has ended stays in memory, and until a statement has covered its end.
+
+What comes of it later is told by its id.
+"""
 
 
 class OrderState(IntEnum):
@@ -67,6 +70,7 @@ ORDER_DTYPE = np.dtype(
         ("state", np.int8),
         ("code", np.int8),
         ("cancelling", np.int8),
+        ("covered", np.int8),
     ],
     align=True,
 )
@@ -104,6 +108,8 @@ class _Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, bytes]
     ids: bytes
     executions: bytes
+    uncovered: bytes
+    """Ids of executions that a statement may tell of again."""
     fills: int
     fill_columns: dict[str, bytes]
 
@@ -127,6 +133,7 @@ class Memory:
         self.ids = IdIndex()
         self.executions = IdIndex()
         self.fills = Growing(_FILL_DTYPE)
+        self._covered_executions: dict[str, int] = {}  # how many were known when a broker's statement was booked
         self._open_rows: Ints = np.zeros(0, np.int64)
         self._pairs: NDArray[np.uint64] = np.zeros((0, 0), np.uint64)
         self._by_number: tuple[Ints, Ints] = (self.numbers, self.numbers)
@@ -151,7 +158,9 @@ class Memory:
             case Adopted() as adopted:
                 self._adopt(adopted)
             case Reconciled() as reconciled:
-                self.upto[reconciled.broker] = reconciled.upto
+                self._cover(reconciled.broker, reconciled.upto)
+            case Covered() as covered:
+                self._cover(covered.broker, covered.upto)
 
     def slots(self, numbers: Ints) -> Ints:
         """Return where accounts are in `accounts`, -1 for those that were not opened."""
@@ -198,6 +207,7 @@ class Memory:
         """Return the memory as bytes, without the orders that ended long ago."""
         orders = self.orders.rows
         kept = (orders["state"] < OrderState.FILLED) | (orders["deadline_ns"] > now_ns - KEPT_NS)
+        kept |= orders["covered"] == 0
         place = np.cumsum(kept) - 1
         fills = self.fills.rows[kept[self.fills.rows["order"]]] if self.fills.size else self.fills.rows
         numbers = {name: pack(place[fills[name]] if name == "order" else fills[name]) for name in _FILL_NUMBERS}
@@ -211,6 +221,7 @@ class Memory:
             columns=pack_records(orders[kept]),
             ids=self.ids.ids[kept].tobytes(),
             executions=np.ascontiguousarray(fills["execution"]).tobytes(),
+            uncovered=self._uncovered().tobytes(),
             fills=fills.size,
             fill_columns=numbers,
         )
@@ -256,6 +267,19 @@ class Memory:
         np.maximum.at(self.marks, (instrument, slots), orders["decision"])
         if slice_.is_queried:
             np.add.at(self.unknown, (instrument, slots), orders["state"] == OrderState.UNKNOWN)
+
+    def _cover(self, broker: str, upto: int) -> None:
+        """Note a statement: what has happened up to `upto` is booked, and comes in no later one."""
+        self.upto[broker] = max(upto, self.upto.get(broker, 0))
+        self._covered_executions[broker] = self.executions.ids.size
+        orders = self.orders.rows
+        ended = np.flatnonzero((orders["state"] >= OrderState.FILLED) & (orders["covered"] == 0))
+        orders["covered"][ended[self.brokers[orders["slot"][ended]] == broker]] = 1
+
+    def _uncovered(self) -> Ids:
+        return self.executions.ids[
+            min((self._covered_executions.get(each, 0) for each in set(self.brokers)), default=0) :
+        ]
 
     def _adopt(self, adopted: Adopted) -> None:
         slots = self.slots(np.array(adopted.accounts, np.int64))
@@ -339,7 +363,8 @@ def from_snapshot(state: bytes) -> Memory:
         fills[name] = unpack(snapshot.fill_columns[name], snapshot.fills)
     fills["execution"] = np.frombuffer(snapshot.executions, f"S{ID_BYTES}")
     memory.fills.append(fills)
-    memory.executions.append(np.ascontiguousarray(fills["execution"]))
+    for ids in (np.ascontiguousarray(fills["execution"]), np.frombuffer(snapshot.uncovered, f"S{ID_BYTES}")):
+        memory.executions.append(ids[memory.executions.find(ids) < 0])
     return memory
 
 

@@ -50,6 +50,7 @@ class Entry(models.Model):
         GATE = 5
         ADOPTED = 6
         RECONCILED = 7
+        COVERED = 8
 
     pk = models.CompositePrimaryKey("key", "number", "written_at")
     key = models.CharField(max_length=100)

@@ -195,6 +195,7 @@ def _executions(frame: protocol.Reports) -> Executions:
     return Executions(
         instruments=frame.instruments,
         execution_ids=ids.astype(f"S{ID_BYTES}"),
+        marks=numbers,
         client_ids=np.frombuffer(frame.client_ids, f"S{ID_BYTES}"),
         account=unpack(frame.account, n),
         instrument=unpack(frame.instrument, n),

@@ -55,10 +55,12 @@ class Executions(NamedTuple):
     """Execution reports. `kind` is a ReportKind, `code` an index into `texts` plus 1 (0: nothing was said).
 
     `execution_ids` are unique for their broker for ever; an empty one is an answer that is no part of an order's life.
+    `marks` number what a broker reports, in the order in which it happened; 0 where the execution id is empty.
     """
 
     instruments: list[str]
     execution_ids: Ids
+    marks: Ints
     client_ids: Ids
     account: Ints
     instrument: Ints
@@ -88,7 +90,7 @@ class Answer(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """What accounts hold, and what has happened since the mark that was asked from; `upto` is the next mark."""
+    """What accounts hold, and what has happened after the mark that was asked from, up to the mark `upto`."""
 
     request: int
     session: int

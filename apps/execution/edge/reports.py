@@ -96,15 +96,16 @@ class Adoption:
         self.decisions: list[int] = []
 
 
-def told_by_broker(memory: Memory, told: Executions, adoption: Adoption) -> Rows:
+def told_by_broker(memory: Memory, told: Executions, upto: int, adoption: Adoption) -> Rows:
     """Return the rows that a broker's execution reports of a shard's accounts make, without what is known already.
 
-    A fill always counts, whatever had been thought of its order. Anything else counts only while the order is open.
-    A fill of an order that is not ours gets the decision number 0.
+    Whatever has a mark up to `upto` is known: statements have covered it, and its order may be forgotten. A fill always
+    counts, whatever had been thought of its order. Anything else counts only while the order is open. A fill of an
+    order that is not ours gets the decision number 0.
     """
     rows = Rows.of(memory)
     rows.say(told.texts)
-    told = taken(told, memory.slots(told.account) >= 0)
+    told = taken(told, (memory.slots(told.account) >= 0) & ((told.marks == 0) | (told.marks > upto)))
     if not told.account.size:
         return rows
     has_id = told.execution_ids != b""
@@ -132,7 +133,8 @@ def taken(told: Executions, rows: NDArray[np.bool_]) -> Executions:
     if rows.all():
         return told
     columns = {
-        name: getattr(told, name)[rows] for name in ("execution_ids", "client_ids", "account", "instrument", *_TOLD)
+        name: getattr(told, name)[rows]
+        for name in ("execution_ids", "marks", "client_ids", "account", "instrument", *_TOLD)
     }
     return told._replace(**columns)
 

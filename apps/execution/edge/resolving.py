@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.execution.contracts import AccountsReconciled, ReportKind
-from apps.execution.edge.entries import Adopted, Gate, Reconciled
+from apps.execution.edge.entries import Adopted, Covered, Gate, Reconciled
 from apps.execution.edge.link import Link
 from apps.execution.edge.memory import OrderState
 from apps.execution.edge.port import Answer, Executions, SessionBegan, Statement
@@ -66,7 +66,8 @@ class Resolving:
         now_ns = self._edge.time.now_ns()
         for shard in self._edge.shards.values():
             adoption = Adoption()
-            message = told_by_broker(shard.memory, told, adoption).message()
+            upto = shard.memory.upto.get(link.broker.name, 0)
+            message = told_by_broker(shard.memory, told, upto, adoption).message()
             if adoption.accounts:
                 _LOGGER.warning(
                     "edge/%s: %d orders are ours, and known to their broker only", shard.key, len(adoption.accounts)
@@ -105,9 +106,9 @@ class Resolving:
         link.statement = 0
         settings, now_ns = self._edge.settings, self._edge.time.monotonic_ns()
         busy = link.busy_when_asked | self._busy(link)
-        link.reconcile_at_ns = now_ns + (settings.recheck_ns if busy else settings.reconcile_ns)
         for shard in self._edge.shards.values():
             self._reconcile(shard, link, statement, busy)
+        link.reconcile_at_ns = now_ns + (settings.reconcile_ns if self._is_whole(link) else settings.recheck_ns)
 
     def tick(self) -> bool:
         """Do what time has brought: silence, questions to ask again, statements to ask for."""
@@ -168,6 +169,8 @@ class Resolving:
         numbers = memory.numbers[_of(shard, link)]
         at_peace = numbers[~np.isin(numbers, list(busy | link.absent))] if busy or link.absent else numbers
         if not at_peace.size:
+            if numbers.size:
+                shard.write(Covered(broker=link.broker.name, upto=statement.upto), self._edge.time.now_ns())
             return
         held = np.isin(statement.account, at_peace)
         used, instrument = np.unique(statement.instrument[held], return_inverse=True)
@@ -182,6 +185,14 @@ class Resolving:
         shard.write(line, self._edge.time.now_ns())
         shard.reconciled[memory.slots(at_peace)] = True
         self._cancel_again(shard, link)
+
+    def _is_whole(self, link: Link) -> bool:
+        """Tell whether all accounts that the broker has are reconciled."""
+        for shard in self._edge.shards.values():
+            missing = shard.memory.numbers[_of(shard, link) & ~shard.reconciled]
+            if not np.isin(missing, list(link.absent)).all():
+                return False
+        return True
 
     def _cancel_again(self, shard: Shard, link: Link) -> None:
         """Ask once more to cancel what was to be cancelled before the session began: a cancel harms nobody twice."""

@@ -42,6 +42,8 @@ class Shard:
     incarnation: int
     lease_ends_ns: int = 0
     snapshot_number: int = 0
+    orders_kept: int = 0
+    """How many orders were in memory when those that had ended were forgotten."""
     waiting: deque[tuple[Envelope, Message]] = field(default_factory=deque)
     lines: list[Line] = field(default_factory=list)
     moved_streams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
@@ -113,6 +115,15 @@ def load(ledger: Ledger, row: LeaseRow, incarnation: int) -> Shard:
         snapshot_number=after,
         reconciled=np.zeros(len(memory.accounts), bool),
     )
+
+
+def missed(ledger: Ledger, key: str, after: int, *, now_ns: int, most: int = 500) -> list[Outgoing]:
+    """Return the messages of a shard to execution after a number, oldest first, from the ledger.
+
+    Whoever asks has a ledger of its own: a connection is not for the threads of edge and receiver at once.
+    """
+    life = ledger.incarnation(now_ns).number
+    return [outgoing_of(line, life) for line in ledger.lines(key, after, kinds=REPORTING, most=most)]
 
 
 def outgoing_of(line: Line, incarnation: int) -> Outgoing:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 import psycopg
 
 from apps.execution.edge.edge import HANDLED, Edge
-from apps.execution.edge.shard import SENDER, Outgoing
+from apps.execution.edge.ledger import Ledger
+from apps.execution.edge.shard import SENDER, Outgoing, missed
 from banyan.codec import decode_message
 from banyan.host import Delivery
 from banyan.transport import LocalTransport
@@ -34,6 +35,8 @@ class EdgeWorker:
         self._transport = transport
         self._offered: deque[Delivery] = deque()
         self._looked_at = -_LOOK_SECONDS
+        self._archive = Ledger()  # read by the threads of receivers
+        self._reading = threading.Lock()
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(self._waker, False)
@@ -61,6 +64,8 @@ class EdgeWorker:
                 stop.wait(_RETRY_SECONDS)
         with contextlib.suppress(psycopg.OperationalError):
             self._edge.close()
+        with self._reading:
+            self._archive.close()
 
     def _round(self) -> bool:
         edge = self._edge
@@ -95,7 +100,9 @@ class EdgeWorker:
             os.read(self._woken, 4096)
 
     def _missed(self, key: str, after: int) -> list[Delivery]:
-        return [_delivery(each) for each in self._edge.missed(key, after)]
+        with self._reading:
+            found = missed(self._archive, key, after, now_ns=self._edge.time.now_ns())
+        return [_delivery(each) for each in found]
 
 
 def _delivery(outgoing: Outgoing) -> Delivery:

@@ -18,6 +18,7 @@ django.setup()
 from apps.execution.edge.edge import Edge, EdgeSettings  # noqa: E402
 from apps.execution.edge.ledger import Ledger  # noqa: E402
 from apps.execution.edge.paper import PaperBroker  # noqa: E402
+from apps.execution.edge.shard import missed  # noqa: E402
 from banyan.clock import SystemClock  # noqa: E402
 from banyan.codec import Envelope, decode_message  # noqa: E402
 from tests.integration.edge.desk import SECOND, SHARD, Open  # noqa: E402
@@ -41,7 +42,7 @@ def main(folder: Path, address: Path) -> None:
     last = max((line["number"] for line in whole_lines(told)), default=0)
     given = 0
     with told.open("a") as out:
-        for each in edge.missed(SHARD, last):
+        for each in missed(edge.ledger, SHARD, last, now_ns=edge.time.now_ns()):
             _tell(out, each)
         while True:
             edge.poll()

@@ -72,7 +72,7 @@ class FakeBroker:
             known = {each[1] for each in self.arrived}
             column = np.array([int(each in known) for each in asked], np.int64)
             found = [row for row in self.history if row[1] in asked]
-            self.events.append(Answer(request, session, column, executions(*found)))
+            self.events.append(Answer(request, session, column, self._executions(found)))
 
     def ask_statement(self, request: int, session: int, accounts: Ints, since: int) -> None:
         self._write("statement")
@@ -80,7 +80,16 @@ class FakeBroker:
         account, steps = (np.array([row[k] for row in held], np.int64) for k in (0, 1))
         none = np.zeros(len(held), np.int64)
         self.events.append(
-            Statement(request, session, len(self.history), ["EURUSD"], account, none, steps, executions())
+            Statement(
+                request,
+                session,
+                len(self.history),
+                ["EURUSD"],
+                account,
+                none,
+                steps,
+                self._executions(self.history[since:]),
+            )
         )
 
     def receive(self) -> list[Event]:
@@ -99,7 +108,10 @@ class FakeBroker:
             if row[3] == ReportKind.FILLED:
                 self.held[row[2]] = self.held.get(row[2], 0) + row[4]
         if is_told:
-            self.events.append(executions(*rows))
+            self.events.append(self._executions(list(rows)))
+
+    def _executions(self, rows: list[tuple[Any, ...]]) -> Executions:
+        return executions([self.history.index(row) + 1 for row in rows], *rows)
 
     def _write(self, what: str) -> None:
         if not self.is_up:
@@ -107,13 +119,14 @@ class FakeBroker:
         self.written.append(what)
 
 
-def executions(*rows: tuple[Any, ...]) -> Executions:
+def executions(marks: list[int], *rows: tuple[Any, ...]) -> Executions:
     n = len(rows)
     execution, client_id, account, kind, steps = zip(*rows, strict=True) if rows else ([], [], [], [], [])
     none = np.zeros(n, np.int64)
     return Executions(
         instruments=["EURUSD"],
         execution_ids=np.array(execution, "S24"),
+        marks=np.array(marks, np.int64),
         client_ids=np.array(client_id, "S24"),
         account=np.array(account, np.int64),
         instrument=none,

@@ -10,6 +10,7 @@ from apps.execution.edge.edge import EdgeSettings
 from apps.execution.edge.entries import EntryKind, Slice
 from apps.execution.edge.ledger import Ledger
 from apps.execution.edge.port import BrokerUnavailableError
+from apps.execution.edge.shard import missed
 from tests.integration.edge.desk import SECOND, SHARD, Desk, Open
 from tests.integration.edge.fake_broker import FakeBroker
 
@@ -370,9 +371,9 @@ def test_what_was_not_handed_on_is_read_from_the_ledger(desk, fake):
     fake.say(("e1", name(1, 1), 1, ACCEPTED, 0), ("e2", name(1, 1), 1, FILLED, 5))
     desk.poll()
     told = [(envelope, message.account.tolist()) for envelope, message in desk.told if envelope.number > before]
-    missed = desk.edge.missed(SHARD, before)
-    assert [each.envelope for each in missed] == [envelope for envelope, _ in told]
-    numbers = [(each.envelope.previous, each.envelope.number) for each in missed]
+    found = missed(desk.edge.ledger, SHARD, before, now_ns=desk.edge.time.now_ns())
+    assert [each.envelope for each in found] == [envelope for envelope, _ in told]
+    numbers = [(each.envelope.previous, each.envelope.number) for each in found]
     assert numbers[0][0] == before
     assert all(one[1] == other[0] for one, other in itertools.pairwise(numbers))
 
@@ -508,19 +509,3 @@ def _content(memory):
         orders[client_id] = [int(row["state"]), int(row["filled"]), int(row["steps"]), int(row["decision"])]
     n = len(memory.accounts)
     return {"orders": orders, "marks": memory.marks[: len(memory.terms), :n].tolist(), "accounts": memory.accounts}
-
-
-def test_orders_that_ended_long_ago_leave_the_memory_and_their_late_fills_are_still_told(desk, fake, clock):
-    desk.release([(1, 1, 5)])
-    desk.poll()
-    fake.say(("e1", name(1, 1), 1, ACCEPTED, 0), ("e2", name(1, 1), 1, CANCELLED, 0))
-    desk.poll()
-    clock.move_to(clock.wall_ns() + 30 * SECOND)
-    desk.edge._keep_snapshot(desk.edge.shards[SHARD])
-    assert desk.edge.shards[SHARD].memory.orders.size == 0
-    fake.say(("e3", name(1, 1), 1, FILLED, 5))
-    desk.poll()
-    assert desk.kinds(1, 1) == [ACCEPTED, CANCELLED, FILLED]
-    desk.release([(1, 1, 5)])
-    desk.poll()
-    assert refusals(desk) == [(1, 1, EdgeRefusal.DECISION_PASSED)]

@@ -1,0 +1,95 @@
+"""What a broker's statements tell again, and what an edge may forget because they no longer do."""
+
+import pytest
+
+from apps.execution.contracts import EdgeRefusal, ReportKind, client_order_id
+from tests.integration.edge.desk import SECOND, SHARD
+
+pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
+
+ACCEPTED, FILLED, CANCELLED = ReportKind.ACCEPTED, ReportKind.FILLED, ReportKind.CANCELLED
+STRANGE = "somebody's order"
+
+
+def name(account, decision):
+    return client_order_id(f"A{account}", "EURUSD", decision)
+
+
+def forget(desk):
+    """Keep a snapshot, which leaves out what may be forgotten."""
+    desk.edge._keep_snapshot(desk.edge.shards[SHARD])
+
+
+def state(desk):
+    """Let the broker say what accounts hold, and book it."""
+    desk.edge.reconcile()
+    desk.poll()
+    desk.poll()
+
+
+def orders_known(desk):
+    return desk.edge.shards[SHARD].memory.orders.size
+
+
+def fills(desk):
+    return [(account, decision, steps) for account, decision, kind, steps, _ in desk.rows() if kind is FILLED]
+
+
+def test_orders_that_ended_long_ago_leave_the_memory_and_their_late_fills_are_still_told(desk, fake, clock):
+    desk.release([(1, 1, 5)])
+    desk.poll()
+    fake.say(("e1", name(1, 1), 1, ACCEPTED, 0), ("e2", name(1, 1), 1, CANCELLED, 0))
+    desk.poll()
+    clock.move_to(clock.wall_ns() + 20 * SECOND)
+    forget(desk)
+    assert orders_known(desk) == 1, "the next statement tells of it again"
+    state(desk)
+    forget(desk)
+    assert orders_known(desk) == 0
+    fake.say(("e3", name(1, 1), 1, FILLED, 5))
+    desk.poll()
+    assert desk.kinds(1, 1) == [ACCEPTED, CANCELLED, FILLED]
+    desk.release([(1, 1, 5)])
+    desk.poll()
+    refused = [
+        (account, decision, code) for account, decision, kind, _, code in desk.rows() if kind is ReportKind.REFUSED
+    ]
+    assert refused == [(1, 1, EdgeRefusal.DECISION_PASSED)]
+
+
+def test_a_statement_tells_nothing_twice_of_what_was_forgotten(desk, fake, clock):
+    desk.release([(1, 1, 5)])
+    desk.poll()
+    fake.say(("e1", name(1, 1), 1, FILLED, 5), ("e2", STRANGE, 2, FILLED, 7))
+    desk.poll()
+    clock.move_to(clock.wall_ns() + 20 * SECOND)
+    forget(desk)
+    state(desk)
+    forget(desk)
+    assert orders_known(desk) == 0
+    fake.say(("e1", name(1, 1), 1, FILLED, 5), ("e2", STRANGE, 2, FILLED, 7))  # as a new session may
+    state(desk)
+    assert fills(desk) == [(1, 1, 5), (2, 0, 7)]
+
+
+def test_somebody_elses_fill_is_told_once_though_a_snapshot_came_before_the_statement(desk, fake):
+    fake.say(("e1", STRANGE, 2, FILLED, 7))
+    desk.poll()
+    forget(desk)
+    state(desk)
+    assert fills(desk) == [(2, 0, 7)]
+
+
+def test_a_statement_counts_though_every_account_has_an_order_on_its_way(desk, fake, clock):
+    desk.release([(1, 1, 5), (2, 1, 5)])
+    desk.poll()
+    fake.say(("e1", name(1, 1), 1, FILLED, 5), ("e2", name(2, 1), 2, FILLED, 5))
+    desk.poll()
+    clock.move_to(clock.wall_ns() + 20 * SECOND)
+    desk.release([(1, 2, 5), (2, 2, 5)])
+    desk.poll()
+    state(desk)
+    forget(desk)
+    assert orders_known(desk) == 2, "those that are on their way"
+    memory = desk.edge.shards[SHARD].memory
+    assert memory.upto == {"paper": 2}
