@@ -32,7 +32,7 @@ def ints(values: Any = ()) -> Ints:
 def to_wire(column: Ints) -> list[Any]:
     """Return a column as JSON holds it."""
     listed: list[Any] = column.tolist()
-    if column.size and (column.max() > LARGEST_PLAIN or column.min() < -LARGEST_PLAIN):
+    if listed and (np.maximum.reduce(column) > LARGEST_PLAIN or np.minimum.reduce(column) < -LARGEST_PLAIN):
         return [value if -LARGEST_PLAIN <= value <= LARGEST_PLAIN else str(value) for value in listed]
     return listed
 

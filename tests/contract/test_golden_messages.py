@@ -78,5 +78,18 @@ def test_a_number_that_is_not_finite_cannot_travel():
     class Float(Message, frozen=True, kw_only=True):
         value: list[float]
 
-    with pytest.raises(CodecError, match="nan"):
-        encode_message(Float(value=[1.0, float("nan")]))
+    @message("test.floats.v1")
+    class Floats(Message, frozen=True, kw_only=True):
+        inner: Float | None = None
+        rows: list[tuple[str, float | None]] = []
+        named: dict[str, list[float]] = {}
+        count: int = 0
+
+    bad = float("nan")
+    for made in (
+        Float(value=[1.0, bad]), Floats(inner=Float(value=[bad])), Floats(rows=[("a", None), ("b", bad)]),
+        Floats(named={"a": [bad]}),
+    ):  # fmt: skip
+        with pytest.raises(CodecError, match="nan"):
+            encode_message(made)
+    assert encode_message(Floats(inner=Float(value=[1.0]), rows=[("a", None)], named={"a": [2.0]}, count=1))

@@ -128,9 +128,9 @@ def told_by_broker(memory: Memory, told: Executions, upto: int, adoption: Adopti
     return rows
 
 
-def taken(told: Executions, rows: NDArray[np.bool_]) -> Executions:
-    """Return some rows of execution reports."""
-    if rows.all():
+def taken(told: Executions, rows: NDArray[np.bool_] | Ints) -> Executions:
+    """Return some rows of execution reports, by their numbers or by a column of whether each is wanted."""
+    if rows.dtype == np.bool_ and rows.all():
         return told
     columns = {
         name: getattr(told, name)[rows]

@@ -6,6 +6,7 @@ proves the old one closed, and not before its deadline and a settle window have 
 """
 
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from apps.execution.edge.entries import Adopted, Covered, Gate, Reconciled
 from apps.execution.edge.link import Link
 from apps.execution.edge.memory import OrderState
 from apps.execution.edge.port import Answer, Executions, SessionBegan, Statement
-from apps.execution.edge.reports import Adoption, Rows, told_by_broker
+from apps.execution.edge.reports import Adoption, Rows, taken, told_by_broker
 from apps.execution.edge.sending import Sending
 from apps.execution.edge.shard import Shard
 from banyan.codec import encode_message
@@ -35,6 +36,8 @@ class Resolving:
         self._edge = edge
         self._sending = sending
         self._recheck_at_ns = 0
+        none = np.zeros(0, np.int64)
+        self._owners: tuple[tuple[tuple[str, int], ...], Ints, Ints] = ((), none, none)
 
     def found_at_start(self, shard: Shard) -> None:
         """Make what was SENT before this process knew the shard UNKNOWN."""
@@ -64,10 +67,10 @@ class Resolving:
     def book(self, link: Link, told: Executions) -> None:
         """Report what a broker says of orders."""
         now_ns = self._edge.time.now_ns()
-        for shard in self._edge.shards.values():
+        for shard, part in self._by_shard(told):
             adoption = Adoption()
             upto = shard.memory.upto.get(link.broker.name, 0)
-            message = told_by_broker(shard.memory, told, upto, adoption).message()
+            message = told_by_broker(shard.memory, part, upto, adoption).message()
             if adoption.accounts:
                 _LOGGER.warning(
                     "edge/%s: %d orders are ours, and known to their broker only", shard.key, len(adoption.accounts)
@@ -78,6 +81,26 @@ class Resolving:
                 shard.write(adopted, now_ns)
             if message is not None:
                 shard.write(message, now_ns)
+
+    def _by_shard(self, told: Executions) -> Iterator[tuple[Shard, Executions]]:
+        """Yield the shards whose accounts are told of, each with its own rows."""
+        shards = list(self._edge.shards.values())
+        sizes = tuple((shard.key, shard.memory.numbers.size) for shard in shards)
+        if self._owners[0] != sizes:
+            numbers = np.concatenate([shard.memory.numbers for shard in shards] or [told.account[:0]])
+            order = np.argsort(numbers, kind="stable")
+            owner = np.repeat(np.arange(len(shards)), [size for _, size in sizes])
+            self._owners = sizes, numbers[order], owner[order]
+        _, numbers, owner = self._owners
+        if not numbers.size:
+            return
+        at = np.minimum(np.searchsorted(numbers, told.account), numbers.size - 1)
+        owners = np.where(numbers[at] == told.account, owner[at], -1)
+        order = np.argsort(owners, kind="stable")
+        ends = np.searchsorted(owners[order], np.arange(len(shards) + 1))
+        for shard, first, last in zip(shards, ends, ends[1:], strict=False):
+            if first < last:
+                yield shard, taken(told, order[first:last])
 
     def answered(self, link: Link, answer: Answer) -> None:
         """Take the answer to a question: adopt what is known, and give up what can never arrive any more."""

@@ -22,10 +22,11 @@ REPORTING = (EntryKind.REPORT, EntryKind.RECONCILED)
 
 @dataclass(slots=True)
 class Outgoing:
-    """A message to execution."""
+    """A message to execution; `message` is what `body` holds, where it is at hand."""
 
     envelope: Envelope
     body: bytes
+    message: Message | None
 
 
 @dataclass(slots=True)
@@ -145,4 +146,5 @@ def outgoing_of(line: Line, incarnation: int) -> Outgoing:
             sent_at_ns=line.at_ns,
         ),
         line.body if is_report else what.message,
+        line.what if is_report else None,
     )

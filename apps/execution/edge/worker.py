@@ -35,6 +35,7 @@ class EdgeWorker:
         self._transport = transport
         self._offered: deque[Delivery] = deque()
         self._looked_at = -_LOOK_SECONDS
+        self._turn = 0
         self._archive = Ledger()  # read by the threads of receivers
         self._reading = threading.Lock()
         self._woken, self._waker = os.pipe()
@@ -78,15 +79,19 @@ class EdgeWorker:
         return did or bool(outgoing)
 
     def _look(self) -> None:
-        """Fetch what was missed: where the edge saw a gap at once, of all shards each second."""
+        """Fetch what was missed: where the edge saw a gap at once, and of each shard every second, one by one."""
         edge = self._edge
         wanted, edge.gaps = edge.gaps, set()
-        if time.monotonic() - self._looked_at >= _LOOK_SECONDS:
+        if edge.shards and time.monotonic() - self._looked_at >= self._look_seconds():
             self._looked_at = time.monotonic()
-            wanted = set(edge.shards)
+            self._turn += 1
+            wanted.add(sorted(edge.shards)[self._turn % len(edge.shards)])
         for key in sorted(wanted & edge.shards.keys()):
             for delivery in self._transport.missed(SENDER, key, edge.marks(key)):
                 self._hand_in(delivery)
+
+    def _look_seconds(self) -> float:
+        return _LOOK_SECONDS / max(1, len(self._edge.shards))
 
     def _hand_in(self, delivery: Delivery) -> None:
         message = delivery.message or decode_message(delivery.envelope.name, delivery.body)
@@ -94,7 +99,7 @@ class EdgeWorker:
         self._edge.handle(delivery.envelope, message)
 
     def _wait(self) -> None:
-        seconds = min(self._edge.patience_ns() / 1e9, _LOOK_SECONDS)
+        seconds = min(self._edge.patience_ns() / 1e9, self._look_seconds())
         select.select([self._woken, *self._edge.filenos()], [], [], seconds)
         with contextlib.suppress(BlockingIOError):
             os.read(self._woken, 4096)
@@ -106,4 +111,4 @@ class EdgeWorker:
 
 
 def _delivery(outgoing: Outgoing) -> Delivery:
-    return Delivery(EXECUTION, outgoing.envelope, outgoing.body)
+    return Delivery(EXECUTION, outgoing.envelope, outgoing.body, outgoing.message)

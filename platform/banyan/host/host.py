@@ -79,7 +79,7 @@ class Host(Generic[State]):
         self._tries: dict[str, int] = {}
         self._is_careful = False
         self._renewed_ns: int | None = None
-        self._polled_ns: int | None = None
+        self._polls_ns: dict[str, int] = {}  # when each key is polled next
 
     @property
     def keys(self) -> Mapping[str, KeyMemory[State]]:
@@ -146,6 +146,14 @@ class Host(Generic[State]):
         """Tell whether something has come for a key that this host was not told to hold."""
         return bool(self._strangers)
 
+    def poll_in_seconds(self) -> float:
+        """Return after how long the next key is to be polled."""
+        longest = self.settings.poll_seconds
+        if not self._keys:
+            return longest
+        next_ns = min(self._polls_ns.get(key, 0) for key in self._keys)
+        return min(longest, max(0.0, (next_ns - self._clock.monotonic_ns()) / 1e9))
+
     def next_due_ns(self) -> int | None:
         """Return when the next timer is due, in ns since 1970 UTC."""
         return min((due for memory in self._keys.values() for due in memory.timers.values()), default=None)
@@ -210,10 +218,7 @@ class Host(Generic[State]):
                 self._offered.append(delivery)
 
     def _fetch(self) -> None:
-        now_ns = self._clock.monotonic_ns()
-        if self._polled_ns is None or now_ns - self._polled_ns >= self.settings.poll_seconds * 1e9:
-            self._polled_ns = now_ns
-            self._left_in_outboxes.update(self._keys)
+        self._left_in_outboxes.update(self._to_poll())
         with self.arrived:
             wanted, self._left_in_outboxes = self._left_in_outboxes, set()
         self._strangers = wanted - set(self._wanted)
@@ -224,6 +229,17 @@ class Host(Generic[State]):
             if memory.waiting or len(found) >= FETCH_MOST:
                 self._left_in_outboxes.add(key)  # there may be more: look again once these are applied
             memory.waiting.extend(found)
+
+    def _to_poll(self) -> list[str]:
+        """Return the keys whose turn it is: each once in `poll_seconds`, spread out so that no round waits for all."""
+        now_ns, every_ns = self._clock.monotonic_ns(), int(self.settings.poll_seconds * 1e9)
+        new = [key for key in self._keys if key not in self._polls_ns]
+        for place, key in enumerate(new):
+            self._polls_ns[key] = now_ns + every_ns * place // len(new)
+        due = [key for key in self._keys if self._polls_ns[key] <= now_ns]
+        for key in due:
+            self._polls_ns[key] = now_ns + every_ns
+        return due
 
     def _inputs(self, memory: KeyMemory[State]) -> list[Delivery]:
         now_ns = self._clock.wall_ns()
