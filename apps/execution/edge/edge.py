@@ -20,6 +20,7 @@ from apps.execution.edge.ledger import Incarnation, Ledger
 from apps.execution.edge.link import Link
 from apps.execution.edge.memory import SNAPSHOT_VERSION, from_snapshot
 from apps.execution.edge.port import Answer, Broker, Executions, NewAccount, SessionBegan, Statement
+from apps.execution.edge.reports import merged
 from apps.execution.edge.resolving import Resolving
 from apps.execution.edge.sending import Sending
 from apps.execution.edge.shard import Outgoing, Shard, load
@@ -165,7 +166,7 @@ class Edge:
         did = False
         for link in self.links.values():
             link.keep_up(self.time.monotonic_ns())
-            for event in link.receive(self.time.monotonic_ns()):
+            for event in merged(link.receive(self.time.monotonic_ns())):
                 did = True
                 match event:
                     case SessionBegan():

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from apps.execution.contracts import OrdersReported, ReportKind
 from apps.execution.edge.memory import Memory, OrderState
-from apps.execution.edge.port import Executions
+from apps.execution.edge.port import Event, Executions
 from apps.execution.growing import ID_BYTES, first_of_each
 from banyan.columns import Ints, ints
 
 _COLUMNS = ("account", "instrument", "decision", "kind", "steps", "price_e9", "fee_micro", "at_ns", "code")
 _TOLD = ("kind", "steps", "price_e9", "fee_micro", "at_ns", "code")
+_RUN = ("execution_ids", "marks", "client_ids", "account", "instrument", *_TOLD)
 _HEX = frozenset(b"0123456789abcdef")
 
 
@@ -128,15 +129,36 @@ def told_by_broker(memory: Memory, told: Executions, upto: int, adoption: Adopti
     return rows
 
 
+def merged(events: list[Event]) -> list[Event]:
+    """Return what a broker has said with reports that follow each other as one: each line of the ledger costs."""
+    found: list[Event] = []
+    run: list[Executions] = []
+    for event in events:
+        if isinstance(event, Executions) and (not run or _are_named_alike(run[0], event)):
+            run.append(event)
+            continue
+        found += _as_one(run)
+        run = [event] if isinstance(event, Executions) else []
+        found += [] if run else [event]
+    return found + _as_one(run)
+
+
+def _are_named_alike(one: Executions, other: Executions) -> bool:
+    return one.instruments == other.instruments and one.texts == other.texts
+
+
+def _as_one(run: list[Executions]) -> list[Executions]:
+    if len(run) < 2:
+        return run
+    columns = {name: np.concatenate([getattr(each, name) for each in run]) for name in _RUN}
+    return [run[0]._replace(**columns)]
+
+
 def taken(told: Executions, rows: NDArray[np.bool_] | Ints) -> Executions:
     """Return some rows of execution reports, by their numbers or by a column of whether each is wanted."""
     if rows.dtype == np.bool_ and rows.all():
         return told
-    columns = {
-        name: getattr(told, name)[rows]
-        for name in ("execution_ids", "marks", "client_ids", "account", "instrument", *_TOLD)
-    }
-    return told._replace(**columns)
+    return told._replace(**{name: getattr(told, name)[rows] for name in _RUN})
 
 
 def _counts(kind: Ints, state: Ints) -> NDArray[np.bool_]:

@@ -93,3 +93,17 @@ def test_a_statement_counts_though_every_account_has_an_order_on_its_way(desk, f
     assert orders_known(desk) == 2, "those that are on their way"
     memory = desk.edge.shards[SHARD].memory
     assert memory.upto == {"paper": 2}
+
+
+def test_reports_that_come_one_after_another_are_one_line_of_the_ledger(desk, fake):
+    desk.release([(1, 1, 5), (2, 1, 5)])
+    desk.poll()
+    before = desk.edge.shards[SHARD].number
+    fake.say(("e1", name(1, 1), 1, ACCEPTED, 0), ("e2", name(2, 1), 2, ACCEPTED, 0))
+    fake.say(("e3", name(1, 1), 1, FILLED, 2))
+    fake.say(("e4", name(1, 1), 1, FILLED, 3), ("e5", name(2, 1), 2, CANCELLED, 0))
+    desk.poll()
+    assert desk.edge.shards[SHARD].number == before + 1
+    assert desk.kinds(1, 1) == [ACCEPTED, FILLED, FILLED]
+    assert desk.kinds(2, 1) == [ACCEPTED, CANCELLED]
+    assert fills(desk) == [(1, 1, 2), (1, 1, 3)]
