@@ -150,7 +150,7 @@ def _are_named_alike(one: Executions, other: Executions) -> bool:
 def _as_one(run: list[Executions]) -> list[Executions]:
     if len(run) < 2:
         return run
-    columns = {name: np.concatenate([getattr(each, name) for each in run]) for name in _RUN}
+    columns: dict[str, Any] = {name: np.concatenate([getattr(each, name) for each in run]) for name in _RUN}
     return [run[0]._replace(**columns)]
 
 
