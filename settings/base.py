@@ -99,6 +99,9 @@ LOGGING: dict[str, Any] = {
 SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12", default=12)
 """How many shards accounts are spread over, beside the canary shard: fixed once the first account is open."""
 
+SHARD_PROCESSES: int = environment.read("BANYAN_SHARD_PROCESSES", whole_number(1, 48), example="2", default=2)
+"""Over how many processes the shards are spread: as many as the machine has cores. May change at every start."""
+
 KILL_SWITCH = DATA_DIR / "edge" / "kill_switch"
 PAPER_DIR = DATA_DIR / "paper"
 BOOKS_DIR = DATA_DIR / "clients"

@@ -52,13 +52,16 @@ from banyan.clock import Clock
 from banyan.context import Context
 from banyan.host import Host, HostSettings, Route, every, same_key
 from banyan.messages import Message
-from banyan.process import HostWorker, Listener, Quiet, Role, Roles, Worker, boot_name, is_gone, own_name
+from banyan.process import HostWorker, Listener, Part, Quiet, Role, Roles, Worker, boot_name, is_gone, own_name
 from banyan.store import Store
 from banyan.transport import LocalTransport
 from settings.warming import rehearse
 
 SHARDS = shard_keys(settings.SHARDS)
+PARTS = min(settings.SHARD_PROCESSES, len(SHARDS))
 _DIRECTORY_SECONDS = 1.0
+
+Build = Callable[[LocalTransport, Clock, Part], Sequence[Worker]]
 
 
 class SetsOfFeeds:
@@ -106,22 +109,23 @@ SENDERS: Mapping[str, Sequence[str]] = {
 }
 
 
-def hosted(context: Context[Any], keys: Sequence[str] | None) -> Callable[[LocalTransport, Clock], Sequence[Worker]]:
+def hosted(context: Context[Any], keys: Sequence[str] | None) -> Build:
     """Return what builds the workers of a context's role; its keys are those given, or all that there are."""
 
-    def build(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
+    def build(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker]:
+        mine = keys and part.of(keys)
         if context in (EXECUTION, RISK):
             rehearse()
         store = Store(context.name)
         host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=HostSettings())
         host.is_gone = is_gone
-        transport.join(host)
-        return [HostWorker(host, keys, clock), Listener(host)]
+        transport.join(host, mine)
+        return [HostWorker(host, mine, clock), Listener(host)]
 
     return build
 
 
-def feeds(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
+def feeds(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker]:
     """Return the workers of the feeds, whose prices the paper broker hears before anybody decides on them."""
     transport.tap(PaperMarket(settings.PAPER_DIR / "socket", terms_of).listen)
     sources = FeedsWorker(
@@ -130,7 +134,7 @@ def feeds(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
         clock,
         publish=lambda quotes: transport.show(quotes, quotes.feed, FEEDS.name, int(quotes.event_time_ns.max())),
     )
-    return [*hosted(FEEDS, None)(transport, clock), sources]
+    return [*hosted(FEEDS, None)(transport, clock, part), sources]
 
 
 def _when_done(is_done: Callable[[], bool]) -> Callable[[], bool]:
@@ -139,15 +143,15 @@ def _when_done(is_done: Callable[[], bool]) -> Callable[[], bool]:
     return lambda: is_done() and quiet()
 
 
-def edge(transport: LocalTransport, clock: Clock) -> Sequence[Worker]:
+def edge(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker]:
     """Return the worker of the edge."""
     brokers = [PaperBroker(settings.PAPER_DIR / "socket")]
     switch = HeardSwitch(settings.KILL_SWITCH, clock, name=f"edge-{os.getpid()}")
     made = Edge(Ledger(), brokers, switch, clock, owner=own_name())
-    return [EdgeWorker(made, SHARDS, transport)]
+    return [EdgeWorker(made, part.of(SHARDS), transport)]
 
 
-def paper(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
+def paper(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:
     """Return the worker of the paper broker."""
     return [PaperWorker(settings.PAPER_DIR, clock)]
 
@@ -161,19 +165,19 @@ def followed() -> list[Source]:
     return logs(SentOrders())
 
 
-def reporting(_: LocalTransport, __: Clock) -> Sequence[Worker]:
+def reporting(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     """Return the worker of the read models."""
     return [FollowerWorker("reporting", lambda: Follower(followed(), Projector()))]
 
 
-def books(_: LocalTransport, __: Clock) -> Sequence[Worker]:
+def books(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     """Return the worker that keeps each account's tradebook and orderbook on the disk."""
     # A file is opened for what has come for it, so the longer between looks, the less each line costs.
     keeper = BooksKeeper(settings.BOOKS_DIR, boot_name())
     return [FollowerWorker("books", lambda: Follower([Log("execution")], keeper), poll_seconds=2.0)]
 
 
-def switch(_: LocalTransport, clock: Clock) -> Sequence[Worker]:
+def switch(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:
     """Return the worker of the central kill switch."""
     return [CentralSwitch(settings.KILL_SWITCH, clock)]
 
@@ -185,9 +189,9 @@ ROLES: Roles = {
             "feeds", "core", "market data: reads the sources of `feeds list`, checks what they give, closes bars", feeds
         ),
         Role("signals", "core", "strategy sets: bars in, targets out", hosted(SIGNALS, None)),
-        Role("execution", "core", "accounts and books: targets in, orders out", hosted(EXECUTION, SHARDS)),
-        Role("risk", "core", "limits: approves orders, or refuses them with a reason", hosted(RISK, SHARDS)),
-        Role("edge", "core", "broker sessions: sends approved orders, once", edge),
+        Role("execution", "shards", "accounts and books: targets in, orders out", hosted(EXECUTION, SHARDS), PARTS),
+        Role("risk", "shards", "limits: approves orders, or refuses them with a reason", hosted(RISK, SHARDS), PARTS),
+        Role("edge", "shards", "broker sessions: sends approved orders, once", edge, PARTS),
         Role("paper", "paper", "the paper broker, with a ledger of its own", paper),
         Role("reporting", "reporting", "read models: what became of orders, fills, positions, profit", reporting),
         Role("books", "books", "tradebooks and orderbooks: a file of each for every account", books),

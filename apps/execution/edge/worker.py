@@ -41,7 +41,7 @@ class EdgeWorker:
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(self._waker, False)
-        transport.attach(SENDER, self, self._missed)
+        transport.attach(SENDER, self, keys, self._missed)
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         """Let messages wait for the next round."""

@@ -50,8 +50,8 @@ class Host(Generic[State]):
     """Applies messages to the keys of one context, in order, and commits what follows in one transaction.
 
     `offer` may be called by any thread, everything else by one. `hand_on` gets what was committed; `fetch` returns what
-    the senders' outboxes hold for a key after its marks. The transport sets both. `is_gone` tells of an owner whether
-    it has certainly ended, so that its keys are free before its leases run out.
+    the outboxes of some senders, or of all (None), hold for a key after its marks. The transport sets both. `is_gone`
+    tells of an owner whether it has certainly ended, so that its keys are free before its leases run out.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Host(Generic[State]):
         self.owner = owner
         self.settings = settings or HostSettings()
         self.hand_on: Callable[[list[Delivery]], None] = lambda _: None
-        self.fetch: Callable[[str, Marks], list[Delivery]] = lambda _, __: []
+        self.fetch: Callable[[str, Marks, set[str] | None], list[Delivery]] = lambda *_: []
         self.is_gone: Callable[[str], bool] = lambda _: False
         self.arrived = threading.Condition()
         self._clock = clock
@@ -74,6 +74,7 @@ class Host(Generic[State]):
         self._keys: dict[str, KeyMemory[State]] = {}
         self._wanted: tuple[str, ...] = ()
         self._left_in_outboxes: set[str] = set()
+        self._woken: dict[str, set[str]] = {}
         self._strangers: set[str] = set()
         self._looked: set[str] = set()
         self._tries: dict[str, int] = {}
@@ -107,10 +108,11 @@ class Host(Generic[State]):
                     raise BusyError(f"{self.context.name}: {self.settings.waiting_max} messages wait already")
             self.arrived.notify()
 
-    def look_for(self, keys: Iterable[str]) -> None:
-        """Read what waits for `keys` elsewhere (other contexts' outboxes, commands) in the next round."""
+    def look_for(self, woken: Iterable[tuple[str, str]]) -> None:
+        """Read in the next round what waits elsewhere: (sender, key) of each, the sender of commands being ""."""
         with self.arrived:
-            self._left_in_outboxes.update(keys)
+            for sender, key in woken:
+                self._woken.setdefault(key, set()).add(sender)
             self.arrived.notify()
 
     def step(self) -> bool:
@@ -140,7 +142,7 @@ class Host(Generic[State]):
 
     def has_offers(self) -> bool:
         """Tell whether a message waits for the next round."""
-        return bool(self._offered or self._left_in_outboxes)
+        return bool(self._offered or self._left_in_outboxes or self._woken)
 
     def has_strangers(self) -> bool:
         """Tell whether something has come for a key that this host was not told to hold."""
@@ -220,12 +222,15 @@ class Host(Generic[State]):
     def _fetch(self) -> None:
         self._left_in_outboxes.update(self._to_poll())
         with self.arrived:
-            wanted, self._left_in_outboxes = self._left_in_outboxes, set()
+            of_all, self._left_in_outboxes = self._left_in_outboxes, set()
+            of_some, self._woken = self._woken, {}
+        wanted = of_all | of_some.keys()
         self._strangers = wanted - set(self._wanted)
-        self._looked = wanted & self._keys.keys()
-        for key in sorted(self._looked):
+        self._looked = of_all & self._keys.keys()
+        for key in sorted(wanted & self._keys.keys()):
             memory = self._keys[key]
-            found = [] if memory.waiting else self.fetch(key, memory.marks)
+            senders = None if key in of_all else of_some[key]
+            found = [] if memory.waiting else self.fetch(key, memory.marks, senders)
             if memory.waiting or len(found) >= FETCH_MOST:
                 self._left_in_outboxes.add(key)  # there may be more: look again once these are applied
             memory.waiting.extend(found)

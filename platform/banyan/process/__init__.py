@@ -2,12 +2,13 @@
 
 from banyan.process.owner import boot_name, is_gone, own_name
 from banyan.process.quiet import Quiet
-from banyan.process.roles import HostWorker, Listener, Role, Roles, Worker, run_roles
+from banyan.process.roles import HostWorker, Listener, Part, Role, Roles, Worker, run_roles
 from banyan.process.supervisor import Supervisor, stop_with_supervisor
 
 __all__ = [
     "HostWorker",
     "Listener",
+    "Part",
     "Quiet",
     "Role",
     "Roles",

@@ -30,17 +30,31 @@ class Worker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Which of a role's keys a process is to hold, where several share them: part `number` of `count`, from 1."""
+
+    number: int = 1
+    count: int = 1
+
+    def of(self, keys: Sequence[str]) -> Sequence[str]:
+        """Return the keys of this part: the parts have all of them, each once."""
+        return keys[self.number - 1 :: self.count]
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """A part of the system that can run in a process of its own.
 
-    `build` returns its workers for a transport and a clock. `process` is the process that it belongs to where nobody
-    says otherwise: roles of one process hand their messages on without a detour.
+    `build` returns its workers for a transport, a clock and a part of its keys. `process` is the process that it
+    belongs to where nobody says otherwise: roles of one process hand their messages on without a detour. `parts` is
+    over how many such processes its keys are spread.
     """
 
     name: str
     process: str
     help: str
-    build: "Callable[[LocalTransport, Clock], Sequence[Worker]]"
+    build: "Callable[[LocalTransport, Clock, Part], Sequence[Worker]]"
+    parts: int = 1
 
 
 Roles = Mapping[str, Role]
@@ -120,13 +134,15 @@ class Listener:
         """Do nothing: it waits half a second at the longest."""
 
 
-def run_roles(roles: Sequence[Role], transport: LocalTransport, clock: Clock, stop: threading.Event) -> bool:
-    """Run roles until `stop` is set, or one of their workers fails; return whether all ended in order.
+def run_roles(
+    roles: Sequence[Role], transport: LocalTransport, clock: Clock, stop: threading.Event, part: Part | None = None
+) -> bool:
+    """Run roles, with a part of their keys, until `stop` is set, or a worker fails; return whether all ended in order.
 
     The failure of one ends the process: its supervisor starts it again from what is committed.
     """
     failed = threading.Event()
-    workers = [worker for role in roles for worker in role.build(transport, clock)]
+    workers = [worker for role in roles for worker in role.build(transport, clock, part or Part())]
     threads = [
         threading.Thread(target=_run, args=(worker, stop, failed), name=worker.name, daemon=True) for worker in workers
     ]

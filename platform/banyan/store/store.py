@@ -1,5 +1,6 @@
 """The database of one context, through one connection."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -48,6 +49,7 @@ FETCH_MOST = 500
 """How many messages are read at a time where some were missed."""
 CHANNEL = "banyan_key"
 """The channel of PostgreSQL's notifications on which keys are woken, one in each context's database."""
+_WOKEN_AT_ONCE_MAX = 16  # keys in a notification, which holds 8000 bytes at most
 
 
 class Store:
@@ -240,22 +242,30 @@ class Store:
             "ORDER BY r.place ON CONFLICT DO NOTHING RETURNING id",
             [ids, keys, headers, bodies],
         ).fetchall()
-        for key in set(keys):
-            self.wake(key)
+        self.wake("", set(keys))
         return len(rows)
 
-    def wake(self, key: str) -> None:
-        """Tell whoever holds a key of this context, in whatever process, that something waits for it."""
-        self.connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, key])
+    def wake(self, sender: str, keys: Iterable[str]) -> None:
+        """Tell whoever holds keys of this context, in whatever process, that `sender` has something for them.
 
-    def woken(self, seconds: float) -> set[str]:
-        """Wait until keys are woken, `seconds` at most, and return them; the first call returns at once."""
+        The sender of commands is "".
+        """
+        named = sorted(keys)
+        groups = [named[first : first + _WOKEN_AT_ONCE_MAX] for first in range(0, len(named), _WOKEN_AT_ONCE_MAX)]
+        payloads = [json.dumps([sender, group], ensure_ascii=False) for group in groups]
+        self.connection.execute(
+            "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS p(payload)", [CHANNEL, payloads]
+        )
+
+    def woken(self, seconds: float) -> set[tuple[str, str]]:
+        """Wait until keys are woken, `seconds` at most; return (sender, key) of each. The first call does not wait."""
         connection = self.connection
         if not self._listens:
             connection.execute(f"LISTEN {CHANNEL}")
             self._listens = True
             return set()
-        return {notify.payload for notify in connection.notifies(timeout=seconds, stop_after=1)}
+        told = [json.loads(notify.payload) for notify in connection.notifies(timeout=seconds, stop_after=1)]
+        return {(sender, key) for sender, keys in told for key in keys}
 
     def requests(self, key: str) -> list[tuple[bytes, bytes]]:
         """Return (envelope, message) of the commands that wait for a key, oldest first."""

@@ -30,6 +30,7 @@ class LocalTransport:
     def __init__(self, senders: Mapping[str, Sequence[str]]) -> None:
         self._senders = senders
         self._receivers: dict[str, Receiver] = {}
+        self._keys: dict[str, frozenset[str] | None] = {}
         self._readers: dict[tuple[str, str], Store] = {}
         self._missed: dict[str, Missed] = {}
         self._taps: list[Callable[[list[Delivery]], None]] = []
@@ -46,16 +47,21 @@ class LocalTransport:
         for listen in self._taps:
             listen([Delivery("", envelope, encode_message(message), message)])
 
-    def join(self, host: Host[Any]) -> None:
-        """Carry for `host`, from now on."""
+    def join(self, host: Host[Any], keys: Sequence[str] | None = None) -> None:
+        """Carry for `host`, from now on: for those of its context's keys that it is to hold, None for all."""
         name = host.context.name
         self._receivers[name] = host
+        self._keys[name] = None if keys is None else frozenset(keys)
         host.hand_on = self.hand_on
-        host.fetch = lambda key, marks: [*self.missed(name, key, marks), *self._requests(name, key)]
+        host.fetch = lambda key, marks, senders: self._found(name, key, marks, senders)
 
-    def attach(self, name: str, receiver: Receiver, missed: Missed | None = None) -> None:
-        """Carry for one that is no host. `missed(key, after)` returns what it has sent to a key after a position."""
+    def attach(self, name: str, receiver: Receiver, keys: Sequence[str], missed: Missed | None = None) -> None:
+        """Carry for the keys of one that is no host.
+
+        `missed(key, after)` returns what it has sent to a key after a position.
+        """
         self._receivers[name] = receiver
+        self._keys[name] = frozenset(keys)
         if missed is not None:
             self._missed[name] = missed
 
@@ -63,26 +69,30 @@ class LocalTransport:
         """Put committed events into the queues of receivers in this process, and wake those elsewhere."""
         for listen in self._taps:
             listen(deliveries)
-        by_receiver: dict[str, list[Delivery]] = {}
+        here: dict[str, list[Delivery]] = {}
+        elsewhere: dict[tuple[str, str], set[str]] = {}
         for delivery in deliveries:
-            by_receiver.setdefault(delivery.receiver, []).append(delivery)
-        for receiver, theirs in by_receiver.items():
-            if receiver in self._receivers:
-                self._receivers[receiver].offer(theirs)
+            receiver, key = delivery.receiver, delivery.envelope.key
+            if receiver in self._receivers and self._is_held(receiver, key):
+                here.setdefault(receiver, []).append(delivery)
             else:
-                store = self._reader(theirs[0].envelope.sender, receiver)
-                for key in {each.envelope.key for each in theirs}:
-                    store.wake(key)
+                elsewhere.setdefault((delivery.envelope.sender, receiver), set()).add(key)
+        for receiver, theirs in here.items():
+            self._receivers[receiver].offer(theirs)
+        for (sender, receiver), keys in elsewhere.items():
+            self._reader(sender, receiver).wake(sender, keys)
 
     def close(self) -> None:
         """Close the connections that missing messages are read through."""
         for store in self._readers.values():
             store.close()
 
-    def missed(self, receiver: str, key: str, marks: Marks) -> list[Delivery]:
-        """Return what the senders of a receiver keep for its key after its marks."""
+    def missed(self, receiver: str, key: str, marks: Marks, senders: set[str] | None = None) -> list[Delivery]:
+        """Return what the senders of a receiver, or some of them, keep for its key after its marks."""
         found: list[Delivery] = []
         for sender in self._senders.get(receiver, ()):
+            if senders is not None and sender not in senders:
+                continue
             after = {sender_key: position for (name, sender_key), (_, position) in marks.items() if name == sender}
             if sender in self._missed:
                 found += self._missed[sender](key, after.get(key, 0))
@@ -90,6 +100,14 @@ class LocalTransport:
                 rows = self._reader(receiver, sender).outgoing(receiver, key, after)
                 found += [_delivery(sender, row) for row in rows]
         return found
+
+    def _is_held(self, receiver: str, key: str) -> bool:
+        keys = self._keys[receiver]
+        return keys is None or key in keys
+
+    def _found(self, receiver: str, key: str, marks: Marks, senders: set[str] | None) -> list[Delivery]:
+        commands = self._requests(receiver, key) if senders is None or "" in senders else []
+        return [*self.missed(receiver, key, marks, senders), *commands]
 
     def _requests(self, receiver: str, key: str) -> list[Delivery]:
         rows = self._reader(receiver, receiver).requests(key)
