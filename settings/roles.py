@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import psycopg
 from django.conf import settings
+from django.db import OperationalError, connections
 
 from apps.execution.contracts import (
     AccountOpened,
@@ -71,10 +73,14 @@ class SetsOfFeeds:
         self._known: dict[str, tuple[float, list[str]]] = {}
 
     def __call__(self, feed: str, _: Message) -> Iterable[str]:
-        """Return the sets that listen to `feed`."""
+        """Return the sets that listen to `feed`. Raises psycopg.OperationalError while nobody can be asked."""
         looked_at, sets = self._known.get(feed, (-_DIRECTORY_SECONDS, []))
         if time.monotonic() - looked_at >= _DIRECTORY_SECONDS:
-            sets = sets_of_feed(feed)
+            try:
+                sets = sets_of_feed(feed)
+            except OperationalError as problem:  # as a host knows it, which tries again later
+                connections[SIGNALS.name].close()
+                raise psycopg.OperationalError(str(problem)) from problem
             self._known[feed] = time.monotonic(), sets
         return sets
 

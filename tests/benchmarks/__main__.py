@@ -48,7 +48,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--only", default="", help="measure only these, such as W1,W2,W4a,first,memory,feeds")
+    parser.add_argument("--only", default="", help="measure only these, such as W1,W2,W4a,first,memory,feeds,live")
     parser.add_argument("--repeat", type=int, default=7, help="rounds in which all engines take turns (7)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: does everything run and agree?")
     parser.add_argument("--no-peers", action="store_true", help="only Banyan and plain C")
@@ -86,8 +86,9 @@ def _measured(asked: argparse.Namespace, folder: Path, log: TextIO) -> Iterator[
             limit = trial.must if trial.unit == "MB" and not asked.quick else None
             must = () if asked.quick else trial.bounds
             yield Table(trial.name, trial.title, trial.unit, _shown(run_trial(trial), asked), must, limit)
-    if _is_wanted("feeds", wanted):
-        yield from _feeds(asked)
+    for name in ("feeds", "live"):
+        if _is_wanted(name, wanted):
+            yield from importlib.import_module(f"tests.benchmarks.{name}").measure(quick=asked.quick)
 
 
 def _is_wanted(name: str, wanted: set[str]) -> bool:
@@ -96,11 +97,6 @@ def _is_wanted(name: str, wanted: set[str]) -> bool:
 
 def _shown(rows: list[Any], asked: argparse.Namespace) -> list[Any]:
     return [row for row in rows if row.engine in (OURS, C) or not asked.no_peers]
-
-
-def _feeds(asked: argparse.Namespace) -> Iterator[Table]:
-    """Yield what the feeds measure of themselves: import, reading back, the local cache."""
-    yield from importlib.import_module("tests.benchmarks.feeds").measure(quick=asked.quick)
 
 
 def _peers_python() -> Path | None:

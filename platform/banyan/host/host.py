@@ -295,6 +295,8 @@ class Host(Generic[State]):
                         current.park(memory, delivery, str(problem))
                         continue
                     self._stop(key, delivery, str(problem))
+                except psycopg.OperationalError:
+                    raise  # a route could not ask its database: the input is not to blame, and comes again
                 except Exception:
                     tries = self._tries[delivery.envelope.id] = self._tries.get(delivery.envelope.id, 0) + 1
                     _LOGGER.exception(

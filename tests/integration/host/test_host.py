@@ -1,11 +1,11 @@
 import psycopg
 import pytest
 
-from banyan.host import Host
+from banyan.host import Host, Route
 from banyan.host.memory import state_at
 from banyan.models import DeadLetter, Key, Log, Outbox, Request, Snapshot
 from banyan.transport import Command, ask
-from tests.integration.host.tally import POISON, POISON_ROW, Add, Remind
+from tests.integration.host.tally import POISON, POISON_ROW, Add, Added, Remind
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk"])
 
@@ -251,3 +251,22 @@ def test_a_gap_that_nobody_can_fill_yet_is_no_reason_to_ask_again_and_again(pair
         pass
     assert asked == ["a"]
     assert pair.told() == []
+
+
+def test_a_route_that_cannot_ask_its_database_parks_nothing(pair):
+    left = [None] * 5
+
+    def keys(key, _):
+        if left:
+            left.pop()
+            raise psycopg.OperationalError("the database is away")
+        return [key]
+
+    pair.execution._routes[Added] = [Route(Added, "risk", keys)]
+    pair.say(Add(number=1))
+    for _ in range(5):
+        with pytest.raises(psycopg.OperationalError):
+            pair.execution.step()
+    pair.settle()
+    assert pair.told() == [1]
+    assert not DeadLetter.objects.using("execution").exists()
