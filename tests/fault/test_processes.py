@@ -35,8 +35,8 @@ def check_that_every_bar_was_applied_once(system: System) -> None:
     "point",
     [
         "feeds.before-commit:2",
-        "signals.after-commit:1",
         pytest.param("feeds.after-commit:1", marks=pytest.mark.soak),
+        pytest.param("signals.after-commit:1", marks=pytest.mark.soak),
         pytest.param("signals.before-commit:2", marks=pytest.mark.soak),
     ],
 )

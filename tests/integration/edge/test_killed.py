@@ -218,7 +218,14 @@ def test_an_edge_that_dies_with_orders_on_their_way(firm, point, outcome):
     assert outcome is None or told[outcome]
 
 
-@pytest.mark.parametrize("point", ["before-append", "before-sync", "after-sync", "before-answer", "after-answer"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "before-sync",
+        "before-answer",
+        *(pytest.param(point, marks=pytest.mark.soak) for point in ("before-append", "after-sync", "after-answer")),
+    ],
+)
 def test_a_broker_that_dies_with_orders_on_their_way(firm, point):
     firm.start_edge()
     firm.wait(firm.reconciled)
@@ -233,7 +240,7 @@ def test_a_broker_that_dies_with_orders_on_their_way(firm, point):
     firm.check()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 8))])
 def test_both_killed_at_random_over_a_broker_that_misbehaves(tmp_path, seed):
     draw = random.Random(seed)
     faults = {

@@ -176,7 +176,12 @@ def test_a_killed_broker_knows_everything_that_it_has_answered(client, broker):
 
 
 @pytest.mark.parametrize(
-    "point", ["paper.before-append", "paper.before-sync", "paper.after-sync", "paper.before-answer"]
+    "point",
+    [
+        "paper.before-sync",
+        "paper.after-sync",
+        *(pytest.param(point, marks=pytest.mark.soak) for point in ("paper.before-append", "paper.before-answer")),
+    ],
 )
 def test_a_broker_that_dies_over_a_batch_has_taken_it_once_or_not_at_all(tmp_path, point):
     process = BrokerProcess(tmp_path).start()

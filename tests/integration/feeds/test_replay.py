@@ -80,8 +80,8 @@ def test_in_lock_step_a_bar_is_given_when_everything_about_the_one_before_was_do
     stop = threading.Event()
     fetch = host.fetch
 
-    def watched(key, marks):
-        found = fetch(key, marks)
+    def watched(*wanted):
+        found = fetch(*wanted)
         waiting.append(len(found))
         return found
 
