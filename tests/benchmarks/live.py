@@ -6,6 +6,7 @@ of every account. The next one is handed in when all orders of the one before ha
 which fills are booked.
 """
 
+import io
 import json
 import os
 import shutil
@@ -44,18 +45,16 @@ FIGURES = (
 def measure(*, quick: bool = False) -> Iterator[Table]:
     """Yield the tables of how fast a signal reaches the broker, and of the memory that the tree takes."""
     for name, accounts, signals, pause, p50, p99 in FIGURES:
-        count = 5 if quick else signals
-        found = _run(min(accounts, 20) if quick else accounts, count, pause)
+        held, count = (min(accounts, 20), 5) if quick else (accounts, signals)
+        found = _run(held, count, pause)
         seconds = found["seconds"]
-        last = quantiles(seconds, n=100)[-1]
+        last = quantiles(seconds, n=100, method="inclusive")[-1]
         bounds = () if quick else (Must("seconds", p50), Must("seconds", p99, P99))
         rows = [Row(OURS, seconds, f"{count:,} signals"), Row(P99, [last])]
-        yield Table(
-            name, f"a bar handed in → the last of {accounts:,} orders accepted by the broker", "s", rows, bounds
-        )
+        yield Table(name, f"a bar handed in → the last of {held:,} orders accepted by the broker", "s", rows, bounds)
         memory = [Row(OURS, [found["megabytes"]], ", ".join(found["processes"]))]
         limit = None if quick or accounts < 10_000 else 600.0
-        yield Table(f"{name}-memory", f"memory of all processes with {accounts:,} accounts", "MB", memory, limit=limit)
+        yield Table(f"{name}-memory", f"memory of all processes with {held:,} accounts", "MB", memory, limit=limit)
 
 
 def _run(accounts: int, signals: int, pause: float) -> dict[str, Any]:
@@ -100,13 +99,13 @@ def _measured(accounts: int, signals: int, pause: float) -> dict[str, Any]:
                 assert taken is not None, "orders got lost: see run.log"
                 seconds += [taken] if number >= WARMING else []
             processes = _memory(tree)
-    call_command("stop_database", verbosity=0, stdout=sys.stderr)
+    call_command("stop_database", verbosity=0, stdout=io.StringIO())
     shown = [f"{name} {megabytes:.0f}" for name, megabytes in processes]
     return {"seconds": seconds, "megabytes": sum(each for _, each in processes), "processes": shown}
 
 
 def _prepare(accounts: int, call_command: Any) -> None:
-    quiet = {"stdout": sys.stderr}
+    quiet = {"stdout": io.StringIO()}
     call_command("load_sample_data", **quiet)
     flip = str(HERE / "flip.py")
     call_command("sets", "define", "bench", strategy=flip, instrument=["OANDA:EURUSD"], interval="1m", **quiet)
@@ -157,7 +156,7 @@ def _memory(tree: "subprocess.Popen[bytes]") -> list[tuple[str, float]]:
     for child in [str(tree.pid), *children]:
         words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
         kilobytes = Path(f"/proc/{child}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0]
-        roles = [word for word in words[3:] if word and not word.startswith("--")]
+        roles = [word for word in words[3:] if word.isalpha()]
         found.append(("+".join(roles) or "supervisor", int(kilobytes) / 1024))
     return found
 

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 from banyan.clock import Clock
+from banyan.sockets import short_address
 
 BEAT_SECONDS = 0.2
 SILENCE_NS_MAX = 1_000_000_000
@@ -80,7 +81,8 @@ class HeardSwitch:
         self._address.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        self._socket.bind(os.fspath(self._address))
+        with short_address(self._address) as address:
+            self._socket.bind(address)
 
     def is_clear(self) -> bool:
         """Tell whether new orders may go out."""
@@ -137,7 +139,8 @@ class CentralSwitch:
             speaker.setblocking(False)
             for address in listeners(self._path).glob("*"):
                 try:
-                    speaker.sendto(beat, os.fspath(address))
+                    with short_address(address) as short:
+                        speaker.sendto(beat, short)
                 except ConnectionRefusedError:
                     address.unlink(missing_ok=True)  # whoever listened there has died
                 except OSError:

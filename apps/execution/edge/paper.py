@@ -23,6 +23,7 @@ from apps.execution.paper import protocol
 from apps.execution.paper.protocol import Code, FrameBuffer, ProtocolError
 from banyan import crash
 from banyan.columns import Ints
+from banyan.sockets import short_address
 
 _BUFFER_BYTES = 4 * 1024 * 1024
 _TEXTS = [code.name.lower().replace("_", " ") for code in Code if code]
@@ -49,7 +50,8 @@ class PaperBroker:
         patience = struct.pack("ll", int(self._write_seconds_max), int(self._write_seconds_max % 1 * 1e6))
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
         try:
-            peer.connect(str(self._address))
+            with short_address(self._address) as address:
+                peer.connect(address)
         except OSError as problem:
             peer.close()
             raise BrokerUnavailableError(f"no paper broker at {self._address}: {problem.strerror}") from None

@@ -13,6 +13,7 @@ from apps.execution.packed import pack
 from apps.execution.paper import protocol
 from apps.feeds.contracts import BarClosed
 from banyan.host import Delivery
+from banyan.sockets import short_address
 
 _LOGGER = logging.getLogger(__name__)
 _WRITE_SECONDS_MAX = 0.5
@@ -70,7 +71,8 @@ class PaperMarket:
         if self._socket is None:
             peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             peer.settimeout(_WRITE_SECONDS_MAX)
-            peer.connect(str(self._address))
+            with short_address(self._address) as address:
+                peer.connect(address)
             self._socket = peer
         return self._socket
 

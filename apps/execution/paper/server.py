@@ -6,7 +6,6 @@ and only then answers. A client that does not read its answers is hung up on; it
 
 import contextlib
 import heapq
-import os
 import selectors
 import signal
 import socket
@@ -19,6 +18,7 @@ from apps.execution.paper.ledger import Ledger
 from apps.execution.paper.protocol import Frame, FrameBuffer, ProtocolError, to_bytes, to_request
 from banyan import crash
 from banyan.clock import Clock
+from banyan.sockets import short_address
 
 BUFFER_BYTES = 4 * 1024 * 1024
 _UNREAD_BYTES_MAX = 256 * 1024 * 1024
@@ -200,7 +200,8 @@ def _listen(address: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.suppress(FileNotFoundError):
         address.unlink()
-    listener.bind(os.fspath(address))
+    with short_address(address) as short:
+        listener.bind(short)
     address.chmod(0o600)
     listener.listen(64)
     listener.setblocking(False)

@@ -98,6 +98,17 @@ def test_one_that_does_not_read_does_not_keep_the_others_from_hearing(path, cloc
     good.close()
 
 
+def test_a_switch_in_a_deep_folder_is_heard(tmp_path, clock):
+    path = tmp_path / ("deep" * 30) / "kill_switch"
+    path.parent.mkdir()
+    heard = HeardSwitch(path, clock, name="edge")
+    assert not heard.is_clear()
+    CentralSwitch(path, clock).beat()
+    assert heard.is_clear()
+    heard.close()
+    assert list(listeners(path).iterdir()) == []
+
+
 def test_people_throw_and_lift_it_without_a_database(tmp_path):
     def run(*arguments):
         return subprocess.run(
