@@ -22,34 +22,13 @@ from apps.execution.kernels.records import (
 )
 from apps.execution.tables import NULL, Pool, Table, columns_of, from_columns
 from banyan.columns import Ints
+from banyan.records import NameIndex
 
 SNAPSHOT_VERSION = 1
 REMEMBERED_ENDS = 4096  # orders that ended with something not filled, for fills that come late
 
 Ended = tuple[tuple[int, int, int], ...]
 """Of an order that ended: (line, steps that were not filled, the line's version then) of each share."""
-
-
-class NameIndex:
-    """Names and their numbers, in the order of their first use."""
-
-    __slots__ = ("names", "numbers")
-
-    def __init__(self, names: list[str]) -> None:
-        self.names = list(names)
-        self.numbers = {name: number for number, name in enumerate(names)}
-
-    def of(self, name: str) -> int:
-        """Return the number of a name, a new one if it has none."""
-        found = self.numbers.get(name)
-        if found is None:
-            found = self.numbers[name] = len(self.names)
-            self.names.append(name)
-        return found
-
-    def known(self, name: str) -> int:
-        """Return the number of a name, -1 if it has none."""
-        return self.numbers.get(name, NULL)
 
 
 class AccountNames(msgspec.Struct, frozen=True):

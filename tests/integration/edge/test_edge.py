@@ -381,27 +381,6 @@ def test_what_was_not_handed_on_is_read_from_the_ledger(desk, fake):
 # ---- reconciliation ----
 
 
-def test_what_others_trade_is_told_with_decision_0_and_counts_in_the_statement(desk, fake, clock):
-    fake.say(("x1", "somebody else", 1, FILLED, 7), ("x2", "somebody else", 1, ACCEPTED, 0))
-    desk.poll()
-    assert desk.kinds(1, 0) == [FILLED]
-    desk.told.clear()
-    desk.edge.reconcile()
-    desk.until(lambda: desk.reconciled() == {1, 2})
-    assert desk.positions() == {1: 7, 2: 0}
-
-
-def test_accounts_are_reconciled_on_a_timer_but_not_those_with_an_order_on_its_way(desk, fake, clock):
-    desk.release([(1, 1, 5)], seconds=90)
-    desk.poll()
-    fake.answers_queries = False
-    desk.told.clear()
-    clock.move_to(clock.wall_ns() + 31 * SECOND)
-    for _ in range(4):
-        desk.poll()
-    assert desk.reconciled() == {2}
-
-
 def test_an_execution_is_told_once_however_often_it_is_heard(desk, fake, clock):
     desk.release([(1, 1, 5)])
     desk.poll()

@@ -107,3 +107,24 @@ def test_reports_that_come_one_after_another_are_one_line_of_the_ledger(desk, fa
     assert desk.kinds(1, 1) == [ACCEPTED, FILLED, FILLED]
     assert desk.kinds(2, 1) == [ACCEPTED, CANCELLED]
     assert fills(desk) == [(1, 1, 2), (1, 1, 3)]
+
+
+def test_what_others_trade_is_told_with_decision_0_and_counts_in_the_statement(desk, fake, clock):
+    fake.say(("x1", "somebody else", 1, FILLED, 7), ("x2", "somebody else", 1, ACCEPTED, 0))
+    desk.poll()
+    assert desk.kinds(1, 0) == [FILLED]
+    desk.told.clear()
+    desk.edge.reconcile()
+    desk.until(lambda: desk.reconciled() == {1, 2})
+    assert desk.positions() == {1: 7, 2: 0}
+
+
+def test_accounts_are_reconciled_on_a_timer_but_not_those_with_an_order_on_its_way(desk, fake, clock):
+    desk.release([(1, 1, 5)], seconds=90)
+    desk.poll()
+    fake.answers_queries = False
+    desk.told.clear()
+    clock.move_to(clock.wall_ns() + 31 * SECOND)
+    for _ in range(4):
+        desk.poll()
+    assert desk.reconciled() == {2}
