@@ -137,8 +137,9 @@ def _spread(sweep: SweepOutcome) -> Markup:
     values = sweep.column(sweep.rank).astype(np.float64)
     values = values[np.isfinite(values)]
     lead = (
-        f"Half of the combinations lie below {metric.write(float(np.median(values)))}. The best of many tries looks "
-        "better than it is: compare it with its neighbours, with the deflated Sharpe ratio, and out of sample."
+        f"Half of the combinations lie below {metric.write(float(np.median(values)))}; the dashed line is their mean, "
+        f"{metric.write(float(np.mean(values)))}. The best of many tries looks better than it is: compare it with its "
+        "neighbours, with the deflated Sharpe ratio, and out of sample."
     )
     unit = metric.unit if metric.unit == "%" else ""
     title = f"All combinations by {metric.label}"
