@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "apps.backtest",
     "apps.execution.edge",
     "apps.reporting",
+    "apps.audit",
     "unfold",
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",

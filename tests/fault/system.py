@@ -16,6 +16,7 @@ from trading.compiled import cache_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 600.0
+VERIFY_SECONDS = 120.0
 
 
 class System:
@@ -84,6 +85,21 @@ class System:
         self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(timeout=30)
         return code, time.monotonic() - begun
+
+    def verify(self, *, dead_letters: int = 0) -> None:
+        """Check all invariants, once what is still on its way has arrived."""
+        told = ""
+
+        def holds() -> bool:
+            nonlocal told
+            command = [sys.executable, "manage.py", "verify", "--json", "--dead-letters", str(dead_letters)]
+            done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+            told = done.stdout + done.stderr
+            return done.returncode == 0
+
+        until = time.monotonic() + VERIFY_SECONDS
+        while not holds():
+            assert time.monotonic() < until, told
 
     def steps(self, context: str) -> list[dict[str, Any]]:
         """Return all log records of a context, each with its events as [name, message]."""

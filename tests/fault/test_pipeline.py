@@ -56,23 +56,7 @@ def has_taken_all(system: System, receiver: str, sender: str) -> bool:
 
 
 def check_that_nothing_was_lost_or_doubled(system: System) -> None:
-    requested = by_order(columns(system, "execution.orders-requested.v1"), "steps")
-    filled = by_order(columns(system, "execution.orders-filled.v1"), "steps")
-    for order, steps in filled.items():
-        assert abs(steps) <= abs(requested[order]), order
-        assert steps * requested[order] > 0, order
-    held: dict[tuple[int, str], int] = defaultdict(int)
-    for (account, instrument, _), steps in filled.items():
-        held[account, instrument] += steps
-    told: dict[tuple[int, str], int] = {}
-    for message in columns(system, "execution.position-changed.v1"):
-        zeros = [0] * len(message["account"])
-        rows = zip(message["account"], message["instrument"] or zeros, message["steps"] or zeros, strict=True)
-        for account, instrument, steps in rows:
-            told[account, message["instruments"][instrument]] = int(steps)
-    assert told == held
-    for context in ("feeds", "signals", "execution", "risk"):
-        system.manage("events", "verify", context)
+    system.verify()
     assert columns(system, "execution.lots-booked.v1") == [], "the broker holds what execution does not know of"
 
 

@@ -105,19 +105,9 @@ class Ledger:
             os.fsync(self._file)
             _sync_folder(self.path.parent)
             return
-        if os.pread(self._file, len(_FIRST_LINE), 0) != _FIRST_LINE:
-            raise LedgerError(f"{self.path} is no ledger of this version: move it away, or choose another folder")
         at = len(_FIRST_LINE)
-        while at < size:
-            head = os.pread(self._file, _HEAD_BYTES, at)
-            length, checksum = int.from_bytes(head[:4], "big"), int.from_bytes(head[4:], "big")
-            end = at + _HEAD_BYTES + length
-            body = os.pread(self._file, length, at + _HEAD_BYTES) if end <= size and len(head) == _HEAD_BYTES else b""
-            if not body or zlib.crc32(body) != checksum:
-                if end < size and body:
-                    raise LedgerError(f"{self.path} is damaged at byte {at}: restore it from a copy")
-                break
-            yield from _DECODER.decode(body)
+        for records, end in _groups(self._file, self.path):
+            yield from records
             at = end
         self._cut(at)
 
@@ -139,6 +129,40 @@ class Ledger:
     def _cut(self, size: int) -> None:
         os.ftruncate(self._file, size)
         os.lseek(self._file, 0, os.SEEK_END)
+
+
+def read_only(path: Path) -> Iterator[AnyRecord]:
+    """Yield all records of the whole groups in a ledger that a broker may be using. Raises LedgerError."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        for records, _ in _groups(file, path):
+            yield from records
+    finally:
+        os.close(file)
+
+
+def _groups(file: int, path: Path) -> Iterator[tuple[list[AnyRecord], int]]:
+    """Yield each whole group, and where it ends. Raises LedgerError for one that is damaged before the last."""
+    size = os.fstat(file).st_size
+    if size < len(_FIRST_LINE):
+        return
+    if os.pread(file, len(_FIRST_LINE), 0) != _FIRST_LINE:
+        raise LedgerError(f"{path} is no ledger of this version: move it away, or choose another folder")
+    at = len(_FIRST_LINE)
+    while at < size:
+        head = os.pread(file, _HEAD_BYTES, at)
+        length, checksum = int.from_bytes(head[:4], "big"), int.from_bytes(head[4:], "big")
+        end = at + _HEAD_BYTES + length
+        body = os.pread(file, length, at + _HEAD_BYTES) if end <= size and len(head) == _HEAD_BYTES else b""
+        if not body or zlib.crc32(body) != checksum:
+            if end < size and body:
+                raise LedgerError(f"{path} is damaged at byte {at}: restore it from a copy")
+            return
+        yield _DECODER.decode(body), end
+        at = end
 
 
 def _sync_folder(folder: Path) -> None:

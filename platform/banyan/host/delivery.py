@@ -36,7 +36,7 @@ def envelope_of_event(
     """Return the envelope of an event: the same whether it is handed on at once or read from the outbox later."""
     return Envelope(
         name=name,
-        id=derive(cause.id, position % EVENTS_PER_STEP_MAX),
+        id=derive(cause.id, sender, key, position % EVENTS_PER_STEP_MAX),
         key=receiver_key,
         cause=cause.id,
         correlation=cause.correlation or cause.id,
