@@ -114,6 +114,7 @@ REPORTED = "settings.roles.followed"
 UNREAD = "settings.roles.UNREAD"
 RETAINERS = ("apps.reporting.retention.retain",)
 HOSTED_CONTEXTS = "settings.roles.HOSTED_CONTEXTS"
+LOCKSTEP = "settings.lockstep.trade_apart"
 # What each context has to say of itself in `manage.py status` that needs a person.
 NOTICES = {"feeds": "apps.feeds.interface.notices"}
 SCHEMAS = BASE_DIR / "docs" / "schemas"

@@ -3,11 +3,16 @@
 from apps.execution.contracts import ConfigureSet, InstrumentTerms
 from apps.feeds.interface import get_instrument
 from apps.signals.interface import get_set
+from trading.instruments import Instrument
 
 
 def terms_of(instrument_id: str) -> InstrumentTerms:
     """Return an instrument's terms. Raises InstrumentNotFound."""
-    instrument = get_instrument(instrument_id)
+    return terms_from(get_instrument(instrument_id))
+
+
+def terms_from(instrument: Instrument) -> InstrumentTerms:
+    """Return the terms of an instrument that has a tick and a lot step."""
     step = instrument.lot_step
     return InstrumentTerms(
         id=instrument.id,

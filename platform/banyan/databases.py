@@ -1,9 +1,10 @@
 """The databases of the contexts, as a whole."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from django.core.management import call_command
 from django.db import OperationalError, ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import errors, sql
@@ -37,6 +38,31 @@ def migrating(alias: str) -> Iterator[None]:
             yield
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+@contextmanager
+def scratch(aliases: Sequence[str], suffix: str) -> Iterator[None]:
+    """Let these databases be new and empty ones beside themselves, called `suffix` more, which are dropped at the end.
+
+    Whoever has a connection to one already goes on with the old one.
+    """
+    names = {alias: connections[alias].settings_dict["NAME"] for alias in aliases}
+    try:
+        for alias, name in names.items():
+            connections[alias].close()
+            connections[alias].settings_dict["NAME"] = f"{name}_{suffix}"
+            create_missing(alias)
+            call_command("migrate", database=alias, verbosity=0)
+        yield
+    finally:
+        for alias, name in names.items():
+            connection = connections[alias]
+            connection.close()
+            made = connection.settings_dict["NAME"]
+            if made != name:
+                with BaseDatabaseWrapper._nodb_cursor(connection) as cursor:
+                    cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(made)))
+            connection.settings_dict["NAME"] = name
 
 
 def explain(problem: BaseException) -> str | None:

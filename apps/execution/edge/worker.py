@@ -58,17 +58,22 @@ class EdgeWorker:
         self._edge.open(self._keys)
         while not stop.is_set():
             try:
-                if not self._round():
+                if not self.step():
                     self._wait()
             except psycopg.OperationalError as problem:
                 _LOGGER.warning("edge: the ledger is away, nothing is sent: %s", problem)
                 stop.wait(_RETRY_SECONDS)
         with contextlib.suppress(psycopg.OperationalError):
-            self._edge.close()
+            self.close()
+
+    def close(self) -> None:
+        """Hang up and give the leases back. Raises psycopg.OperationalError while the ledger is away."""
         with self._reading:
             self._archive.close()
+        self._edge.close()
 
-    def _round(self) -> bool:
+    def step(self) -> bool:
+        """Do one round; tell whether anything was done. Raises psycopg.OperationalError while the ledger is away."""
         edge = self._edge
         self._look()
         while self._offered:

@@ -23,6 +23,7 @@ from apps.execution.paper.faults import Dice, Faults, read_faults
 from apps.execution.paper.ledger import AnyRecord, Began, Deposited, Named, Opened
 from apps.execution.paper.prices import set_prices
 from apps.execution.paper.protocol import Frame
+from banyan.clock import VirtualClock
 from banyan.columns import Ints
 from trading.costs import Costs
 from trading.targets import MARKET
@@ -38,6 +39,8 @@ class Options:
     is_idempotent: bool = True
     """Whether a client order id that is known is answered with what became of its order, and not taken again."""
     costs: Costs = FREE
+    clock: VirtualClock | None = None
+    """A clock that prices move to their own time: for replays that keep it."""
 
 
 @dataclass(slots=True)
@@ -158,6 +161,8 @@ class Broker:
     def _prices(self, connection: int, request: protocol.Prices, now_ns: int, work: Work) -> None:
         self._name(request.terms, work)
         changed = set_prices(self.book, request)
+        if self.options.clock is not None:
+            self.options.clock.move_to(max(request.time_ns, request.closed_ns))
         orders = self.book.orders.rows
         live = self._live[orders["status"][self._live] == WORKING]
         self._live = live

@@ -13,7 +13,7 @@ from apps.execution.paper.faults import read_faults
 from apps.execution.paper.ledger import LedgerError
 from apps.execution.paper.server import Server
 from banyan import commands
-from banyan.clock import SystemClock
+from banyan.clock import SystemClock, VirtualClock
 
 
 class Command(commands.Command):
@@ -32,6 +32,9 @@ class Command(commands.Command):
             "--at-next", action="store_true", help="fill market orders at the next prices, not at those there are"
         )
         parser.add_argument(
+            "--time-of-prices", action="store_true", help="take its time from the prices: for replays that keep theirs"
+        )
+        parser.add_argument(
             "--not-idempotent", action="store_true", help="take an order again whose client order id is known"
         )
         parser.add_argument("--fee-minimum", type=float, default=0.0, help="least fee of a fill, in account currency")
@@ -45,10 +48,13 @@ class Command(commands.Command):
         costs = FREE._replace(
             fee_minimum=options["fee_minimum"], fee_lot=options["fee_lot"], slip_rate=options["slippage_bps"] / 1e4
         )
-        chosen = Options(at_next=options["at_next"], is_idempotent=not options["not_idempotent"], costs=costs)
+        moved = VirtualClock() if options["time_of_prices"] else None
+        chosen = Options(
+            at_next=options["at_next"], is_idempotent=not options["not_idempotent"], costs=costs, clock=moved
+        )
         address = options["socket"] or folder / "socket"
         try:
-            server = Server(folder, address, chosen, read_faults(options["faults"]), SystemClock())
+            server = Server(folder, address, chosen, read_faults(options["faults"]), moved or SystemClock())
         except LedgerError as problem:
             raise CommandError(str(problem)) from None
         except msgspec.DecodeError as problem:

@@ -1,0 +1,76 @@
+"""The way of prices to the paper broker in lock step: whole bars, and no step before all has been told of the last."""
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apps.execution.contracts import InstrumentTerms
+from apps.execution.packed import pack, unpack
+from apps.execution.paper import protocol
+from apps.feeds.contracts import BarClosed
+from banyan.columns import Ints
+from banyan.host import Delivery
+from banyan.sockets import short_address
+
+_PATIENCE_SECONDS = 60.0
+
+
+class PaperSteps:
+    """Gives the paper broker at `address` the bars of a feed, and asks what its accounts have."""
+
+    def __init__(self, address: Path, terms: Mapping[str, InstrumentTerms]) -> None:
+        self._terms = terms
+        self._buffer = protocol.FrameBuffer()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(_PATIENCE_SECONDS)
+        with short_address(address) as short:
+            self._socket.connect(short)
+
+    def listen(self, deliveries: list[Delivery]) -> None:
+        """Pass on the bars among `deliveries`, each once, however many they go to."""
+        told = {each.envelope.number: each.message for each in deliveries if isinstance(each.message, BarClosed)}
+        for bars in told.values():
+            self._tell(bars)
+
+    def cash_micro(self, accounts: Ints) -> Ints:
+        """Return the cash of accounts, millionths of their currency."""
+        request = protocol.AskStatement(session=0, rows=accounts.size, account=pack(accounts))
+        statement = self._ask(request)
+        assert isinstance(statement, protocol.Statement), statement
+        return unpack(statement.cash_micro, accounts.size)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+    def _tell(self, bars: BarClosed) -> None:
+        terms = [self._terms[each] for each in bars.instruments]
+        ticks = np.array([each.tick_e9 for each in terms], np.int64)
+        columns: dict[str, Any] = {
+            f"{side}_{point}": pack(getattr(bars, f"{side}_{point}") * ticks)
+            for side in ("bid", "ask")
+            for point in ("open", "high", "low", "close")
+        }
+        opened_ns = bars.closed_at_ns - bars.interval_ns
+        prices = protocol.Prices(
+            rows=len(terms), terms=terms, time_ns=opened_ns, closed_ns=bars.closed_at_ns, **columns
+        )
+        self._ask(prices)
+        # A question that changes nothing: it is answered after all that followed from the bars was written to others.
+        self._ask(protocol.Prices(rows=0, terms=[], time_ns=0, bid_open=b"", ask_open=b""))
+
+    def _ask(self, request: protocol.Request) -> protocol.Answer:
+        self._socket.sendall(protocol.to_bytes(request))
+        bodies: list[bytes] = []
+        while not bodies:
+            received = self._socket.recv(1024 * 1024)
+            if not received:
+                raise ConnectionError("the paper broker has hung up")
+            bodies = list(self._buffer.add(received))
+        answer = protocol.to_answer(bodies[0])
+        if isinstance(answer, protocol.Refused):
+            raise ConnectionError(f"the paper broker refuses: {answer.reason}")
+        return answer

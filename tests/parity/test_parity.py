@@ -1,0 +1,59 @@
+"""Every shipped strategy trades live what a backtest says that it trades: on real bars, in one run of the pipeline."""
+
+from pathlib import Path
+
+import pytest
+
+from apps.backtest.parity import Case, backtest, compare, told
+from apps.backtest.request import DataRequest, Loaded
+from settings.lockstep import paper_broker, trade
+
+SAMPLE = Path(__file__).resolve().parents[2] / "apps/feeds/sample"
+EURUSD = "OANDA:EURUSD"
+FUNDS = ("NYSEARCA:SPY", "NASDAQ:QQQ", "NYSEARCA:IWM", "NYSE:IBM")
+ONE_CHANNEL = (
+    Case(strategy="sma_cross", params={"fast": 5, "slow": 20}, channels=(EURUSD,), options={"fee_bps": 0.5}),
+    Case(strategy="ema_cross", params={"fast": 5, "slow": 20}, channels=(EURUSD,), options={"fee_bps": 0.5}),
+    Case(strategy="macd_trend", params={"fast": 4, "slow": 9, "signal": 3}, channels=(EURUSD,)),
+    Case(strategy="rsi_reversion", params={"window": 5}, channels=(EURUSD,), options={"sizing": "percent:40"}),
+    Case(strategy="bollinger_reversion", params={"window": 10}, channels=(EURUSD,)),
+    Case(strategy="donchian_breakout", params={"entry": 12, "exit": 6}, channels=(EURUSD,)),
+    Case(strategy="vol_target_trend", params={"trend": 20, "window": 10, "bars_per_year": 6240.0}, channels=(EURUSD,)),
+    Case(strategy="buy_and_hold", channels=(EURUSD,), options={"fee_bps": 2.0}),
+    Case(strategy="random", params={"hold": 5, "side": "both"}, channels=(EURUSD,), options={"sizing": "lots:20000"}),
+)
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["feeds", "signals", "execution", "risk", "edge"])
+
+
+def _loaded(files: dict[str, str], first: str, last: str) -> Loaded:
+    paths = tuple(str(SAMPLE / name) for name in files.values())
+    return DataRequest(instruments=tuple(files), files=paths, start=first, end=last, adjust="none").load()
+
+
+def _differences(cases, loaded: Loaded, folder: Path) -> list[str]:
+    with paper_broker(folder) as broker:
+        bars, traded = trade(cases, loaded, broker)
+    found = []
+    for case, live in zip(cases, traded, strict=True):
+        assert live.fills, f"{case.strategy} has not traded: the span shows nothing"
+        found += [f"{case.strategy}: {line}" for line in told(compare(case, live, backtest(case, bars, loaded)))]
+    return found
+
+
+def test_strategies_on_one_instrument_trade_live_as_in_a_backtest(tmp_path):
+    loaded = _loaded({EURUSD: "eurusd_1h_quotes.csv.gz"}, "2016-01-04", "2016-01-09")
+    assert not _differences(ONE_CHANNEL, loaded, tmp_path)
+
+
+def test_strategies_on_several_instruments_trade_live_as_in_a_backtest(tmp_path):
+    files = {name: f"{name.partition(':')[2].lower()}_1d.csv.gz" for name in FUNDS}
+    loaded = _loaded(files, "2002-01-02", "2002-03-01")
+    cases = (Case(strategy="momentum_rank", params={"lookback": 5, "every": 3, "top": 2}, channels=FUNDS),)
+    assert not _differences(cases, loaded, tmp_path)
+
+
+@pytest.mark.soak
+def test_a_quarter_of_hours_is_traded_live_as_in_a_backtest(tmp_path):
+    loaded = _loaded({EURUSD: "eurusd_1h_quotes.csv.gz"}, "2016-01-04", "2016-04-01")
+    assert not _differences(ONE_CHANNEL, loaded, tmp_path)
