@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "apps.execution.edge",
     "apps.reporting",
     "apps.audit",
+    "apps.demo",
     "unfold",
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",

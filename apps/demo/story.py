@@ -1,0 +1,157 @@
+"""What the demonstration does, step by step, and what it tells of it."""
+
+import io
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.utils.module_loading import import_string
+
+from apps.audit.facts import Facts
+from apps.audit.invariants import INVARIANTS, violations
+from apps.audit.loading import load_facts
+from apps.demo.place import clear
+from apps.execution.edge.models import Entry
+from apps.execution.models import Account
+from apps.reporting import interface as reporting
+from apps.reporting.interface import Scope
+from apps.risk.contracts import Limits
+from apps.risk.interface import set_limits
+
+ACCOUNTS, NARROW = 100, 10
+_ORDER_STEPS_MAX = 20_000
+_EURUSD = "OANDA:EURUSD"
+_SETS = {"trend": ("ema_cross", ["fast=3", "slow=8"]), "revert": ("bollinger_reversion", [])}
+_FROM, _TO = "2014-05-02T12:00", "2014-05-02T15:00"
+_SECONDS_MAX = 120.0
+_ALL = 1_000_000
+
+Say = Callable[[str], None]
+
+
+class DemoError(RuntimeError):
+    """The demonstration did not come to its end; the message says what was waited for."""
+
+
+def tell(say: Say) -> bool:
+    """Run the pipeline and say what came of it; return whether all invariants hold."""
+    _prepare(say)
+    with _running():
+        _wait("trading", _is_ready)
+        say(f"ticks of {_FROM[:10]}, {_FROM[11:]} to {_TO[11:]} UTC, in lock step:")
+        _call("replay", _EURUSD, interval="tick", bars=["1m"], first=_FROM, last=_TO, lockstep=True)
+        facts = _at_rest()
+        _wait("reporting", lambda: _is_told(facts))
+    _tell_orders(say, facts)
+    _tell_money(say)
+    return _tell_invariants(say, facts)
+
+
+def _prepare(say: Say) -> None:
+    _call("migrate", verbosity=0)
+    clear()
+    _call("import_ticks", str(Path(settings.BASE_DIR) / "apps/feeds/sample/eurusd_ticks_2014-05-02.csv.gz"),
+          instrument=_EURUSD)  # fmt: skip
+    for name, (strategy, parameters) in _SETS.items():
+        _call("sets", "define", name, strategy=strategy, instrument=[_EURUSD], interval="1m", param=parameters)
+        _call("sets", "start", name)
+    _call("accounts", "open", "DEMO", count=ACCOUNTS, client="demo", deposit=100_000.0)
+    for name in _SETS:
+        _call("accounts", "subscribe", "DEMO", count=ACCOUNTS, set=name, allocation=0.5, join="converge")
+    for number in range(ACCOUNTS - NARROW + 1, ACCOUNTS + 1):
+        limits = Limits(order_steps_max=_ORDER_STEPS_MAX)
+        set_limits(limits, account=f"DEMO-{number:03d}", reason="a careful client", request="demo")
+    say(f"two strategy sets (trend: ema_cross, revert: bollinger_reversion), {ACCOUNTS} paper accounts of 100,000 USD,")
+    say(f"{NARROW} of them with at most {_ORDER_STEPS_MAX / 1e5:g} lots in an order")
+
+
+@contextmanager
+def _running() -> Iterator[None]:
+    with (settings.DATA_DIR / "run.log").open("wb") as log:
+        tree = subprocess.Popen([sys.executable, sys.argv[0], "run"], stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        tree.send_signal(signal.SIGTERM)
+        tree.wait(timeout=60)
+
+
+def _is_ready() -> bool:
+    """Tell whether the broker has said of every account what it holds."""
+    shards = set(Account.objects.using("execution").values_list("shard", flat=True))
+    reconciled = Entry.objects.using("edge").filter(kind=Entry.Kind.RECONCILED)
+    return shards <= set(reconciled.values_list("key", flat=True))
+
+
+def _at_rest() -> Facts:
+    """Return what was recorded, once nothing is on its way or after a while."""
+    until = time.monotonic() + _SECONDS_MAX
+    while True:
+        facts = load_facts(
+            import_string(settings.HOSTED_CONTEXTS),
+            import_string(settings.SENDERS),
+            paper=settings.PAPER_DIR,
+            switch=settings.KILL_SWITCH,
+        )
+        if (facts.trades and not violations(facts)) or time.monotonic() >= until:
+            return facts
+        time.sleep(0.2)
+
+
+def _is_told(facts: Facts) -> bool:
+    fills = [each for each in reporting.fills(Scope(), _ALL) if each.kind == "filled"]
+    return len(fills) >= len(facts.trades) and len(reporting.orders(Scope(), _ALL)) >= len(facts.requested)
+
+
+def _wait(what: str, is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + _SECONDS_MAX
+    while not is_so():
+        if time.monotonic() >= until:
+            raise DemoError(f"{what} did not come to its end: see {settings.DATA_DIR / 'run.log'}")
+        time.sleep(0.1)
+
+
+def _tell_orders(say: Say, facts: Facts) -> None:
+    signals = Counter(each.set for each in reporting.signals(Scope(), _ALL))
+    say("signals   " + ", ".join(f"{name}: {count}" for name, count in signals.items()))
+    states = Counter(each.state for each in reporting.orders(Scope(), _ALL))
+    say("orders    " + ", ".join(f"{state}: {count:,}" for state, count in states.most_common()))
+    lots = sum(abs(each.lots or 0.0) for each in reporting.fills(Scope(), _ALL))
+    say(f"fills     {len(facts.trades):,}, {lots:,.2f} lots")
+    refused = reporting.refusals(Scope(), _ALL)
+    reasons = Counter((each.by, each.reason) for each in refused)
+    for (by, reason), count in reasons.most_common():
+        one = next(each for each in refused if (each.by, each.reason) == (by, reason))
+        beyond = f"{one.actual:,} lot steps where {one.bound:,} are the most"
+        say(f"refused   {count:,} by {by}: {reason}, such as {one.account}: {beyond}")
+
+
+def _tell_money(say: Say) -> None:
+    for row in reporting.pnl(Scope(), ("set",), _ALL):
+        say(f"profit    {row.group[0]}: {row.realised:+,.2f} realised, {row.unrealised:+,.2f} unrealised USD")
+    for stage in reporting.latencies(Scope()):
+        if stage.stage.endswith("filled"):
+            continue  # fills bear the time of their prices, which is that of the ticks
+        say(f"latency   {stage.stage}: p50 {stage.p50_ms:.1f} ms, p99 {stage.p99_ms:.1f} ms")
+
+
+def _tell_invariants(say: Say, facts: Facts) -> bool:
+    found = violations(facts)
+    broken = {each.invariant for each in found}
+    for each in INVARIANTS:
+        say(f"{'BROKEN' if each.number in broken else 'held':<9} {each.number:>2}. {each.text}")
+    for violation in found[:10]:
+        say(str(violation))
+    return not found
+
+
+def _call(command: str, *arguments: str, **options: Any) -> None:
+    call_command(command, *arguments, **{"stdout": io.StringIO(), **options})
