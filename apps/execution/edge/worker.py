@@ -91,8 +91,9 @@ class EdgeWorker:
             self._looked_at = time.monotonic()
             self._turn += 1
             wanted.add(sorted(edge.shards)[self._turn % len(edge.shards)])
-        for key in sorted(wanted & edge.shards.keys()):
-            for delivery in self._transport.missed(SENDER, key, edge.marks(key)):
+        asked = {key: (edge.marks(key), {EXECUTION}) for key in sorted(wanted & edge.shards.keys())}
+        for deliveries in self._transport.missed(SENDER, asked).values() if asked else ():
+            for delivery in deliveries:
                 self._hand_in(delivery)
 
     def _look_seconds(self) -> float:

@@ -23,6 +23,8 @@ from banyan.store import FETCH_MOST, Store
 
 State = TypeVar("State")
 Marks = Mapping[tuple[str, str], tuple[int, int]]
+Wanted = Mapping[str, tuple[Marks, set[str] | None]]
+"""What is to be read from outboxes: by key, its marks, and of which senders (None: of all; "": commands)."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -50,8 +52,8 @@ class Host(Generic[State]):
     """Applies messages to the keys of one context, in order, and commits what follows in one transaction.
 
     `offer` may be called by any thread, everything else by one. `hand_on` gets what was committed; `fetch` returns what
-    the outboxes of some senders, or of all (None), hold for a key after its marks. The transport sets both. `is_gone`
-    tells of an owner whether it has certainly ended, so that its keys are free before its leases run out.
+    outboxes hold for keys after their marks. The transport sets both. `is_gone` tells of an owner whether it has
+    certainly ended, so that its keys are free before its leases run out.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Host(Generic[State]):
         self.owner = owner
         self.settings = settings or HostSettings()
         self.hand_on: Callable[[list[Delivery]], None] = lambda _: None
-        self.fetch: Callable[[str, Marks, set[str] | None], list[Delivery]] = lambda *_: []
+        self.fetch: Callable[[Wanted], dict[str, list[Delivery]]] = lambda _: {}
         self.is_gone: Callable[[str], bool] = lambda _: False
         self.arrived = threading.Condition()
         self._clock = clock
@@ -227,13 +229,15 @@ class Host(Generic[State]):
         wanted = of_all | of_some.keys()
         self._strangers = wanted - set(self._wanted)
         self._looked = of_all & self._keys.keys()
-        for key in sorted(wanted & self._keys.keys()):
-            memory = self._keys[key]
-            senders = None if key in of_all else of_some[key]
-            found = [] if memory.waiting else self.fetch(key, memory.marks, senders)
-            if memory.waiting or len(found) >= FETCH_MOST:
-                self._left_in_outboxes.add(key)  # there may be more: look again once these are applied
-            memory.waiting.extend(found)
+        held = wanted & self._keys.keys()
+        idle = sorted(key for key in held if not self._keys[key].waiting)
+        asked = {key: (self._keys[key].marks, None if key in of_all else of_some[key]) for key in idle}
+        found = self.fetch(asked) if asked else {}
+        for key, deliveries in found.items():
+            self._keys[key].waiting.extend(deliveries)
+        # There may be more than was read: look again once these are applied.
+        self._left_in_outboxes |= held.difference(idle)
+        self._left_in_outboxes |= {key for key, deliveries in found.items() if len(deliveries) >= FETCH_MOST}
 
     def _to_poll(self) -> list[str]:
         """Return the keys whose turn it is: each once in `poll_seconds`, spread out so that no round waits for all."""

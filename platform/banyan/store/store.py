@@ -217,16 +217,22 @@ class Store:
         )
         return {(key, each) for key, each in rows}
 
-    def outgoing(self, receiver: str, receiver_key: str, marks: Mapping[str, int]) -> list[Outgoing]:
-        """Return what the outbox holds for a receiver's key after its marks (position by our key), oldest first."""
+    def outgoing(self, receiver: str, after: Mapping[str, Mapping[str, int]]) -> list[Outgoing]:
+        """Return what the outbox holds for keys of a receiver after their marks (position by our key), oldest first.
+
+        At most FETCH_MOST rows for each receiving key.
+        """
+        marks = [(theirs, ours, position) for theirs, held in after.items() for ours, position in held.items()]
         rows = self._rows(
+            "SELECT f.* FROM unnest(%s::text[]) AS r(receiver_key) CROSS JOIN LATERAL ("
             "SELECT o.receiver, o.receiver_key, o.key, o.position, o.previous, o.epoch, o.written_at, "
             "l.received_at_ns, l.header, l.events FROM banyan_outbox AS o "
-            "LEFT JOIN unnest(%s::text[], %s::bigint[]) AS m(key, position) ON m.key = o.key "
+            "LEFT JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS m(receiver_key, key, position) "
+            "ON m.receiver_key = o.receiver_key AND m.key = o.key "
             "JOIN banyan_log AS l ON l.key = o.key AND l.number = o.position / 4096 AND l.written_at = o.written_at "
-            "WHERE o.receiver = %s AND o.receiver_key = %s AND o.position > COALESCE(m.position, 0) "
-            "ORDER BY o.key, o.position LIMIT %s",
-            [list(marks), list(marks.values()), receiver, receiver_key, FETCH_MOST],
+            "WHERE o.receiver = %s AND o.receiver_key = r.receiver_key AND o.position > COALESCE(m.position, 0) "
+            "ORDER BY o.key, o.position LIMIT %s) AS f",
+            [list(after), *([mark[at] for mark in marks] for at in range(3)), receiver, FETCH_MOST],
         )
         return [Outgoing(*row) for row in rows]
 
@@ -267,10 +273,12 @@ class Store:
         told = [json.loads(notify.payload) for notify in connection.notifies(timeout=seconds, stop_after=1)]
         return {(sender, key) for sender, keys in told for key in keys}
 
-    def requests(self, key: str) -> list[tuple[bytes, bytes]]:
-        """Return (envelope, message) of the commands that wait for a key, oldest first."""
+    def requests(self, keys: Sequence[str]) -> list[tuple[str, bytes, bytes]]:
+        """Return (key, envelope, message) of the commands that wait for keys, oldest first, so many of each at most."""
         return self._rows(
-            "SELECT header, body FROM banyan_request WHERE key = %s ORDER BY place LIMIT %s", [key, FETCH_MOST]
+            "SELECT r.key, f.header, f.body FROM unnest(%s::text[]) AS r(key) CROSS JOIN LATERAL "
+            "(SELECT header, body FROM banyan_request WHERE key = r.key ORDER BY place LIMIT %s) AS f",
+            [list(keys), FETCH_MOST],
         )
 
     def has_requests(self) -> bool:

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from banyan.codec import Envelope, decode_envelope, encode_envelope, encode_message
-from banyan.host import Delivery, Host
+from banyan.host import Delivery, Host, Wanted
 from banyan.host.delivery import EVENTS_PER_STEP_MAX, envelope_of_event, split_events
 from banyan.messages import Message
 from banyan.store import Outgoing, Store
 
-Marks = Mapping[tuple[str, str], tuple[int, int]]
 Missed = Callable[[str, int], list[Delivery]]
 
 
@@ -53,7 +52,7 @@ class LocalTransport:
         self._receivers[name] = host
         self._keys[name] = None if keys is None else frozenset(keys)
         host.hand_on = self.hand_on
-        host.fetch = lambda key, marks, senders: self._found(name, key, marks, senders)
+        host.fetch = lambda wanted: self.missed(name, wanted)
 
     def attach(self, name: str, receiver: Receiver, keys: Sequence[str], missed: Missed | None = None) -> None:
         """Carry for the keys of one that is no host.
@@ -87,31 +86,30 @@ class LocalTransport:
         for store in self._readers.values():
             store.close()
 
-    def missed(self, receiver: str, key: str, marks: Marks, senders: set[str] | None = None) -> list[Delivery]:
-        """Return what the senders of a receiver, or some of them, keep for its key after its marks."""
-        found: list[Delivery] = []
+    def missed(self, receiver: str, wanted: Wanted) -> dict[str, list[Delivery]]:
+        """Return what senders keep for keys of a receiver after their marks, by key."""
+        found: dict[str, list[Delivery]] = {key: [] for key in wanted}
         for sender in self._senders.get(receiver, ()):
-            if senders is not None and sender not in senders:
-                continue
-            after = {sender_key: position for (name, sender_key), (_, position) in marks.items() if name == sender}
+            after = {
+                key: {sender_key: position for (name, sender_key), (_, position) in marks.items() if name == sender}
+                for key, (marks, senders) in wanted.items()
+                if senders is None or sender in senders
+            }
             if sender in self._missed:
-                found += self._missed[sender](key, after.get(key, 0))
-            else:
-                rows = self._reader(receiver, sender).outgoing(receiver, key, after)
-                found += [_delivery(sender, row) for row in rows]
+                for key, positions in after.items():
+                    found[key] += self._missed[sender](key, positions.get(key, 0))
+            elif after:
+                for row in self._reader(receiver, sender).outgoing(receiver, after):
+                    found[row.receiver_key].append(_delivery(sender, row))
+        commanded = [key for key, (_, senders) in wanted.items() if senders is None or "" in senders]
+        if commanded:
+            for key, header, body in self._reader(receiver, receiver).requests(commanded):
+                found[key].append(Delivery(receiver, decode_envelope(header), body))
         return found
 
     def _is_held(self, receiver: str, key: str) -> bool:
         keys = self._keys[receiver]
         return keys is None or key in keys
-
-    def _found(self, receiver: str, key: str, marks: Marks, senders: set[str] | None) -> list[Delivery]:
-        commands = self._requests(receiver, key) if senders is None or "" in senders else []
-        return [*self.missed(receiver, key, marks, senders), *commands]
-
-    def _requests(self, receiver: str, key: str) -> list[Delivery]:
-        rows = self._reader(receiver, receiver).requests(key)
-        return [Delivery(receiver, decode_envelope(header), body) for header, body in rows]
 
     def _reader(self, receiver: str, sender: str) -> Store:
         # One for each receiver: every host has a thread of its own, and a store is not for several.

@@ -80,9 +80,9 @@ def test_in_lock_step_a_bar_is_given_when_everything_about_the_one_before_was_do
     stop = threading.Event()
     fetch = host.fetch
 
-    def watched(*wanted):
-        found = fetch(*wanted)
-        waiting.append(len(found))
+    def watched(wanted):
+        found = fetch(wanted)
+        waiting.extend(len(deliveries) for deliveries in found.values())
         return found
 
     host.fetch = watched

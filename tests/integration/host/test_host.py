@@ -243,7 +243,7 @@ def test_a_gap_that_nobody_can_fill_yet_is_no_reason_to_ask_again_and_again(pair
         pair.say(Add(number=number))
         pair.execution.step()
     asked = []
-    pair.risk.fetch = lambda key, *_: asked.append(key) or []
+    pair.risk.fetch = lambda wanted: asked.extend(wanted) or {}
     pair.risk.step()
     asked.clear()
     pair.risk.offer([handed[1]])

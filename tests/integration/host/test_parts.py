@@ -34,7 +34,7 @@ def test_who_holds_a_key_elsewhere_is_woken_and_reads_what_its_sender_has(pair):
 def test_a_key_that_is_woken_is_read_from_that_sender_only(pair):
     asked = []
     pair.risk.step()
-    pair.risk.fetch = lambda key, marks, senders: asked.append((key, senders)) or []
+    pair.risk.fetch = lambda wanted: asked.extend((key, senders) for key, (_, senders) in wanted.items()) or {}
     pair.risk.look_for([("execution", "b"), ("", "b")])
     pair.risk.step()
     assert asked == [("b", {"execution", ""})]
