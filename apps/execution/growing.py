@@ -43,6 +43,7 @@ class IdIndex:
     def __init__(self) -> None:
         self._ids = Growing(f"S{ID_BYTES}")
         self._table = np.zeros(4096, np.int64)
+        self._indexed = 0
 
     @property
     def ids(self) -> Ids:
@@ -50,20 +51,24 @@ class IdIndex:
         return self._ids.rows
 
     def append(self, ids: Ids) -> Ints:
-        """Add ids and return their rows."""
-        rows = self._ids.append(ids)
-        first = int(rows[0]) if rows.size else self._ids.size
-        if 2 * self._ids.size > self._table.size:
-            self._table = np.zeros(4 * (1 << (self._ids.size - 1).bit_length()), np.int64)
-            first = 0
-        insert(self._table, _words(self._ids.rows), first, self._ids.size)
-        return rows
+        """Add ids and return their rows. They are put into the index when one is looked for."""
+        return self._ids.append(ids)
 
     def find(self, ids: Ids) -> Ints:
         """Return the row of each id, -1 where it is not known."""
+        self._index()
         rows = np.full(ids.size, -1, np.int64)
         find(self._table, _words(self._ids.rows), _words(ids), rows)
         return rows
+
+    def _index(self) -> None:
+        if self._indexed == self._ids.size:
+            return
+        if 2 * self._ids.size > self._table.size:
+            self._table = np.zeros(4 * (1 << (self._ids.size - 1).bit_length()), np.int64)
+            self._indexed = 0
+        insert(self._table, _words(self._ids.rows), self._indexed, self._ids.size)
+        self._indexed = self._ids.size
 
 
 def first_of_each(ids: Ids) -> NDArray[np.bool_]:

@@ -32,7 +32,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     fee_rates_e9: list[int]
 
 
-class Slice(msgspec.Struct, frozen=True, kw_only=True):
+class Slice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Orders of one released message, SENT before they are written, or refused.
 
     Columns are packed; `code` is the EdgeRefusal of rows that are not sent, `session` the broker's session of those
@@ -44,18 +44,18 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     deadline_ns: int
     rows: int
     terms: list[InstrumentTerms]
-    account: bytes
-    instrument: bytes
-    decision: bytes
-    steps: bytes
-    order_type: bytes
-    limit_ticks: bytes
-    stop_ticks: bytes
-    time_in_force: bytes
-    expires_ns: bytes
-    reduce_only: bytes
-    code: bytes
-    session: bytes
+    account: bytes = b""
+    instrument: bytes = b""
+    decision: bytes = b""
+    steps: bytes = b""
+    order_type: bytes = b""
+    limit_ticks: bytes = b""
+    stop_ticks: bytes = b""
+    time_in_force: bytes = b""
+    expires_ns: bytes = b""
+    reduce_only: bytes = b""
+    code: bytes = b""
+    session: bytes = b""
     is_queried: bool = False
 
 

@@ -253,7 +253,9 @@ class Memory:
         instrument = self.know(slice_.terms)[unpack(slice_.instrument, n)]
         orders: NDArray[Any] = np.zeros(n, ORDER_DTYPE)
         for name in ("decision", "session", "code", *CONTENT):
-            orders[name] = unpack(getattr(slice_, name), n)
+            packed = getattr(slice_, name)
+            if packed:
+                orders[name] = unpack(packed, n)
         orders["slot"] = self.slots(unpack(slice_.account, n))
         orders["instrument"] = instrument
         orders["deadline_ns"] = slice_.deadline_ns

@@ -34,7 +34,12 @@ class Wanted(NamedTuple):
     instruments: Ints
     """Index in the memory."""
     columns: dict[str, Ints]
-    """Of the message: account, instrument, decision and CONTENT."""
+    """Of the message: account, instrument, decision and CONTENT, but for those that are zero in every row."""
+
+    def column(self, name: str) -> Ints:
+        """Return a column."""
+        column = self.columns.get(name)
+        return np.zeros(self.slots.size, np.int64) if column is None else column
 
     def take(self, rows: NDArray[np.bool_]) -> "Wanted":
         """Return some of the rows."""
@@ -48,11 +53,10 @@ def wanted(memory: Memory, message: OrdersReleased) -> tuple[Wanted, NDArray[np.
     """Return the rows whose accounts are known, and which rows these are."""
     n = message.account.size
     slots = memory.slots(message.account)
-    columns = {}
-    for name in ("account", "instrument", "decision", *CONTENT):
-        column = getattr(message, name)
-        columns[name] = column if column.size else np.zeros(n, np.int64)
-    instruments = memory.know(message.terms)[columns["instrument"]] if n else np.zeros(0, np.int64)
+    named = {name: getattr(message, name) for name in ("account", "instrument", "decision", *CONTENT)}
+    columns = {name: column for name, column in named.items() if column.size}
+    places = columns.get("instrument", np.zeros(n, np.int64))
+    instruments = memory.know(message.terms)[places] if n else places
     known = slots >= 0
     return Wanted(message.terms, slots, instruments, columns).take(known), known
 
@@ -60,6 +64,8 @@ def wanted(memory: Memory, message: OrdersReleased) -> tuple[Wanted, NDArray[np.
 def first_of_each_pair(rows: Wanted) -> NDArray[np.bool_]:
     """Return which rows are the first of their account and instrument."""
     pairs = rows.slots * 1_000_000 + rows.instruments
+    if (pairs[1:] > pairs[:-1]).all():
+        return np.ones(pairs.size, bool)
     first = np.zeros(pairs.size, bool)
     first[np.unique(pairs, return_index=True)[1]] = True
     return first
@@ -68,13 +74,13 @@ def first_of_each_pair(rows: Wanted) -> NDArray[np.bool_]:
 def codes_of(memory: Memory, rows: Wanted, now: Circumstances) -> Ints:
     """Return why each row is refused: an EdgeRefusal, NONE where it may be sent. The decision marks are apart."""
     codes = np.zeros(rows.slots.size, np.int64)
-    opens = rows.columns["reduce_only"] == 0
+    opens = rows.column("reduce_only") == 0
     codes[opens & (memory.unknown[rows.instruments, rows.slots] > 0)] = EdgeRefusal.FROZEN
     codes[~now.reconciled[rows.slots]] = EdgeRefusal.NOT_RECONCILED
     codes[now.sessions[rows.slots] == 0] = EdgeRefusal.NO_SESSION
     if memory.gated:
         codes[np.isin(rows.columns["account"], list(memory.gated))] = EdgeRefusal.GATED
-    decision, steps = rows.columns["decision"], rows.columns["steps"]
+    decision, steps = rows.column("decision"), rows.column("steps")
     codes[(decision < 1) | (decision > _DECISION_MAX) | (steps == 0)] = EdgeRefusal.BROKER_CANNOT
     if now.is_halted:
         codes[opens] = EdgeRefusal.KILL_SWITCH
@@ -100,15 +106,17 @@ def recorded(memory: Memory, rows: Wanted) -> tuple[Rows, list[int]]:
     """
     told = Rows.of(memory)
     gated = []
-    ids = memory.client_ids(rows.slots, rows.instruments, np.clip(rows.columns["decision"], 0, _DECISION_MAX))
+    content = {name: rows.column(name) for name in CONTENT}
+    decisions = rows.column("decision")
+    ids = memory.client_ids(rows.slots, rows.instruments, np.clip(decisions, 0, _DECISION_MAX))
     for at, order in enumerate(memory.ids.find(ids).tolist()):
-        account, decision = int(rows.columns["account"][at]), int(rows.columns["decision"][at])
+        account, decision = int(rows.columns["account"][at]), int(decisions[at])
         instrument = int(rows.instruments[at])
         if order < 0:
             told.add(account, instrument, decision, ReportKind.REFUSED, code=EdgeRefusal.DECISION_PASSED)
             continue
         known = memory.orders.rows[order]
-        if any(int(known[name]) != int(rows.columns[name][at]) for name in CONTENT):
+        if any(int(known[name]) != int(column[at]) for name, column in content.items()):
             gated.append(account)
             told.add(account, instrument, decision, ReportKind.REFUSED, code=EdgeRefusal.GATED)
             continue

@@ -10,7 +10,7 @@ from apps.execution.contracts import CancelsReleased, EdgeRefusal, OrdersRelease
 from apps.execution.edge.entries import Cancel, Gate
 from apps.execution.edge.ledger import Incarnation
 from apps.execution.edge.link import Link
-from apps.execution.edge.memory import OrderState
+from apps.execution.edge.memory import CONTENT, OrderState
 from apps.execution.edge.port import Orders
 from apps.execution.edge.release import (
     Circumstances,
@@ -123,7 +123,7 @@ class Sending:
         self, shard: Shard, rows: Wanted, now: Circumstances, envelope: Envelope, deadline_ns: int, is_queried: bool
     ) -> None:
         now_ns = self._edge.time.now_ns()
-        passed = rows.columns["decision"] <= shard.memory.marks[rows.instruments, rows.slots]
+        passed = rows.column("decision") <= shard.memory.marks[rows.instruments, rows.slots]
         if passed.any():
             told, gated = recorded(shard.memory, rows.take(passed))
             if gated:
@@ -141,12 +141,12 @@ class Sending:
             self._say(told, rows, ReportKind.UNKNOWN, np.zeros_like(codes), now_ns)
             self._tell(shard, told, now_ns)
         else:
-            self._put_out(shard, rows.take(codes == 0), deadline_ns)
+            goes = codes == 0
+            self._put_out(shard, rows.take(goes), shard.memory.ids.ids[-codes.size :][goes], deadline_ns)
 
-    def _put_out(self, shard: Shard, rows: Wanted, deadline_ns: int) -> None:
+    def _put_out(self, shard: Shard, rows: Wanted, ids: Ids, deadline_ns: int) -> None:
         if not rows.slots.size:
             return
-        ids = shard.memory.client_ids(rows.slots, rows.instruments, rows.columns["decision"])
         brokers = shard.memory.brokers[rows.slots]
         for name, link in self._edge.links.items():
             theirs = brokers == name
@@ -165,7 +165,7 @@ class Sending:
                 code = EdgeRefusal.NO_SESSION
             codes = np.full(each.rows.slots.size, int(code))
             if code is EdgeRefusal.NONE and not edge.switch.is_clear():
-                codes[each.rows.columns["reduce_only"] == 0] = EdgeRefusal.KILL_SWITCH
+                codes[each.rows.column("reduce_only") == 0] = EdgeRefusal.KILL_SWITCH
             stays = codes != 0
             self._refuse(each.shard, each.rows.take(stays), codes[stays], edge.time.now_ns())
             if not stays.all():
@@ -205,9 +205,9 @@ class Sending:
     def _say(self, told: Rows, rows: Wanted, kind: ReportKind, codes: Ints, now_ns: int) -> None:
         n = rows.slots.size
         told.add_columns(
-            account=rows.columns["account"],
+            account=rows.column("account"),
             instrument=rows.instruments,
-            decision=rows.columns["decision"],
+            decision=rows.column("decision"),
             kind=np.full(n, int(kind)),
             at_ns=np.full(n, now_ns),
             code=codes,
@@ -226,8 +226,8 @@ def _joined(batch: list[_Outbound]) -> Orders:
     instruments = []
     for part in batch:
         of_part = np.array([places[each.id] for each in part.rows.terms], np.int64)
-        instruments.append(of_part[part.rows.columns["instrument"]])
-    columns = {name: np.concatenate([part.rows.columns[name] for part in batch]) for name in batch[0].rows.columns}
+        instruments.append(of_part[part.rows.column("instrument")])
+    columns = {name: np.concatenate([part.rows.column(name) for part in batch]) for name in ("account", *CONTENT)}
     return Orders(
         session=batch[0].session,
         deadline_ns=batch[0].deadline_ns,
