@@ -32,6 +32,7 @@ from apps.execution.kernels.booking import (
     find_lines,
     find_orders,
     open_orders,
+    see_versions,
     set_states,
     share_out,
 )
@@ -45,6 +46,7 @@ from banyan.columns import Ints
 from banyan.messages import Message, RowsParked
 
 AFTER_ACCEPTANCE = -1  # to set_states: New, or PartiallyFilled
+PENDING_NEW, UNKNOWN = int(OrderState.PENDING_NEW), int(OrderState.UNKNOWN)  # plain, as kernels are called with them
 NEVER_LEFT = (ReportKind.DENIED, ReportKind.REFUSED)
 
 
@@ -61,13 +63,13 @@ def evolve(state: ShardState, event: Message) -> ShardState:
             orders = orders_of(
                 state, [each.id for each in event.terms], event.account, event.instrument, event.decision
             )
-            set_states(state.shard(), orders, OrderState.PENDING_NEW)
+            set_states(state.shard(), orders, PENDING_NEW)
         case OrdersAccepted():
             orders = orders_of(state, event.instruments, event.account, event.instrument, event.decision)
             set_states(state.shard(), orders, AFTER_ACCEPTANCE)
         case OrdersUnknown():
             orders = orders_of(state, event.instruments, event.account, event.instrument, event.decision)
-            set_states(state.shard(), orders, OrderState.UNKNOWN)
+            set_states(state.shard(), orders, UNKNOWN)
         case OrdersFilled():
             _filled(state, event)
         case OrdersEnded():
@@ -86,15 +88,9 @@ def full(column: Ints, like: Ints) -> Ints:
     return column if column.size else np.zeros(like.size, np.int64)
 
 
-def cells_named(state: ShardState, instruments: list[str], account: Ints, instrument: Ints) -> Ints:
-    """Return the cells that rows of a message name; -1 where there is none."""
-    known = np.array([state.instruments.known(name) for name in instruments], np.int64)
-    return state.cells_of(state.rows_of(account), known[full(instrument, account)] if account.size else account)
-
-
 def orders_of(state: ShardState, instruments: list[str], account: Ints, instrument: Ints, decision: Ints) -> Ints:
     """Return the rows of the open orders that a message names; -1 where there is none."""
-    return find_orders(state.shard(), cells_named(state, instruments, account, instrument), decision)
+    return find_orders(state.shard(), state.cells_named(instruments, account, instrument), decision)
 
 
 def _account_changed(state: ShardState, event: Message) -> None:
@@ -140,7 +136,7 @@ def _targeted(state: ShardState, event: BooksTargeted) -> None:
     book = state.books.of(event.set)
     if event.target is not None:
         _remember_target(state, event.target)
-    cells = cells_named(state, event.instruments, event.account, event.instrument)
+    cells = state.cells_named(event.instruments, event.account, event.instrument)
     lines = find_lines(state.shard(), cells, np.full(cells.size, book, np.int64))
     state.lines.columns["working"][lines] = event.working_steps
     _see(state, book, lines)
@@ -150,7 +146,7 @@ def _skipped(state: ShardState, event: TargetsSkipped) -> None:
     book = state.books.known(event.set)
     if book < FIRST_SET:
         return
-    cells = cells_named(state, event.instruments, event.account, event.instrument)
+    cells = state.cells_named(event.instruments, event.account, event.instrument)
     seen = ~np.isin(event.reason, SEES_NOT) & (cells >= 0)
     lines = find_lines(state.shard(), cells[seen], np.full(int(seen.sum()), book, np.int64))
     _see(state, book, lines)
@@ -158,25 +154,18 @@ def _skipped(state: ShardState, event: TargetsSkipped) -> None:
 
 def _see(state: ShardState, book: int, lines: Ints) -> None:
     """Note that lines have taken up what their set said last; those for which that is new no longer wait."""
-    rows = state.lines.columns
-    sources = rows["source"][lines]
-    versions = rows["seen_version"][lines]
-    for source in np.unique(sources).tolist():
-        at = state.target_of.get((book, source))
-        if at is not None:
-            versions[sources == source] = state.targets.rows[at].version
-    new = lines[versions != rows["seen_version"][lines]]
-    rows["waits"][new] = 0
-    rows["unfilled"][new] = 0
-    rows["seen_version"][lines] = versions
+    versions = np.full(max(1, state.instrument_rows.count), -1, np.int64)
+    for row in state.targets.columns[state.targets.columns["book"] == book]:
+        versions[row["source"]] = row["version"]
+    see_versions(state.shard(), lines, versions)
 
 
 def _remember_target(state: ShardState, target: TargetSet) -> None:
-    quote_instruments(state, state.instrument_rows.rows, target)
+    quote_instruments(state, state.instrument_rows.columns, target)
     for row in target_rows(state, target):
-        if row.source < 0:
+        if row["source"] < 0:
             continue
-        key = int(row.book), int(row.source)
+        key = int(row["book"]), int(row["source"])
         if key not in state.target_of:
             state.target_of[key] = state.targets.add()
         state.targets.rows[state.target_of[key]] = row
@@ -184,7 +173,7 @@ def _remember_target(state: ShardState, target: TargetSet) -> None:
 
 def _requested(state: ShardState, event: OrdersRequested) -> None:
     count = event.account.size
-    cells = cells_named(state, [each.id for each in event.terms], event.account, event.instrument)
+    cells = state.cells_named([each.id for each in event.terms], event.account, event.instrument)
     state.orders.reserve(count)
     state.shares.reserve(count + event.share_order.size)
     shard = state.shard()
@@ -205,7 +194,7 @@ def _requested(state: ShardState, event: OrdersRequested) -> None:
 
 
 def _filled(state: ShardState, event: OrdersFilled) -> None:
-    cells = cells_named(state, event.instruments, event.account, event.instrument)
+    cells = state.cells_named(event.instruments, event.account, event.instrument)
     shard = state.shard()
     orders = find_orders(shard, cells, event.decision)
     lines = find_lines(
@@ -237,7 +226,7 @@ def _keep_late(state: ShardState, order: tuple[int, int], line: int, steps: int)
 
 
 def _ended(state: ShardState, event: OrdersEnded) -> None:
-    cells = cells_named(state, event.instruments, event.account, event.instrument)
+    cells = state.cells_named(event.instruments, event.account, event.instrument)
     shard = state.shard()
     orders = find_orders(shard, cells, event.decision)
     for at in np.flatnonzero(~np.isin(event.kind, NEVER_LEFT) & (orders >= 0)).tolist():

@@ -15,7 +15,7 @@ from apps.execution.contracts import (
     OrdersUnknown,
     ReportKind,
 )
-from apps.execution.evolving import cells_named, evolve, full
+from apps.execution.evolving import evolve, full
 from apps.execution.kernels.booking import find_orders, part_of_fill
 from apps.execution.kernels.reports import (
     NO_ORDER,
@@ -84,7 +84,7 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
         after = state.copy()
         for event in told:
             after = evolve(after, event)
-        cells = cells_named(after, report.instruments, report.account[is_fill], rows.instrument[is_fill])
+        cells = after.cells_named(report.instruments, report.account[is_fill], rows.instrument[is_fill])
         values = list(values_now(after, received.event_time_ns, cells))
     else:
         values = list(_values(state, received, rows, folded))
@@ -116,7 +116,7 @@ def _rows(state: ShardState, report: OrdersReported) -> Rows:
 
 def _forgotten(state: ShardState, report: OrdersReported, ours: NDArray[np.bool_]) -> OrdersAdopted | None:
     """Return the orders that the edge tells of and that are above the last decision here, each once."""
-    cells = cells_named(state, report.instruments, report.account, report.instrument)
+    cells = state.cells_named(report.instruments, report.account, report.instrument)
     last = (
         np.where(cells >= 0, state.cells.columns["decision"][cells], 0) if state.cells.count else np.zeros(cells.size)
     )

@@ -21,8 +21,9 @@ from apps.execution.kernels.records import (
     Shard,
 )
 from apps.execution.tables import NULL, Pool, Table, columns_of, from_columns
-from banyan.columns import Ints
+from banyan.columns import Ints, check_length
 from banyan.records import NameIndex
+from trading.row_index import find_cells, find_rows
 
 SNAPSHOT_VERSION = 1
 REMEMBERED_ENDS = 4096  # orders that ended with something not filled, for fills that come late
@@ -67,6 +68,7 @@ class ShardState:
     lines_by_source: dict[tuple[int, int], list[int]] = field(default_factory=dict)
     target_of: dict[tuple[int, int], int] = field(default_factory=dict)
     _sorted: tuple[Ints, Ints] | None = None
+    _source_lines: dict[tuple[int, int], Ints] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.orders = Pool(ORDER_DTYPE, "cell", "next_order", (self.free[0:1], self.free[2:3]))
@@ -103,15 +105,13 @@ class ShardState:
 
     def rows_of(self, numbers: Ints) -> Ints:
         """Return the rows of accounts by number, -1 for those that are not of this shard."""
-        if self._sorted is None:
-            known = self.accounts.rows["number"]
-            order = np.argsort(known, kind="stable")
-            self._sorted = np.ascontiguousarray(known[order]), order
-        known, order = self._sorted
-        if known.size == 0:
-            return np.full(numbers.size, NULL, np.int64)
-        at = np.minimum(np.searchsorted(known, numbers), known.size - 1)
-        return np.where(known[at] == numbers, order[at], NULL)
+        return find_rows(*self._accounts_in_order(), numbers)
+
+    def cells_named(self, names: list[str], account: Ints, instrument: Ints) -> Ints:
+        """Return the cells of rows of a message, by account number and index into `names`; -1 where there is none."""
+        known = np.array([self.instruments.known(name) for name in names], np.int64)
+        index = check_length(instrument, account.size)
+        return find_cells(self.cell_rows, *self._accounts_in_order(), account, known, index)
 
     def cells_of(self, rows: Ints, instruments: Ints) -> Ints:
         """Return the cells of (account row, instrument) pairs, -1 where there is none."""
@@ -119,6 +119,14 @@ class ShardState:
         return np.where(known, self.cell_rows[np.where(known, instruments, 0), np.where(known, rows, 0)], NULL).astype(
             np.int64
         )
+
+    def _accounts_in_order(self) -> tuple[Ints, Ints]:
+        """Return the accounts' numbers in rising order, and the row of each."""
+        if self._sorted is None:
+            known = self.accounts.columns["number"]
+            order = np.argsort(known, kind="stable")
+            self._sorted = known[order], order
+        return self._sorted
 
     def line_of(self, cell: int, book: int) -> int:
         """Return the line of a book in a cell, -1 if it has none."""
@@ -129,7 +137,11 @@ class ShardState:
 
     def source_lines(self, book: int, source: int) -> Ints:
         """Return the lines of a set that follow its target in an instrument, in the order in which they joined."""
-        return np.array(self.lines_by_source.get((book, source), ()), np.int64)
+        found = self._source_lines.get((book, source))
+        if found is None:
+            found = np.array(self.lines_by_source.get((book, source), ()), np.int64)
+            self._source_lines[book, source] = found
+        return found
 
     # ---- adding rows ----
 
@@ -222,7 +234,7 @@ class ShardState:
         self.row_of, self._sorted = {}, None
         for row in range(self.accounts.count):
             self._index_account(row)
-        self.lines_by_source = {}
+        self.lines_by_source, self._source_lines = {}, {}
         for at in range(self.lines.count):
             self._index_line(at)
         rows = self.targets.rows
@@ -238,6 +250,7 @@ class ShardState:
         line = self.lines.rows[at]
         if line.book >= FIRST_SET:
             self.lines_by_source.setdefault((int(line.book), int(line.source)), []).append(at)
+            self._source_lines.pop((int(line.book), int(line.source)), None)
 
     def _grow_cells(self, instruments: int, accounts: int) -> None:
         larger = np.full((instruments, accounts), NULL, np.int32)

@@ -9,24 +9,16 @@ NULL = -1
 
 
 class Table:
-    """Records that are only added; `rows` is a view of those that there are, and is made anew when it grows."""
+    """Records that are only added.
 
-    __slots__ = ("_room", "_rows", "count")
+    `rows` has all of them, in the order in which they were added, as a record array, and `columns` as a plain one,
+    whose fields are at hand ten times as fast; both hold until one is added.
+    """
+
+    __slots__ = ("_room", "columns", "count", "rows")
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
-        self._room: NDArray[Any] = np.zeros(16, dtype).view(np.recarray)
-        self.count = 0
-        self._rows = self._room[:0]
-
-    @property
-    def rows(self) -> Any:
-        """All records, in the order in which they were added, as a record array: what kernels take."""
-        return self._rows
-
-    @property
-    def columns(self) -> Any:
-        """The same records as a plain array, whose columns are at hand ten times as fast."""
-        return self._rows.view(np.ndarray)
+        self.restore(np.zeros(0, dtype))
 
     def add(self, **values: float) -> int:
         """Add a record, zero where `values` says nothing; return its row."""
@@ -35,17 +27,20 @@ class Table:
             larger = np.zeros(2 * at, self._room.dtype).view(np.recarray)
             larger[:at] = self._room
             self._room = larger
-        self.count += 1
-        self._rows = self._room[: self.count]
+        self._show(at + 1)
         for name, value in values.items():
-            self._rows[name][at] = value
+            self.columns[name][at] = value
         return at
 
     def restore(self, rows: NDArray[Any]) -> None:
         """Become exactly `rows`."""
-        self._room = rows.view(np.recarray) if rows.size else np.zeros(16, rows.dtype).view(np.recarray)
-        self.count = rows.size
-        self._rows = self._room[: self.count]
+        self._room: NDArray[Any] = rows.view(np.recarray) if rows.size else np.zeros(16, rows.dtype).view(np.recarray)
+        self._show(rows.size)
+
+    def _show(self, count: int) -> None:
+        self.count = count
+        self.rows: Any = self._room[:count]
+        self.columns: Any = self.rows.view(np.ndarray)
 
 
 class Pool:

@@ -34,23 +34,31 @@ class _Plan(NamedTuple):
 
 def target_rows(state: ShardState, target: TargetSet) -> Any:
     """Return a message's targets as TARGET_DTYPE[rows]; instruments that are not known here have -1 as source."""
-    rows = np.zeros(len(target.quotes), TARGET_DTYPE).view(np.recarray)
-    rows["book"] = state.books.known(target.set)
-    rows["band"] = np.nan if target.band_e9 < 0 else target.band_e9 / 1e9
-    for at, quote in enumerate(target.quotes):
-        row = rows[at]
-        row.source = state.instruments.known(quote.instrument)
-        row.version = target.version[at]
-        row.mode = target.mode[at] if target.mode.size else 0
-        row.entry = target.entry[at] if target.entry.size else 0
-        row.value = target.value[at]
-        stop = target.stop_loss[at]
-        row.stop_loss = np.nan if stop is None else stop
-        row.bracket = any(each[at] is not None for each in (target.stop_loss, target.take_profit, target.trail))
-        if row.source >= 0:
-            tick = state.instrument_rows.rows[row.source].tick_e9 / 1e9
-            row.bid, row.ask = multiple(float(quote.bid_ticks), tick), multiple(float(quote.ask_ticks), tick)
-    return rows
+    book = state.books.known(target.set)
+    band = np.nan if target.band_e9 < 0 else target.band_e9 / 1e9
+    return np.array([(book, *_target_row(state, target, at), band) for at in range(len(target.quotes))], TARGET_DTYPE)
+
+
+def _target_row(state: ShardState, target: TargetSet, at: int) -> tuple[float, ...]:
+    """Return the fields of TARGET_DTYPE from `source` to `ask`."""
+    quote = target.quotes[at]
+    source = state.instruments.known(quote.instrument)
+    stop = target.stop_loss[at]
+    bid = ask = 0.0
+    if source >= 0:
+        tick = int(state.instrument_rows.columns["tick_e9"][source]) / 1e9
+        bid, ask = multiple(float(quote.bid_ticks), tick), multiple(float(quote.ask_ticks), tick)
+    return (
+        source,
+        int(target.version[at]),
+        int(target.mode[at]) if target.mode.size else 0,
+        target.value[at],
+        int(target.entry[at]) if target.entry.size else 0,
+        any(each[at] is not None for each in (target.stop_loss, target.take_profit, target.trail)),
+        np.nan if stop is None else stop,
+        bid,
+        ask,
+    )
 
 
 def quote_instruments(state: ShardState, instruments: Any, target: TargetSet) -> None:
@@ -63,7 +71,8 @@ def quote_instruments(state: ShardState, instruments: Any, target: TargetSet) ->
             continue
         bid_e9, ask_e9 = quote.bid_ticks * int(ticks[row]), quote.ask_ticks * int(ticks[row])
         traded = state.lines.columns["instrument"][state.source_lines(book, row)]
-        for at in {row, *np.unique(traded[traded != row]).tolist()}:
+        others = traded[traded != row]
+        for at in {row, *np.unique(others).tolist()} if others.size else (row,):
             tick = int(ticks[at])
             if tick > 0:
                 instruments["bid_ticks"][at], instruments["ask_ticks"][at] = bid_e9 // tick, -(-ask_e9 // tick)
@@ -76,7 +85,7 @@ def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
         return []
     rows = target_rows(state, target)
     shard = state.shard()
-    instruments = shard.instruments.copy()
+    instruments = state.instrument_rows.columns.copy()
     quote_instruments(state, instruments, target)
     shard = shard._replace(instruments=instruments)
     lists = [state.source_lines(book, int(source)) for source in rows["source"]]

@@ -18,13 +18,14 @@ from apps.risk.kernels.records import (
     Asked,
 )
 from apps.risk.kernels.reserving import cut, find_cuts, pass_decisions, renew_cells, reserve
-from apps.risk.rows import NO_COLUMN, full, named_rows, parked, short
+from apps.risk.rows import NO_COLUMN, chosen_rows, full, parked, short
 from apps.risk.sessions import session_at
 from apps.risk.state import RiskState
 from banyan.columns import Ints
 from banyan.messages import Message, Received
 
 TIME_MAX = 2**62
+_IMPOSSIBLE = (-1, 0, 0, 0, 0, 0, 0)
 
 
 def decide_requested(state: RiskState, received: Received, wanted: OrdersRequested) -> list[Message]:
@@ -42,8 +43,8 @@ def decide_requested(state: RiskState, received: Received, wanted: OrdersRequest
         quotes,
         np.array([received.event_time_ns, age_ns, state.trading_state], np.int64),
         np.full(state.accounts.count, -1, np.int64),
-        np.zeros(count, ACCOUNT_NOW_DTYPE).view(np.recarray),
-        np.zeros(count, CELL_NOW_DTYPE).view(np.recarray),
+        np.zeros(count, ACCOUNT_NOW_DTYPE),
+        np.zeros(count, CELL_NOW_DTYPE),
         verdicts,
     )
     return _verdicts(state, received, wanted, asked, quotes, verdicts)
@@ -81,22 +82,27 @@ def _quotes(state: RiskState, wanted: OrdersRequested, at_ns: int) -> Any:
     """Return QUOTE_DTYPE rows for the instruments of a request, and one that is impossible for those not among them."""
     count = len(wanted.terms)
     bids, asks = full(wanted.bid_ticks, count), full(wanted.ask_ticks, count)
-    quotes = np.zeros(count + 1, QUOTE_DTYPE).view(np.recarray)
-    quotes.instrument[count] = -1
-    for at, terms in enumerate(wanted.terms):
-        quote = quotes[at]
-        quote.instrument = state.instrument_names.known(terms.id)
-        quote.possible = is_possible(terms, int(bids[at]), int(asks[at]))
-        if not quote.possible:
-            continue
-        quote.margin_e9 = terms.margin_e9
-        known = state.instruments.rows[quote.instrument] if quote.instrument >= 0 else None
-        if bids[at] and asks[at] and (known is None or wanted.decided_at_ns >= known.quoted_at):
-            quote.bid_ticks, quote.ask_ticks = bids[at], asks[at]
-        elif known is not None:
-            quote.bid_ticks, quote.ask_ticks = known.bid_ticks, known.ask_ticks
-        quote.open, quote.minute = session_at(state, terms.id, at_ns)
-    return quotes
+    rows = [
+        _quote(state, terms, (int(bids[at]), int(asks[at])), wanted.decided_at_ns, at_ns)
+        for at, terms in enumerate(wanted.terms)
+    ]
+    return np.array([*rows, _IMPOSSIBLE], QUOTE_DTYPE)
+
+
+def _quote(
+    state: RiskState, terms: InstrumentTerms, quoted: tuple[int, int], decided_at_ns: int, at_ns: int
+) -> tuple[int, ...]:
+    """Return the fields of QUOTE_DTYPE: the quote that came, or the one that is known where that is newer."""
+    row = state.instrument_names.known(terms.id)
+    if not is_possible(terms, *quoted):
+        return (row, *_IMPOSSIBLE[1:])
+    bid, ask = 0, 0
+    known = state.instruments.columns[row] if row >= 0 else None
+    if all(quoted) and (known is None or decided_at_ns >= known["quoted_at"]):
+        bid, ask = quoted
+    elif known is not None:
+        bid, ask = int(known["bid_ticks"]), int(known["ask_ticks"])
+    return (row, bid, ask, terms.margin_e9, 1, *session_at(state, terms.id, at_ns))
 
 
 def is_possible(terms: InstrumentTerms, bid_ticks: int, ask_ticks: int) -> bool:
@@ -108,14 +114,14 @@ def _verdicts(
     state: RiskState, received: Received, wanted: OrdersRequested, asked: Asked, quotes: Any, verdicts: Any
 ) -> list[Message]:
     names = [terms.id for terms in wanted.terms]
-    possible = np.flatnonzero(quotes.possible)
+    possible = np.flatnonzero(quotes["possible"])
     events: list[Message] = [
         QuotesNoted(
             decided_at_ns=wanted.decided_at_ns,
             instruments=[names[at] for at in possible],
             bid_ticks=full(wanted.bid_ticks, len(names))[possible],
             ask_ticks=full(wanted.ask_ticks, len(names))[possible],
-            margin_e9=short(np.ascontiguousarray(quotes.margin_e9[possible])),
+            margin_e9=short(np.ascontiguousarray(quotes["margin_e9"][possible])),
         )
     ]
     reason = verdicts[0]
@@ -173,8 +179,8 @@ def decide_cut(state: RiskState, cause: OrdersFilled | OrdersEnded) -> Sequence[
     if not count:
         return []
     left = full(cause.left_steps, count) if isinstance(cause, OrdersFilled) else np.zeros(count, np.int64)
-    instrument, decision = full(cause.instrument, count), full(cause.decision, count)
-    cells = state.cells_of(state.rows_of(cause.account), named_rows(state, cause.instruments, instrument))
+    decision = full(cause.decision, count)
+    cells = state.cells_named(cause.instruments, cause.account, cause.instrument)
     found = np.zeros(count, np.int64)
     find_cuts(state.book(), cells, decision, left, found)
     events: list[Message] = []
@@ -184,7 +190,7 @@ def decide_cut(state: RiskState, cause: OrdersFilled | OrdersEnded) -> Sequence[
             ReservationsCut(
                 instruments=cause.instruments,
                 account=cause.account[cuts],
-                instrument=short(instrument[cuts]),
+                instrument=chosen_rows(cause.instrument, cuts),
                 decision=decision[cuts],
                 left_steps=short(left[cuts]),
             )
@@ -212,7 +218,7 @@ def note_quotes(state: RiskState, event: QuotesNoted) -> None:
 def reserve_approved(state: RiskState, event: OrdersApproved) -> None:
     """Reserve for orders that were approved."""
     count = event.account.size
-    cells = _cells(state, event.instruments, event.account, full(event.instrument, count))
+    cells = state.make_cells(event.instruments, event.account, event.instrument)
     state.reserve_orders(count)
     values = event.step_values_micro[full(event.step_value, count)]
     reserve(state.book(), cells, event.decision, event.steps, values, event.at_ns)
@@ -221,19 +227,12 @@ def reserve_approved(state: RiskState, event: OrdersApproved) -> None:
 def pass_refused(state: RiskState, event: OrdersRefused) -> None:
     """Remember the numbers of orders that were refused, but of those that were impossible."""
     counted = np.flatnonzero(event.reason != reasons.IMPOSSIBLE)
-    account, instrument = event.account[counted], full(event.instrument, event.account.size)[counted]
-    pass_decisions(state.book(), _cells(state, event.instruments, account, instrument), event.decision[counted])
+    cells = state.make_cells(event.instruments, event.account[counted], chosen_rows(event.instrument, counted))
+    pass_decisions(state.book(), cells, event.decision[counted])
 
 
 def cut_reservations(state: RiskState, event: ReservationsCut) -> None:
     """Give back what is not needed any more."""
     count = event.account.size
-    rows = state.rows_of(event.account)
-    cells = state.cells_of(rows, named_rows(state, event.instruments, full(event.instrument, count)))
+    cells = state.cells_named(event.instruments, event.account, event.instrument)
     cut(state.book(), cells, event.decision, full(event.left_steps, count))
-
-
-def _cells(state: RiskState, names: list[str], account: Ints, instrument: Ints) -> Ints:
-    """Return the cells of open accounts in instruments, made where there are none; -1 for other accounts."""
-    known = np.array([state.instrument(name) for name in names], np.int64)
-    return state.make_cells(state.opened_rows_of(account), known[instrument])

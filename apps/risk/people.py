@@ -22,6 +22,7 @@ from apps.risk.contracts import (
 from apps.risk.kernels.losses import renew_references
 from apps.risk.sessions import WEEK_MINUTES, is_zone
 from apps.risk.state import GLOBAL_LIMITS, RiskState, Sessions
+from banyan.columns import ints
 from banyan.messages import Message
 
 LARGEST = 2**53 - 1
@@ -179,11 +180,11 @@ def change_sessions(state: RiskState, event: SessionsChanged) -> None:
 
 def _owner(state: RiskState, event: LimitsChanged) -> Any:
     """Return the record of the account, the instrument or the cell whose limits have changed."""
-    row = np.array([state.account(event.account) if event.account != _ALL else _ALL], np.int64)
+    row = state.account(event.account) if event.account != _ALL else _ALL
     if not event.instrument:
-        return state.accounts.rows[row[0]]
-    instrument = np.array([state.instrument(event.instrument)], np.int64)
+        return state.accounts.rows[row]
     if event.account == _ALL:
-        return state.instruments.rows[instrument[0]]
-    cell = state.make_cells(row, instrument)[0]
+        row = state.instrument(event.instrument)
+        return state.instruments.rows[row]
+    cell = state.make_cells([event.instrument], np.array([event.account]), ints())[0]
     return state.cells.rows[cell]

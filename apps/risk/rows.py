@@ -4,7 +4,7 @@ import numpy as np
 
 from apps.risk.contracts import TradingState, TradingStateChanged
 from apps.risk.state import RiskState
-from banyan.columns import ColumnError, Ints, ints
+from banyan.columns import Ints, check_length, ints
 from banyan.messages import Message, RowsParked
 
 NO_COLUMN = ints()
@@ -12,11 +12,7 @@ NO_COLUMN = ints()
 
 def full(column: Ints, rows: int) -> Ints:
     """Return a column with all its rows: an empty one holds zeros. Raises ColumnError for any other length."""
-    if column.size == rows:
-        return column
-    if column.size:
-        raise ColumnError(f"a column has {column.size} rows where the message has {rows}")
-    return np.zeros(rows, np.int64)
+    return check_length(column, rows) if column.size else np.zeros(rows, np.int64)
 
 
 def short(column: Ints) -> Ints:
@@ -24,10 +20,9 @@ def short(column: Ints) -> Ints:
     return column if column.any() else NO_COLUMN
 
 
-def named_rows(state: RiskState, names: list[str], index: Ints) -> Ints:
-    """Return the rows of instruments by their index into `names`, -1 for those that are not known or not listed."""
-    known = np.array([*(state.instrument_names.known(name) for name in names), -1], np.int64)
-    return known[np.where((index >= 0) & (index < len(names)), index, len(names))]
+def chosen_rows(column: Ints, chosen: Ints) -> Ints:
+    """Return some rows of a column, nothing where they are all zeros."""
+    return short(column[chosen]) if column.size else NO_COLUMN
 
 
 def parked(state: RiskState, reason: str, rows: Ints, accounts: Ints) -> list[Message]:

@@ -18,8 +18,9 @@ from apps.risk.kernels.records import (
     RATE_FIELDS,
     Book,
 )
-from banyan.columns import Ints
+from banyan.columns import Ints, check_length
 from banyan.records import NameIndex, Table
+from trading.row_index import find_cells, find_rows
 
 SNAPSHOT_VERSION = 1
 GLOBAL_LIMITS = 0
@@ -74,27 +75,28 @@ class RiskState:
 
     def rows_of(self, numbers: Ints) -> Ints:
         """Return the rows of accounts by number, -1 where there is none."""
-        if self._sorted is None:
-            order = np.argsort(self.accounts.rows["number"], kind="stable")
-            self._sorted = np.ascontiguousarray(self.accounts.rows["number"][order]), order
-        known, order = self._sorted
-        if known.size == 0:
-            return np.full(numbers.size, _NONE, np.int64)
-        at = np.minimum(np.searchsorted(known, numbers), known.size - 1)
-        return np.where(known[at] == numbers, order[at], _NONE)
+        return find_rows(*self._accounts_in_order(), numbers)
 
     def opened_rows_of(self, numbers: Ints) -> Ints:
         """Return the rows of accounts by number, -1 where none is open."""
         rows = self.rows_of(numbers)
-        if self.accounts.count == 0:
-            return rows
-        return np.where(self.accounts.rows["opened"][rows] != 0, rows, _NONE)
+        if self.accounts.count:
+            rows[self.accounts.columns["opened"][rows] == 0] = _NONE
+        return rows
 
-    def cells_of(self, rows: Ints, instruments: Ints) -> Ints:
-        """Return the cells of (account row, instrument row) pairs, -1 where there is none."""
-        known = (rows >= 0) & (instruments >= 0)
-        found = self.cell_rows[np.where(known, instruments, 0), np.where(known, rows, 0)].astype(np.int64)
-        return np.where(known, found, _NONE)
+    def cells_named(self, names: list[str], account: Ints, instrument: Ints) -> Ints:
+        """Return the cells of rows of a message, by account number and index into `names`; -1 where there is none."""
+        known = np.array([self.instrument_names.known(name) for name in names], np.int64)
+        index = check_length(instrument, account.size)
+        return find_cells(self.cell_rows, *self._accounts_in_order(), account, known, index)
+
+    def _accounts_in_order(self) -> tuple[Ints, Ints]:
+        """Return the accounts' numbers in rising order, and the row of each."""
+        if self._sorted is None:
+            known = self.accounts.columns["number"]
+            order = np.argsort(known, kind="stable")
+            self._sorted = known[order], order
+        return self._sorted
 
     # ---- adding rows ----
 
@@ -121,23 +123,29 @@ class RiskState:
             self._make_room()
         return row
 
-    def make_cells(self, rows: Ints, instruments: Ints) -> Ints:
-        """Return the cells of (account row, instrument row) pairs, which are added where there are none."""
-        cells = self.cells_of(rows, instruments)
-        missing = (cells == _NONE) & (rows >= 0)
-        if not missing.any():
+    def make_cells(self, names: list[str], account: Ints, instrument: Ints) -> Ints:
+        """Return the cells of rows of a message, which are added where there are none; -1 for unknown accounts."""
+        for name in names:
+            self.instrument(name)
+        cells = self.cells_named(names, account, instrument)
+        if cells.size == 0 or int(cells.min()) >= 0:
             return cells
-        pairs = np.unique(instruments[missing] * self.accounts.count + rows[missing])
+        known = np.array([self.instrument_names.known(name) for name in names], np.int64)
+        rows, instruments = self.rows_of(account), known[instrument] if instrument.size else known[0]
+        missing = (cells == _NONE) & (rows >= 0)
+        pairs = np.unique((instruments * self.accounts.count + rows)[missing])
+        if not pairs.size:
+            return cells
         first = self.cells.extend(pairs.size)
         added = self.cells.rows[first:]
         added["instrument"], added["account"] = np.divmod(pairs, self.accounts.count)
         added["limits"] = added["first_order"] = _NONE
         self.cell_rows[added["instrument"], added["account"]] = np.arange(first, self.cells.count)
-        return self.cells_of(rows, instruments)
+        return self.cells_named(names, account, instrument)
 
     def reserve_orders(self, count: int) -> None:
         """Have free rows for `count` orders more."""
-        free = self.orders.count - int(np.count_nonzero(self.orders.rows["cell"] != _NONE))
+        free = self.orders.count - int(np.count_nonzero(self.orders.columns["cell"] != _NONE))
         if free < count:
             self._add_free(max(64, self.orders.count, count - free))
 

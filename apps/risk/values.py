@@ -19,7 +19,7 @@ from apps.risk.kernels.losses import PERIODS, are_possible, find_losses, value
 from apps.risk.kernels.reasons import LOSS_REASONS
 from apps.risk.kernels.records import AMOUNT_MAX, FLATTEN, LOSSES, STEPS_MAX, STOP_PERIOD
 from apps.risk.kernels.reserving import hold, renew_cells
-from apps.risk.rows import full, named_rows, parked, short
+from apps.risk.rows import full, parked, short
 from apps.risk.sessions import day_at, is_zone, next_midnight_ns, periods_of
 from apps.risk.state import GLOBAL_LIMITS, RiskState
 from banyan.columns import Ints, ints
@@ -85,12 +85,8 @@ def decide_positions(state: RiskState, changed: PositionChanged) -> list[Message
 
 def note_positions(state: RiskState, event: PositionsNoted) -> None:
     """Know what accounts hold."""
-    count = event.account.size
-    for name in event.instruments:
-        state.instrument(name)
-    instruments = named_rows(state, event.instruments, full(event.instrument, count))
-    cells = state.make_cells(state.rows_of(event.account), instruments)
-    hold(state.book(), cells, full(event.steps, count))
+    cells = state.make_cells(event.instruments, event.account, event.instrument)
+    hold(state.book(), cells, full(event.steps, event.account.size))
 
 
 def decide_valued(state: RiskState, valued: AccountValued) -> list[Message]:

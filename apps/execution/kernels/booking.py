@@ -271,6 +271,21 @@ def _add_coming(cell: Any, is_purchase: bool, steps: int) -> None:
 
 
 @kernel
+def see_versions(shard: Shard, lines: Any, versions: Any) -> None:
+    """Note that lines (int64[k]) have taken up the last targets of what they follow.
+
+    `versions` is int64[instruments]: the version of each one's target, -1 where there is none.
+    """
+    for at in lines:
+        line = shard.lines[at]
+        version = versions[line.source]
+        if version >= 0 and version != line.seen_version:
+            line.seen_version = version
+            line.waits = 0
+            line.unfilled = 0
+
+
+@kernel
 def adopt_kept(shard: Shard, lines: Any, steps: Any) -> None:
     """Let lines keep late fills: they want so many steps more."""
     for k in range(lines.size):
