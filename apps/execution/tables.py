@@ -17,6 +17,8 @@ class Table:
 
     __slots__ = ("_room", "columns", "count", "rows")
 
+    _room: NDArray[Any]
+
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.restore(np.zeros(0, dtype))
 
@@ -34,7 +36,7 @@ class Table:
 
     def restore(self, rows: NDArray[Any]) -> None:
         """Become exactly `rows`."""
-        self._room: NDArray[Any] = rows.view(np.recarray) if rows.size else np.zeros(16, rows.dtype).view(np.recarray)
+        self._room = rows.view(np.recarray) if rows.size else np.zeros(16, rows.dtype).view(np.recarray)
         self._show(rows.size)
 
     def _show(self, count: int) -> None:
