@@ -3,7 +3,6 @@
 import hashlib
 import os
 import platform
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -105,6 +104,8 @@ def data_digest(prepared: Prepared) -> str:
 
 def environment() -> dict[str, Any]:
     """Return what a run's last bits can depend on besides code and data."""
+    from importlib.metadata import version  # slow to import, and not needed by all
+
     packages = {name: version(name) for name in ("numpy", "numba", "llvmlite")}
     return {"python": platform.python_version(), **packages, "machine": platform.machine(), "cores": os.cpu_count()}
 

@@ -2,9 +2,12 @@
 
 Compiled code is kept in a directory named after everything that decides what it is: the interpreter, Numba, LLVM, the
 processor, and the text of every source file that kernels are made of. A change to any of them is another directory, so
-code compiled from other sources can never be loaded; Numba itself moves finished files into place, so a half-written
-one cannot either. Kernels in other files (strategies, and what they call) are not kept by themselves: they are kept in
-the loops that are compiled around them, under a name that holds the hash of the strategy's code.
+code compiled from other sources can never be loaded; files are moved into place whole and carry a checksum, so a
+half-written one cannot either. Kernels in other files (strategies, and what they call) are not kept by themselves: they
+are kept in the loops that are compiled around them, under a name that holds the hash of the strategy's code.
+
+What is kept is machine code that is called without Numba (`trading.native`). Numba, which takes half a second to
+import, is imported only where something has to be compiled (`trading.compiling`).
 """
 
 import hashlib
@@ -12,12 +15,17 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache, update_wrapper
+from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
-import numba
-from numba import njit
+import llvmlite
+import numpy as np
+
+from trading import native
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,17 +41,10 @@ def data_directory() -> Path:
 @lru_cache(maxsize=1)
 def source_digest() -> str:
     """Return 16 hex digits that change whenever a kernel's source, the compiler or the processor does."""
-    from importlib.metadata import version
-
     digest = hashlib.sha256()
-    for fact in (
-        sys.version,
-        version("numba"),
-        version("llvmlite"),
-        version("numpy"),
-        platform.machine(),
-        _processor(),
-    ):
+    settings = (f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_"))
+    versions = (sys.version, np.__version__, llvmlite.__version__, _numbas_version())
+    for fact in (*versions, platform.machine(), _processor(), *settings):
         digest.update(fact.encode() + b"\0")
     for folder in _KEPT_SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -51,6 +52,7 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
+@lru_cache(maxsize=1)
 def cache_directory() -> Path:
     """Return the versioned folder that holds the compiled kernels of exactly these sources on this machine."""
     return data_directory() / "kernels" / source_digest()
@@ -61,6 +63,14 @@ def is_kept(path: Path) -> bool:
     return any(path.is_relative_to(ROOT / folder) for folder in _KEPT_SOURCES)
 
 
+def _numbas_version() -> str:
+    """Return the text that tells Numba's version, without importing it."""
+    found = find_spec("numba")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).with_name("_version.py").read_text()
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -69,12 +79,111 @@ def _processor() -> str:
     return "".join(line for line in lines[:30] if line.startswith(("model name", "flags")))
 
 
-# Set here and not in the environment, so that it holds too where Numba was imported before.
-numba.config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR") or str(cache_directory())  # type: ignore[attr-defined]
+_UNKNOWN: Any = object()
+_compiling = RLock()
+_importing = RLock()
+_before_compiling: list[Callable[[], None]] = []
+_compiler: list[Any] = []  # trading.compiling, once it is imported
 
 
-def _is_kept(function: Callable[..., Any]) -> bool:
-    return is_kept(Path(function.__code__.co_filename).resolve())
+class Kernel:
+    """A function that runs as machine code: kept from an earlier process, or compiled at the first call of its kind.
+
+    `py_func` is the plain Python function, the oracle in tests.
+    """
+
+    def __init__(self, function: Callable[..., Any], **options: bool) -> None:
+        update_wrapper(self, function)
+        self.py_func = function
+        self._options = options
+        self._count = function.__code__.co_argcount
+        self._entries: dict[tuple[Any, ...], native.Entry | None] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it."""
+        if len(arguments) != self._count:
+            arguments = self._with_defaults(arguments)
+        kinds: list[Any] = []
+        slots: list[Any] = []
+        try:
+            native.take_apart(arguments, kinds, slots)
+        except native.UnknownLayoutError:
+            return self._by_numba(*arguments)
+        key = tuple(kinds)
+        entry = self._entries.get(key, _UNKNOWN)
+        if entry is _UNKNOWN:
+            entry = self._find(key, arguments)
+        return self._by_numba(*arguments) if entry is None else entry(slots)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it was called in this process, so that a call of the same kind waits for nothing."""
+        return bool(self._entries)
+
+    def _with_defaults(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        bound = signature(self.py_func).bind(*arguments)
+        bound.apply_defaults()
+        return bound.args
+
+    def _find(self, key: tuple[Any, ...], arguments: tuple[Any, ...]) -> native.Entry | None:
+        with _compiling:
+            if key not in self._entries:
+                self._entries[key] = self._kept_entry(key, arguments)
+            return self._entries[key]
+
+    def _kept_entry(self, key: tuple[Any, ...], arguments: tuple[Any, ...]) -> native.Entry | None:
+        """Return the entry for arguments of `key`, from its file or compiled; None where only Numba can call it."""
+        if not native.reads_arrays():
+            return None
+        title = f"{self.py_func.__module__}.{self.py_func.__qualname__} {native.text_of(key)}"
+        path = self._file(title, "entry")
+        if path is None:
+            code, _ = self._compiled(arguments)
+        else:
+            code = native.load(path, title) or self._compiled_alone(path, title, arguments)
+        return native.Entry(code, key) if code.machine else None
+
+    def _compiled_alone(self, path: Path, title: str, arguments: tuple[Any, ...]) -> native.Code:
+        """Return what no other process has compiled while this one waited for it, kept from now on."""
+        with native.alone(path):
+            code = native.load(path, title)
+            if code is None:
+                code, lasts = self._compiled(arguments)
+                if lasts:
+                    native.write(path, title, code)
+            return code
+
+    def _compiled(self, arguments: tuple[Any, ...]) -> tuple[native.Code, bool]:
+        """Return the code for such arguments, and whether other processes can use it."""
+        code, lasts = compiler().entry_of(self._for_others, arguments)
+        return code, lasts
+
+    # Made without a lock that compiling needs: Numba may ask for the second one while it compiles in another thread.
+    @cached_property
+    def _by_numba(self) -> Any:
+        """The function as Numba itself compiles and calls it."""
+        folder = cache_directory() if self._is_kept else None
+        return compiler().by_numba(self.py_func, folder=folder, **self._options)
+
+    @cached_property
+    def _for_others(self) -> Any:
+        return compiler().for_others(self.py_func, self._file, **self._options)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What Numba takes this for inside other kernels."""
+        return self._for_others._numba_type_
+
+    @cached_property
+    def _is_kept(self) -> bool:
+        return self.py_func.__closure__ is None and is_kept(Path(self.py_func.__code__.co_filename).resolve())
+
+    def _file(self, title: str, suffix: str) -> Path | None:
+        """Return where what `title` says is kept; None if this kernel is not kept."""
+        if not self._is_kept:
+            return None
+        name = f"{self.py_func.__module__}.{self.py_func.__qualname__}"
+        return cache_directory() / f"{name}-{hashlib.sha256(title.encode()).hexdigest()[:16]}.{suffix}"
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -83,7 +192,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     Division by zero gives inf or nan as in NumPy. Never `fastmath`: a kernel that decides must give the same bits in
     every process. `kernel.py_func` is the plain Python function, the oracle in tests.
     """
-    return _compiled(function)
+    return _made(function, counts_references=True)
 
 
 def inner_kernel(function: Callable[..., Any]) -> Any:
@@ -92,7 +201,7 @@ def inner_kernel(function: Callable[..., Any]) -> Any:
     Its arrays are kept alive by whoever called the outermost kernel, so no references are counted: with the thirty
     arrays of a market and an account that counting would cost more than the work itself.
     """
-    return _compiled(function, _nrt=False)
+    return _made(function, counts_references=False)
 
 
 def inlined_kernel(function: Callable[..., Any]) -> Any:
@@ -101,10 +210,33 @@ def inlined_kernel(function: Callable[..., Any]) -> Any:
     For what is called in one or two places with a whole account: putting fifty numbers on the stack and taking them
     back costs more than most of what is done with them.
     """
-    return _compiled(function, _nrt=False, forceinline=True)
+    return _made(function, counts_references=False, is_inlined=True)
 
 
-def _compiled(function: Callable[..., Any], **more: Any) -> Any:
-    # Nobody calls a kernel by its address in C; the way in for that would be a fifth of what compiling costs.
-    flags: dict[str, Any] = {"cache": _is_kept(function), "error_model": "numpy", "no_cfunc_wrapper": True, **more}
-    return njit(nogil=True, **flags)(function)
+def _made(function: Callable[..., Any], **options: bool) -> Any:
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        return function
+    if os.environ.get("BANYAN_KERNELS") == "numba":
+        return compiler().by_numba(function, folder=None, **options)
+    return Kernel(function, **options)
+
+
+def before_compiling(action: Callable[[], None]) -> None:
+    """Call `action` once, before this process first compiles anything; at once, where it has."""
+    with _importing:
+        if _compiler:
+            action()
+        else:
+            _before_compiling.append(action)
+
+
+def compiler() -> Any:
+    """Return `trading.compiling`, imported now and not before."""
+    with _importing:
+        if not _compiler:
+            from trading import compiling
+
+            _compiler.append(compiling)
+            for action in _before_compiling:
+                action()
+        return _compiler[0]

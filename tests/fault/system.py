@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from trading.compiled import cache_directory
+from trading.compiled import data_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 600.0
@@ -27,10 +27,12 @@ class System:
             **os.environ,
             "DATABASE_URL": database_url,
             "BANYAN_DATA_DIR": str(folder),
-            "NUMBA_CACHE_DIR": str(cache_directory()),
             "DJANGO_SETTINGS_MODULE": "settings.dev",
         }
         self.folder = folder
+        kept = data_directory() / "kernels"  # what was compiled before, instead of compiling all anew for each system
+        kept.mkdir(parents=True, exist_ok=True)
+        (folder / "kernels").symlink_to(kept)
         self._log = folder / "run.log"
         self._process: subprocess.Popen[bytes] | None = None
 

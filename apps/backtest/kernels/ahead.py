@@ -6,12 +6,8 @@ it costs more than booking the fill. Asking for them a few fills early costs nex
 
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, overload
-
 from apps.backtest.kernels.market import Market
-from trading.compiled import inner_kernel
+from trading.compiled import before_compiling, inner_kernel
 
 _AHEAD = 4
 
@@ -39,22 +35,27 @@ def fetch_ahead(market: Market, rows: Any, k: int) -> None:
             fetch(market.open[0], t + 1)
 
 
-@intrinsic
-def _prefetch(typing_context, column, t):  # type: ignore[no-untyped-def]
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        address = builder.gep(array.data, [arguments[1]])
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        function = builder.module.declare_intrinsic(
-            "llvm.prefetch", (pointer,), ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        )
-        to_read, to_be_kept, data = (ir.Constant(number, value) for value in (0, 3, 1))
-        builder.call(function, [builder.bitcast(address, pointer), to_read, to_be_kept, data])
-        return context.get_dummy_value()
+@before_compiling
+def _teach_numba() -> None:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic, overload
 
-    return types.none(column, types.intp), generate
+    @intrinsic
+    def prefetch(typing_context, column, t):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            address = builder.gep(array.data, [arguments[1]])
+            pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            function = builder.module.declare_intrinsic(
+                "llvm.prefetch", (pointer,), ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+            )
+            to_read, to_be_kept, data = (ir.Constant(number, value) for value in (0, 3, 1))
+            builder.call(function, [builder.bitcast(address, pointer), to_read, to_be_kept, data])
+            return context.get_dummy_value()
 
+        return types.none(column, types.intp), generate
 
-@overload(fetch)
-def _compile_fetch(column, t):  # type: ignore[no-untyped-def]
-    return lambda column, t: _prefetch(column, t)  # type: ignore[call-arg]  # noqa: PLW0108  (Numba wants these names)
+    @overload(fetch)
+    def compile_fetch(column, t):  # type: ignore[no-untyped-def]
+        return lambda column, t: prefetch(column, t)  # type: ignore[call-arg]  # noqa: PLW0108  (Numba wants these names)

@@ -17,7 +17,7 @@ def mark_curve(closes: Closes, specs: Specs, fills: Any, holding: Any, span: Any
     `holding` is (cash, lots) before the first of the span's `fills`. A bar counts with what was held at its close. Swap
     is not in it: runs with swap are marked by the event loop.
     """
-    prices = closes.close.reshape(closes.close.size)
+    prices = closes.close[0]
     per_price = specs[0].contract_size
     cash, held = holding
     first = span[0]

@@ -7,10 +7,8 @@ others.
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
-from trading.compiled import inner_kernel
+from trading.compiled import before_compiling, inner_kernel
 from trading.orders import differs
 from trading.targets import GTC, MARKET, WEIGHT, Target
 
@@ -89,34 +87,37 @@ def _record(row: Any, target: Target) -> None:
     row.version = target.version
 
 
-# Numba compares these signatures with those of the lambdas, so they carry no annotations.
-@overload(as_target)
-def _compile_as_target(opinion):  # type: ignore[no-untyped-def]
-    if isinstance(opinion, types.BaseNamedTuple):
-        return lambda opinion: opinion
-    return lambda opinion: Target(float(opinion), WEIGHT, MARKET, np.nan, np.nan, np.nan, np.nan, np.nan, GTC, 0, 0)
+@before_compiling
+def _teach_numba() -> None:
+    from numba import types
+    from numba.extending import overload
+
+    # Numba compares these signatures with those of the lambdas, so they carry no annotations.
+    @overload(as_target)
+    def compile_as_target(opinion):  # type: ignore[no-untyped-def]
+        if isinstance(opinion, types.BaseNamedTuple):
+            return lambda opinion: opinion
+        return lambda opinion: Target(float(opinion), WEIGHT, MARKET, np.nan, np.nan, np.nan, np.nan, np.nan, GTC, 0, 0)
 
 
-@overload(target_at)
-def _compile_target_at(wanted, k):  # type: ignore[no-untyped-def]
-    if isinstance(wanted.dtype, types.Record):
-        return lambda wanted, k: _recorded(wanted[k])
-    return lambda wanted, k: as_target(wanted[k])
+    @overload(target_at)
+    def compile_target_at(wanted, k):  # type: ignore[no-untyped-def]
+        if isinstance(wanted.dtype, types.Record):
+            return lambda wanted, k: _recorded(wanted[k])
+        return lambda wanted, k: as_target(wanted[k])
 
+    @overload(is_other)
+    def compile_is_other(wanted, count, opinion):  # type: ignore[no-untyped-def]
+        if isinstance(wanted.dtype, types.Record):
+            return lambda wanted, count, opinion: count == 0 or _is_other_target(wanted[count - 1], as_target(opinion))
+        return lambda wanted, count, opinion: opinion == opinion and (count == 0 or opinion != wanted[count - 1])
 
-@overload(is_other)
-def _compile_is_other(wanted, count, opinion):  # type: ignore[no-untyped-def]
-    if isinstance(wanted.dtype, types.Record):
-        return lambda wanted, count, opinion: count == 0 or _is_other_target(wanted[count - 1], as_target(opinion))
-    return lambda wanted, count, opinion: opinion == opinion and (count == 0 or opinion != wanted[count - 1])
+    @overload(put)
+    def compile_put(wanted, k, opinion):  # type: ignore[no-untyped-def]
+        if isinstance(wanted.dtype, types.Record):
+            return lambda wanted, k, opinion: _record(wanted[k], as_target(opinion))
 
+        def put_number(wanted, k, opinion):  # type: ignore[no-untyped-def]
+            wanted[k] = opinion
 
-@overload(put)
-def _compile_put(wanted, k, opinion):  # type: ignore[no-untyped-def]
-    if isinstance(wanted.dtype, types.Record):
-        return lambda wanted, k, opinion: _record(wanted[k], as_target(opinion))
-
-    def put_number(wanted, k, opinion):  # type: ignore[no-untyped-def]
-        wanted[k] = opinion
-
-    return put_number
+        return put_number

@@ -40,19 +40,14 @@ def changes(market: Market, state: Any, params: Any, span: Any, rows: Any, wante
     `rows` takes the rows at which it did, int64, and `wanted` what it is from there on (see `opinions`). Both need room
     for all rows of the span.
     """
-    size = market.close.size
-    time = market.time
-    opens, highs, lows = market.open.reshape(size), market.high.reshape(size), market.low.reshape(size)
-    closes = market.close.reshape(size)
-    volumes = market.volume.reshape(market.volume.size)
-    asks = market.ask_close.reshape(market.ask_close.size)
-    bids = market.bid_close.reshape(market.bid_close.size)
+    time, opens, highs, lows, closes = market.time, market.open[0], market.high[0], market.low[0], market.close[0]
+    volumes, asks, bids = market.volume, market.ask_close, market.bid_close
     count = 0
     for t in range(span[0], span[1]):
         close = closes[t]
-        volume = volumes[t] if volumes.size > 0 else np.nan
-        ask = asks[t] if asks.size > 0 else close
-        bid = bids[t] if bids.size > 0 else close
+        volume = volumes[0, t] if volumes.size > 0 else np.nan
+        ask = asks[0, t] if asks.size > 0 else close
+        bid = bids[0, t] if bids.size > 0 else close
         bar = Bar(time[t] + market.row_interval, opens[t], highs[t], lows[t], close, volume, bid, ask)
         opinion = on_bar(state, bar, params)
         if is_other(wanted, count, opinion):
@@ -74,7 +69,7 @@ def events(
     rows, wanted = opinions
     account, book = desk.account[0], desk.books[0]
     spec = spec_of(specs, 0)
-    closes = market.close.reshape(market.close.size)
+    closes = market.close[0]
     held, cash = book.quantity, account.cash
     per_price = spec.contract_size
     is_steady = market.conversion.size == 0 and not rules.band == rules.band

@@ -11,12 +11,10 @@ from trading.metrics.kernels import (
     TRADE_KEYS,
     benchmark_metrics,
     curve_metrics,
-    drawdowns,
-    period_returns,
-    rolling_sharpe,
     trade_metrics,
     turnover,
 )
+from trading.metrics.series import drawdowns, period_returns, rolling_sharpe
 from trading.metrics.sharpe import deflated_sharpe, deflated_sharpes, probabilistic_sharpe
 
 __all__ = [

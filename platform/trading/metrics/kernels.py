@@ -58,7 +58,8 @@ def curve_metrics(values: Floats, time: Times, periods_per_year: float, risk_fre
         return
     _write_growth(values, time, out)
     _write_drawdown(values, time, out)
-    returns = period_returns(values)
+    returns = np.empty(values.size)
+    returns = returns[: write_returns(values, returns)]
     out[N_RETURNS] = returns.size
     if returns.size > 0:
         _write_ratios(returns, periods_per_year, period_rate(risk_free, periods_per_year), out)
@@ -120,9 +121,8 @@ def benchmark_metrics(
     if values.size < 2 or not values[0] > 0.0 or not benchmark[0] > 0.0:
         return
     out[5] = 100.0 * (benchmark[-1] / benchmark[0] - 1.0)
-    ours = period_returns(values)
-    theirs = period_returns(benchmark)
-    n = min(ours.size, theirs.size)
+    ours, theirs = np.empty(values.size), np.empty(values.size)
+    n = min(write_returns(values, ours), write_returns(benchmark, theirs))
     if n < 2:
         return
     ours, theirs = ours[:n], theirs[:n]
@@ -164,41 +164,36 @@ def turnover(traded_notional: float, values: Floats, time: Times) -> float:
 
 
 @kernel
-def drawdowns(values: Floats) -> Floats:
-    """Return the fall of each value from the highest one so far, as a fraction <= 0 of it; float64[m] like `values`."""
-    out = np.zeros(values.size)
+def write_drawdowns(values: Floats, out: Floats) -> None:
+    """Write the fall of each value from the highest one so far, as a fraction <= 0 of it, into float64[m]."""
     peak = -np.inf
     for i in range(values.size):
         peak = max(peak, values[i])
         out[i] = values[i] / peak - 1.0 if peak > 0.0 else np.nan
-    return out
 
 
 @kernel
-def rolling_sharpe(values: Floats, window: int, periods_per_year: float, risk_free: float) -> Floats:
-    """Return the Sharpe ratio of the last `window` returns at each of m values: float64[m], nan before the first."""
-    out = np.full(values.size, np.nan)
-    returns = period_returns(values)
+def write_rolling_sharpe(returns: Floats, window: int, periods_per_year: float, risk_free: float, out: Floats) -> None:
+    """Write the Sharpe ratio of the last `window` of the returns up to each value into float64[m], nan before."""
+    out[:] = np.nan
     rate = period_rate(risk_free, periods_per_year)
     for i in range(window, returns.size + 1):
         part = returns[i - window : i]
         deviation = standard_deviation(part)
         if deviation > 0.0:
             out[i] = (mean(part) - rate) / deviation * math.sqrt(periods_per_year)
-    return out
 
 
 @kernel
-def period_returns(values: Floats) -> Floats:
-    """Return v[i] / v[i-1] - 1 for the m values of a curve: float64[m - 1], cut after the first value that is <= 0."""
-    out = np.empty(max(values.size - 1, 0))
+def write_returns(values: Floats, out: Floats) -> int:
+    """Write v[i] / v[i-1] - 1 for the m values of a curve into `out`, up to the first that is <= 0; return how many."""
     n = 0
     for i in range(1, values.size):
         if values[i - 1] <= 0.0:
             break
         out[n] = values[i] / values[i - 1] - 1.0
         n += 1
-    return out[:n]
+    return n
 
 
 @kernel
