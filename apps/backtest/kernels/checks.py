@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from trading.compiled import inner_kernel, kernel
+from trading.compiled import inner_kernel
 
 
 @inner_kernel
@@ -45,9 +45,3 @@ def is_same(one: Any, other: Any) -> bool:
     for t in range(one.size):
         different += one[t] != other[t]
     return different == 0
-
-
-@kernel
-def address_of(column: Any) -> int:
-    """Return where a column begins in memory."""
-    return int(column.ctypes.data)
