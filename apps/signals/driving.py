@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from apps.signals.declaration import Strategy
 from apps.signals.errors import strategy_errors
 from trading.bars import Bar, Bars, Floats, Slice
+from trading.compiled import often
 from trading.targets import GTC, MARKET, WEIGHT, Target, Targets
 
 _FIELDS = ("open", "high", "low", "close", "volume", "bid", "ask")
@@ -85,7 +86,7 @@ def drive(
 def _listener(strategy: Strategy, params: Any, tape: Tape, state: Any, plain: bool) -> Callable[[int], Any]:
     if strategy.kind == "class":
         return _class_listener(state, params, tape)
-    on_bar = getattr(strategy.on_bar, "py_func", strategy.on_bar) if plain else strategy.on_bar
+    on_bar = getattr(strategy.on_bar, "py_func", strategy.on_bar) if plain else often(strategy.on_bar)
     columns = tape[2:]
     if strategy.channels == 1:
 

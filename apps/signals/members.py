@@ -14,6 +14,7 @@ from apps.signals.errors import StrategyError, strategy_errors
 from apps.signals.registry import get_strategy
 from apps.signals.slices import Slices
 from trading.bars import Bar, Slice
+from trading.compiled import often
 from trading.targets import GTC, MARKET, WEIGHT, Target, Targets
 
 _WIDTH = len(Target._fields)
@@ -113,10 +114,10 @@ class Member:
         with strategy_errors(self.strategy.source), np.errstate(all="ignore"):
             if self.strategy.channels == 1:
                 bar = Bar(closed_at_ns, *(float(price) for price in prices[:, 0]))
-                said = self.strategy.on_bar(self.state, bar, self.params)
+                said = often(self.strategy.on_bar)(self.state, bar, self.params)
             else:
                 columns: Any = (*prices, fresh)
-                said = self.strategy.on_bar(self.state, Slice(closed_at_ns, *columns), self.params)
+                said = often(self.strategy.on_bar)(self.state, Slice(closed_at_ns, *columns), self.params)
         if isinstance(said, Targets):
             return np.array(said, np.float64)
         target = said if isinstance(said, Target) else weight_target(said)

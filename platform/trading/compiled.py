@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Folders whose kernels are kept, in a directory named after the text of their files.
 _KEPT_SOURCES = ("platform/trading", "apps/backtest/kernels", "apps/execution/kernels", "apps/risk/kernels")
+# Those of them that are called many times for a few rows each, in processes that live long: Numba itself calls them.
+_CALLED_OFTEN = ("apps/execution/kernels", "apps/risk/kernels")
 
 
 def data_directory() -> Path:
@@ -60,7 +62,11 @@ def cache_directory() -> Path:
 
 def is_kept(path: Path) -> bool:
     """Tell whether the kernels of a source file (absolute path) are kept on disk by themselves."""
-    return any(path.is_relative_to(ROOT / folder) for folder in _KEPT_SOURCES)
+    return _is_in(path, _KEPT_SOURCES)
+
+
+def _is_in(path: Path, folders: tuple[str, ...]) -> bool:
+    return any(path.is_relative_to(ROOT / folder) for folder in folders)
 
 
 def _numbas_version() -> str:
@@ -108,17 +114,12 @@ class Kernel:
         try:
             native.take_apart(arguments, kinds, slots)
         except native.UnknownLayoutError:
-            return self._by_numba(*arguments)
+            return self.by_numba(*arguments)
         key = tuple(kinds)
         entry = self._entries.get(key, _UNKNOWN)
         if entry is _UNKNOWN:
             entry = self._find(key, arguments)
-        return self._by_numba(*arguments) if entry is None else entry(slots)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it was called in this process, so that a call of the same kind waits for nothing."""
-        return bool(self._entries)
+        return self.by_numba(*arguments) if entry is None else entry(slots)
 
     def _with_defaults(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         bound = signature(self.py_func).bind(*arguments)
@@ -160,8 +161,8 @@ class Kernel:
 
     # Made without a lock that compiling needs: Numba may ask for the second one while it compiles in another thread.
     @cached_property
-    def _by_numba(self) -> Any:
-        """The function as Numba itself compiles and calls it."""
+    def by_numba(self) -> Any:
+        """The function as Numba itself compiles and calls it: a call costs a microsecond, the first one seconds."""
         folder = cache_directory() if self._is_kept else None
         return compiler().by_numba(self.py_func, folder=folder, **self._options)
 
@@ -176,7 +177,7 @@ class Kernel:
 
     @cached_property
     def _is_kept(self) -> bool:
-        return self.py_func.__closure__ is None and is_kept(Path(self.py_func.__code__.co_filename).resolve())
+        return self.py_func.__closure__ is None and is_kept(_source(self.py_func))
 
     def _file(self, title: str, suffix: str) -> Path | None:
         """Return where what `title` says is kept; None if this kernel is not kept."""
@@ -218,7 +219,18 @@ def _made(function: Callable[..., Any], **options: bool) -> Any:
         return function
     if os.environ.get("BANYAN_KERNELS") == "numba":
         return compiler().by_numba(function, folder=None, **options)
+    if _is_in(_source(function), _CALLED_OFTEN):
+        return compiler().by_numba(function, folder=cache_directory(), **options)
     return Kernel(function, **options)
+
+
+def _source(function: Callable[..., Any]) -> Path:
+    return Path(function.__code__.co_filename).resolve()
+
+
+def often(function: Any) -> Any:
+    """Return a kernel as it is called for each bar anew: Numba's own way in, which has to be compiled and imported."""
+    return function.by_numba if isinstance(function, Kernel) else function
 
 
 def before_compiling(action: Callable[[], None]) -> None:

@@ -252,6 +252,11 @@ class _Entry(codegen.JITCodeLibrary):
         self._raise_if_finalized()
         _link(self)
         self._final_module.link_in(llvm.parse_assembly(_MEMORY))
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.name != self.name:
+                # Called from here alone: what is the same in all calls becomes a constant, such as that nobody counts
+                # the references of the arrays that an entry is given.
+                function.linkage = llvm.Linkage.internal
         self._optimize_final_module()
         self._final_module.verify()
         self._finalize_dynamic_globals()

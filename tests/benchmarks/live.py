@@ -27,7 +27,7 @@ from tests.benchmarks.live_core import DATAGRAM
 from tests.benchmarks.measure import ROOT, Row
 from tests.benchmarks.report import Table
 from tests.benchmarks.works import OURS, Must
-from trading.compiled import cache_directory, data_directory
+from trading.compiled import data_directory
 
 HERE = Path(__file__).parent
 P99 = f"{OURS}: 99 % of signals"
@@ -61,12 +61,14 @@ def _run(accounts: int, signals: int, pause: float) -> dict[str, Any]:
     folder = data_directory() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as own:
+        kept = data_directory() / "kernels"  # what was compiled before: here live decisions are timed, not compiling
+        kept.mkdir(exist_ok=True)
+        (Path(own) / "kernels").symlink_to(kept)
         environment = {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}
         environment |= {
             "BANYAN_DATA_DIR": own,
             "BANYAN_BENCH_PROBE": f"{own}/probe",
             "DJANGO_SETTINGS_MODULE": "settings.dev",
-            "NUMBA_CACHE_DIR": str(cache_directory()),
             "PYTHONPATH": str(ROOT),
         }
         environment.pop("BANYAN_POSTGRES_DIR", None)

@@ -125,7 +125,7 @@ def _bits(value: Any) -> Any:
 def _three_ways(function: Kernel, make: Any) -> list[Any]:
     """Return what `function` returns and leaves in its arguments: as machine code, through Numba, in plain Python."""
     found = []
-    for call in (function, function._by_numba, function.py_func):
+    for call in (function, function.by_numba, function.py_func):
         arguments = make()
         with np.errstate(all="ignore"):
             returned = call(*arguments)
@@ -168,7 +168,7 @@ def test_a_named_tuple_comes_back_as_one(x):
 def test_unsigned_numbers_and_truths_keep_their_bits(number, is_on, x):
     expected = number * 3 % 2**64 if is_on and x > 0 else number
     assert mixed(np.uint64(number), np.bool_(is_on), x) == expected
-    assert mixed._by_numba(np.uint64(number), is_on, x) == expected
+    assert mixed.by_numba(np.uint64(number), is_on, x) == expected
 
 
 @given(x=st.floats(1e-300, 1e3))
@@ -204,7 +204,7 @@ def test_what_entries_do_not_take_goes_the_way_of_numba(odd):
     def same(x):
         return x
 
-    assert _bits(by(same)) == _bits(by(same._by_numba))
+    assert _bits(by(same)) == _bits(by(same.by_numba))
 
 
 def test_an_array_comes_back_through_numba():
