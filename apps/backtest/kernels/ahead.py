@@ -58,4 +58,4 @@ def _teach_numba() -> None:
 
     @overload(fetch)
     def compile_fetch(column, t):  # type: ignore[no-untyped-def]
-        return lambda column, t: prefetch(column, t)  # type: ignore[call-arg]  # noqa: PLW0108  (Numba wants these names)
+        return lambda column, t: prefetch(column, t)  # noqa: PLW0108  (Numba wants these names)

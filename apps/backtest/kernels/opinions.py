@@ -99,7 +99,6 @@ def _teach_numba() -> None:
             return lambda opinion: opinion
         return lambda opinion: Target(float(opinion), WEIGHT, MARKET, np.nan, np.nan, np.nan, np.nan, np.nan, GTC, 0, 0)
 
-
     @overload(target_at)
     def compile_target_at(wanted, k):  # type: ignore[no-untyped-def]
         if isinstance(wanted.dtype, types.Record):
