@@ -22,6 +22,8 @@ class OrderType(IntEnum):
     LIMIT = 1
     STOP = 2
     STOP_LIMIT = 3
+    PROTECTIVE = 4
+    """Not an entry: a stop loss (`stop_ticks`), take profit (`limit_ticks`) and trail, of which one fill ends all."""
 
 
 class ReportKind(IntEnum):
@@ -209,7 +211,11 @@ class OrdersRequested(Message, frozen=True, kw_only=True):
 
 @message("execution.orders-released.v1")
 class OrdersReleased(Message, frozen=True, kw_only=True):
-    """Approved orders handed to the edge, in the order in which they are to be sent; the envelope has the deadline."""
+    """Approved orders handed to the edge, in the order in which they are to be sent; the envelope has the deadline.
+
+    Orders with a `tag` are of one book, which holds a position of its own at the broker; a protective order closes it
+    and has in `base_steps` what the book held when it was decided.
+    """
 
     terms: list[InstrumentTerms]
     account: Ints
@@ -222,6 +228,9 @@ class OrdersReleased(Message, frozen=True, kw_only=True):
     time_in_force: Ints = msgspec.field(default_factory=ints)
     expires_ns: Ints = msgspec.field(default_factory=ints)
     reduce_only: Ints = msgspec.field(default_factory=ints)
+    trail_ticks: Ints = msgspec.field(default_factory=ints)
+    base_steps: Ints = msgspec.field(default_factory=ints)
+    tag: Ints = msgspec.field(default_factory=ints)
 
 
 @message("execution.cancels-released.v1")

@@ -54,6 +54,9 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     time_in_force: bytes = b""
     expires_ns: bytes = b""
     reduce_only: bytes = b""
+    trail_ticks: bytes = b""
+    base_steps: bytes = b""
+    tag: bytes = b""
     code: bytes = b""
     session: bytes = b""
     is_queried: bool = False

@@ -59,6 +59,9 @@ ORDER_DTYPE = np.dtype(
         ("limit_ticks", np.int64),
         ("stop_ticks", np.int64),
         ("expires_ns", np.int64),
+        ("trail_ticks", np.int64),
+        ("base_steps", np.int64),
+        ("tag", np.int64),
         ("deadline_ns", np.int64),
         ("session", np.int64),
         ("sent_ns", np.int64),
@@ -74,7 +77,10 @@ ORDER_DTYPE = np.dtype(
     ],
     align=True,
 )
-CONTENT = ("steps", "order_type", "limit_ticks", "stop_ticks", "time_in_force", "expires_ns", "reduce_only")
+CONTENT = (
+    "steps", "order_type", "limit_ticks", "stop_ticks", "time_in_force", "expires_ns", "reduce_only", "trail_ticks",
+    "base_steps", "tag",
+)  # fmt: skip
 """What must be the same where an order comes again."""
 
 _FILL_DTYPE = np.dtype(

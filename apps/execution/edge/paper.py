@@ -95,6 +95,9 @@ class PaperBroker:
                 time_in_force=pack(orders.time_in_force),
                 expires_ns=pack(orders.expires_ns),
                 reduce_only=pack(orders.reduce_only),
+                trail_ticks=pack(orders.trail_ticks),
+                base_steps=pack(orders.base_steps),
+                tag=pack(orders.tag),
             )
         )
 

@@ -34,7 +34,10 @@ class Capabilities:
 
 
 class Orders(NamedTuple):
-    """Orders to send in one session, as columns; `instrument` is an index into `terms`."""
+    """Orders to send in one session, as columns; `instrument` is an index into `terms`.
+
+    `tag` is above 0 where orders of one book have a position of their own there, which protective orders close.
+    """
 
     session: int
     deadline_ns: int
@@ -49,6 +52,9 @@ class Orders(NamedTuple):
     time_in_force: Ints
     expires_ns: Ints
     reduce_only: Ints
+    trail_ticks: Ints
+    base_steps: Ints
+    tag: Ints
 
 
 class Executions(NamedTuple):

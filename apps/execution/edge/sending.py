@@ -242,4 +242,7 @@ def _joined(batch: list[_Outbound]) -> Orders:
         time_in_force=columns["time_in_force"],
         expires_ns=columns["expires_ns"],
         reduce_only=columns["reduce_only"],
+        trail_ticks=columns["trail_ticks"],
+        base_steps=columns["base_steps"],
+        tag=columns["tag"],
     )

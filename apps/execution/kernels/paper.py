@@ -43,8 +43,12 @@ ORDER_DTYPE = np.dtype(
         ("expires", np.int64),  # ns UTC
         ("arrived", np.int64),
         ("session", np.int64),
+        ("trail_ticks", np.int64),  # of a protective order, whose stop loss and take profit are stop and limit,
+        ("base_steps", np.int64),  # and what its book held when it was decided
+        ("tag", np.int64),  # the book that an order is of, where it has a ticket of its own; 0: none
+        ("ticket", np.int64),  # number of that ticket, from 1
         ("day", np.int32),  # session day of the first prices it saw; -1 before
-        ("kind", np.int8),  # trading.targets: MARKET, LIMIT, STOP, STOP_LIMIT
+        ("kind", np.int8),  # trading.targets: MARKET, LIMIT, STOP, STOP_LIMIT; PROTECTIVE
         ("time_in_force", np.int8),
         ("reduce_only", np.int8),
         ("triggered", np.int8),
@@ -122,13 +126,13 @@ def match(orders: Any, rows: Any, venue: Venue, costs: Costs, desk: Desk, report
             continue
         if order.time_in_force == DAY and order.day < 0:
             order.day = price.day
-            n = _note(reports, n, row, price.time, REPORT_DAY, price.day)
+            n = note(reports, n, row, price.time, REPORT_DAY, price.day)
         held = venue.positions[order.instrument, order.account]
         left = order.steps - order.filled
         reducible = _reducible(left, held) if order.reduce_only else left
         if reducible == 0:
             order.status = CANCELLED
-            n = _note(reports, n, row, price.time, REPORT_CANCELLED, CODE_REDUCE_ONLY)
+            n = note(reports, n, row, price.time, REPORT_CANCELLED, CODE_REDUCE_ONLY)
             continue
         steps = reducible
         if order.most != 0 and abs(steps) > order.most:
@@ -141,7 +145,7 @@ def match(orders: Any, rows: Any, venue: Venue, costs: Costs, desk: Desk, report
         if desk.account[0].n_fills > 0:
             fill = desk.fills[0]
             done = np.int64(np.rint(fill.quantity / terms.lot_step))
-            n = _note(reports, n, row, fill.time, REPORT_FILLED, 0)
+            n = note(reports, n, row, fill.time, REPORT_FILLED, 0)
             reports[n - 1].steps = done
             reports[n - 1].price_e9 = np.int64(np.rint(fill.price * 1e9))
             reports[n - 1].fee_micro = np.int64(np.rint(fill.fee * MILLIONTHS))
@@ -149,7 +153,7 @@ def match(orders: Any, rows: Any, venue: Venue, costs: Costs, desk: Desk, report
             apply_fill(order, venue, reports[n - 1])
         if book.triggered and not order.triggered and order.status == WORKING:
             order.triggered = 1
-            n = _note(reports, n, row, price.time, REPORT_TRIGGERED, 0)
+            n = note(reports, n, row, price.time, REPORT_TRIGGERED, 0)
         if order.status == WORKING:
             n = _end(reports, n, row, order, desk, price.time, left != reducible)
     return n
@@ -193,7 +197,8 @@ def _reducible(left: int, held: int) -> int:
 
 
 @inner_kernel
-def _note(reports: Any, n: int, row: int, at_ns: int, kind: int, code: int) -> int:
+def note(reports: Any, n: int, row: int, at_ns: int, kind: int, code: int) -> int:
+    """Write report number `n` of an order; return how many there are then."""
     report = reports[n]
     report.order = row
     report.steps = 0
@@ -217,12 +222,20 @@ def _place(desk: Desk, order: Any, lots: float, tick: float) -> None:
     account.n_expired = 0
     ticket.quantity = 0.0
     book.quantity = 0.0
+    scratch_order(desk, order, lots, tick)
+    book.goal = lots
+    book.attached = 1
+
+
+@inner_kernel
+def scratch_order(desk: Desk, order: Any, lots: float, tick: float) -> None:
+    """Make an order of `lots` the one that works on a desk."""
+    book = desk.books[0]
     book.working = 1
     book.kind = order.kind
     book.side = 1 if lots > 0.0 else -1
     book.value = lots
     book.mode = LOTS
-    book.goal = lots
     stop_first = order.kind == STOP or order.kind == STOP_LIMIT
     book.price = multiple(float(order.stop_ticks if stop_first else order.limit_ticks), tick)
     book.limit_price = multiple(float(order.limit_ticks), tick)
@@ -231,26 +244,15 @@ def _place(desk: Desk, order: Any, lots: float, tick: float) -> None:
     book.day = order.day
     book.since = 0
     book.triggered = order.triggered
-    book.attached = 1
     book.used_bar = -1
     book.live = 1
 
 
 @inner_kernel
 def _fill(desk: Desk, price: Any, terms: Any, costs: Costs, fee_rate: float) -> None:
-    at = At(0, 0, price.time, price.conversion)
-    quote = Quote(
-        at, price.closed, np.nan, np.nan,
-        price.ask_open, price.ask_high, price.ask_low, price.ask_close,
-        price.bid_open, price.bid_high, price.bid_low, price.bid_close,
-    )  # fmt: skip
-    charged = Costs(
-        fee_rate, costs.fee_unit, costs.fee_lot, costs.fee_minimum, costs.half_spread,
-        costs.slip_rate, costs.slip_fixed, costs.slip_volume, 0.0,
-    )  # fmt: skip
-    rules = Rules(charged, Sizing(FIXED_LOTS, 0.0, 1), 1, 0, np.nan, 0.0, 0)
-    spec = Spec(terms.tick_size, terms.lot_step, 0.0, terms.contract_size, 0.0, 1)
-    expire(desk, at, price.day)
+    quote = quote_at(price)
+    rules, spec = rules_of(costs, fee_rate), spec_of(terms)
+    expire(desk, quote.at, price.day)
     if not desk.books[0].working:
         return
     if desk.books[0].kind == MARKET:
@@ -260,14 +262,40 @@ def _fill(desk: Desk, price: Any, terms: Any, costs: Costs, fee_rate: float) -> 
 
 
 @inner_kernel
+def quote_at(price: Any) -> Quote:
+    """Return prices as the bar that orders meet."""
+    return Quote(
+        At(0, 0, price.time, price.conversion), price.closed, np.nan, np.nan,
+        price.ask_open, price.ask_high, price.ask_low, price.ask_close,
+        price.bid_open, price.bid_high, price.bid_low, price.bid_close,
+    )  # fmt: skip
+
+
+@inner_kernel
+def rules_of(costs: Costs, fee_rate: float) -> Rules:
+    """Return how an account with its own fee trades."""
+    charged = Costs(
+        fee_rate, costs.fee_unit, costs.fee_lot, costs.fee_minimum, costs.half_spread,
+        costs.slip_rate, costs.slip_fixed, costs.slip_volume, 0.0,
+    )  # fmt: skip
+    return Rules(charged, Sizing(FIXED_LOTS, 0.0, 1), 1, 0, np.nan, 0.0, 0)
+
+
+@inner_kernel
+def spec_of(terms: Any) -> Spec:
+    """Return an instrument whose margin nobody asks for."""
+    return Spec(terms.tick_size, terms.lot_step, 0.0, terms.contract_size, 0.0, 1)
+
+
+@inner_kernel
 def _end(reports: Any, n: int, row: int, order: Any, desk: Desk, at_ns: int, reduced: bool) -> int:
     """Note the end of an order that works no longer and is not filled."""
     filled = desk.account[0].n_fills > 0
     if desk.account[0].n_expired > 0:
         order.status = EXPIRED
-        return _note(reports, n, row, at_ns, REPORT_EXPIRED, 0)
+        return note(reports, n, row, at_ns, REPORT_EXPIRED, 0)
     at_once = order.time_in_force == IOC or order.time_in_force == FOK
     if (at_once and not desk.books[0].working) or (filled and reduced):
         order.status = CANCELLED
-        return _note(reports, n, row, at_ns, REPORT_CANCELLED, CODE_REDUCE_ONLY if reduced else 0)
+        return note(reports, n, row, at_ns, REPORT_CANCELLED, CODE_REDUCE_ONLY if reduced else 0)
     return n

@@ -7,6 +7,7 @@ import numpy as np
 from apps.execution.contracts import ReportKind
 from apps.execution.growing import ID_BYTES, Ids, first_of_each
 from apps.execution.kernels.paper import ORDER_DTYPE, WORKING
+from apps.execution.kernels.paper_tickets import PROTECTIVE
 from apps.execution.packed import PackedError, unpack
 from apps.execution.paper.answers import refusals
 from apps.execution.paper.book import Book, Rows
@@ -55,6 +56,9 @@ def arrivals(book: Book, request: Submit, now_ns: int, is_idempotent: bool) -> A
     orders["kind"] = _small(unpack(request.kind, n))
     orders["time_in_force"] = _small(unpack(request.time_in_force, n))
     orders["reduce_only"] = unpack(request.reduce_only, n) != 0
+    orders["trail_ticks"] = unpack(request.trail_ticks, n)
+    orders["base_steps"] = unpack(request.base_steps, n)
+    orders["tag"] = unpack(request.tag, n)
     new = (known < 0) & (slot >= 0)
     if is_idempotent:
         new &= first_of_each(ids)
@@ -108,8 +112,10 @@ def _is_bad(orders: Rows) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     kind = orders["kind"]
     no_limit = ((kind == LIMIT) | (kind == STOP_LIMIT)) & (orders["limit_ticks"] <= 0)
     no_stop = ((kind == STOP) | (kind == STOP_LIMIT)) & (orders["stop_ticks"] <= 0)
-    unheard_of = (kind < 0) | (kind > STOP_LIMIT) | (orders["time_in_force"] < 0) | (orders["time_in_force"] > GTD)
-    return (orders["steps"] == 0) | no_limit | no_stop | unheard_of  # type: ignore[no-any-return]
+    levels = (orders["stop_ticks"] > 0) | (orders["limit_ticks"] > 0) | (orders["trail_ticks"] > 0)
+    protects_nothing = (kind == PROTECTIVE) & ((orders["tag"] <= 0) | ~levels)
+    unheard_of = (kind < 0) | (kind > PROTECTIVE) | (orders["time_in_force"] < 0) | (orders["time_in_force"] > GTD)
+    return (orders["steps"] == 0) | no_limit | no_stop | protects_nothing | unheard_of  # type: ignore[no-any-return]
 
 
 def _small(column: Ints) -> Ints:

@@ -25,6 +25,14 @@ from apps.execution.kernels.paper import (
     replay,
     scratch_desk,
 )
+from apps.execution.kernels.paper_tickets import (
+    REPORTS_MAX,
+    TICKET_DTYPE,
+    Floor,
+    admit,
+    follow_reports,
+    match_tickets,
+)
 from apps.execution.packed import pack_records, unpack, unpack_records
 from apps.execution.paper.ledger import Accepted, AnyRecord, Began, Deposited, Happened, Named, Opened
 from banyan.columns import Ints
@@ -44,6 +52,8 @@ class Book:
         self.accounts = Growing(ACCOUNT_DTYPE)
         self.instruments: dict[str, int] = {}
         self.terms: list[InstrumentTerms] = []
+        self.tickets = Growing(TICKET_DTYPE)
+        self._tickets: dict[tuple[int, int, int], int] = {}
         self.references: set[str] = set()
         self.session = 0
         self.prices: Rows = np.zeros(0, PRICE_DTYPE)
@@ -68,11 +78,14 @@ class Book:
                 self._name(record.terms)
             case Accepted():
                 self.ids.append(np.frombuffer(record.client_ids, f"S{ID_BYTES}"))
-                self.orders.append(unpack_records(record.orders, record.rows, ORDER_DTYPE))
+                orders = unpack_records(record.orders, record.rows, ORDER_DTYPE)
+                self.number_tickets(orders)
+                self._admit(self.orders.append(orders))
             case Happened():
                 reports = unpack_records(record.reports, record.rows, REPORT_DTYPE)
                 self.reports.append(reports)
                 replay(_records(self.orders.rows), self._venue(), _records(reports))
+                self._follow(reports)
 
     def slots(self, numbers: Ints) -> Ints:
         """Return where accounts are in `accounts`, -1 where one is not open."""
@@ -93,9 +106,11 @@ class Book:
     def add_orders(self, orders: Rows, ids: Ids, codes: Ints, now_ns: int) -> tuple[Ints, AnyRecord, Rows]:
         """Keep new orders, those with a Code as rejected; return their rows, the record and the reports of them."""
         orders["status"] = np.where(codes == 0, WORKING, REJECTED)
+        self.number_tickets(orders)
         record = Accepted(rows=orders.size, client_ids=ids.tobytes(), orders=pack_records(orders))
         self.ids.append(ids)
         rows = self.orders.append(orders)
+        self._admit(rows)
         reports: Rows = np.zeros(rows.size, REPORT_DTYPE)
         reports["order"] = rows
         reports["at_ns"] = now_ns
@@ -109,6 +124,23 @@ class Book:
         orders, venue = _records(self.orders.rows), self._venue()
         return reports[: match(orders, rows, venue, costs, self._desk, _records(reports))]
 
+    def match_tickets(self, numbers: Ints, costs: Costs) -> Rows:
+        """Return the reports that tickets give at the prices there are; orders, tickets and accounts change here."""
+        reports: Rows = np.zeros(2 * REPORTS_MAX * numbers.size, REPORT_DTYPE)
+        orders, tickets = _records(self.orders.rows), _records(self.tickets.rows)
+        floor = Floor(orders, tickets, self._venue(), self._desk, _records(reports))
+        return reports[: match_tickets(floor, numbers, costs)]
+
+    def number_tickets(self, orders: Rows) -> None:
+        """Write the numbers of their tickets into orders that have a tag; tickets that are new are added."""
+        for row in np.flatnonzero(orders["tag"] > 0).tolist():
+            place = int(orders["account"][row]), int(orders["instrument"][row]), int(orders["tag"][row])
+            if place not in self._tickets:
+                ticket: Rows = np.zeros(1, TICKET_DTYPE)
+                ticket["account"], ticket["instrument"] = place[0], place[1]
+                self._tickets[place] = int(self.tickets.append(ticket)[0]) + 1
+            orders["ticket"][row] = self._tickets[place]
+
     def cancel(self, rows: Ints, late: Ints, costs: Costs, now_ns: int) -> Rows:
         """Cancel working orders; return the reports of it, with those of fills of `late` ones that come after."""
         reports: Rows = np.zeros(rows.size, REPORT_DTYPE)
@@ -118,6 +150,7 @@ class Book:
         fills = self.match(late, costs)
         status = self.orders.rows["status"]
         status[rows] = np.where(status[rows] == WORKING, CANCELLED, status[rows])
+        self._follow(reports)
         return np.concatenate([reports, fills[fills["kind"] == REPORT_FILLED]])
 
     def keep_reports(self, reports: Rows) -> AnyRecord:
@@ -137,6 +170,15 @@ class Book:
     def reports_of(self, orders: Ints) -> Ints:
         """Return the rows of all reports of orders."""
         return np.flatnonzero(np.isin(self.reports.rows["order"], orders))
+
+    def _admit(self, rows: Ints) -> None:
+        tagged = rows[(self.orders.rows["ticket"][rows] > 0) & (self.orders.rows["status"][rows] == WORKING)]
+        if tagged.size:
+            admit(_records(self.tickets.rows), _records(self.orders.rows), tagged)
+
+    def _follow(self, reports: Rows) -> None:
+        if self._tickets:
+            follow_reports(_records(self.tickets.rows), _records(self.orders.rows), _records(reports))
 
     def _open(self, record: Opened) -> None:
         accounts: Rows = np.zeros(record.rows, ACCOUNT_DTYPE)

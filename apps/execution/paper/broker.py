@@ -197,6 +197,7 @@ class Broker:
 
     def _befall(self, rows: Ints, now_ns: int) -> None:
         """Draw which new orders are filled late or in part."""
+        rows = rows[self.book.orders.rows["ticket"][rows] == 0]
         if not rows.size:
             return
         orders, faults = self.book.orders.rows, self.dice.faults
@@ -211,6 +212,11 @@ class Broker:
         if not rows.size:
             return
         orders = self.book.orders.rows
+        numbers = orders["ticket"][rows]
+        if numbers.any():
+            rows, numbers = rows[numbers == 0], numbers[numbers > 0]
+            first = np.unique(numbers, return_index=True)[1]
+            self._report(self.book.match_tickets(numbers[np.sort(first)], self.options.costs), work)
         in_part = rows[orders["most"][rows] != 0]
         reports = self.book.match(rows, self.options.costs)
         self._rest += in_part[orders["status"][in_part] == WORKING].tolist()

@@ -33,6 +33,12 @@ class Code(IntEnum):
     REDUCE_ONLY = 8
     INJECTED = 9
     DUPLICATE = 10
+    REPLACED = 11
+    """Another protective order stands in its place."""
+    PROTECTED = 12
+    """A protective order has closed what it was to add to."""
+    CLOSED = 13
+    """There is nothing left to protect."""
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="frame"):
@@ -70,7 +76,12 @@ class Login(Frame, frozen=True, kw_only=True, tag="login"):
 
 
 class Submit(Frame, frozen=True, kw_only=True, tag="submit"):
-    """Orders of the session `session`, not taken after `deadline_ns`. Answered by Reports, as they happen."""
+    """Orders of the session `session`, not taken after `deadline_ns`. Answered by Reports, as they happen.
+
+    Orders with one `tag` (above 0) of an account and instrument are one position there. A protective order (kind 4:
+    stop loss `stop_ticks`, take profit `limit_ticks`, `trail_ticks`) closes it, from the fill of the entry that comes
+    with it on, or from the next prices on; `base_steps` is what was held under the tag before.
+    """
 
     session: int
     deadline_ns: int
@@ -86,6 +97,9 @@ class Submit(Frame, frozen=True, kw_only=True, tag="submit"):
     time_in_force: bytes = b""
     expires_ns: bytes = b""
     reduce_only: bytes = b""
+    trail_ticks: bytes = b""
+    base_steps: bytes = b""
+    tag: bytes = b""
 
 
 class Cancel(Frame, frozen=True, kw_only=True, tag="cancel"):

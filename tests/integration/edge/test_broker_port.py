@@ -103,7 +103,10 @@ def orders(session: int, rows: Any, until: int = FAR, **columns: list[int]) -> O
     account, decision, steps = (np.array(column, np.int64) for column in zip(*rows, strict=True))
     ids = [identity(a, d) for a, d in zip(account.tolist(), decision.tolist(), strict=True)]
     zero: Ints = np.zeros(account.size, np.int64)
-    names = ("kind", "limit_ticks", "stop_ticks", "time_in_force", "expires_ns", "reduce_only")
+    names = (
+        "kind", "limit_ticks", "stop_ticks", "time_in_force", "expires_ns", "reduce_only", "trail_ticks", "base_steps",
+        "tag",
+    )  # fmt: skip
     more = {name: np.array(columns.get(name, zero), np.int64) for name in names}
     return Orders(session, until, [EURUSD], np.array(ids, "S24"), account, zero, steps, **more)
 
