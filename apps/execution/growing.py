@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.execution.kernels.id_index import find, insert
+from apps.execution.kernels.id_index import find, insert, write_decimals
 from banyan.columns import Ints
 
 ID_BYTES = 24
@@ -69,6 +69,18 @@ class IdIndex:
             self._indexed = 0
         insert(self._table, _words(self._ids.rows), self._indexed, self._ids.size)
         self._indexed = self._ids.size
+
+
+def decimal_ids(numbers: Ints) -> Ids:
+    """Return positive numbers as ids, in decimal; an empty id for any other number."""
+    written = np.zeros((numbers.size, ID_BYTES), np.uint8)
+    write_decimals(numbers, written)
+    return written.reshape(-1).view(f"S{ID_BYTES}")
+
+
+def texts_of(ids: Ids) -> list[str]:
+    """Return ids as texts."""
+    return b"\n".join(ids.tolist()).decode("ascii").split("\n") if ids.size else []
 
 
 def first_of_each(ids: Ids) -> NDArray[np.bool_]:

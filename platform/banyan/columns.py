@@ -43,12 +43,13 @@ def check_length(column: Ints, rows: int) -> Ints:
 
 def to_wire(column: Ints) -> "list[Any] | msgspec.Raw":
     """Return a column as JSON holds it, written already where it is long."""
-    is_plain = column.size == 0 or (
-        np.maximum.reduce(column) <= LARGEST_PLAIN and np.minimum.reduce(column) >= -LARGEST_PLAIN
-    )
-    if is_plain and column.size >= _LONG:
+    if column.size == 0:
+        return []
+    lowest, highest = int(np.minimum.reduce(column)), int(np.maximum.reduce(column))
+    is_plain = lowest >= -LARGEST_PLAIN and highest <= LARGEST_PLAIN
+    if column.size >= _LONG and (is_plain or lowest > LARGEST_PLAIN):
         written = orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)
-        return msgspec.Raw(written)
+        return msgspec.Raw(written if is_plain else b'["%b"]' % written[1:-1].replace(b",", b'","'))
     listed: list[Any] = column.tolist()
     if is_plain:
         return listed

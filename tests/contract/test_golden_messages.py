@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from django.core.management import call_command
+from hypothesis import given
+from hypothesis import strategies as st
 
 from banyan.codec import CodecError, decode_message, encode_message
 from banyan.columns import ints
@@ -71,6 +73,17 @@ def test_numbers_beyond_those_of_json_readers_travel_as_strings_and_come_back():
     large = message_types()["banyan.rows-parked.v1"](reason="x", rows=ints([2**53, -(2**62), 5]))
     assert json.loads(encode_message(large))["rows"] == [str(2**53), str(-(2**62)), 5]
     assert decode_message("banyan.rows-parked.v1", encode_message(large)).rows.tolist() == [2**53, -(2**62), 5]
+
+
+@given(
+    st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-200, 200), max_size=200)
+    | st.lists(st.integers(2**53 - 2, 2**62), min_size=60, max_size=200)
+)
+def test_columns_of_any_length_are_written_number_by_number(numbers):
+    sent = message_types()["banyan.rows-parked.v1"](reason="x", rows=ints(numbers))
+    expected = [number if abs(number) < 2**53 else str(number) for number in numbers]
+    assert json.loads(encode_message(sent))["rows"] == expected
+    assert decode_message("banyan.rows-parked.v1", encode_message(sent)).rows.tolist() == numbers
 
 
 def test_a_number_that_is_not_finite_cannot_travel():

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from banyan.compression import expand
 from trading.compiled import data_directory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +107,9 @@ class System:
     def steps(self, context: str) -> list[dict[str, Any]]:
         """Return all log records of a context, each with its events as [name, message]."""
         rows = self.rows(context, "SELECT key, number, events FROM banyan_log ORDER BY key, number")
-        return [{"key": key, "number": number, "events": json.loads(bytes(events))} for key, number, events in rows]
+        return [
+            {"key": key, "number": number, "events": json.loads(expand(bytes(events)))} for key, number, events in rows
+        ]
 
     def waiting(self, context: str) -> int:
         """Return how many commands wait in a context."""

@@ -121,7 +121,7 @@ class Edge:
         except psycopg.Error:
             self._forget()
             raise
-        self._keep_snapshots()
+        self._keep_snapshots(is_idle=not did)
         return did
 
     def filenos(self) -> list[int]:
@@ -302,13 +302,15 @@ class Edge:
         self._renewed_ns = None
         self.ledger.close()
 
-    def _keep_snapshots(self) -> None:
+    def _keep_snapshots(self, *, is_idle: bool) -> None:
+        """Keep the snapshot of a shard that has had enough of news for one: while nothing else waits, if it may."""
         for shard in self.shards.values():
             added = shard.memory.orders.size - shard.orders_kept
             lines = shard.committed - shard.snapshot_number
-            if lines >= self.settings.snapshot_every or added >= self.settings.orders_max:
+            news = max(lines / self.settings.snapshot_every, added / self.settings.orders_max)
+            if news >= (1 if is_idle else 2):
                 self._keep_snapshot(shard)
-                return  # one in a round: orders wait for it
+                return
 
     def _keep_snapshot(self, shard: Shard) -> None:
         if shard.committed > shard.snapshot_number and not shard.lines:

@@ -11,6 +11,7 @@ import psycopg
 from django.db import connections
 
 from apps.execution.edge.entries import EntryKind, Line, decode
+from banyan.compression import compress, expand
 
 ALIAS = "edge"
 
@@ -88,7 +89,10 @@ class Ledger:
 
         Raises psycopg.Error where nobody knows whether it was committed.
         """
-        rows = [(each.key, each.number, each.kind, each.previous, each.id, each.at_ns, each.body) for each in lines]
+        rows = [
+            (each.key, each.number, each.kind, each.previous, each.id, each.at_ns, compress(each.body))
+            for each in lines
+        ]
         marks = [(*stream, *mark) for stream, mark in streams.items()]
         parameters = [self.lease_seconds, *_columns(moved, 5), *_columns(rows, 7), *_columns(marks, 5)]
         return {key for (key,) in self.connection.execute(_COMMIT, parameters, prepare=True)}
@@ -158,7 +162,8 @@ class Ledger:
                 "AND (%s::int[] = '{}' OR kind = ANY(%s)) ORDER BY number LIMIT %s",
                 [key, after, list(kinds), list(kinds), most],
             )
-            for number, kind, previous, line_id, at_ns, body in cursor:
+            for number, kind, previous, line_id, at_ns, stored in cursor:
+                body = expand(stored)
                 what = decode(EntryKind(kind), body)
                 yield Line(
                     key=key, number=number, kind=EntryKind(kind), previous=previous, id=line_id, at_ns=at_ns,
@@ -178,7 +183,7 @@ class Ledger:
             row = cursor.execute(
                 "SELECT number, version, state FROM edge_snapshot WHERE key = %s ORDER BY number DESC LIMIT 1", [key]
             ).fetchone()
-        return (row[0], row[1], row[2]) if row is not None else None
+        return (row[0], row[1], expand(row[2])) if row is not None else None
 
     def keep_snapshot(self, key: str, number: int, version: int, state: bytes) -> None:
         """Keep a snapshot, and of those before it the last one."""
@@ -187,7 +192,7 @@ class Ledger:
             "(SELECT max(number) FROM edge_snapshot WHERE key = %s)) "
             "INSERT INTO edge_snapshot (key, number, version, made_at, state) VALUES (%s, %s, %s, now(), %b) "
             "ON CONFLICT DO NOTHING",
-            [key, key, key, number, version, state],
+            [key, key, key, number, version, compress(state)],
         )
 
 

@@ -17,7 +17,7 @@ from apps.execution.edge.port import (
     SessionBegan,
     Statement,
 )
-from apps.execution.growing import ID_BYTES, Ids
+from apps.execution.growing import ID_BYTES, Ids, decimal_ids
 from apps.execution.packed import PackedError, pack, unpack
 from apps.execution.paper import protocol
 from apps.execution.paper.protocol import Code, FrameBuffer, ProtocolError
@@ -196,10 +196,9 @@ def _events(frame: protocol.Answer) -> list[Event]:
 def _executions(frame: protocol.Reports) -> Executions:
     n = frame.rows
     numbers = unpack(frame.execution, n)
-    ids = np.where(numbers > 0, numbers.astype(f"S{ID_BYTES}"), b"")
     return Executions(
         instruments=frame.instruments,
-        execution_ids=ids.astype(f"S{ID_BYTES}"),
+        execution_ids=decimal_ids(numbers),
         marks=numbers,
         client_ids=np.frombuffer(frame.client_ids, f"S{ID_BYTES}"),
         account=unpack(frame.account, n),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from apps.execution.contracts import OrdersReported, ReportKind
 from apps.execution.edge.memory import Memory, OrderState
 from apps.execution.edge.port import Event, Executions
-from apps.execution.growing import ID_BYTES, first_of_each
+from apps.execution.growing import ID_BYTES, first_of_each, texts_of
 from banyan.columns import Ints, ints
 
 _COLUMNS = ("account", "instrument", "decision", "kind", "steps", "price_e9", "fee_micro", "at_ns", "code")
@@ -118,7 +118,7 @@ def told_by_broker(memory: Memory, told: Executions, upto: int, adoption: Adopti
     if counts.any():
         known = memory.orders.rows[orders[counts]]
         rows.add_columns(
-            execution_ids=told.execution_ids[counts].astype(f"U{ID_BYTES}").tolist(),
+            execution_ids=texts_of(told.execution_ids[counts]),
             account=memory.numbers[known["slot"]],
             instrument=known["instrument"].astype(np.int64),
             decision=known["decision"],

@@ -44,3 +44,21 @@ def find(table: Any, ids: Any, wanted: Any, rows: Any) -> None:
     """Write the row of each id of `wanted` into `rows`, int64[m]; -1 where there is none."""
     for k in range(rows.size):
         rows[k] = table[_slot(table, ids, wanted[k])] - 1
+
+
+@kernel
+def write_decimals(numbers: Any, ids: Any) -> None:
+    """Write positive numbers (int64[n]) in decimal, ASCII, into the rows of `ids`, uint8[n, width] of zeros.
+
+    Numbers that are not positive leave their rows as they are; `width` must be 19 at least.
+    """
+    for row in range(numbers.size):
+        digits = 0
+        rest = numbers[row]
+        while rest > 0:
+            digits += 1
+            rest //= 10
+        rest = numbers[row]
+        for place in range(digits - 1, -1, -1):
+            ids[row, place] = 48 + rest % 10
+            rest //= 10

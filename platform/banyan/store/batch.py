@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from banyan.compression import compress
+
 MOVED = """moved AS (
     UPDATE banyan_key AS k SET number = v.number, lease_until = now() + make_interval(secs => %s)
     FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS v(key, epoch, old, number)
@@ -160,7 +162,7 @@ class Batch:
         return _statement(tuple(parts)), parameters
 
     def _parts(self) -> Iterator[tuple[str, list[Any]]]:
-        yield "steps", self.steps
+        yield "steps", [(*step[:4], compress(step.body), compress(step.events)) for step in self.steps]
         yield "outputs", self.outputs
         yield "streams", [(*stream, position) for stream, position in self._streams.items()]
         yield "marks", [(*stream, *mark) for stream, mark in self._marks.items()]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import psycopg
 from django.db import connections
 
+from banyan.compression import compress, expand
 from banyan.store.batch import Batch, Step
 
 
@@ -157,7 +158,8 @@ class Store:
                 [key, after, upto if upto is not None else 2**62],
             )
             for row in cursor:
-                yield Step(*row)
+                step = Step(*row)
+                yield step._replace(body=expand(step.body), events=expand(step.events))
 
     def newest_snapshot(self, key: str, upto: int | None = None) -> SnapshotRow | None:
         """Return the last snapshot of a key, or the last one at or before number `upto`."""
@@ -166,14 +168,14 @@ class Store:
             "ORDER BY number DESC LIMIT 1",
             [key, upto if upto is not None else 2**62],
         )
-        return SnapshotRow(*row[0]) if row else None
+        return _snapshot(row[0]) if row else None
 
     def snapshots(self, key: str) -> list[SnapshotRow]:
         """Return all snapshots of a key, oldest first."""
         rows = self._rows(
             "SELECT number, version, digest, state FROM banyan_snapshot WHERE key = %s ORDER BY number", [key]
         )
-        return [SnapshotRow(*row) for row in rows]
+        return [_snapshot(row) for row in rows]
 
     def mark_verified(self, key: str, number: int) -> None:
         """Remember that replay has given the state of a snapshot."""
@@ -190,7 +192,7 @@ class Store:
         self.connection.execute(
             "INSERT INTO banyan_snapshot (key, number, version, made_at, digest, state, is_verified) "
             "VALUES (%s, %s, %s, now(), %s, %b, false) ON CONFLICT DO NOTHING",
-            [key, snapshot.number, snapshot.version, snapshot.digest, snapshot.state],
+            [key, snapshot.number, snapshot.version, snapshot.digest, compress(snapshot.state)],
         )
 
     def marks(self, key: str) -> dict[tuple[str, str], tuple[int, int]]:
@@ -234,7 +236,8 @@ class Store:
             "ORDER BY o.key, o.position LIMIT %s) AS f",
             [list(after), *([mark[at] for mark in marks] for at in range(3)), receiver, FETCH_MOST],
         )
-        return [Outgoing(*row) for row in rows]
+        found = [Outgoing(*row) for row in rows]
+        return [each._replace(events=expand(each.events)) for each in found]
 
     def ask(self, commands: Sequence[tuple[str, str, bytes, bytes]]) -> int:
         """Keep commands, (id, key, envelope, message), until their keys have applied them; return how many are new."""
@@ -302,3 +305,8 @@ class Store:
     def _rows(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         with self.connection.cursor(binary=True) as cursor:
             return cursor.execute(statement, parameters).fetchall()
+
+
+def _snapshot(row: Sequence[Any]) -> SnapshotRow:
+    found = SnapshotRow(*row)
+    return found._replace(state=expand(found.state))

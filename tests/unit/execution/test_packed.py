@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.execution.growing import Growing, IdIndex
+from apps.execution.growing import Growing, IdIndex, decimal_ids, texts_of
 from apps.execution.packed import PackedError, pack, pack_records, unpack, unpack_records
 
 INTEGERS = st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-200, 200), max_size=40)
@@ -64,3 +64,11 @@ def test_the_index_still_finds_everything_after_its_table_has_grown():
     for part in np.split(ids, 20):
         index.append(part)
     assert index.find(ids).tolist() == list(range(10_000))
+
+
+@given(st.lists(st.integers(-5, 12) | st.integers(1, 2**63 - 1), max_size=40))
+def test_numbers_become_ids_in_decimal_and_texts(numbers):
+    expected = [str(number) if number > 0 else "" for number in numbers]
+    ids = decimal_ids(np.array(numbers, np.int64))
+    assert [each.decode() for each in ids.tolist()] == expected
+    assert texts_of(ids) == expected

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from banyan import commands
 from banyan.codec import decode_envelope
+from banyan.compression import expand
 from banyan.context import Context
 from banyan.host.delivery import split_events
 from banyan.host.memory import RebuildError, digest_of, state_at, verify
@@ -130,4 +131,5 @@ class Command(commands.Command):
 
 
 def _step(row: Log) -> Step:
-    return Step(row.key, row.number, row.received_at_ns, bytes(row.header), bytes(row.body), bytes(row.events))
+    body, events = expand(bytes(row.body)), expand(bytes(row.events))
+    return Step(row.key, row.number, row.received_at_ns, bytes(row.header), body, events)
