@@ -104,6 +104,12 @@ SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12
 SHARD_PROCESSES: int = environment.read("BANYAN_SHARD_PROCESSES", whole_number(1, 48), example="2", default=2)
 """Over how many processes the shards are spread: as many as the machine has cores. May change at every start."""
 
+SET_MEMORY_MB: int = environment.read("BANYAN_SET_MEMORY_MB", whole_number(16, 65_536), example="256", default=256)
+"""How much memory of its own the process of a strategy set may take before it is killed and started again."""
+
+SET_CPU_PERCENT: int = environment.read("BANYAN_SET_CPU_PERCENT", whole_number(1, 6_400), example="100", default=100)
+"""How much of a core the process of a strategy set may take before it is held back."""
+
 KILL_SWITCH = DATA_DIR / "edge" / "kill_switch"
 PAPER_DIR = DATA_DIR / "paper"
 BOOKS_DIR = DATA_DIR / "clients"
@@ -117,5 +123,5 @@ RETAINERS = ("apps.reporting.retention.retain",)
 HOSTED_CONTEXTS = "settings.roles.HOSTED_CONTEXTS"
 LOCKSTEP = "settings.lockstep.trade_apart"
 # What each context has to say of itself in `manage.py status` that needs a person.
-NOTICES = {"feeds": "apps.feeds.interface.notices"}
+NOTICES = {"feeds": "apps.feeds.interface.notices", "signals": "apps.signals.interface.notices"}
 SCHEMAS = BASE_DIR / "docs" / "schemas"

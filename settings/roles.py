@@ -1,6 +1,7 @@
 """What the system is made of when it runs: roles, their keys, and who gets which event."""
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -49,14 +50,29 @@ from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChang
 from apps.risk.core import RISK
 from apps.signals.contracts import TargetSet
 from apps.signals.core import SIGNALS
+from apps.signals.directory import SetDirectory
 from apps.signals.interface import sets_of_feed
+from apps.signals.running import run_set
 from banyan.clock import Clock
 from banyan.context import Context
 from banyan.host import Host, HostSettings, Route, every, same_key
 from banyan.messages import Message
-from banyan.process import HostWorker, Listener, Part, Quiet, Role, Roles, Worker, boot_name, is_gone, own_name
+from banyan.process import (
+    HostWorker,
+    Limits,
+    Listener,
+    Nursery,
+    Part,
+    Quiet,
+    Role,
+    Roles,
+    Worker,
+    boot_name,
+    is_gone,
+    own_name,
+)
 from banyan.store import Store
-from banyan.transport import LocalTransport
+from banyan.transport import Channels, LocalTransport
 from settings.warming import rehearse
 
 SHARDS = shard_keys(settings.SHARDS)
@@ -126,9 +142,24 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Build:
         host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=HostSettings())
         host.is_gone = is_gone
         transport.join(host, mine)
-        return [HostWorker(host, mine, clock), Listener(host)]
+        return [HostWorker(host, mine, clock), Listener(context.name, host.look_for)]
 
     return build
+
+
+def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker]:
+    """Return the workers that keep a process for each set, and pass on to it what is committed here."""
+    channels = Channels(SIGNALS.name)
+    transport.attach(SIGNALS.name, channels, None)
+    limits = Limits(memory_mb=settings.SET_MEMORY_MB, cpu_share=settings.SET_CPU_PERCENT / 100.0)
+
+    def run(name: str, channel: socket.socket) -> bool:
+        return run_set(name, channel, ROUTES[SIGNALS.name], SENDERS, clock)
+
+    return [
+        Nursery("sets", SetDirectory(), run, limits, channels.join),
+        Listener(SIGNALS.name, channels.look_for),
+    ]
 
 
 def feeds(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker]:
@@ -191,10 +222,11 @@ def switch(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:
 ROLES: Roles = {
     role.name: role
     for role in (
+        # First, because it forks: before anything else of its process has threads or connections.
+        Role("signals", "core", "strategy sets, each in a process of its own: bars in, targets out", signals),
         Role(
             "feeds", "core", "market data: reads the sources of `feeds list`, checks what they give, closes bars", feeds
         ),
-        Role("signals", "core", "strategy sets: bars in, targets out", hosted(SIGNALS, None)),
         Role("execution", "shards", "accounts and books: targets in, orders out", hosted(EXECUTION, SHARDS), PARTS),
         Role("risk", "shards", "limits: approves orders, or refuses them with a reason", hosted(RISK, SHARDS), PARTS),
         Role("edge", "shards", "broker sessions: sends approved orders, once", edge, PARTS),

@@ -12,10 +12,7 @@ from apps.signals.contracts import (
     SetRun,
     WarmUp,
 )
-from apps.signals.errors import StrategyError
-from apps.signals.parameters import StrategyParameterError
-from apps.signals.registry import UnknownStrategyError
-from apps.signals.state import SNAPSHOT_VERSION, SetState, from_snapshot, members_of, to_snapshot
+from apps.signals.state import SNAPSHOT_VERSION, UNREADY, SetState, from_snapshot, members_of, to_snapshot
 from banyan.context import Context
 from banyan.messages import Message, Received, TimerCancelled, TimerDue, TimerSet
 
@@ -26,8 +23,10 @@ def decide(state: SetState, received: Received) -> Sequence[Message]:
     """Return what follows from a message to a set: bars applied and targets, or a new version of the set."""
     match received.message:
         case BarClosed() as bars:
+            state.check_ready()
             return _after_bars(state, bars)
         case TimerDue(name=name) if name.partition("/")[0] == SLICE_TIMER:
+            state.check_ready()
             return _after_wait(state)
         case WarmUp(bars=bars):
             return _warmed(state, bars)
@@ -98,7 +97,7 @@ def _warmed(state: SetState, bars: Sequence[BarClosed]) -> list[Message]:
 def _defined(state: SetState, wanted: DefineSet) -> list[Message]:
     try:
         members_of(wanted.members)
-    except (StrategyError, StrategyParameterError, UnknownStrategyError) as problem:
+    except UNREADY as problem:
         return [SetRefused(set=state.set, reason=str(problem))]
     return [
         SetDefined(

@@ -29,6 +29,7 @@ __all__ = [
     "get_set",
     "get_strategy",
     "list_strategies",
+    "notices",
     "sets_of_feed",
     "strategy",
     "strategy_errors",
@@ -47,3 +48,10 @@ def sets_of_feed(feed: str) -> list[str]:
     from apps.signals import sets
 
     return sets.sets_of_feed(feed)
+
+
+def notices() -> list[str]:
+    """Return what a person has to look at: one line for each set that does not give what it should."""
+    from apps.signals.reports import notices as found
+
+    return found()

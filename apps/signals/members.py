@@ -2,23 +2,30 @@
 
 import base64
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.signals.contracts import MemberSpec
+from apps.signals.contracts import ChannelSpec, MemberSpec
 from apps.signals.declaration import Strategy
 from apps.signals.errors import StrategyError, strategy_errors
 from apps.signals.registry import get_strategy
 from apps.signals.slices import Slices
+from banyan.calls import CALLS
 from trading.bars import Bar, Slice
 from trading.compiled import often
 from trading.targets import GTC, MARKET, WEIGHT, Target, Targets
 
 _WIDTH = len(Target._fields)
 _VERSION = Target._fields.index("version")
+_SECONDS_MAX = 10.0  # that a strategy may take over a bar
+_FIRST_SECONDS_MAX = 120.0  # that it may take over its first, while it is loaded or compiled
+_compiled: set[tuple[str, str, int]] = set()
 
 
 @dataclass(slots=True)
@@ -39,7 +46,11 @@ class Member:
 
         Raises StrategyError where it cannot be run live or has changed, UnknownStrategyError, StrategyParameterError.
         """
-        known = get_strategy(spec.strategy)
+        CALLS.begin(spec.strategy, _FIRST_SECONDS_MAX)
+        try:
+            known = get_strategy(spec.strategy)
+        finally:
+            CALLS.end()
         if known.kind == "class":
             raise StrategyError(f"{spec.strategy} is a class: sets run strategies that can be compiled")
         if known.code_hash != spec.code_hash:
@@ -47,12 +58,15 @@ class Member:
         if known.channels is not None and known.channels != len(spec.channels):
             raise StrategyError(f"{spec.strategy} takes {known.channels} channels, it was given {len(spec.channels)}")
         params = known.bind(**spec.parameters)
+        _compile(known, params, len(spec.channels))
         count = len(spec.channels)
+        with _called(known):
+            state = known.init(params, count)
         return cls(
             spec,
             known,
             params,
-            known.init(params, count),
+            state,
             Slices.of(tuple(spec.channels)),
             np.full((_WIDTH, count), np.nan),
             np.zeros(count, np.int64),
@@ -110,18 +124,56 @@ class Member:
         return made
 
     def _said(self, closed_at_ns: int) -> NDArray[np.float64]:
-        prices, fresh = self.slices.prices, self.slices.fresh
-        with strategy_errors(self.strategy.source), np.errstate(all="ignore"):
-            if self.strategy.channels == 1:
-                bar = Bar(closed_at_ns, *(float(price) for price in prices[:, 0]))
-                said = often(self.strategy.on_bar)(self.state, bar, self.params)
-            else:
-                columns: Any = (*prices, fresh)
-                said = often(self.strategy.on_bar)(self.state, Slice(closed_at_ns, *columns), self.params)
+        with _called(self.strategy):
+            said = _asked(self.strategy, self.params, self.state, self.slices, closed_at_ns)
         if isinstance(said, Targets):
             return np.array(said, np.float64)
         target = said if isinstance(said, Target) else weight_target(said)
         return np.array(target, np.float64).reshape(_WIDTH, 1)
+
+
+@contextmanager
+def _called(strategy: Strategy, seconds: float = _SECONDS_MAX) -> Iterator[None]:
+    """Call a strategy's code: whatever goes wrong in there is a StrategyError with its file and line."""
+    place = place_of(strategy)
+    CALLS.begin(place, seconds)
+    try:
+        with strategy_errors(strategy.source), np.errstate(all="ignore"):
+            yield
+    except (StrategyError, MemoryError):
+        raise
+    except Exception as problem:  # of compiled code, which has no frame to be found in
+        raise StrategyError(f"{place}: {type(problem).__name__}: {problem}") from problem
+    finally:
+        CALLS.end()
+
+
+def place_of(strategy: Strategy) -> str:
+    """Return the file and line at which a strategy's code begins."""
+    function = getattr(strategy.on_bar, "py_func", strategy.on_bar)
+    code = getattr(function, "__code__", None)
+    path = Path(strategy.source).resolve()
+    return f"{path}:{code.co_firstlineno}" if code is not None else str(path)
+
+
+def _compile(strategy: Strategy, params: Any, channels: int) -> None:
+    """Compile a strategy, on a bar and a state of its own, unless this process has done so."""
+    known = strategy.module, strategy.code_hash, channels
+    if known in _compiled:
+        return
+    slices = Slices.of((ChannelSpec(instrument="", interval_ns=1, tick_e9=1),) * channels)
+    slices.prices[:] = 1.0
+    with _called(strategy, _FIRST_SECONDS_MAX):
+        _asked(strategy, params, strategy.init(params, channels), slices, 1)
+    _compiled.add(known)
+
+
+def _asked(strategy: Strategy, params: Any, state: Any, slices: Slices, closed_at_ns: int) -> Any:
+    if strategy.channels == 1:
+        bar = Bar(closed_at_ns, *(float(price) for price in slices.prices[:, 0]))
+        return often(strategy.on_bar)(state, bar, params)
+    columns: Any = (*slices.prices, slices.fresh)
+    return often(strategy.on_bar)(state, Slice(closed_at_ns, *columns), params)
 
 
 def weight_target(value: float) -> Target:

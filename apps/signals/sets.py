@@ -43,9 +43,10 @@ def feed_of(instrument: str) -> str:
 def define_set(
     name: str, members: Sequence[NewMember], *, grace_seconds: float = 1.0, clock: Clock | None = None
 ) -> DefineSet:
-    """Define a set, or replace it; its strategies start cold. Return what was sent.
+    """Define a set, or replace it; its strategies start cold. One that was never started hears of it when it is.
 
-    Raises SetError, StrategyError, UnknownStrategyError, StrategyParameterError and InstrumentNotFound.
+    Return what the set is. Raises SetError, StrategyError, UnknownStrategyError, StrategyParameterError and
+    InstrumentNotFound.
     """
     if not _NAME.fullmatch(name):
         raise SetError(f"set {name!r}: a name has 1 to 64 small letters, digits, dots, dashes and underscores")
@@ -54,30 +55,54 @@ def define_set(
     message = DefineSet(set=name, members=specs, grace_ns=round(grace_seconds * 1e9))
     feeds = sorted({feed_of(channel.instrument) for spec in specs for channel in spec.channels})
     definition: Any = msgspec.to_builtins(message)
-    StrategySet.objects.using(ALIAS).update_or_create(id=name, defaults={"feeds": feeds, "definition": definition})
-    _send(name, message, clock)
+    found, _ = StrategySet.objects.using(ALIAS).update_or_create(
+        id=name, defaults={"feeds": feeds, "definition": definition}
+    )
+    if found.is_started and not found.parked_because:
+        _send(name, message, clock)
     return message
 
 
-def run_set(name: str, *, is_running: bool, clock: Clock | None = None) -> None:
-    """Let a set give targets, or make it only follow its bars. Raises SetError where there is no such set."""
-    get_set(name)
-    _send(name, RunSet(set=name, is_running=is_running), clock)
+def start_set(name: str, clock: Clock | None = None) -> None:
+    """Let a set give targets. Raises SetError where there is no such set.
+
+    One that was parked begins anew, as it is defined now: what it has missed it could only follow too late.
+    """
+    found = _found(name)
+    if not found.is_started or found.parked_because:
+        _send(name, msgspec.convert(found.definition, DefineSet), clock)
+    _send(name, RunSet(set=name, is_running=True), clock)
+    StrategySet.objects.using(ALIAS).filter(id=name).update(is_started=True, is_paused=False, parked_because="")
+
+
+def pause_set(name: str, clock: Clock | None = None) -> None:
+    """Let a set only follow its bars. Raises SetError where there is no such set, or it gives no targets anyway."""
+    found = _found(name)
+    if not found.is_started:
+        raise SetError(f"set {name} was never started")
+    if found.parked_because:
+        raise SetError(f"set {name} is parked and gives no targets: {found.parked_because}")
+    _send(name, RunSet(set=name, is_running=False), clock)
+    StrategySet.objects.using(ALIAS).filter(id=name).update(is_paused=True)
 
 
 def get_set(name: str) -> DefineSet:
     """Return a set as it was defined last. Raises SetError where there is none."""
+    return msgspec.convert(_found(name).definition, DefineSet)
+
+
+def sets_of_feed(feed: str) -> list[str]:
+    """Return the sets that listen to a feed: those that were started and are not parked."""
+    sets = StrategySet.objects.using(ALIAS).filter(is_started=True, parked_because="").values_list("id", "feeds")
+    return [name for name, feeds in sets if feed in feeds]
+
+
+def _found(name: str) -> StrategySet:
     found = StrategySet.objects.using(ALIAS).filter(id=name).first()
     if found is None:
         known = ", ".join(StrategySet.objects.using(ALIAS).values_list("id", flat=True)[:10]) or "none yet"
         raise SetError(f"there is no set {name}; there are: {known}. `manage.py sets define --help`")
-    return msgspec.convert(found.definition, DefineSet)
-
-
-def sets_of_feed(feed: str) -> list[str]:
-    """Return the sets that listen to a feed."""
-    sets = StrategySet.objects.using(ALIAS).values_list("id", "feeds")
-    return [name for name, feeds in sets if feed in feeds]
+    return found
 
 
 def _spec(name: str, member: NewMember) -> MemberSpec:

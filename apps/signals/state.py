@@ -11,15 +11,22 @@ from apps.feeds.contracts import BarClosed
 from apps.signals.contracts import MemberSpec, Quoted, TargetSet
 from apps.signals.errors import StrategyError
 from apps.signals.members import Member, weight_target
+from apps.signals.parameters import StrategyParameterError
+from apps.signals.registry import UnknownStrategyError
 from banyan.columns import ints
 from trading.targets import WEIGHT, Target
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
+UNREADY = (StrategyError, StrategyParameterError, UnknownStrategyError)
+"""Why strategies cannot be run: their code is missing, another one, or does not compile."""
 
 
 @dataclass(slots=True)
 class SetState:
-    """A set: version 0 until it is defined. `versions` counts the targets given by instrument."""
+    """A set: version 0 until it is defined. `versions` counts the targets given by instrument.
+
+    `unready` says why its strategies cannot be run by the code that is here; it can only be defined anew then.
+    """
 
     set: str
     version: int = 0
@@ -27,16 +34,27 @@ class SetState:
     grace_ns: int = 0
     members: list[Member] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
+    unready: str = ""
 
     def copy(self) -> "SetState":
         """Return a state of its own, to be tried out on."""
         members = [member.copy() for member in self.members]
-        return SetState(self.set, self.version, self.is_running, self.grace_ns, members, dict(self.versions))
+        return SetState(
+            self.set, self.version, self.is_running, self.grace_ns, members, dict(self.versions), self.unready
+        )
 
     def define(self, version: int, specs: list[MemberSpec], grace_ns: int) -> None:
-        """Become a new version, whose strategies have seen nothing. Raises what `members_of` raises."""
-        self.members = members_of(specs)
+        """Become a new version, whose strategies have seen nothing."""
         self.version, self.grace_ns = version, grace_ns
+        try:
+            self.members, self.unready = members_of(specs), ""
+        except UNREADY as problem:
+            self.members, self.unready = [], str(problem)
+
+    def check_ready(self) -> None:
+        """Raise StrategyError where the strategies cannot be run."""
+        if self.unready:
+            raise StrategyError(self.unready)
 
     def take(self, bars: BarClosed) -> list[str]:
         """Let strategies take bars, and see what no further bar can complete; return the instruments newly decided on.
@@ -167,14 +185,20 @@ def to_snapshot(state: SetState) -> bytes:
             "specs": [member.spec for member in state.members],
             "members": [member.to_snapshot() for member in state.members],
             "versions": state.versions,
+            "unready": state.unready,
         }
     )
 
 
 def from_snapshot(key: str, version: int, written: bytes) -> SetState:
-    """Return the state that `to_snapshot` wrote."""
-    assert version == SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
+    """Return the state that `to_snapshot` wrote. Version 1 knew of no set that is not ready."""
+    assert 1 <= version <= SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
     read = msgspec.json.decode(written)
     specs = msgspec.convert(read["specs"], list[MemberSpec])
-    members = [Member.from_snapshot(spec, each) for spec, each in zip(specs, read["members"], strict=True)]
-    return SetState(key, read["version"], read["is_running"], read["grace_ns"], members, read["versions"])
+    made = SetState(key, read["version"], read["is_running"], read["grace_ns"], [], read["versions"])
+    made.unready = read.get("unready", "")
+    try:
+        made.members = [Member.from_snapshot(spec, each) for spec, each in zip(specs, read["members"], strict=True)]
+    except UNREADY as problem:
+        made.unready = str(problem)
+    return made

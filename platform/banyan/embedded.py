@@ -31,7 +31,7 @@ _START_SECONDS_MAX = 120
 _ROOT_HOME = Path("/var/lib/banyan")
 # The kernel keeps 108 bytes for a socket's path, other systems 104; "/.s.PGSQL.5432" and its lock file need 19.
 _SOCKET_FOLDER_LENGTH_MAX = 84
-_OPTIONS = {"jit": "off", "max_wal_size": "4GB", "max_connections": "100", "timezone": "UTC"}
+_OPTIONS = {"jit": "off", "max_wal_size": "4GB", "max_connections": "400", "timezone": "UTC"}
 _OPTIONS_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 

@@ -1,15 +1,23 @@
 """Processes: what runs in one, and the tree of them that makes a system."""
 
+from banyan.process.keeper import Body, Directory, Report
+from banyan.process.nursery import Nursery
 from banyan.process.owner import boot_name, is_gone, own_name
 from banyan.process.quiet import Quiet
 from banyan.process.roles import HostWorker, Listener, Part, Role, Roles, Worker, run_roles
 from banyan.process.supervisor import Supervisor, stop_with_supervisor
+from banyan.process.watchdog import Limits
 
 __all__ = [
+    "Body",
+    "Directory",
     "HostWorker",
+    "Limits",
     "Listener",
+    "Nursery",
     "Part",
     "Quiet",
+    "Report",
     "Role",
     "Roles",
     "Supervisor",

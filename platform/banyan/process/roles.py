@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -113,18 +113,18 @@ class HostWorker:
 
 
 class Listener:
-    """Wakes a host when a process elsewhere has left something for one of its keys."""
+    """Wakes whoever hosts keys of a context when a process elsewhere has left something for one of them."""
 
-    def __init__(self, host: Host) -> None:  # type: ignore[type-arg]
-        self.name = f"{host.context.name}-listener"
-        self._host = host
-        self._store = Store(host.context.name)
+    def __init__(self, context: str, look_for: Callable[[Iterable[tuple[str, str]]], None]) -> None:
+        self.name = f"{context}-listener"
+        self._look_for = look_for
+        self._store = Store(context)
 
     def run(self, stop: threading.Event) -> None:
         """Listen until `stop` is set; while the database is away the host's own polling has to do."""
         while not stop.is_set():
             try:
-                self._host.look_for(self._store.woken(seconds=0.5))
+                self._look_for(self._store.woken(seconds=0.5))
             except psycopg.OperationalError:
                 self._store.close()
                 stop.wait(_RETRY_SECONDS[-1])

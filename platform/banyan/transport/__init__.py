@@ -1,5 +1,6 @@
 """Transports only carry: what is committed goes to its receivers, and what they miss is read again."""
 
+from banyan.transport.channels import ChannelListener, Channels
 from banyan.transport.local import Command, LocalTransport, ask
 
-__all__ = ["Command", "LocalTransport", "ask"]
+__all__ = ["ChannelListener", "Channels", "Command", "LocalTransport", "ask"]

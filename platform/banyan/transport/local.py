@@ -51,16 +51,17 @@ class LocalTransport:
         name = host.context.name
         self._receivers[name] = host
         self._keys[name] = None if keys is None else frozenset(keys)
+        self._readers[name, name] = host.store
         host.hand_on = self.hand_on
         host.fetch = lambda wanted: self.missed(name, wanted)
 
-    def attach(self, name: str, receiver: Receiver, keys: Sequence[str], missed: Missed | None = None) -> None:
-        """Carry for the keys of one that is no host.
+    def attach(self, name: str, receiver: Receiver, keys: Sequence[str] | None, missed: Missed | None = None) -> None:
+        """Carry for the keys of one that is no host, None for all.
 
         `missed(key, after)` returns what it has sent to a key after a position.
         """
         self._receivers[name] = receiver
-        self._keys[name] = frozenset(keys)
+        self._keys[name] = None if keys is None else frozenset(keys)
         if missed is not None:
             self._missed[name] = missed
 
@@ -87,8 +88,12 @@ class LocalTransport:
             store.close()
 
     def missed(self, receiver: str, wanted: Wanted) -> dict[str, list[Delivery]]:
-        """Return what senders keep for keys of a receiver after their marks, by key."""
+        """Return what senders keep for keys of a receiver after their marks, by key, and before it commands."""
         found: dict[str, list[Delivery]] = {key: [] for key in wanted}
+        commanded = [key for key, (_, senders) in wanted.items() if senders is None or "" in senders]
+        if commanded:
+            for key, header, body in self._reader(receiver, receiver).requests(commanded):
+                found[key].append(Delivery(receiver, decode_envelope(header), body))
         for sender in self._senders.get(receiver, ()):
             after = {
                 key: {sender_key: position for (name, sender_key), (_, position) in marks.items() if name == sender}
@@ -101,10 +106,6 @@ class LocalTransport:
             elif after:
                 for row in self._reader(receiver, sender).outgoing(receiver, after):
                     found[row.receiver_key].append(_delivery(sender, row))
-        commanded = [key for key, (_, senders) in wanted.items() if senders is None or "" in senders]
-        if commanded:
-            for key, header, body in self._reader(receiver, receiver).requests(commanded):
-                found[key].append(Delivery(receiver, decode_envelope(header), body))
         return found
 
     def _is_held(self, receiver: str, key: str) -> bool:

@@ -1,12 +1,14 @@
 """`manage.py sets`: strategy sets, defined, started, paused and listed."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from apps.signals.errors import SetError
-from apps.signals.models import StrategySet
+from apps.signals.models import SetReport, StrategySet
 from apps.signals.registry import get_strategy
-from apps.signals.sets import NewMember, define_set, run_set
+from apps.signals.reports import set_reports, state_of
+from apps.signals.sets import NewMember, define_set, get_set, pause_set, start_set
 from banyan import commands
 from trading.intervals import format_interval
 
@@ -16,18 +18,22 @@ class Command(commands.Command):
 
     help = """Define, start, pause and list strategy sets. A set gives the same targets to all accounts that follow it.
 
-define puts one strategy into a set, on one or several instruments; --add keeps what is in it and adds another."""
+define puts one strategy into a set, on one or several instruments; --add keeps what is in it and adds another. A set
+that was started has a process of its own where `manage.py run` runs. Where that fails, it is started again from where
+it was; after three failures of its strategies in ten minutes it is parked, and list and show say why. start then begins
+anew: define it again first if a strategy had to be mended."""
     examples = """
   manage.py sets define trend --strategy ema_cross --instrument OANDA:EURUSD --interval 1h -p fast=10 -p slow=50
   manage.py sets define trend --add --strategy rsi_reversion --instrument NYSEARCA:SPY --interval 1d --share 0.3
   manage.py sets start trend
   manage.py sets pause trend
   manage.py sets list
+  manage.py sets show trend
 """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
-        parser.add_argument("action", choices=("define", "start", "pause", "list"))
+        parser.add_argument("action", choices=("define", "start", "pause", "list", "show"))
         parser.add_argument("set", nargs="?", metavar="SET", help="the set's name")
         parser.add_argument("--strategy", help="a shipped one, or path/to/file.py[:name]")
         parser.add_argument(
@@ -39,21 +45,28 @@ define puts one strategy into a set, on one or several instruments; --add keeps 
         )
         parser.add_argument("--share", type=float, default=1.0, help="its part of the set, above 0 to 1 (1)")
         parser.add_argument("--add", action="store_true", help="keep the strategies that are in the set already")
-        parser.add_argument("--json", action="store_true", help="list as JSON")
+        parser.add_argument("--json", action="store_true", help="list and show: as JSON")
 
     def run(self, **options: Any) -> None:
         """Do it."""
-        if options["action"] == "list":
-            self._list(as_json=options["json"])
-            return
         name = options["set"]
+        if options["action"] == "list":
+            self._show(list(set_reports().values()), as_json=options["json"])
+            return
         if not name:
             raise SetError(f"{options['action']} which set? Give its name")
-        if options["action"] == "define":
-            self._define(name, options)
-        else:
-            run_set(name, is_running=options["action"] == "start")
-            self.say(f"{name}: {'starts' if options['action'] == 'start' else 'pauses'}")
+        match options["action"]:
+            case "define":
+                self._define(name, options)
+            case "show":
+                get_set(name)
+                self._show([set_reports()[name]], as_json=options["json"], in_full=True)
+            case "start":
+                start_set(name)
+                self.say(f"{name}: starts")
+            case "pause":
+                pause_set(name)
+                self.say(f"{name}: pauses")
 
     def _define(self, name: str, options: dict[str, Any]) -> None:
         if not options["strategy"] or not options["instrument"]:
@@ -74,23 +87,40 @@ define puts one strategy into a set, on one or several instruments; --add keeps 
         sent = define_set(name, [*(_present(name) if options["add"] else []), member])
         self.say(f"{name}: {', '.join(each.strategy for each in sent.members)}; `manage.py sets start {name}`")
 
-    def _list(self, *, as_json: bool) -> None:
-        found = list(StrategySet.objects.using("signals"))
+    def _show(
+        self, found: Sequence[tuple[StrategySet, SetReport | None]], *, as_json: bool, in_full: bool = False
+    ) -> None:
         if as_json:
-            self.say_json([each.definition for each in found])
+            self.say_json([_as_json(*each) for each in found])
             return
         if not found:
             self.say("There is no set yet: `manage.py sets define --help`.")
-        for each in found:
-            self.say(f"{each.id}, from {', '.join(each.feeds)}")
+        for each, report in found:
+            self.say(f"{each.id}: {state_of(each, report)}, from {', '.join(each.feeds)}")
             for member in each.definition["members"]:
-                channels = [
-                    f"{channel['instrument']} {format_interval(channel['interval_ns'])}"
-                    for channel in member["channels"]
-                ]
-                settings = " ".join(f"{name}={value}" for name, value in member["parameters"].items())
-                share = member["share_e9"] / 1e9
-                self.say(f"  {member['strategy']} {settings} on {', '.join(channels)}, share {share:g}")
+                self.say(f"  {_member(member)}")
+            if each.parked_because:
+                self.say(f"  parked: {each.parked_because}")
+            if report is not None and in_full:
+                self.say(
+                    f"  process {report.pid or 'none'}, {commands.counted(report.starts, 'start')}, "
+                    f"{commands.counted(report.failures, 'failure')} that count, {report.megabytes:.0f} MB of its own"
+                )
+                if report.problem:
+                    self.say(f"  ended last because: {report.problem}")
+
+
+def _member(member: dict[str, Any]) -> str:
+    channels = [f"{each['instrument']} {format_interval(each['interval_ns'])}" for each in member["channels"]]
+    settings = " ".join(f"{name}={value}" for name, value in member["parameters"].items())
+    return f"{member['strategy']} {settings} on {', '.join(channels)}, share {member['share_e9'] / 1e9:g}"
+
+
+def _as_json(found: StrategySet, report: SetReport | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"state": state_of(found, report), "parked_because": found.parked_because}
+    if report is not None:
+        told |= {name: getattr(report, name) for name in ("pid", "starts", "failures", "problem", "megabytes")}
+    return {**found.definition, **told}
 
 
 def _present(name: str) -> list[NewMember]:
