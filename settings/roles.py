@@ -74,6 +74,7 @@ from banyan.process import (
 from banyan.store import Store
 from banyan.transport import Channels, LocalTransport
 from settings.warming import rehearse
+from trading.compiled import compiler
 
 SHARDS = shard_keys(settings.SHARDS)
 PARTS = min(settings.SHARD_PROCESSES, len(SHARDS))
@@ -157,7 +158,7 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
         return run_set(name, channel, ROUTES[SIGNALS.name], SENDERS, clock)
 
     return [
-        Nursery("sets", SetDirectory(), run, limits, channels.join),
+        Nursery("sets", SetDirectory(), run, limits, channels.join, prepare=compiler),
         Listener(SIGNALS.name, channels.look_for),
     ]
 

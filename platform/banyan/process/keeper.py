@@ -88,13 +88,16 @@ class _Name:
 class Keeper:
     """Keeps a process for each wanted name, until its parent's end of `parent` closes or it gets SIGTERM.
 
-    Each new process gets `body`; the other end of its channel goes to the parent.
+    `prepare` is called once, before the first: to load what all are to share. Each new process gets `body`; the other
+    end of its channel goes to the parent.
     """
 
     directory: Directory
+    prepare: Callable[[], object]
     body: Body
     limits: Limits
     parent: socket.socket
+    _is_prepared: bool = False
     _names: dict[str, _Name] = field(default_factory=dict)
     _parked: dict[str, str] = field(default_factory=dict)
     _is_told_to_stop: bool = False
@@ -104,7 +107,6 @@ class Keeper:
     def run(self) -> None:
         """Work until told to stop; then end all processes, within four seconds."""
         signal.signal(signal.SIGTERM, self._stop)
-        gc.freeze()  # so that collections in forked processes leave the memory alone that they share
         while not self._is_told_to_stop and not self._is_left():
             try:
                 self._turn()
@@ -122,7 +124,7 @@ class Keeper:
             self._look(self.directory.wanted())
         due = [name for name, each in self._names.items() if each.child is None and each.starts_at <= now]
         if due:
-            self.directory.close()
+            self._prepare()
         for name in due:
             self._start(name)
         for name, reason in list(self._parked.items()):
@@ -139,6 +141,13 @@ class Keeper:
                 self._tell(child, signal.SIGTERM)
         for name in set(wanted) - self._names.keys():
             self._names[name] = _Name(Restarts(self.limits))
+
+    def _prepare(self) -> None:
+        self.directory.close()
+        if not self._is_prepared:
+            self._is_prepared = True
+            self.prepare()
+            gc.freeze()  # so that collections in forked processes leave the memory alone that they share
 
     def _start(self, name: str) -> None:
         memory, trace = mmap.mmap(-1, SIZE), Trace()

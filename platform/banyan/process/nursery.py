@@ -20,19 +20,22 @@ _STOP_SECONDS_MAX = 4.5
 class Nursery:
     """Has a process for each name that `directory` wants; `join` gets each new one's name and channel.
 
+    `prepare` loads what these processes share, before the first of them.
+
     It forks a keeper when it is made, which is to be before this process has threads or connections. The keeper ends
     with this process, and the failure of the keeper is this worker's.
     """
 
     def __init__(
-        self, name: str, directory: Directory, body: Body, limits: Limits, join: Callable[[str, socket.socket], None]
-    ) -> None:
+        self, name: str, directory: Directory, body: Body, limits: Limits, join: Callable[[str, socket.socket], None],
+        prepare: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
         self.name = name
         self._join = join
         self._channel, theirs = socket.socketpair()
         self._pid = os.fork()
         if self._pid == 0:
-            _keep(Keeper(directory, body, limits, theirs), self._channel)
+            _keep(Keeper(directory, prepare, body, limits, theirs), self._channel)
         theirs.close()
 
     def run(self, stop: threading.Event) -> None:
