@@ -70,7 +70,7 @@ def _prepare(say: Say) -> None:
         limits = Limits(order_steps_max=_ORDER_STEPS_MAX)
         set_limits(limits, account=f"DEMO-{number:03d}", reason="a careful client", request="demo")
     say(f"two strategy sets (trend: ema_cross, revert: bollinger_reversion), {ACCOUNTS} paper accounts of 100,000 USD,")
-    say(f"{NARROW} of them with at most {_ORDER_STEPS_MAX / 1e5:g} lots in an order")
+    say(f"{NARROW} of them with at most {_ORDER_STEPS_MAX:,} EUR (a lot step each) in an order")
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def _tell_orders(say: Say, facts: Facts) -> None:
     states = Counter(each.state for each in reporting.orders(Scope(), _ALL))
     say("orders    " + ", ".join(f"{state}: {count:,}" for state, count in states.most_common()))
     lots = sum(abs(each.lots or 0.0) for each in reporting.fills(Scope(), _ALL))
-    say(f"fills     {len(facts.trades):,}, {lots:,.2f} lots")
+    say(f"fills     {len(facts.trades):,}, of {lots:,.0f} EUR")
     refused = reporting.refusals(Scope(), _ALL)
     reasons = Counter((each.by, each.reason) for each in refused)
     for (by, reason), count in reasons.most_common():
