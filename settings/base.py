@@ -117,9 +117,11 @@ BOOKS_DIR = DATA_DIR / "clients"
 # What `manage.py run` runs, and what the runtime's commands know of the contexts.
 ROLES = "settings.roles.ROLES"
 SENDERS = "settings.roles.SENDERS"
+ROUTES = "settings.roles.ROUTES"
 REPORTED = "settings.roles.followed"
 UNREAD = "settings.roles.UNREAD"
 RETAINERS = ("apps.reporting.retention.retain",)
+AFTER_RESTORE = ("apps.execution.restored.after_restore",)
 HOSTED_CONTEXTS = "settings.roles.HOSTED_CONTEXTS"
 LOCKSTEP = "settings.lockstep.trade_apart"
 # What each context has to say of itself in `manage.py status` that needs a person.

@@ -12,9 +12,11 @@ from django.db import OperationalError, connections
 
 from apps.execution.contracts import (
     AccountOpened,
+    AccountsGated,
     AccountsReconciled,
     AccountValued,
     CancelsReleased,
+    GatesLifted,
     OrdersEnded,
     OrdersFilled,
     OrdersReleased,
@@ -108,7 +110,10 @@ ROUTES: Mapping[str, Sequence[Route]] = {
     "feeds": [Route(BarClosed, "signals", SetsOfFeeds())],
     "signals": [Route(TargetSet, "execution", every(SHARDS))],
     "execution": [
-        *(Route(kind, "edge", same_key) for kind in (OrdersReleased, CancelsReleased, AccountOpened)),
+        *(
+            Route(kind, "edge", same_key)
+            for kind in (OrdersReleased, CancelsReleased, AccountOpened, AccountsGated, GatesLifted)
+        ),
         *(
             Route(kind, "risk", same_key)
             for kind in (

@@ -113,11 +113,12 @@ class Stream(NamedTuple):
 
 
 class Input(NamedTuple):
-    """An input of a key that comes once."""
+    """An input of a key that comes once; from a sender that was restored it comes again, in a later epoch."""
 
     context: str
     key: str
     id: str
+    epoch: int = 0
 
 
 class Parked(NamedTuple):

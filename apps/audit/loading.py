@@ -85,7 +85,7 @@ def _read_log(facts: Facts, context: Context[Any], store: Store, key: str, numbe
     for step in store.steps(key, 0, number):
         envelope = decode_envelope(step.header)
         if envelope.name != TimerDue.wire_name:
-            facts.inputs[Input(name, key, envelope.id)] += 1
+            facts.inputs[Input(name, key, envelope.id, envelope.epoch)] += 1
         told = split_events(step.events)
         names = [each for each, _ in told]
         parked = names.count(MessageParked.wire_name) + names.count(RowsParked.wire_name)

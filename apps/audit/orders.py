@@ -21,6 +21,8 @@ def not_more_than_approved(facts: Facts) -> Found:
             booked[told.order] += told.steps
     for where, executed in (("executed", traded), ("booked", booked)):
         for order, steps in executed.items():
+            if order not in facts.approved and order in facts.recalled | facts.adopted:
+                continue  # whoever approved it was restored to an earlier time, and has taken it back
             most = facts.approved.get(order, 0)
             if steps * most < 0 or abs(steps) > abs(most):
                 yield str(order), f"at most {most:+} steps {where}", f"{steps:+}"

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from apps.execution.book_contracts import EXTERNAL, AccountsReady, Booking, LotsBooked
-from apps.execution.contracts import AccountsReconciled, OrdersEnded, OrdersReleased, ReportKind
+from apps.execution.contracts import (
+    AccountsGated,
+    AccountsReconciled,
+    GateAccounts,
+    GatesLifted,
+    LiftGates,
+    OrdersEnded,
+    OrdersReleased,
+    ReportKind,
+)
 from apps.execution.evolving import evolve, full, orders_of
 from apps.execution.kernels.reports import any_gap
 from apps.execution.kernels.values import amounts_of
@@ -85,7 +94,8 @@ def reconcile(state: ShardState, received: Received, told: AccountsReconciled) -
     if booked is not None:
         events.append(booked)
         after = evolve(state.copy(), booked)
-    events.append(AccountsReady(account=numbers))
+    if received.event_time_ns > state.gated_at_ns:
+        events.append(AccountsReady(account=numbers))
     if booked is not None:
         cells = after.cells_of(
             after.rows_of(booked.account),
@@ -96,6 +106,27 @@ def reconcile(state: ShardState, received: Received, told: AccountsReconciled) -
         events += values_now(after, received.event_time_ns, cells)
     events.append(net_soon(received))
     return events
+
+
+def gate(state: ShardState, received: Received, command: GateAccounts) -> Sequence[Message]:
+    """Let no account trade until its broker has said anew what it holds."""
+    numbers = state.accounts.columns["number"].copy()
+    if not numbers.size:
+        return []
+    return [
+        AccountsGated(
+            account=numbers,
+            gated_at_ns=received.received_at_ns,
+            reason=command.reason,
+            known_fills=command.known_fills,
+        )
+    ]
+
+
+def lift_gates(state: ShardState, command: LiftGates) -> Sequence[Message]:
+    """Tell the edge that accounts may trade again."""
+    ours = command.accounts[state.rows_of(command.accounts) >= 0]
+    return [GatesLifted(account=ours, reason=command.reason)] if ours.size else []
 
 
 def _requested(state: ShardState, orders: Ints) -> Ints:

@@ -174,6 +174,25 @@ class Resume(Message, frozen=True, kw_only=True):
     instrument: str = ""
 
 
+@message("execution.gate-accounts.v1")
+class GateAccounts(Message, frozen=True, kw_only=True):
+    """Let no account of the shard trade until its broker has been asked anew: a database was restored.
+
+    `known_fills` are execution ids that are booked already, and that an edge that was restored will tell of again.
+    """
+
+    reason: str
+    known_fills: list[str] = []
+
+
+@message("execution.lift-gates.v1")
+class LiftGates(Message, frozen=True, kw_only=True):
+    """Let accounts trade again that the edge has gated because something of theirs cannot be: a person has looked."""
+
+    accounts: Ints
+    reason: str
+
+
 # ---- what execution gives out; key: the shard -----------------------------------------------------------------------
 
 
@@ -327,6 +346,27 @@ class AccountOpened(Message, frozen=True, kw_only=True):
     time_zone: str
     balance_micro: int
     fee_rate_e9: int = 0
+
+
+@message("execution.accounts-gated.v1")
+class AccountsGated(Message, frozen=True, kw_only=True):
+    """Accounts that trade again once their broker has said, after `gated_at_ns`, what they hold.
+
+    The edge asks brokers for all that is open of them.
+    """
+
+    account: Ints
+    gated_at_ns: int
+    reason: str
+    known_fills: list[str] = []
+
+
+@message("execution.gates-lifted.v1")
+class GatesLifted(Message, frozen=True, kw_only=True):
+    """A person lets accounts trade again that the edge has gated."""
+
+    account: Ints
+    reason: str
 
 
 @message("execution.account-valued.v1")

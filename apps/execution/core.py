@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-from apps.execution.approved import reconcile, refuse, release
+from apps.execution.approved import gate, lift_gates, reconcile, refuse, release
 from apps.execution.book_contracts import ConfigureAccount
 from apps.execution.contracts import (
     AccountsReconciled,
     ConfigureSet,
     Flatten,
+    GateAccounts,
+    LiftGates,
     OpenAccount,
     OrdersReported,
     PlaceManualOrder,
@@ -75,6 +77,10 @@ def _commanded(state: ShardState, received: Received) -> Sequence[Message]:
             events = flatten(state, received, accounts, instrument, reason)
         case Resume() as command:
             events = resume(state, received, command)
+        case GateAccounts() as command:
+            events = gate(state, received, command)
+        case LiftGates() as command:
+            events = lift_gates(state, command)
         case other:
             raise TypeError(f"{type(other).__name__} is nothing that execution takes")
     return events

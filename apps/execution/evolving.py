@@ -17,6 +17,7 @@ from apps.execution.book_contracts import (
 )
 from apps.execution.contracts import (
     AccountOpened,
+    AccountsGated,
     OrdersAccepted,
     OrdersEnded,
     OrdersFilled,
@@ -119,17 +120,26 @@ def _account_changed(state: ShardState, event: Message) -> None:
             state.account_settings[settings.account] = settings
             for name in sets_of(state, settings.account):
                 apply_settings(state, name, settings.account)
-        case AccountsReady(account=numbers):
-            state.accounts.columns["ready"][state.rows_of(numbers)] = 1
-        case RowsParked(accounts=numbers):
-            rows = state.rows_of(numbers)
-            state.accounts.columns["close_only"][rows[rows >= 0]] = 1
         case AccountsFlattened(account=numbers, instrument=instrument):
             _flattened(state, state.rows_of(numbers), instrument)
         case AccountsResumed(account=numbers, instrument=instrument):
             _resumed(state, state.rows_of(numbers), instrument)
         case ManualTargeted():
             _manual(state, event)
+        case _:
+            _stopped(state, event)
+
+
+def _stopped(state: ShardState, event: Message) -> None:
+    match event:
+        case AccountsReady(account=numbers):
+            state.accounts.columns["ready"][state.rows_of(numbers)] = 1
+        case AccountsGated():
+            state.accounts.columns["ready"][state.rows_of(event.account)] = 0
+            state.gated_at_ns, state.known_fills = event.gated_at_ns, set(event.known_fills)
+        case RowsParked(accounts=numbers):
+            rows = state.rows_of(numbers)
+            state.accounts.columns["close_only"][rows[rows >= 0]] = 1
 
 
 def _targeted(state: ShardState, event: BooksTargeted) -> None:
@@ -194,6 +204,8 @@ def _requested(state: ShardState, event: OrdersRequested) -> None:
 
 
 def _filled(state: ShardState, event: OrdersFilled) -> None:
+    if state.gated_at_ns and (state.accounts.columns["ready"] == 0).any():
+        state.known_fills.update(event.execution_id)  # an edge that is asked again may tell of it twice
     cells = state.cells_named(event.instruments, event.account, event.instrument)
     shard = state.shard()
     orders = find_orders(shard, cells, event.decision)

@@ -9,7 +9,7 @@ import msgspec
 from django.conf import settings
 from django.db import transaction
 
-from apps.execution.contracts import ConfigureSet, Flatten, OpenAccount, Resume, Subscribe
+from apps.execution.contracts import ConfigureSet, Flatten, LiftGates, OpenAccount, Resume, Subscribe
 from apps.execution.models import Account
 from apps.execution.sharding import CANARY, shard_keys, shard_of
 from banyan.clock import Clock, SystemClock
@@ -111,6 +111,16 @@ def resume(accounts: Iterable[str], *, instrument: str = "", request: str) -> No
     _ask(
         [
             Command(shard, Resume(accounts=ints(numbers), instrument=instrument), derive("resume", request, shard))
+            for shard, numbers in numbers_by_shard(accounts)
+        ]
+    )
+
+
+def lift_gates(accounts: Iterable[str], *, reason: str, request: str) -> None:
+    """Let accounts (by id) trade again that the edge has gated. Raises AccountError."""
+    _ask(
+        [
+            Command(shard, LiftGates(accounts=ints(numbers), reason=reason), derive("lift-gates", request, shard))
             for shard, numbers in numbers_by_shard(accounts)
         ]
     )

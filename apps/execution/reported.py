@@ -37,6 +37,7 @@ from banyan.columns import Ints
 from banyan.messages import Message, Received, RowsParked
 
 _TRANSITIONS = transitions()
+_COLUMNS = ("account", "instrument", "decision", "kind", "steps", "price_e9", "fee_micro", "at_ns", "code")
 
 
 class Rows(NamedTuple):
@@ -63,6 +64,8 @@ class Split(NamedTuple):
 
 def decide_reports(state: ShardState, received: Received, report: OrdersReported) -> list[Message]:
     """Return what reports give, as events in an order in which each cell's rows take effect as they were reported."""
+    if state.known_fills and report.execution_id:
+        report = _unknown_only(state, report)
     ours = state.rows_of(report.account) >= 0
     events: list[Message] = []
     if not ours.all():
@@ -91,6 +94,18 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     if folded.counts[1]:
         values.append(net_soon(received))
     return events + told + values
+
+
+def _unknown_only(state: ShardState, report: OrdersReported) -> OrdersReported:
+    """Return a report without the fills that were booked before a restore."""
+    new = np.array([each not in state.known_fills for each in report.execution_id], bool)
+    new |= report.kind != ReportKind.FILLED
+    if new.all():
+        return report
+    columns = {name: getattr(report, name) for name in _COLUMNS}
+    kept = {name: column[new] if column.size else column for name, column in columns.items()}
+    ids = [each for each, keep in zip(report.execution_id, new.tolist(), strict=True) if keep]
+    return OrdersReported(instruments=report.instruments, execution_id=ids, texts=report.texts, **kept)
 
 
 def _rows(state: ShardState, report: OrdersReported) -> Rows:

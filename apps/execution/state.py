@@ -61,6 +61,10 @@ class ShardState:
     account_settings: dict[int, ConfigureAccount] = field(default_factory=dict)
     ended: dict[tuple[int, int], Ended] = field(default_factory=dict)
     """By (cell, decision), oldest first."""
+    gated_at_ns: int = 0
+    """When trading was gated after the last restore."""
+    known_fills: set[str] = field(default_factory=set)
+    """Execution ids that are booked, and may be told again after it."""
     orders: Pool = field(init=False)
     shares: Pool = field(init=False)
     row_of: dict[int, int] = field(default_factory=dict)
@@ -96,6 +100,7 @@ class ShardState:
         other.books, other.account_names = NameIndex(self.books.names), list(self.account_names)
         other.sets, other.subscriptions = dict(self.sets), dict(self.subscriptions)
         other.account_settings, other.ended = dict(self.account_settings), dict(self.ended)
+        other.gated_at_ns, other.known_fills = self.gated_at_ns, set(self.known_fills)
         other.row_of, other.target_of = dict(self.row_of), dict(self.target_of)
         other.lines_by_source = {key: list(lines) for key, lines in self.lines_by_source.items()}
         other.cell_rows = self.cell_rows.copy()
@@ -269,6 +274,8 @@ class _Snapshot(msgspec.Struct, frozen=True):
     subscriptions: list[Subscribe]
     account_settings: list[ConfigureAccount]
     ended: list[tuple[tuple[int, int], Ended]]
+    gated_at_ns: int = 0
+    known_fills: list[str] = []
 
 
 _TABLES = {
@@ -304,6 +311,8 @@ def to_snapshot(state: ShardState) -> bytes:
             list(state.subscriptions.values()),
             list(state.account_settings.values()),
             list(state.ended.items()),
+            state.gated_at_ns,
+            sorted(state.known_fills),
         )
     )
 
@@ -322,5 +331,6 @@ def from_snapshot(key: str, version: int, written: bytes) -> ShardState:
     state.subscriptions = {(each.account, each.set): each for each in read.subscriptions}
     state.account_settings = {each.account: each for each in read.account_settings}
     state.ended = dict(read.ended)
+    state.gated_at_ns, state.known_fills = read.gated_at_ns, set(read.known_fills)
     state.reindex()
     return state

@@ -50,6 +50,13 @@ class System:
         assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def refused(self, *arguments: str) -> str:
+        """Run a command that must fail, and return what it said."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode, f"{arguments} was done\n{done.stdout}"
+        return done.stderr
+
     def start(self, crash_at: str = "", roles: Sequence[str] = ()) -> None:
         """Start all roles under their supervisor, or `roles` in one process.
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import psycopg
 
-from apps.execution.contracts import AccountOpened, CancelsReleased, OrdersReleased
+from apps.execution.contracts import AccountOpened, AccountsGated, CancelsReleased, GatesLifted, OrdersReleased
 from apps.execution.edge.entries import Gate, Opened
 from apps.execution.edge.ledger import Incarnation, Ledger
 from apps.execution.edge.link import Link
@@ -32,7 +32,7 @@ from banyan.host.streams import Verdict, judge
 from banyan.messages import Message
 
 _LOGGER = logging.getLogger(__name__)
-HANDLED = (OrdersReleased, CancelsReleased, AccountOpened)
+HANDLED = (OrdersReleased, CancelsReleased, AccountOpened, AccountsGated, GatesLifted)
 
 
 class Switch(Protocol):
@@ -205,6 +205,11 @@ class Edge:
                 self._sending.cancel(shard, envelope, message)
             case AccountOpened():
                 self._open_account(shard, message)
+            case AccountsGated():
+                self._resolving.ask_again(shard, message.account)
+                self.reconcile()
+            case GatesLifted():
+                self.lift_gate(shard.key, message.account.tolist())
         shard.take(envelope)
 
     def _open_account(self, shard: Shard, message: AccountOpened) -> None:

@@ -146,8 +146,11 @@ class Ledger:
         return Incarnation(*row)
 
     def begin_incarnation(self, now_ns: int, reason: str) -> Incarnation:
-        """Begin the next life after a restore. No edge may be running."""
-        number = self.incarnation(now_ns).number + 1
+        """Begin the next life after a restore. No edge may be running.
+
+        It is numbered by the time, since lives that a restore has made this ledger forget must not come again.
+        """
+        number = max(self.incarnation(now_ns).number + 1, now_ns // 1_000_000_000)
         self.connection.execute(
             "INSERT INTO edge_incarnation (number, began_at_ns, reason) VALUES (%s, %s, %s)", [number, now_ns, reason]
         )

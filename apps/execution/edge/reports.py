@@ -48,6 +48,7 @@ class Rows:
             instrument=known["instrument"].astype(np.int64),
             decision=known["decision"],
             kind=np.full(n, int(kind)),
+            steps=known["steps"] if kind is ReportKind.UNKNOWN else np.zeros(n, np.int64),
             at_ns=np.full(n, at_ns),
             code=np.full(n, code),
         )

@@ -154,6 +154,14 @@ class Resolving:
                 link.ask_statement(min(upto, default=0), self._busy(link))
         return did
 
+    def ask_again(self, shard: Shard, accounts: Ints) -> None:
+        """Ask brokers anew, after a restore, for what is open of accounts, and let them trade when that is known."""
+        rows = shard.memory.open_rows()
+        orders = shard.memory.orders.rows[rows]
+        asked = np.isin(shard.memory.numbers[orders["slot"]], accounts) & (orders["state"] != OrderState.UNKNOWN)
+        self._make_unknown(shard, rows[asked])
+        shard.reconciled[np.isin(shard.memory.numbers, accounts)] = False
+
     def patience_ns(self) -> int:
         """Return when there is something to do next, at the latest."""
         now_ns = self._edge.time.monotonic_ns()

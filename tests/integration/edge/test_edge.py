@@ -423,7 +423,7 @@ def test_after_a_restore_orders_released_before_are_asked_for_and_never_sent(des
     desk.close()
     ledger = Ledger()
     clock.move_to(clock.wall_ns() + 10 * SECOND)
-    assert ledger.begin_incarnation(clock.wall_ns(), "restored").number == 2
+    assert ledger.begin_incarnation(clock.wall_ns(), "restored").number > 1
     ledger.close()
     again = restarted(desk, fake)
     again.until(lambda: again.edge.links["paper"].session and not again.edge.links["paper"].statement)

@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 
 from apps.execution.contracts import Subscribe
-from apps.execution.interface import AccountError, NewAccount, configure_set, flatten, open_accounts, resume, subscribe
+from apps.execution.interface import (
+    AccountError,
+    NewAccount,
+    configure_set,
+    flatten,
+    lift_gates,
+    open_accounts,
+    resume,
+    subscribe,
+)
 from apps.execution.models import Account
 from apps.execution.terms import configured
 from banyan import commands
@@ -29,11 +38,12 @@ class Command(commands.Command):
   manage.py accounts subscribe DEMO --count 100 --set trend --join converge
   manage.py accounts flatten ACME-1 --reason "client asked"
   manage.py accounts resume ACME-1
+  manage.py accounts lift ACME-1 --reason "order 12 was cancelled by phone"      (gated by the edge)
   manage.py accounts list"""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
-        parser.add_argument("action", choices=("open", "subscribe", "unsubscribe", "flatten", "resume", "list"))
+        parser.add_argument("action", choices=("open", "subscribe", "unsubscribe", "flatten", "resume", "lift", "list"))
         parser.add_argument("account", nargs="*", help="accounts by their ids")
         parser.add_argument("--count", type=int, help="stand for that many accounts: ID-1 to ID-n, zeros in front")
         parser.add_argument("--client", default="", help="whose account it is")
@@ -107,6 +117,12 @@ class Command(commands.Command):
     def _resume(self, accounts: list[str], options: dict[str, Any]) -> None:
         resume(_some(accounts), request=uuid.uuid4().hex)
         self.say(f"{len(accounts):,} accounts trade again")
+
+    def _lift(self, accounts: list[str], options: dict[str, Any]) -> None:
+        if not options["reason"]:
+            raise AccountError("give --reason: why what the edge has found is settled")
+        lift_gates(_some(accounts), reason=options["reason"], request=uuid.uuid4().hex)
+        self.say(f"{len(accounts):,} accounts are let through by the edge again")
 
     def _list(self, accounts: list[str], options: dict[str, Any]) -> None:
         found = Account.objects.using("execution").all()
