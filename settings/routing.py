@@ -1,12 +1,13 @@
 """Which database belongs to which context, and the router that keeps them apart."""
 
 from pathlib import Path
-from typing import Any
-
-from django.db.models import Model
+from typing import TYPE_CHECKING, Any
 
 from banyan.embedded import EmbeddedServer
 from settings.env import REQUIRED, Environment, absolute_path, postgresql_url
+
+if TYPE_CHECKING:
+    from django.db.models import Model
 
 # Contexts with tables of their own: the app label is the alias of its database. Everything else (users, sessions,
 # the admin's log) lives in `default`.
@@ -47,15 +48,15 @@ def embedded_server(environment: Environment, data_directory: Path, *, durable: 
 class ContextRouter:
     """Sends each context's tables to its own database and refuses relations from one context to another."""
 
-    def db_for_read(self, model: type[Model], **hints: Any) -> str:
+    def db_for_read(self, model: "type[Model]", **hints: Any) -> str:
         """Return the alias of the database that holds `model`."""
         return _alias(model._meta.app_label)
 
-    def db_for_write(self, model: type[Model], **hints: Any) -> str:
+    def db_for_write(self, model: "type[Model]", **hints: Any) -> str:
         """Return the alias of the database that holds `model`."""
         return _alias(model._meta.app_label)
 
-    def allow_relation(self, one: Model, other: Model, **hints: Any) -> bool:
+    def allow_relation(self, one: "Model", other: "Model", **hints: Any) -> bool:
         """Return whether both belong to the same database; identifiers cross contexts, relations do not."""
         return _alias(one._meta.app_label) == _alias(other._meta.app_label)
 

@@ -17,7 +17,7 @@ from apps.backtest.options import Options
 from apps.backtest.result import Result
 from apps.signals.interface import Strategy
 from trading.books import TICKETS
-from trading.compiled import source_digest
+from trading.compiled import source_digest, versions
 from trading.intervals import format_interval
 from trading.metrics import METRICS_VERSION, Basis, definitions
 
@@ -104,10 +104,7 @@ def data_digest(prepared: Prepared) -> str:
 
 def environment() -> dict[str, Any]:
     """Return what a run's last bits can depend on besides code and data."""
-    from importlib.metadata import version  # slow to import, and not needed by all
-
-    packages = {name: version(name) for name in ("numpy", "numba", "llvmlite")}
-    return {"python": platform.python_version(), **packages, "machine": platform.machine(), "cores": os.cpu_count()}
+    return {"python": platform.python_version(), **versions(), "machine": platform.machine(), "cores": os.cpu_count()}
 
 
 def _fields(record: Any) -> dict[str, Any]:

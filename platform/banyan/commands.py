@@ -96,6 +96,16 @@ class Command(BaseCommand):
         self.stderr.write(text, self.style.NOTICE if self.stderr.isatty() else lambda line: line)
 
 
+def set_up_django() -> None:
+    """Set Django up where that has not been done: a command that can do without the database begins without."""
+    import django
+    from django.apps import apps
+
+    if not apps.ready:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.dev")
+        django.setup()
+
+
 def counted(count: int, thing: str) -> str:
     """Return "1 gap" or "1,200 gaps"."""
     return f"{count:,} {thing}{'s' * (count != 1)}"

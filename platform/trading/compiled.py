@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Folders whose kernels are kept, in a directory named after the text of their files.
 _KEPT_SOURCES = ("platform/trading", "apps/backtest/kernels", "apps/execution/kernels", "apps/risk/kernels")
 # Those of them that are called many times for a few rows each, in processes that live long: Numba itself calls them.
-_CALLED_OFTEN = ("apps/execution/kernels", "apps/risk/kernels")
+_CALLED_OFTEN = ("apps.execution.kernels.", "apps.risk.kernels.")
 
 
 def data_directory() -> Path:
@@ -45,8 +45,7 @@ def source_digest() -> str:
     """Return 16 hex digits that change whenever a kernel's source, the compiler or the processor does."""
     digest = hashlib.sha256()
     settings = (f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_"))
-    versions = (sys.version, np.__version__, llvmlite.__version__, _numbas_version())
-    for fact in (*versions, platform.machine(), _processor(), *settings):
+    for fact in (sys.version, *versions().values(), platform.machine(), _processor(), *settings):
         digest.update(fact.encode() + b"\0")
     for folder in _KEPT_SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -62,19 +61,18 @@ def cache_directory() -> Path:
 
 def is_kept(path: Path) -> bool:
     """Tell whether the kernels of a source file (absolute path) are kept on disk by themselves."""
-    return _is_in(path, _KEPT_SOURCES)
+    return any(path.is_relative_to(ROOT / folder) for folder in _KEPT_SOURCES)
 
 
-def _is_in(path: Path, folders: tuple[str, ...]) -> bool:
-    return any(path.is_relative_to(ROOT / folder) for folder in folders)
-
-
-def _numbas_version() -> str:
-    """Return the text that tells Numba's version, without importing it."""
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Return the versions of what makes and runs compiled code, Numba's without importing it."""
     found = find_spec("numba")
     assert found is not None
     assert found.origin is not None
-    return Path(found.origin).with_name("_version.py").read_text()
+    told = Path(found.origin).with_name("_version.py").read_text()
+    numba = told.partition('"version": "')[2].partition('"')[0]
+    return {"numpy": np.__version__, "numba": numba or told, "llvmlite": llvmlite.__version__}
 
 
 def _processor() -> str:
@@ -177,7 +175,7 @@ class Kernel:
 
     @cached_property
     def _is_kept(self) -> bool:
-        return self.py_func.__closure__ is None and is_kept(_source(self.py_func))
+        return self.py_func.__closure__ is None and is_kept(Path(self.py_func.__code__.co_filename).resolve())
 
     def _file(self, title: str, suffix: str) -> Path | None:
         """Return where what `title` says is kept; None if this kernel is not kept."""
@@ -219,13 +217,9 @@ def _made(function: Callable[..., Any], **options: bool) -> Any:
         return function
     if os.environ.get("BANYAN_KERNELS") == "numba":
         return compiler().by_numba(function, folder=None, **options)
-    if _is_in(_source(function), _CALLED_OFTEN):
+    if function.__module__.startswith(_CALLED_OFTEN):
         return compiler().by_numba(function, folder=cache_directory(), **options)
     return Kernel(function, **options)
-
-
-def _source(function: Callable[..., Any]) -> Path:
-    return Path(function.__code__.co_filename).resolve()
 
 
 def often(function: Any) -> Any:

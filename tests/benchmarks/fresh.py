@@ -1,6 +1,5 @@
 """What a new process costs: its first result, with everything compiled and with nothing, and its memory."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from tests.benchmarks import data
 from tests.benchmarks.jobs import Case
-from tests.benchmarks.measure import ROOT, Programs, Row, ask_once, why_not
+from tests.benchmarks.measure import ROOT, Programs, Row, ask_once, surroundings, why_not
 from tests.benchmarks.works import OURS, Must, crossing, sweep
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"  # a run that asked the database for anything would fail
@@ -96,7 +95,7 @@ def _command(arguments: tuple[str, ...], programs: Programs, row: Row) -> float 
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": NOWHERE},
+        env={**surroundings(), "DATABASE_URL": NOWHERE},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

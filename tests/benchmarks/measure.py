@@ -120,7 +120,7 @@ def ask_once(engine: str, case: Case, mode: str, programs: Programs, env: Mappin
     done = subprocess.run(
         _command(interpreter, engine, case, mode),
         cwd=ROOT,
-        env={**os.environ, **(env or {})},
+        env={**surroundings(), **(env or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -129,6 +129,11 @@ def ask_once(engine: str, case: Case, mode: str, programs: Programs, env: Mappin
     if done.returncode:
         return {"failed": "it ended with an error, which is in the log"}
     return {**json.loads(done.stdout), "stderr": done.stderr}
+
+
+def surroundings() -> dict[str, str]:
+    """Return the environment of a process timed from its start: its Python keeps bytecode, as it does for users."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def why_not(answer: Facts) -> str:

@@ -39,6 +39,8 @@ percent (5 means 5 %), fees and slippage in bps are hundredths of a percent, rat
         request = arguments.request_of(given)
         if given["store"] is None:
             given["store"] = request.data.is_stored
+        if request.data.is_stored or given["store"]:
+            commands.set_up_django()
         result = request.run()
         stored = save(result, request) if given["store"] else None
         document = output.document(result, run=stored)
