@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Folders whose kernels are kept, in a directory named after the text of their files.
 _KEPT_SOURCES = ("platform/trading", "apps/backtest/kernels", "apps/execution/kernels", "apps/risk/kernels")
 # Those of them that are called many times for a few rows each, in processes that live long: Numba itself calls them.
-_CALLED_OFTEN = ("apps.execution.kernels.", "apps.risk.kernels.")
+_CALLED_OFTEN = ("apps.execution.kernels.", "apps.risk.kernels.", "trading.row_index")
 
 
 def data_directory() -> Path:
