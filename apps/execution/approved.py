@@ -41,8 +41,9 @@ def release(state: ShardState, approved: OrdersApproved) -> Sequence[Message]:
     chosen = np.flatnonzero(as_asked)
     if not chosen.size:
         return events
-    rows = state.orders.rows[orders[chosen]]
-    found, instrument = indexed(state.cells.columns["instrument"][rows["cell"]])
+    rows = state.orders.columns
+    taken = orders[chosen]
+    found, instrument = indexed(state.cells.columns["instrument"][rows["cell"][taken]])
     events.append(
         OrdersReleased(
             terms=[state.terms_of(each) for each in found],
@@ -50,7 +51,7 @@ def release(state: ShardState, approved: OrdersApproved) -> Sequence[Message]:
             instrument=column(instrument),
             decision=approved.decision[chosen],
             steps=approved.steps[chosen],
-            reduce_only=column(rows["reduce_only"].copy()),
+            reduce_only=column(rows["reduce_only"][taken]),
         )
     )
     return events

@@ -92,8 +92,8 @@ def _request(
     state: ShardState, shard: Shard, netted: Netted, chosen: Ints, of: tuple[str, int, bool]
 ) -> OrdersRequested:  # fmt: skip
     set_name, decided_at_ns, reduce_only = of
-    cells = state.cells.columns[netted.order_cell[chosen]]
-    found, instrument = indexed(cells["instrument"])
+    columns, cells = state.cells.columns, netted.order_cell[chosen]
+    found, instrument = indexed(columns["instrument"][cells])
     if len(found) > 1:  # sells before buys
         order = np.argsort(netted.order_steps[chosen] > 0, kind="stable")
         chosen, cells, instrument = chosen[order], cells[order], instrument[order]
@@ -107,9 +107,9 @@ def _request(
         terms=[state.terms_of(each) for each in found],
         bid_ticks=np.array(traded["bid_ticks"]),
         ask_ticks=np.array(traded["ask_ticks"]),
-        account=state.accounts.columns["number"][cells["account"]],
+        account=state.accounts.columns["number"][columns["account"][cells]],
         instrument=column(instrument),
-        decision=cells["decision"] + 1,
+        decision=columns["decision"][cells] + 1,
         steps=steps,
         step_value_micro=step_values[instrument],
         reduce_only=np.ones(chosen.size, np.int64) if reduce_only else NO_COLUMN,
