@@ -54,7 +54,7 @@ from apps.signals.contracts import TargetSet
 from apps.signals.core import SIGNALS
 from apps.signals.directory import SetDirectory
 from apps.signals.interface import sets_of_feed
-from apps.signals.running import run_set
+from apps.signals.running import run_set, watched
 from banyan.clock import Clock
 from banyan.context import Context
 from banyan.host import Host, HostSettings, Route, every, same_key
@@ -159,8 +159,13 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
     transport.attach(SIGNALS.name, channels, None)
     limits = Limits(memory_mb=settings.SET_MEMORY_MB, cpu_share=settings.SET_CPU_PERCENT / 100.0)
 
-    def run(name: str, channel: socket.socket) -> bool:
-        return run_set(name, channel, ROUTES[SIGNALS.name], SENDERS, clock)
+    def run(name: str, channel: socket.socket, failures: int) -> bool:
+        host = Host(
+            watched(SIGNALS), Store(SIGNALS.name), ROUTES[SIGNALS.name], clock, owner=own_name(),
+            # After a failure bar by bar, so that those before the one that it was about are done with.
+            settings=HostSettings(inputs_per_round_max=1) if failures else HostSettings(),
+        )  # fmt: skip
+        return run_set(name, host, LocalTransport(SENDERS), channel, clock)
 
     return [
         Nursery("sets", SetDirectory(), run, limits, channels.join, prepare=compiler),

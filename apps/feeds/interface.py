@@ -16,11 +16,14 @@ from trading.bars import Bars
 from trading.instruments import Instrument
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from apps.feeds.contracts import BarClosed
     from apps.feeds.reading import Moment
 
 __all__ = [
     "FileReport", "InstrumentNotFound", "LayoutError", "NoData", "NoGoodRows",
-    "data_hash", "get_instrument", "notices", "read_bars", "read_bars_file", "shipped_instruments",
+    "bars_before", "data_hash", "get_instrument", "notices", "read_bars", "read_bars_file", "shipped_instruments",
 ]  # fmt: skip
 
 
@@ -63,6 +66,18 @@ def read_bars(
     from apps.feeds.reading import read_stored_bars
 
     return read_stored_bars(instrument_id, interval, start, end, adjust)
+
+
+def bars_before(feed: str, counts: "Mapping[tuple[str, int], int]", before_ns: int) -> "list[BarClosed]":
+    """Return the last bars that closed before a time, oldest first: those of the feed's log, before it stored ones.
+
+    `counts` says how many of each (instrument, interval in ns); there may be fewer. A hole of more than four days, and
+    ten bars, ends the history of a channel: what lies before is too old to go on from.
+    """
+    from apps.feeds.history import Channel
+    from apps.feeds.history import bars_before as found
+
+    return found(feed, {Channel(*channel): count for channel, count in counts.items()}, before_ns)
 
 
 def notices() -> list[str]:

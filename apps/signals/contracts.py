@@ -67,12 +67,16 @@ class MemberSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 @message("signals.define-set.v1")
 class DefineSet(Message, frozen=True, kw_only=True):
-    """Define a strategy set, or replace it by a new version; its strategies start cold. Key: the set."""
+    """Define a strategy set, or replace it by a new version. Key: the set.
+
+    Its strategies start cold, or are warmed up with the bars before the first that they get.
+    """
 
     set: str
     members: list[MemberSpec]
     grace_ns: int = 1_000_000_000
     """How long a slice of several channels waits for bars that are missing."""
+    warms_up: bool = False
 
 
 @message("signals.run-set.v1")
@@ -85,7 +89,7 @@ class RunSet(Message, frozen=True, kw_only=True):
 
 @message("signals.warm-up.v1")
 class WarmUp(Message, frozen=True, kw_only=True):
-    """Bars from before the set was started, oldest first: strategies see them, and no target follows."""
+    """Bars from before the first that a set gets, oldest first: strategies see them, and no target follows."""
 
     bars: list[BarClosed]
 
@@ -98,6 +102,7 @@ class SetDefined(Message, frozen=True, kw_only=True):
     set_version: int
     members: list[MemberSpec]
     grace_ns: int
+    warms_up: bool = False
 
 
 @message("signals.set-refused.v1")
@@ -125,4 +130,12 @@ class BarsApplied(Message, frozen=True, kw_only=True):
 
     bars: BarClosed | None
     closed_now_ns: int
+    digest: str
+
+
+@message("signals.warmed-up.v1")
+class WarmedUp(Message, frozen=True, kw_only=True):
+    """A set's strategies have seen the bars before the first that they got. `digest` is that of their state then."""
+
+    bars: list[BarClosed]
     digest: str

@@ -10,6 +10,7 @@ from apps.signals.contracts import (
     SetDefined,
     SetRefused,
     SetRun,
+    WarmedUp,
     WarmUp,
 )
 from apps.signals.state import SNAPSHOT_VERSION, UNREADY, SetState, from_snapshot, members_of, to_snapshot
@@ -46,8 +47,10 @@ def evolve(state: SetState, event: Message) -> SetState:
                 state.take(bars)
             if closed_now_ns:
                 state.show(closed_now_ns)
-        case SetDefined(set_version=version, members=specs, grace_ns=grace_ns):
-            state.define(version, specs, grace_ns)
+        case WarmedUp(bars=history):
+            state.warm_up(history)
+        case SetDefined():
+            state.define(event)
         case SetRun(is_running=is_running):
             state.is_running = is_running
     return state
@@ -57,7 +60,7 @@ def _after_bars(state: SetState, bars: BarClosed) -> list[Message]:
     after = state.copy()
     changed = after.take(bars)
     events: list[Message] = [BarsApplied(bars=bars, closed_now_ns=0, digest=after.digest())]
-    if changed and state.is_running:
+    if changed:
         events.append(after.targets(changed, bars.closed_at_ns))
     if after.waits_since_ns() != state.waits_since_ns():
         events.append(_slice_timer(after))
@@ -71,7 +74,7 @@ def _after_wait(state: SetState) -> list[Message]:
     after = state.copy()
     changed = after.show(closed_at_ns)
     events: list[Message] = [BarsApplied(bars=None, closed_now_ns=closed_at_ns, digest=after.digest())]
-    if changed and state.is_running:
+    if changed:
         events.append(after.targets(changed, closed_at_ns))
     if after.waits_since_ns():
         events.append(_slice_timer(after))
@@ -85,13 +88,12 @@ def _slice_timer(state: SetState) -> Message:
     )
 
 
-def _warmed(state: SetState, bars: Sequence[BarClosed]) -> list[Message]:
+def _warmed(state: SetState, bars: list[BarClosed]) -> list[Message]:
+    if not state.is_cold:
+        return []
     after = state.copy()
-    events: list[Message] = []
-    for each in bars:
-        after.take(each)
-        events.append(BarsApplied(bars=each, closed_now_ns=0, digest=after.digest()))
-    return events
+    after.warm_up(bars)
+    return [WarmedUp(bars=bars, digest=after.digest())]
 
 
 def _defined(state: SetState, wanted: DefineSet) -> list[Message]:
@@ -101,9 +103,13 @@ def _defined(state: SetState, wanted: DefineSet) -> list[Message]:
         return [SetRefused(set=state.set, reason=str(problem))]
     return [
         SetDefined(
-            set=state.set, set_version=state.version + 1, members=wanted.members, grace_ns=wanted.grace_ns
+            set=state.set,
+            set_version=state.version + 1,
+            members=wanted.members,
+            grace_ns=wanted.grace_ns,
+            warms_up=wanted.warms_up,
         )
-    ]  # fmt: skip
+    ]
 
 
 SIGNALS: Context[SetState] = Context(

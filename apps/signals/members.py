@@ -72,6 +72,14 @@ class Member:
             np.zeros(count, np.int64),
         )
 
+    @property
+    def history(self) -> int:
+        """How many bars it wants to see before its first: so many that it no longer matters what was before them.
+
+        A strategy to which that always matters gets its warm-up.
+        """
+        return (self.strategy.settles or self.strategy.warmup)(self.params)
+
     def copy(self) -> "Member":
         """Return the strategy with a state of its own, to be tried out on."""
         state = _filled(self.state, iter([leaf.copy() for leaf in _leaves(self.state)]))
@@ -180,6 +188,12 @@ def weight_target(value: float) -> Target:
     """Return the target of a plain weight, entered at market."""
     nan = np.nan
     return Target(value, WEIGHT, MARKET, nan, nan, nan, nan, nan, GTC, 0, 0)
+
+
+def is_plain(target: Target) -> bool:
+    """Tell whether a target is entered at market and carries no prices."""
+    prices = (target.price, target.limit_price, target.stop_loss, target.take_profit, target.trail)
+    return target.entry == MARKET and all(np.isnan(each) for each in prices)
 
 
 def _is_new(said: NDArray[np.float64], before: NDArray[np.float64]) -> bool:

@@ -6,51 +6,81 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
-from apps.signals.core import SIGNALS
+import msgspec
+import psycopg
+from django.db import OperationalError, connections
+
+from apps.feeds.contracts import BarClosed
+from apps.feeds.interface import bars_before
+from apps.signals.contracts import WarmUp
 from apps.signals.errors import StrategyError
 from apps.signals.state import SetState
 from banyan.calls import CALLS
 from banyan.clock import Clock
 from banyan.context import Context
-from banyan.host import Host, HostSettings, Route
-from banyan.process import HostWorker, Role, Worker, is_gone, own_name, run_roles
-from banyan.store import Store
+from banyan.host import Host
+from banyan.messages import Message, Received
+from banyan.process import HostWorker, Role, Worker, is_gone, run_roles
 from banyan.transport import ChannelListener, LocalTransport
 
 _LOGGER = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-def run_set(
-    name: str, channel: socket.socket, routes: Sequence[Route], senders: Mapping[str, Sequence[str]], clock: Clock
-) -> bool:
+def run_set(name: str, host: Host[SetState], transport: LocalTransport, channel: socket.socket, clock: Clock) -> bool:
     """Run the host of one set until SIGTERM, or until the other end of `channel` is closed; return whether all is well.
 
-    Where a strategy fails the process ends at once and says why: what it has left behind is not to be used.
+    Its context is one that `watched` has returned: where a strategy fails the process ends at once and says why, and
+    what it has left behind is not used.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    store = Store(SIGNALS.name)
-    host = Host(_watched(SIGNALS), store, routes, clock, owner=own_name(), settings=HostSettings())
     host.is_gone = is_gone
-    transport = LocalTransport(senders)
     transport.join(host, [name])
     workers: list[Worker] = [HostWorker(host, [name], clock), ChannelListener(host, channel)]
     return run_roles([Role(name, name, "", lambda *_: workers)], transport, clock, stop)
 
 
-def _watched(context: Context[SetState]) -> Context[SetState]:
+def watched(context: Context[SetState]) -> Context[SetState]:
+    """Return the context for a process of its own: its first bars warm it up, and a strategy that fails ends it."""
     return replace(
         context,
-        decide=_ends_process(context.decide),
+        decide=_ends_process(_warming(context)),
         evolve=_ends_process(context.evolve),
         from_snapshot=_ends_process(context.from_snapshot),
     )
+
+
+def _warming(context: Context[SetState]) -> Callable[[SetState, Received], Sequence[Message]]:
+    """Return how a set decides here: what strategies are to see before their first bars is read, and goes before them.
+
+    It becomes an event in the record of these bars, so that replay needs nobody to read it again.
+    """
+
+    def decide(state: SetState, received: Received) -> Sequence[Message]:
+        if not (state.is_cold and isinstance(received.message, BarClosed)) or state.unready:
+            return context.decide(state, received)
+        history = WarmUp(bars=_history(state, received.message))
+        events = context.decide(state, msgspec.structs.replace(received, message=history))
+        warmed = state.copy()
+        for event in events:
+            warmed = context.evolve(warmed, event)
+        return [*events, *context.decide(warmed, received)]
+
+    return decide
+
+
+def _history(state: SetState, first: BarClosed) -> list[BarClosed]:
+    try:
+        return bars_before(first.feed, state.how_much_to_warm_up(), first.closed_at_ns)
+    except OperationalError as problem:  # as a host knows it, which tries again later
+        connections["feeds"].close()
+        raise psycopg.OperationalError(str(problem)) from problem
 
 
 def _ends_process(function: Callable[..., Result]) -> Callable[..., Result]:

@@ -41,9 +41,12 @@ def feed_of(instrument: str) -> str:
 
 
 def define_set(
-    name: str, members: Sequence[NewMember], *, grace_seconds: float = 1.0, clock: Clock | None = None
-) -> DefineSet:
-    """Define a set, or replace it; its strategies start cold. One that was never started hears of it when it is.
+    name: str, members: Sequence[NewMember], *, grace_seconds: float = 1.0, warms_up: bool = True,
+    clock: Clock | None = None,
+) -> DefineSet:  # fmt: skip
+    """Define a set, or replace it. One that was never started hears of it when it is.
+
+    Its strategies are warmed up with the bars before the first that they get, unless `warms_up` is false.
 
     Return what the set is. Raises SetError, StrategyError, UnknownStrategyError, StrategyParameterError and
     InstrumentNotFound.
@@ -52,7 +55,7 @@ def define_set(
         raise SetError(f"set {name!r}: a name has 1 to 64 small letters, digits, dots, dashes and underscores")
     specs = [_spec(name, member) for member in members]
     members_of(specs)
-    message = DefineSet(set=name, members=specs, grace_ns=round(grace_seconds * 1e9))
+    message = DefineSet(set=name, members=specs, grace_ns=round(grace_seconds * 1e9), warms_up=warms_up)
     feeds = sorted({feed_of(channel.instrument) for spec in specs for channel in spec.channels})
     definition: Any = msgspec.to_builtins(message)
     found, _ = StrategySet.objects.using(ALIAS).update_or_create(

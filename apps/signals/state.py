@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 
 from apps.feeds.contracts import BarClosed
-from apps.signals.contracts import MemberSpec, Quoted, TargetSet
+from apps.signals.contracts import MemberSpec, Quoted, SetDefined, TargetSet
 from apps.signals.errors import StrategyError
-from apps.signals.members import Member, weight_target
+from apps.signals.members import Member, is_plain, weight_target
 from apps.signals.parameters import StrategyParameterError
 from apps.signals.registry import UnknownStrategyError
 from banyan.columns import ints
@@ -25,7 +25,9 @@ UNREADY = (StrategyError, StrategyParameterError, UnknownStrategyError)
 class SetState:
     """A set: version 0 until it is defined. `versions` counts the targets given by instrument.
 
-    `unready` says why its strategies cannot be run by the code that is here; it can only be defined anew then.
+    `is_cold` while it waits for its first bars, to be warmed up with those before them. `untold` are instruments on
+    which it has an opinion that followed from its warm-up, or from a time in which it was not running. `unready` says
+    why its strategies cannot be run by the code that is here; it can only be defined anew then.
     """
 
     set: str
@@ -35,19 +37,23 @@ class SetState:
     members: list[Member] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
     unready: str = ""
+    is_cold: bool = False
+    untold: frozenset[str] = frozenset()
 
     def copy(self) -> "SetState":
         """Return a state of its own, to be tried out on."""
         members = [member.copy() for member in self.members]
         return SetState(
-            self.set, self.version, self.is_running, self.grace_ns, members, dict(self.versions), self.unready
-        )
+            self.set, self.version, self.is_running, self.grace_ns, members, dict(self.versions), self.unready,
+            self.is_cold, self.untold,
+        )  # fmt: skip
 
-    def define(self, version: int, specs: list[MemberSpec], grace_ns: int) -> None:
+    def define(self, defined: SetDefined) -> None:
         """Become a new version, whose strategies have seen nothing."""
-        self.version, self.grace_ns = version, grace_ns
+        self.version, self.grace_ns = defined.set_version, defined.grace_ns
+        self.is_cold, self.untold = defined.warms_up, frozenset()
         try:
-            self.members, self.unready = members_of(specs), ""
+            self.members, self.unready = members_of(defined.members), ""
         except UNREADY as problem:
             self.members, self.unready = [], str(problem)
 
@@ -56,26 +62,39 @@ class SetState:
         if self.unready:
             raise StrategyError(self.unready)
 
+    def warm_up(self, history: list[BarClosed]) -> None:
+        """Let strategies see bars from before their first; what they think of them is told with that."""
+        for bars in history:
+            self._take(bars)
+        for member in self.members:
+            if member.slices.closed_at_ns:
+                self._see(member)
+        self.is_cold = False
+
     def take(self, bars: BarClosed) -> list[str]:
-        """Let strategies take bars, and see what no further bar can complete; return the instruments newly decided on.
+        """Let strategies take bars, and see what no further bar can complete; return what to tell a target of.
 
         A slice that still waits when bars of a later time arrive is shown first, as it is.
         """
-        changed: list[str] = []
-        for member in self.members:
-            if 0 < member.slices.closed_at_ns < bars.closed_at_ns:
-                changed += self._see(member)
-            if member.slices.take(bars) and member.slices.is_complete():
-                changed += self._see(member)
-        return sorted(set(changed))
+        self.is_cold = False
+        return self._to_tell(self._take(bars))
 
     def show(self, closed_at_ns: int) -> list[str]:
         """Show the slices that have waited for long enough: those of `closed_at_ns`, complete or not."""
-        changed: list[str] = []
+        seen = _Seen()
         for member in self.members:
             if member.slices.closed_at_ns == closed_at_ns:
-                changed += self._see(member)
-        return sorted(set(changed))
+                seen += self._see(member)
+        return self._to_tell(seen)
+
+    def how_much_to_warm_up(self) -> dict[tuple[str, int], int]:
+        """Return how many bars of each (instrument, interval in ns) its strategies want to see before their first."""
+        wanted: dict[tuple[str, int], int] = {}
+        for member in self.members:
+            for channel in member.spec.channels:
+                key = channel.instrument, channel.interval_ns
+                wanted[key] = max(wanted.get(key, 0), member.history)
+        return wanted
 
     def waits_since_ns(self) -> int:
         """Return the close time of the oldest slice that waits for bars, 0 where none does."""
@@ -117,11 +136,34 @@ class SetState:
             expires_ns=numbers("expires"),
         )
 
-    def _see(self, member: Member) -> list[str]:
-        instruments = [member.spec.channels[channel].instrument for channel in member.see()]
-        for instrument in set(instruments):
+    def _take(self, bars: BarClosed) -> "_Seen":
+        seen = _Seen()
+        for member in self.members:
+            if 0 < member.slices.closed_at_ns < bars.closed_at_ns:
+                seen += self._see(member)
+            if member.slices.take(bars) and member.slices.is_complete():
+                seen += self._see(member)
+        return seen
+
+    def _see(self, member: Member) -> "_Seen":
+        instruments = [each.instrument for each in member.spec.channels]
+        changed = {instruments[channel] for channel in member.see()}
+        for instrument in changed:
             self.versions[instrument] = self.versions.get(instrument, 0) + 1
-        return instruments
+        self.untold = self.untold | changed
+        return _Seen(changed, set(instruments))
+
+    def _to_tell(self, seen: "_Seen") -> list[str]:
+        """Return the instruments to tell a target of, now that these were seen.
+
+        An opinion of an earlier time is told late only where it is plain: with a price or a bracket it was meant for
+        its moment.
+        """
+        if not self.is_running:
+            return []
+        late = self.untold & seen.shown - seen.changed
+        self.untold = self.untold - seen.shown
+        return sorted(seen.changed | {each for each in late if is_plain(self._target(each)[0])})
 
     def _target(self, instrument: str) -> tuple[Target, Quoted]:
         """Return the one target of all members that trade an instrument: weights count by share and add up."""
@@ -145,6 +187,17 @@ class SetState:
         weights = [each.opinions[0, at] * (each.spec.share_e9 / 1e9) for each, at in found]
         total = sum(weight for weight in weights if not np.isnan(weight))
         return weight_target(total), quoted
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The instruments that strategies were shown, and those that they have changed their mind on."""
+
+    changed: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
+
+    def __add__(self, other: "_Seen") -> "_Seen":
+        return _Seen(self.changed | other.changed, self.shown | other.shown)
 
 
 def members_of(specs: list[MemberSpec]) -> list[Member]:
@@ -186,17 +239,20 @@ def to_snapshot(state: SetState) -> bytes:
             "members": [member.to_snapshot() for member in state.members],
             "versions": state.versions,
             "unready": state.unready,
+            "is_cold": state.is_cold,
+            "untold": sorted(state.untold),
         }
     )
 
 
 def from_snapshot(key: str, version: int, written: bytes) -> SetState:
-    """Return the state that `to_snapshot` wrote. Version 1 knew of no set that is not ready."""
+    """Return the state that `to_snapshot` wrote. Version 1 knew no warm-up."""
     assert 1 <= version <= SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
     read = msgspec.json.decode(written)
     specs = msgspec.convert(read["specs"], list[MemberSpec])
     made = SetState(key, read["version"], read["is_running"], read["grace_ns"], [], read["versions"])
-    made.unready = read.get("unready", "")
+    made.unready, made.is_cold = read.get("unready", ""), read.get("is_cold", False)
+    made.untold = frozenset(read.get("untold", ()))
     try:
         made.members = [Member.from_snapshot(spec, each) for spec, each in zip(specs, read["members"], strict=True)]
     except UNREADY as problem:

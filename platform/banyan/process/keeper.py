@@ -31,8 +31,9 @@ _USAGE_SECONDS = 1.0
 _REPORT_SECONDS = 5.0
 _STOP_SECONDS_MAX = 4.0
 
-Body = Callable[[str, socket.socket], bool]
-"""What a forked process does, given its name and its end of a channel; returns whether it ended in order."""
+Body = Callable[[str, socket.socket, int], bool]
+"""What a forked process does, given its name, its end of a channel and how many failures count against it now; returns
+whether it ended in order."""
 
 
 class Report(NamedTuple):
@@ -152,9 +153,10 @@ class Keeper:
     def _start(self, name: str) -> None:
         memory, trace = mmap.mmap(-1, SIZE), Trace()
         ours, theirs = socket.socketpair()
+        failures = len(self._names[name].restarts.failures)
         pid = os.fork()
         if pid == 0:
-            become_child(self.limits, memory, trace, [self.parent, ours], lambda: self.body(name, theirs))
+            become_child(self.limits, memory, trace, [self.parent, ours], lambda: self.body(name, theirs, failures))
         theirs.close()
         with ours, contextlib.suppress(OSError):  # where the parent has gone, that is seen at the next turn
             socket.send_fds(self.parent, [name.encode()], [ours.fileno()])

@@ -46,7 +46,7 @@ def say(*words: Any) -> None:
     sys.stdout.flush()
 
 
-def body(name: str, channel: socket.socket) -> bool:
+def body(name: str, channel: socket.socket, _: int) -> bool:
     match name:
         case "hangs":
             CALLS.begin(f"{__file__}:1", 0.3)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from apps.feeds.contracts import BarClosed
-from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet, SetRefused, TargetSet
+from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet, SetRefused, TargetSet, WarmedUp, WarmUp
 from apps.signals.core import SIGNALS, decide, evolve
-from apps.signals.interface import get_strategy
-from apps.signals.state import from_snapshot, to_snapshot
+from apps.signals.interface import StrategyError, get_strategy
+from apps.signals.state import SNAPSHOT_VERSION, from_snapshot, to_snapshot
 from banyan.codec import decode_message, encode_message
 from banyan.columns import ints
 from banyan.messages import Message, Received, TimerCancelled, TimerDue, TimerSet
@@ -39,10 +39,10 @@ def bars(hour, **closes):
 class Driven:
     """A set that is driven by hand: every message passes the codec, and a second state follows the events alone."""
 
-    def __init__(self, *members, grace_ns=1_000_000_000):
+    def __init__(self, *members, grace_ns=1_000_000_000, warms_up=False):
         self.state = SIGNALS.new_state("s")
         self.follower = SIGNALS.new_state("s")
-        self.give(DefineSet(set="s", members=list(members), grace_ns=grace_ns))
+        self.give(DefineSet(set="s", members=list(members), grace_ns=grace_ns, warms_up=warms_up))
         self.give(RunSet(set="s", is_running=True))
 
     def give(self, message: Message) -> list[Message]:
@@ -137,7 +137,7 @@ def test_a_set_goes_on_from_its_snapshot_as_if_it_had_not_stopped(strategy):
     driven = Driven(member(strategy, EUR))
     for hour, close in enumerate(closes[:200], 1):
         driven.give(bars(hour, EUR=close))
-    other = from_snapshot("s", 1, to_snapshot(driven.state))
+    other = from_snapshot("s", SNAPSHOT_VERSION, to_snapshot(driven.state))
     for hour, close in enumerate(closes[200:], 201):
         expected = driven.give(bars(hour, EUR=close))
         found = decide(
@@ -146,3 +146,64 @@ def test_a_set_goes_on_from_its_snapshot_as_if_it_had_not_stopped(strategy):
         assert [encode_message(each) for each in found] == [encode_message(each) for each in expected]
         for event in found:
             other = evolve(other, event)
+
+
+def test_a_warmed_up_set_tells_with_its_first_bar_what_it_wants_already():
+    driven = Driven(member("sma_cross", EUR, fast=1, slow=2), warms_up=True)
+    assert driven.state.how_much_to_warm_up() == {(EUR.instrument, HOUR): 2}
+    warmed = driven.give(WarmUp(bars=[bars(1, EUR=100_000), bars(2, EUR=100_100)]))
+    assert [type(event) for event in warmed] == [WarmedUp]
+    first = driven.give(bars(3, EUR=100_200))
+    assert values(first) == [{EUR.instrument: 1.0}]
+    assert (first[-1].quotes[0].bid_ticks, first[-1].version.tolist()) == (100_200, [1])
+    assert values(driven.give(bars(4, EUR=100_300))) == []
+
+
+def test_a_set_is_warmed_up_once_and_only_before_its_first_bars():
+    driven = Driven(member("sma_cross", EUR, fast=1, slow=2), warms_up=True)
+    driven.give(bars(3, EUR=100_000))
+    assert driven.give(WarmUp(bars=[bars(1, EUR=100_000), bars(2, EUR=100_100)])) == []
+    cold = Driven(member("sma_cross", EUR, fast=1, slow=2))
+    assert cold.give(WarmUp(bars=[bars(1, EUR=100_000)])) == []
+
+
+def test_a_warmed_up_set_says_what_one_says_that_saw_the_bars_live():
+    random = np.random.default_rng(7)
+    closes = (100_000 + np.cumsum(random.integers(-300, 301, 60))).tolist()
+    warmed, live = (Driven(member("rsi_reversion", EUR, window=5), warms_up=each) for each in (True, False))
+    warmed.give(WarmUp(bars=[bars(hour, EUR=close) for hour, close in enumerate(closes[:30], 1)]))
+    for hour, close in enumerate(closes, 1):
+        said = values(live.give(bars(hour, EUR=close)))
+        if hour > 31:  # with the first bar it tells what it wants, also where it has wanted that before
+            assert values(warmed.give(bars(hour, EUR=close))) == said
+        elif hour == 31:
+            warmed.give(bars(hour, EUR=close))
+    assert warmed.state.digest() == live.state.digest()
+
+
+def test_what_changed_while_a_set_was_paused_is_told_with_the_next_bar_after_it_starts():
+    driven = Driven(member("sma_cross", EUR, fast=1, slow=2))
+    driven.give(RunSet(set="s", is_running=False))
+    driven.give(bars(1, EUR=100_000))
+    assert values(driven.give(bars(2, EUR=100_100))) == []
+    driven.give(RunSet(set="s", is_running=True))
+    assert values(driven.give(bars(3, EUR=100_200))) == [{EUR.instrument: 1.0}]
+
+
+def test_a_target_with_a_bracket_is_not_told_after_its_time():
+    driven = Driven(member("atr_channel", EUR, window=2, width=0.5), warms_up=True)
+    history = [bars(hour, EUR=close) for hour, close in enumerate((100_000, 100_010, 100_020, 101_000), 1)]
+    driven.give(WarmUp(bars=history))
+    assert driven.state.untold
+    assert values(driven.give(bars(5, EUR=101_010))) == []
+    assert not driven.state.untold
+
+
+def test_a_set_whose_strategy_is_another_now_takes_no_bars_until_it_is_defined_again():
+    driven = Driven(member("buy_and_hold", EUR))
+    written = to_snapshot(driven.state).replace(get_strategy("buy_and_hold").code_hash.encode(), b"0123456789abcdef")
+    driven.state, driven.follower = (from_snapshot("s", SNAPSHOT_VERSION, written) for _ in range(2))
+    with pytest.raises(StrategyError, match="define it again"):
+        driven.give(bars(1, EUR=100_000))
+    driven.give(DefineSet(set="s", members=[member("buy_and_hold", EUR)]))
+    assert values(driven.give(bars(1, EUR=100_000))) == [{EUR.instrument: 1.0}]

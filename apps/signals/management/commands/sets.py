@@ -45,6 +45,7 @@ anew: define it again first if a strategy had to be mended."""
         )
         parser.add_argument("--share", type=float, default=1.0, help="its part of the set, above 0 to 1 (1)")
         parser.add_argument("--add", action="store_true", help="keep the strategies that are in the set already")
+        parser.add_argument("--cold", action="store_true", help="do not warm up strategies with the bars before")
         parser.add_argument("--json", action="store_true", help="list and show: as JSON")
 
     def run(self, **options: Any) -> None:
@@ -84,7 +85,8 @@ anew: define it again first if a strategy had to be mended."""
             parameters,
             options["share"],
         )
-        sent = define_set(name, [*(_present(name) if options["add"] else []), member])
+        members = [*(_present(name) if options["add"] else []), member]
+        sent = define_set(name, members, warms_up=not options["cold"])
         self.say(f"{name}: {', '.join(each.strategy for each in sent.members)}; `manage.py sets start {name}`")
 
     def _show(
