@@ -115,19 +115,12 @@ def _weight(value: Any) -> Target:
     return Target(nan if value is None else value, WEIGHT, MARKET, nan, nan, nan, nan, nan, GTC, 0, 0)
 
 
-class Onlooker:
-    """A portfolio that holds nothing and remembers what it was asked for."""
-
-    equity = 100_000.0
-    cash = 100_000.0
+class Wishes:
+    """What a portfolio is asked for, by the names of its channels."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
         self.asked: dict[str, Target] = {}
-
-    def position(self, channel: str | None = None) -> float:
-        """Return the lots held: none."""
-        return 0.0
 
     def target_weight(self, weight: float, channel: str | None = None, **bracket: float) -> None:
         """Remember a weight."""
@@ -138,26 +131,39 @@ class Onlooker:
         self.asked[channel or self.names[0]] = _weight(lots)._replace(mode=1, **bracket)
 
 
+class Onlooker(Wishes):
+    """A portfolio that holds nothing and remembers what it was asked for."""
+
+    equity = 100_000.0
+    cash = 100_000.0
+
+    def position(self, channel: str | None = None) -> float:
+        """Return the lots held: none."""
+        return 0.0
+
+
+def targets_said(instance: Any, wishes: Wishes, bars: dict[str, Bar]) -> Floats:
+    """Return what a class says of bars, float64[11, channels]: what it returns, and what it asked its portfolio for."""
+    wishes.asked.clear()
+    said = instance.event(bars[wishes.names[0]] if len(bars) == 1 else bars)
+    given = said if isinstance(said, Mapping) else {} if said is None else {wishes.names[0]: said}
+    asked = {**wishes.asked, **given}
+    targets = [each if isinstance(each, Target) else _weight(each) for each in map(asked.get, wishes.names)]
+    return np.array(targets, np.float64).T
+
+
 def _class_listener(instance: Any, params: Any, tape: Tape) -> Callable[[int], Any]:
     if not isinstance(getattr(instance, "portfolio", None), Onlooker):
         instance.portfolio = Onlooker(tape.names)
         instance.initialize(params)
     onlooker = cast("Onlooker", instance.portfolio)
 
-    def bars_of(row: int) -> Bar | dict[str, Bar]:
+    def hear(row: int) -> Any:
         time, columns = int(tape.time[row]), tape[2:9]
         bars = {
             name: Bar(time, *(float(column[row, channel]) for column in columns))
             for channel, name in enumerate(tape.names)
         }
-        return bars[tape.names[0]] if len(bars) == 1 else bars
-
-    def hear(row: int) -> Any:
-        onlooker.asked.clear()
-        said = instance.event(bars_of(row))
-        given = said if isinstance(said, Mapping) else {} if said is None else {tape.names[0]: said}
-        asked = {**onlooker.asked, **given}
-        targets = [each if isinstance(each, Target) else _weight(each) for each in map(asked.get, tape.names)]
-        return np.array(targets, np.float64).T.ravel()
+        return targets_said(instance, onlooker, bars).ravel()
 
     return hear

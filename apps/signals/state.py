@@ -10,7 +10,8 @@ import numpy as np
 from apps.feeds.contracts import BarClosed
 from apps.signals.contracts import MemberSpec, Quoted, SetDefined, TargetSet
 from apps.signals.errors import StrategyError
-from apps.signals.members import Member, is_plain, weight_target
+from apps.signals.members import Member, is_plain
+from apps.signals.minds import weight_target
 from apps.signals.parameters import StrategyParameterError
 from apps.signals.registry import UnknownStrategyError
 from banyan.columns import ints
@@ -224,6 +225,8 @@ def members_of(specs: list[MemberSpec]) -> list[Member]:
 
 
 def _gives_weights(member: Member) -> bool:
+    if member.strategy.kind == "class":
+        return False  # what it returns is known when it does
     function = getattr(member.strategy.on_bar, "py_func", member.strategy.on_bar)
     return function.__annotations__.get("return") in (float, "float")
 

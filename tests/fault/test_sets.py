@@ -43,15 +43,43 @@ def bad(state: State, bar: Bar, _params: Params) -> float:
         {deed}
     return 1.0 if state.bars[0] % 2 else 0.0
 '''
+CLASS = '''
+"""Goes wrong at its third bar."""
+
+import os
+import signal
+
+from apps.signals.interface import ClassStrategy, strategy
+
+
+@strategy(settles="never")
+class Bad(ClassStrategy):
+    def initialize(self, _params):
+        self.bars, self.kept = 0, []
+        return []
+
+    def event(self, data):
+        self.bars += 1
+        if self.bars >= 3:
+            {deed}
+        return 1.0 if self.bars % 2 else 0.0
+'''
 DEEDS = {
     "raises": ('raise ValueError("no more")', "ValueError: no more"),
+    "class raises": ("raise ValueError('no more')", "ValueError: no more"),
+    "class hangs": ("while True:\n                self.bars += 1", "has not returned for 10 s, at line"),
+    "class leaks": (
+        "while True:\n                self.kept.append(bytearray(os.urandom(2**20)))",
+        "memory",
+    ),
+    "class crashes": ("os.kill(os.getpid(), signal.SIGSEGV)", "ended by SIGSEGV in"),
     "hangs": ("while state.bars[0] > 0:\n            state.bars[0] += 1", "has not returned for 10 s"),
 }
 
 
-def write(folder: Path, deed: str) -> str:
+def write(folder: Path, deed: str, *, is_class: bool) -> str:
     path = folder / "bad.py"
-    path.write_text(STRATEGY.format(deed=deed))
+    path.write_text((CLASS if is_class else STRATEGY).format(deed=deed))
     return str(path)
 
 
@@ -81,10 +109,19 @@ def targets(system: System, name: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("deed", ["raises", pytest.param("hangs", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "class raises",
+        *(
+            pytest.param(deed, marks=pytest.mark.soak)
+            for deed in ("raises", "hangs", "class hangs", "class leaks", "class crashes")
+        ),
+    ],
+)
 def test_a_set_that_fails_again_and_again_is_parked_with_the_reason_and_the_others_go_on(system, tmp_path, deed):
     code, reason = DEEDS[deed]
-    path = write(tmp_path, code)
+    path = write(tmp_path, code, is_class=deed.startswith("class"))
     define_trend(system)
     system.manage("sets", "define", "bad", "--strategy", path, *EURUSD)
     system.manage("sets", "start", "bad")
@@ -92,16 +129,16 @@ def test_a_set_that_fails_again_and_again_is_parked_with_the_reason_and_the_othe
     replay(system)
     system.wait_for("parking", lambda: shown(system, "bad")["state"] == "parked")
     because = shown(system, "bad")["parked_because"]
-    assert because.startswith(f"{path}:")
+    assert f"{path}:" in because
     assert reason in because
-    assert f"set bad is parked: {path}:" in system.manage("status", code=1)
+    assert f"set bad is parked: {because}" in system.manage("status", code=1)
     system.wait_for("letting all bars in", lambda: system.waiting("feeds") == 0)
     given = list(closes(system, "feeds", "feeds.bar-closed.v1"))
     system.wait_for("the other set", lambda: applied(system, "trend") == given)
     assert shown(system, "trend")["starts"] == 1
     assert applied(system, "bad") == given[:2]
 
-    write(tmp_path, "pass")
+    write(tmp_path, "pass", is_class=deed.startswith("class"))
     system.manage("sets", "define", "bad", "--strategy", path, *EURUSD)
     system.manage("sets", "start", "bad")
     system.wait_for("bars for the mended one", lambda: len(applied(system, "bad")) > 2)
