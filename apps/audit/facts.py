@@ -202,5 +202,7 @@ class Facts:
     injected: int = 0
     """How many inputs or batches somebody made bad on purpose."""
     strays: list[Stray] = field(default_factory=list)
+    restored_ns: int = 0
+    """When a database was last restored: what was sent before that, its sender may have forgotten."""
     thrown_ns: int | None = None
     """When the kill switch was thrown, None where it is not."""

@@ -21,7 +21,7 @@ def not_more_than_approved(facts: Facts) -> Found:
             booked[told.order] += told.steps
     for where, executed in (("executed", traded), ("booked", booked)):
         for order, steps in executed.items():
-            if order not in facts.approved and order in facts.recalled | facts.adopted:
+            if facts.restored_ns and order not in facts.approved and order in facts.recalled | facts.adopted:
                 continue  # whoever approved it was restored to an earlier time, and has taken it back
             most = facts.approved.get(order, 0)
             if steps * most < 0 or abs(steps) > abs(most):
@@ -64,7 +64,7 @@ def nothing_unapproved(facts: Facts) -> Found:
 def _not_before(facts: Facts, order: Order, steps: int) -> Found:
     if facts.approved.get(order) != steps:
         yield str(order), f"an approval of {steps:+} steps before it was SENT", f"{facts.approved.get(order, 0):+}"
-    elif order not in facts.released and order not in facts.adopted:
+    elif order not in facts.released and not (facts.restored_ns and order in facts.adopted):
         yield str(order), "released by execution before it was SENT", "it was not"
 
 
@@ -74,7 +74,8 @@ def _unknown_to_the_ledger(facts: Facts, sent: dict[Order, int]) -> Found:
         if placed.order is None:
             continue
         arrived[placed.order] += not placed.is_rejected
-        if placed.order not in sent and placed.order not in facts.recalled:
+        is_recalled = placed.order in facts.recalled and placed.at_ns <= facts.restored_ns
+        if placed.order not in sent and not is_recalled:
             yield str(placed.order), "SENT in the edge's ledger before it reached the broker", "not in the ledger"
         elif placed.order in sent and sent[placed.order] != placed.steps:
             yield str(placed.order), f"{sent[placed.order]:+} steps at the broker", f"{placed.steps:+}"

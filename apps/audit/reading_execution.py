@@ -9,6 +9,7 @@ from apps.audit.facts import Account, Cash, Facts, Held, Open, Order, Sizing, To
 from apps.execution.book_contracts import Booking, BooksTargeted, LotsBooked, OrdersAdopted, TargetsSkipped
 from apps.execution.contracts import (
     AccountOpened,
+    AccountsGated,
     OrdersAccepted,
     OrdersEnded,
     OrdersFilled,
@@ -35,6 +36,8 @@ def read_step(facts: Facts, state: ShardState, message: Message | None, events: 
             case AccountOpened():
                 facts.accounts[event.number] = Account(event.account, state.key)
                 facts.cash[event.number] = Cash(deposit=event.balance_micro)
+            case AccountsGated():
+                facts.restored_ns = max(facts.restored_ns, event.gated_at_ns)
             case OrdersRequested():
                 _requested(facts, state, event)
             case OrdersReleased():

@@ -1,12 +1,16 @@
 import gzip
 import itertools
 import os
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 
+from banyan import crash
+from tests.fault.pipeline import Crashes, Pipeline
 from tests.fault.system import ROOT, System
 
 _NUMBERS = itertools.count(1)
@@ -37,3 +41,23 @@ def system(tmp_path: Path) -> Iterator[System]:
     made.manage("import_bars", str(_a_quarter(tmp_path)), "--instrument", "OANDA:EURUSD", "--interval", "1h")
     yield made
     made.end()
+
+
+Make = Callable[..., Pipeline]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Makes a pipeline whose crash points are in the test's hand."""
+    made: list[Pipeline] = []
+
+    def build(seed: int, **options: Any) -> Pipeline:
+        crashes = Crashes(random.Random(seed))
+        monkeypatch.setattr(crash, "point", crashes.point)
+        made.append(Pipeline(tmp_path, seed, crashes, **options))
+        return made[-1]
+
+    yield build
+    for each in made:
+        each.crashes.chance, each.crashes.armed = 0.0, ""
+        each.close()
