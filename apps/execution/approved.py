@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from apps.execution.apart import with_guards
 from apps.execution.book_contracts import EXTERNAL, AccountsReady, Booking, LotsBooked
 from apps.execution.contracts import (
     AccountsGated,
@@ -44,16 +45,18 @@ def release(state: ShardState, approved: OrdersApproved) -> Sequence[Message]:
     rows = state.orders.columns
     taken = orders[chosen]
     found, instrument = indexed(state.cells.columns["instrument"][rows["cell"][taken]])
-    events.append(
-        OrdersReleased(
-            terms=[state.terms_of(each) for each in found],
-            account=approved.account[chosen],
-            instrument=column(instrument),
-            decision=approved.decision[chosen],
-            steps=approved.steps[chosen],
-            reduce_only=column(rows["reduce_only"][taken]),
-        )
+    released = OrdersReleased(
+        terms=[state.terms_of(each) for each in found],
+        account=approved.account[chosen],
+        instrument=column(instrument),
+        decision=approved.decision[chosen],
+        steps=approved.steps[chosen],
+        reduce_only=column(rows["reduce_only"][taken]),
     )
+    if state.apart.entries:
+        keys = list(zip(rows["cell"][taken].tolist(), rows["decision"][taken].tolist(), strict=True))
+        released = with_guards(state, released, keys)
+    events.append(released)
     return events
 
 

@@ -43,6 +43,7 @@ class SkipReason(IntEnum):
     """An order the other way is on its way: what is left to do is ordered when that one has ended."""
     ENTRY_NOT_SUPPORTED = 14
     BRACKET_NOT_SUPPORTED = 15
+    """Of logs from before brackets were traded live."""
     HEDGING_NOT_SUPPORTED = 16
     NO_CONVERSION = 17
     """The instrument is quoted in another currency than the account's."""

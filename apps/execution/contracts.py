@@ -203,7 +203,8 @@ class OrdersRequested(Message, frozen=True, kw_only=True):
     `bid_ticks` and `ask_ticks` (per instrument of `terms`) are the quote of the decision, `step_value_micro` what one
     lot step of notional is worth in the account's currency. Orders with `reduce_only` can only make a position smaller.
     An order is wholly of the book `set` but where shares are listed: `share_steps` of order number `share_order` (a row
-    of this message) are of book number `share_book` of `books`.
+    of this message) are of book number `share_book` of `books`. An order with a `tag` is of one book that trades apart;
+    what protects it, from its fill on, is the protective order with the next decision number.
     """
 
     set: str
@@ -222,6 +223,10 @@ class OrdersRequested(Message, frozen=True, kw_only=True):
     time_in_force: Ints = msgspec.field(default_factory=ints)
     expires_ns: Ints = msgspec.field(default_factory=ints)
     reduce_only: Ints = msgspec.field(default_factory=ints)
+    tag: Ints = msgspec.field(default_factory=ints)
+    stop_loss_ticks: Ints = msgspec.field(default_factory=ints)
+    take_profit_ticks: Ints = msgspec.field(default_factory=ints)
+    trail_ticks: Ints = msgspec.field(default_factory=ints)
     books: list[str] = msgspec.field(default_factory=list)
     share_order: Ints = msgspec.field(default_factory=ints)
     share_book: Ints = msgspec.field(default_factory=ints)

@@ -2,6 +2,14 @@
 
 import numpy as np
 
+from apps.execution.apart_evolving import (
+    note_cancelled,
+    note_filled,
+    note_released,
+    note_requested,
+    note_targeted,
+    wishes_kept,
+)
 from apps.execution.book_contracts import (
     AccountConfigured,
     AccountsFlattened,
@@ -18,6 +26,7 @@ from apps.execution.book_contracts import (
 from apps.execution.contracts import (
     AccountOpened,
     AccountsGated,
+    CancelsReleased,
     OrdersAccepted,
     OrdersEnded,
     OrdersFilled,
@@ -60,11 +69,8 @@ def evolve(state: ShardState, event: Message) -> ShardState:
             _skipped(state, event)
         case OrdersRequested():
             _requested(state, event)
-        case OrdersReleased():
-            orders = orders_of(
-                state, [each.id for each in event.terms], event.account, event.instrument, event.decision
-            )
-            set_states(state.shard(), orders, PENDING_NEW)
+        case OrdersReleased() | CancelsReleased():
+            _released(state, event)
         case OrdersAccepted():
             orders = orders_of(state, event.instruments, event.account, event.instrument, event.decision)
             set_states(state.shard(), orders, AFTER_ACCEPTANCE)
@@ -150,6 +156,7 @@ def _targeted(state: ShardState, event: BooksTargeted) -> None:
     lines = find_lines(state.shard(), cells, np.full(cells.size, book, np.int64))
     state.lines.columns["working"][lines] = event.working_steps
     _see(state, book, lines)
+    note_targeted(state, lines)
 
 
 def _skipped(state: ShardState, event: TargetsSkipped) -> None:
@@ -201,6 +208,19 @@ def _requested(state: ShardState, event: OrdersRequested) -> None:
         books = _numbered(state, event.books, event.share_book, event.share_order)
         lines = find_lines(shard, cells[event.share_order], books)
         share_out(shard, orders[event.share_order], lines, event.share_steps)
+    if event.tag.size:
+        note_requested(state, event, cells)
+
+
+def _released(state: ShardState, event: OrdersReleased | CancelsReleased) -> None:
+    if isinstance(event, CancelsReleased):
+        note_cancelled(state, event, state.cells_named(event.instruments, event.account, event.instrument))
+        return
+    cells = state.cells_named([each.id for each in event.terms], event.account, event.instrument)
+    shard = state.shard()
+    set_states(shard, find_orders(shard, cells, event.decision), PENDING_NEW)
+    if event.tag.size:
+        note_released(state, event, cells)
 
 
 def _filled(state: ShardState, event: OrdersFilled) -> None:
@@ -214,6 +234,8 @@ def _filled(state: ShardState, event: OrdersFilled) -> None:
     )
     splits = event.split_fill, lines, event.split_steps
     fill_orders(shard, orders, event.steps, event.amount_micro, full(event.fee_micro, event.account), splits)
+    if state.apart.entries or state.apart.guards:
+        note_filled(state, event, cells)
     for at in np.flatnonzero(orders[event.split_fill] < 0).tolist():
         fill = event.split_fill[at]
         _keep_late(state, (int(cells[fill]), int(event.decision[fill])), int(lines[at]), int(event.split_steps[at]))
@@ -243,7 +265,10 @@ def _ended(state: ShardState, event: OrdersEnded) -> None:
     orders = find_orders(shard, cells, event.decision)
     for at in np.flatnonzero(~np.isin(event.kind, NEVER_LEFT) & (orders >= 0)).tolist():
         state.remember_end(int(cells[at]), int(event.decision[at]), open_shares(state, int(orders[at])))
+    kept = wishes_kept(state, event, cells) if state.apart.entries or state.apart.guards else []
     end_orders(shard, orders)
+    for line, working in kept:
+        state.lines.rows[line].working = working
 
 
 def open_shares(state: ShardState, order: int) -> tuple[tuple[int, int, int], ...]:

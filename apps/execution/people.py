@@ -125,7 +125,11 @@ def flatten(state: ShardState, received: Received, numbers: Ints, instrument: st
     wanted &= state.accounts.columns["ready"][state.cells.columns["account"]] != 0
     if instrument:
         wanted &= state.cells.columns["instrument"] == state.instruments.known(instrument)
-    cells = np.flatnonzero(wanted)
+    apart = np.zeros(wanted.size, bool)
+    apart[state.lines.columns["cell"][sorted(state.apart.lines)]] = True
+    if (apart & wanted).any():
+        events.append(net_soon(received))  # what trades apart is closed when these books want nothing any more
+    cells = np.flatnonzero(wanted & ~apart)
     netted = net(state, shard, state.lines.columns["working"].copy(), cells, flattens=True)
     events += crosses(state, shard, netted)
     events += requests(state, shard, netted, received.event_time_ns, set_name=FLATTEN, reduce_only=True)

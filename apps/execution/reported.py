@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.execution.apart_reported import protected, protective_rows, taken
 from apps.execution.book_contracts import EXTERNAL, Booking, LotsBooked, OrdersAdopted
 from apps.execution.contracts import (
     OrdersAccepted,
@@ -37,7 +38,7 @@ from banyan.columns import Ints
 from banyan.messages import Message, Received, RowsParked
 
 _TRANSITIONS = transitions()
-_COLUMNS = ("account", "instrument", "decision", "kind", "steps", "price_e9", "fee_micro", "at_ns", "code")
+_NOT_ONE = np.zeros(0, bool)
 
 
 class Rows(NamedTuple):
@@ -66,6 +67,9 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     """Return what reports give, as events in an order in which each cell's rows take effect as they were reported."""
     if state.known_fills and report.execution_id:
         report = _unknown_only(state, report)
+    guarded = protective_rows(state, report) if state.apart.guards else _NOT_ONE
+    if guarded.any():
+        return _protected(state, received, report, guarded)
     ours = state.rows_of(report.account) >= 0
     events: list[Message] = []
     if not ours.all():
@@ -102,10 +106,25 @@ def _unknown_only(state: ShardState, report: OrdersReported) -> OrdersReported:
     new |= report.kind != ReportKind.FILLED
     if new.all():
         return report
-    columns = {name: getattr(report, name) for name in _COLUMNS}
-    kept = {name: column[new] if column.size else column for name, column in columns.items()}
-    ids = [each for each, keep in zip(report.execution_id, new.tolist(), strict=True) if keep]
-    return OrdersReported(instruments=report.instruments, execution_id=ids, texts=report.texts, **kept)
+    return taken(report, new)
+
+
+def _protected(
+    state: ShardState, received: Received, report: OrdersReported, guarded: NDArray[np.bool_]
+) -> list[Message]:
+    """Return what a report gives in which protective orders are told of: the others' rows first."""
+    events = [] if guarded.all() else decide_reports(state, received, taken(report, ~guarded))
+    after = state.copy()
+    for event in events:
+        after = evolve(after, event)
+    rows = taken(report, guarded)
+    told = list(protected(after, rows))
+    for event in told:
+        after = evolve(after, event)
+    filled = np.flatnonzero(rows.kind == ReportKind.FILLED)
+    instrument = full(rows.instrument, rows.account)[filled]
+    cells = after.cells_named(rows.instruments, rows.account[filled], instrument)
+    return [*events, *told, *values_now(after, received.event_time_ns, cells), net_soon(received)]
 
 
 def _rows(state: ShardState, report: OrdersReported) -> Rows:

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.execution.apart_state import Apart, ApartSnapshot, read, written
 from apps.execution.book_contracts import EXTERNAL, MANUAL, ConfigureAccount
 from apps.execution.contracts import ConfigureSet, InstrumentTerms, Subscribe
 from apps.execution.kernels.records import (
@@ -25,7 +26,7 @@ from banyan.columns import Ints, check_length
 from banyan.records import NameIndex
 from trading.row_index import find_cells, find_rows
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 REMEMBERED_ENDS = 4096  # orders that ended with something not filled, for fills that come late
 
 Ended = tuple[tuple[int, int, int], ...]
@@ -65,6 +66,7 @@ class ShardState:
     """When trading was gated after the last restore."""
     known_fills: set[str] = field(default_factory=set)
     """Execution ids that are booked, and may be told again after it."""
+    apart: Apart = field(default_factory=Apart)
     orders: Pool = field(init=False)
     shares: Pool = field(init=False)
     row_of: dict[int, int] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class ShardState:
         other.sets, other.subscriptions = dict(self.sets), dict(self.subscriptions)
         other.account_settings, other.ended = dict(self.account_settings), dict(self.ended)
         other.gated_at_ns, other.known_fills = self.gated_at_ns, set(self.known_fills)
+        other.apart = self.apart.copy()
         other.row_of, other.target_of = dict(self.row_of), dict(self.target_of)
         other.lines_by_source = {key: list(lines) for key, lines in self.lines_by_source.items()}
         other.cell_rows = self.cell_rows.copy()
@@ -276,6 +279,7 @@ class _Snapshot(msgspec.Struct, frozen=True):
     ended: list[tuple[tuple[int, int], Ended]]
     gated_at_ns: int = 0
     known_fills: list[str] = []
+    apart: ApartSnapshot = ApartSnapshot()
 
 
 _TABLES = {
@@ -313,24 +317,26 @@ def to_snapshot(state: ShardState) -> bytes:
             list(state.ended.items()),
             state.gated_at_ns,
             sorted(state.known_fills),
+            written(state.apart),
         )
     )
 
 
-def from_snapshot(key: str, version: int, written: bytes) -> ShardState:
-    """Return the state that `to_snapshot` wrote."""
-    assert version == SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
-    read = msgspec.msgpack.decode(written, type=_Snapshot)
+def from_snapshot(key: str, version: int, kept: bytes) -> ShardState:
+    """Return the state that `to_snapshot` wrote; version 1 had no orders apart, and targets without their prices."""
+    assert version in (1, SNAPSHOT_VERSION), f"no step leads from snapshot version {version}"
+    snapshot = msgspec.msgpack.decode(kept, type=_Snapshot)
     state = ShardState(key)
     for name, dtype in _TABLES.items():
-        _put_rows(state, name, from_columns(read.tables[name], dtype))
-    state.free[:] = read.free
-    state.instruments, state.currencies = NameIndex(read.instruments), NameIndex(read.currencies)
-    state.books, state.account_names = NameIndex(read.books), read.account_names
-    state.sets = {each.set: each for each in read.sets}
-    state.subscriptions = {(each.account, each.set): each for each in read.subscriptions}
-    state.account_settings = {each.account: each for each in read.account_settings}
-    state.ended = dict(read.ended)
-    state.gated_at_ns, state.known_fills = read.gated_at_ns, set(read.known_fills)
+        _put_rows(state, name, from_columns(snapshot.tables[name], dtype))
+    state.free[:] = snapshot.free
+    state.instruments, state.currencies = NameIndex(snapshot.instruments), NameIndex(snapshot.currencies)
+    state.books, state.account_names = NameIndex(snapshot.books), snapshot.account_names
+    state.sets = {each.set: each for each in snapshot.sets}
+    state.subscriptions = {(each.account, each.set): each for each in snapshot.subscriptions}
+    state.account_settings = {each.account: each for each in snapshot.account_settings}
+    state.ended = dict(snapshot.ended)
+    state.gated_at_ns, state.known_fills = snapshot.gated_at_ns, set(snapshot.known_fills)
+    state.apart = read(snapshot.apart)
     state.reindex()
     return state

@@ -86,11 +86,11 @@ def columns_of(rows: NDArray[Any]) -> dict[str, bytes]:
 
 
 def from_columns(columns: dict[str, bytes], dtype: np.dtype[Any]) -> Any:
-    """Return the records that `columns_of` wrote."""
+    """Return the records that `columns_of` wrote; fields that it did not know are 0."""
     lengths = {len(column) // 8 for column in columns.values()}
     rows = np.zeros(lengths.pop() if lengths else 0, dtype)
-    for name in names(dtype):
-        rows[name] = np.frombuffer(columns[name], _little(dtype, name))
+    for name, column in columns.items():
+        rows[name] = np.frombuffer(column, _little(dtype, name))
     return rows.view(np.recarray)
 
 

@@ -4,12 +4,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from apps.execution.apart import Wish, apart_lines, cells_ordered, left_to_do, order_apart, without
 from apps.execution.book_contracts import BooksTargeted, SkipReason, TargetsSkipped
 from apps.execution.kernels.netting import Netted
 from apps.execution.kernels.records import FIRST_SET, TARGET_DTYPE, Shard
 from apps.execution.kernels.reports import waiting_cells
 from apps.execution.kernels.sizing import size_lines
-from apps.execution.netted_orders import column, crosses, each_once, indexed, net, requests
+from apps.execution.netted_orders import NO_COLUMN, column, crosses, each_once, indexed, net, requests
 from apps.execution.state import ShardState
 from apps.signals.contracts import TargetSet
 from banyan.columns import Ints
@@ -30,6 +31,7 @@ class _Plan(NamedTuple):
     working: Ints  # of all lines
     is_new: Any
     netted: Netted
+    wishes: list[Wish]  # of lines that trade apart
 
 
 def target_rows(state: ShardState, target: TargetSet) -> Any:
@@ -43,8 +45,9 @@ def _target_row(state: ShardState, target: TargetSet, at: int) -> tuple[float, .
     """Return the fields of TARGET_DTYPE from `source` to `ask`."""
     quote = target.quotes[at]
     source = state.instruments.known(quote.instrument)
-    stop = target.stop_loss[at]
     bid = ask = 0.0
+    levels = (target.price, target.limit_price, target.stop_loss, target.take_profit, target.trail)
+    prices = [np.nan if (level := each[at]) is None else level for each in levels]
     if source >= 0:
         tick = int(state.instrument_rows.columns["tick_e9"][source]) / 1e9
         bid, ask = multiple(float(quote.bid_ticks), tick), multiple(float(quote.ask_ticks), tick)
@@ -55,7 +58,9 @@ def _target_row(state: ShardState, target: TargetSet, at: int) -> tuple[float, .
         target.value[at],
         int(target.entry[at]) if target.entry.size else 0,
         any(each[at] is not None for each in (target.stop_loss, target.take_profit, target.trail)),
-        np.nan if stop is None else stop,
+        *prices,
+        int(target.time_in_force[at]) if target.time_in_force.size else 0,
+        int(target.expires_ns[at]) if target.expires_ns.size else 0,
         bid,
         ask,
     )
@@ -95,6 +100,8 @@ def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
     events = _told(state, plan, np.arange(picked.size), target.set, target)
     events += crosses(state, shard, plan.netted)
     events += requests(state, shard, plan.netted, target.decided_at_ns, set_name=target.set)
+    if plan.wishes:
+        events += order_apart(state, shard, plan.wishes, cells_ordered(plan.netted), target.decided_at_ns)
     return events
 
 
@@ -107,9 +114,11 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     events: list[Message] = []
     flattened = _is_flattened(state, cells)
     if flattened.any():
-        closing = net(state, shard, lines["working"].copy(), cells[flattened])
+        closing = net(state, shard, _netted_wishes(state), cells[flattened])
         events += crosses(state, shard, closing)
         events += requests(state, shard, closing, decided_at_ns, reduce_only=True)
+        wishes = left_to_do(state, cells[flattened], closes=True)
+        events += order_apart(state, shard, wishes, cells_ordered(closing), decided_at_ns, reduce_only=True)
     cells = cells[~flattened]
     picked = np.flatnonzero(np.isin(lines["cell"], cells) & (versions != lines["seen_version"]))
     pairs = zip(lines["book"][picked].tolist(), lines["source"][picked].tolist(), strict=True)
@@ -120,7 +129,19 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
         events += _told(state, plan, chosen, state.books.names[book], None)
     events += crosses(state, shard, plan.netted)
     events += requests(state, shard, plan.netted, decided_at_ns)
+    told = {wish.line for wish in plan.wishes}
+    wishes = plan.wishes + [wish for wish in left_to_do(state, cells) if wish.line not in told]
+    if wishes:
+        events += order_apart(state, shard, wishes, cells_ordered(plan.netted), decided_at_ns)
     return events
+
+
+def _netted_wishes(state: ShardState) -> Ints:
+    """Return what lines want, but for those that trade apart, which want what they have."""
+    working = state.lines.columns["working"].copy()
+    if state.apart.lines:
+        without(state, working, NO_COLUMN)
+    return working
 
 
 def _versions(state: ShardState) -> Ints:
@@ -143,15 +164,30 @@ def _plan(state: ShardState, shard: Shard, rows: Any, picked: Ints, wanted: Ints
     sized = np.zeros((3, picked.size), np.int64)
     size_lines(shard, rows, picked, wanted, sized)
     working = state.lines.columns["working"].copy()
+    is_new = rows["version"][wanted] != state.lines.columns["seen_version"][picked]
     acts = sized[1] == SkipReason.NONE
+    apart = apart_lines(state, rows, picked, wanted)
+    if apart is not None:
+        # A version that wants what is held already may still move what protects it; what drifts is left alone.
+        acts = np.where(apart, is_new & (acts | (sized[1] == SkipReason.UNCHANGED)), acts)
+        sized[1] = np.where(apart & acts, SkipReason.NONE, sized[1])
     working[picked[acts]] = sized[0, acts]
     cells = state.lines.columns["cell"][picked[acts]]
     touched = each_once(np.concatenate([cells, more_cells]))
-    netted = net(state, shard, working, touched)
     reasons = sized[1]
-    reasons[acts] = netted.status[np.searchsorted(touched, cells)]
-    is_new = rows["version"][wanted] != state.lines.columns["seen_version"][picked]
-    return _Plan(picked, acts, reasons, sized[2], working, is_new, netted)
+    if apart is None:
+        netted = net(state, shard, working, touched)
+        reasons[acts] = netted.status[np.searchsorted(touched, cells)]
+        return _Plan(picked, acts, reasons, sized[2], working, is_new, netted, [])
+    lines, kept = without(state, working, picked[apart])
+    netted = net(state, shard, working, touched)
+    working[lines] = kept
+    reasons[acts & ~apart] = netted.status[np.searchsorted(touched, cells[~apart[acts]])]
+    wishes = [
+        Wish(int(picked[at]), int(working[picked[at]]), rows[wanted[at]], is_new=bool(is_new[at]))
+        for at in np.flatnonzero(acts & apart)
+    ]
+    return _Plan(picked, acts, reasons, sized[2], working, is_new, netted, wishes)
 
 
 def _told(state: ShardState, plan: _Plan, chosen: Ints, set_name: str, target: TargetSet | None) -> list[Message]:

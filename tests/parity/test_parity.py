@@ -19,6 +19,11 @@ ONE_CHANNEL = (
     Case(strategy="bollinger_reversion", params={"window": 10}, channels=(EURUSD,)),
     Case(strategy="donchian_breakout", params={"entry": 12, "exit": 6}, channels=(EURUSD,)),
     Case(strategy="vol_target_trend", params={"trend": 20, "window": 10, "bars_per_year": 6240.0}, channels=(EURUSD,)),
+    Case(
+        strategy="atr_channel",
+        params={"window": 6, "width": 0.5, "stop": 1.0, "trail": 1.5, "side": "both"},
+        channels=(EURUSD,),
+    ),
     Case(strategy="buy_and_hold", channels=(EURUSD,), options={"fee_bps": 2.0}),
     Case(strategy="random", params={"hold": 5, "side": "both"}, channels=(EURUSD,), options={"sizing": "lots:20000"}),
 )

@@ -128,7 +128,13 @@ TARGET_DTYPE = np.dtype(
         ("value", np.float64),
         ("entry", np.int64),
         ("bracket", np.int64),  # 1: with a stop loss, take profit or trail
+        ("price", np.float64),  # of a limit or stop entry
+        ("limit_price", np.float64),
         ("stop_loss", np.float64),  # nan: none
+        ("take_profit", np.float64),
+        ("trail", np.float64),
+        ("time_in_force", np.int64),
+        ("expires", np.int64),
         ("bid", np.float64),  # the quote that decided, in price; 0: none
         ("ask", np.float64),
         ("band", np.float64),  # nan: never rebalanced

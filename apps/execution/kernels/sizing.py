@@ -6,9 +6,7 @@ import numpy as np
 
 from apps.execution.kernels.reasons import (
     BELOW_MIN,
-    BRACKET_NOT_SUPPORTED,
     CLOSE_ONLY,
-    ENTRY_NOT_SUPPORTED,
     FLATTENED,
     FROZEN,
     HEDGING_NOT_SUPPORTED,
@@ -61,8 +59,6 @@ def _size(shard: Shard, target: Any, line: Any) -> tuple[int, int, int]:
     if reason != NONE:
         return line.working, reason, level
     bounded, reason, level = _bounded(shard.accounts[line.account], line, goal)
-    if bounded != 0 and target.bracket and not _only_reduces(line.held, bounded):
-        return line.working, BRACKET_NOT_SUPPORTED, OF_NOTHING
     if bounded == line.working:
         return bounded, UNCHANGED if reason == NONE else reason, level
     return bounded, NONE, OF_NOTHING
@@ -80,8 +76,6 @@ def _obstacle(shard: Shard, target: Any, line: Any) -> tuple[int, int]:
         return FROZEN, OF_ACCOUNT
     if account.hedging:
         return HEDGING_NOT_SUPPORTED, OF_ACCOUNT
-    if target.entry != MARKET and target.value != 0.0:
-        return ENTRY_NOT_SUPPORTED, OF_NOTHING
     if not target.bid > 0.0 or not target.ask > 0.0:
         return NO_PRICE, OF_NOTHING
     currency = shard.instruments[line.instrument].currency
@@ -104,9 +98,9 @@ def _goal(shard: Shard, target: Any, line: Any, instrument: Any) -> tuple[int, i
     held = multiple(float(line.held), step)
     costs = costs_of(shard.accounts[line.account].fee_rate)
     tick = instrument.tick_e9 / 1e9
-    paid = taker_price(costs, target.ask, 1, 0.0, tick)
+    paid = target.price if target.entry != MARKET else taker_price(costs, target.ask, 1, 0.0, tick)
     lots, equity = _lots(shard, target, line, instrument, value, paid)
-    if lots < held:
+    if lots < held and target.entry == MARKET:
         paid = taker_price(costs, target.bid, -1, 0.0, tick)
         lots, equity = _lots(shard, target, line, instrument, value, paid)
         lots = min(held, lots)

@@ -31,11 +31,7 @@ def desk() -> Desk:
     return made
 
 
-def test_limit_orders_brackets_and_hedging_are_refused_in_so_many_words(desk: Desk) -> None:
-    limit = target("trend", 1, {EURUSD.id: 0.1}, entry=ints([1]), price=[1.1])
-    assert skip(desk.feed(limit))[0] == SkipReason.ENTRY_NOT_SUPPORTED
-    bracket = target("trend", 2, {EURUSD.id: 0.1}, stop_loss=[1.1])
-    assert skip(desk.feed(bracket))[0] == SkipReason.BRACKET_NOT_SUPPORTED
+def test_limits_by_hand_and_hedging_are_refused_in_so_many_words(desk: Desk) -> None:
     desk.open(2, hedging=True)
     desk.subscribe("trend", 2)
     skipped = only(desk.target("trend", 3, EURUSD=0.1), TargetsSkipped)

@@ -1,0 +1,106 @@
+"""What events change of orders that are apart from the netted ones."""
+
+import msgspec
+import numpy as np
+
+from apps.execution.apart import is_apart
+from apps.execution.apart_state import Bracket, Entry, Guard
+from apps.execution.contracts import (
+    CancelsReleased,
+    OrdersEnded,
+    OrdersFilled,
+    OrdersReleased,
+    OrdersRequested,
+    OrderType,
+)
+from apps.execution.kernels.booking import find_orders
+from apps.execution.state import ShardState
+from banyan.columns import Ints
+
+
+def note_targeted(state: ShardState, lines: Ints) -> None:
+    """Note which of the lines that were targeted trade apart from here on."""
+    rows = is_apart(state.targets.columns) if state.targets.count else np.zeros(0, bool)
+    if not state.apart.lines and not rows.any():
+        return
+    busy = state.apart.busy_lines()
+    for at in lines.tolist():
+        line = state.lines.rows[at]
+        target = state.target_of.get((int(line.book), int(line.source)))
+        if at in busy or (target is not None and rows[target]):
+            state.apart.lines.add(at)
+        else:
+            state.apart.lines.discard(at)
+
+
+def note_requested(state: ShardState, event: OrdersRequested, cells: Ints) -> None:
+    """Take up entries that have a tag."""
+
+    def number(name: str, at: int) -> int:
+        column = getattr(event, name)
+        return int(column[at]) if column.size else 0
+
+    for at in np.flatnonzero(event.tag > 0).tolist():
+        cell, decision = int(cells[at]), int(event.decision[at])
+        bracket = Bracket(number("stop_loss_ticks", at), number("take_profit_ticks", at), number("trail_ticks", at))
+        is_guarded = any((bracket.stop_loss_ticks, bracket.take_profit_ticks, bracket.trail_ticks))
+        line = state.line_of(cell, int(event.tag[at]) - 1)
+        state.apart.entries[cell, decision] = Entry(
+            line, number("order_type", at), number("limit_ticks", at), number("stop_ticks", at),
+            number("time_in_force", at), number("expires_ns", at), bracket if is_guarded else None,
+        )  # fmt: skip
+        row = state.cells.rows[cell]
+        row.decision = max(int(row.decision), decision + is_guarded)
+
+
+def note_released(state: ShardState, event: OrdersReleased, cells: Ints) -> None:
+    """Take up protective orders."""
+    none = np.zeros(event.account.size, np.int64)
+    stop, limit, trail = (
+        each if each.size else none for each in (event.stop_ticks, event.limit_ticks, event.trail_ticks)
+    )
+    for at in np.flatnonzero(event.order_type == OrderType.PROTECTIVE).tolist():
+        cell, decision = int(cells[at]), int(event.decision[at])
+        line = state.line_of(cell, int(event.tag[at]) - 1)
+        version = int(state.lines.rows[line].seen_version)
+        bracket = Bracket(int(stop[at]), int(limit[at]), int(trail[at]))
+        state.apart.guards[cell, decision] = Guard(line, version, int(event.steps[at]), 0, bracket)
+        row = state.cells.rows[cell]
+        row.decision = max(int(row.decision), decision)
+
+
+def note_cancelled(state: ShardState, event: CancelsReleased, cells: Ints) -> None:
+    """Note entries that a newer version of their target has cancelled."""
+    for cell, decision in zip(cells.tolist(), event.decision.tolist(), strict=True):
+        entry = state.apart.entries.get((cell, decision))
+        if entry is not None:
+            state.apart.entries[cell, decision] = msgspec.structs.replace(entry, is_replaced=True)
+
+
+def note_filled(state: ShardState, event: OrdersFilled, cells: Ints) -> None:
+    """Forget entries that are filled. A book whose protective order was filled wants what it has from here on."""
+    open_orders = find_orders(state.shard(), cells, event.decision)
+    for at, key in enumerate(zip(cells.tolist(), event.decision.tolist(), strict=True)):
+        if open_orders[at] < 0:
+            state.apart.entries.pop(key, None)
+        guard = state.apart.guards.get(key)
+        if guard is not None:
+            filled = guard.filled + int(event.steps[at])
+            line = state.lines.rows[guard.line]
+            if line.seen_version == guard.version:
+                line.working = line.held + line.open + line.unknown
+            if filled == guard.steps:
+                del state.apart.guards[key]
+            else:
+                state.apart.guards[key] = msgspec.structs.replace(guard, filled=filled)
+
+
+def wishes_kept(state: ShardState, event: OrdersEnded, cells: Ints) -> list[tuple[int, int]]:
+    """Forget entries and protective orders that ended; return (line, what it wants) where a newer version stands."""
+    kept = []
+    for key in zip(cells.tolist(), event.decision.tolist(), strict=True):
+        state.apart.guards.pop(key, None)
+        entry = state.apart.entries.pop(key, None)
+        if entry is not None and entry.is_replaced:
+            kept.append((entry.line, int(state.lines.rows[entry.line].working)))
+    return kept

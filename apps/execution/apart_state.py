@@ -1,0 +1,78 @@
+"""What a shard knows of orders that are apart from the netted ones: entries that work, and what protects books."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+Key = tuple[int, int]
+"""(cell, decision)."""
+
+
+class Bracket(msgspec.Struct, frozen=True):
+    """Stop loss, take profit and the distance of a trailing stop, in ticks; 0: none."""
+
+    stop_loss_ticks: int
+    take_profit_ticks: int
+    trail_ticks: int
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An entry of a line's own; `is_replaced` once a newer version of its target has cancelled it."""
+
+    line: int
+    order_type: int
+    limit_ticks: int
+    stop_ticks: int
+    time_in_force: int
+    expires_ns: int
+    bracket: Bracket | None
+    is_replaced: bool = False
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """A protective order that was released for a line, which followed `version` of its target then."""
+
+    line: int
+    version: int
+    steps: int
+    filled: int
+    bracket: Bracket
+
+
+@dataclass(slots=True)
+class Apart:
+    """By (cell, decision). `lines` are those that follow a target that is traded apart, or still have such orders."""
+
+    entries: dict[Key, Entry] = field(default_factory=dict)
+    guards: dict[Key, Guard] = field(default_factory=dict)
+    lines: set[int] = field(default_factory=set)
+
+    def copy(self) -> "Apart":
+        """Return a copy of its own."""
+        return Apart(dict(self.entries), dict(self.guards), set(self.lines))
+
+    def busy_lines(self) -> set[int]:
+        """Return the lines with an entry or a protective order."""
+        return {each.line for each in self.entries.values()} | {each.line for each in self.guards.values()}
+
+    def guards_of(self, line: int) -> list[Key]:
+        """Return what protects a line, or waits to."""
+        return [key for key, each in self.guards.items() if each.line == line]
+
+
+class ApartSnapshot(msgspec.Struct, frozen=True):
+    """`Apart` as it is written."""
+
+    entries: list[tuple[Key, Entry]] = []
+    guards: list[tuple[Key, Guard]] = []
+    lines: list[int] = []
+
+
+def written(apart: Apart) -> ApartSnapshot:
+    """Return what `read` takes."""
+    return ApartSnapshot(list(apart.entries.items()), list(apart.guards.items()), sorted(apart.lines))
+
+
+def read(snapshot: ApartSnapshot) -> Apart:
+    """Return what `written` was given."""
+    return Apart(dict(snapshot.entries), dict(snapshot.guards), set(snapshot.lines))

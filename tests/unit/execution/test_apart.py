@@ -1,0 +1,157 @@
+"""Books that trade apart: limit and stop entries, brackets, and versions that take their place."""
+
+import pytest
+
+from apps.execution.contracts import (
+    CancelsReleased,
+    Flatten,
+    OrdersReleased,
+    OrdersRequested,
+    OrderType,
+    PositionChanged,
+    ReportKind,
+)
+from apps.execution.state import from_snapshot, to_snapshot
+from banyan.columns import ints
+from banyan.messages import Message
+from tests.unit.execution.desk import EURUSD, Desk, of_type, only, target
+from trading.targets import LIMIT, STOP
+
+ID = EURUSD.id
+FILLED, CANCELLED, ACCEPTED = ReportKind.FILLED, ReportKind.CANCELLED, ReportKind.ACCEPTED
+
+
+@pytest.fixture
+def desk() -> Desk:
+    made = Desk()
+    made.open(1)
+    made.configure("trend")
+    made.subscribe("trend", 1)
+    return made
+
+
+def want(desk: Desk, version: int, lots: float, **more: object) -> list[Message]:
+    return desk.feed(target("trend", version, {ID: lots}, **more))
+
+
+def released(desk: Desk, given: list[Message]) -> OrdersReleased:
+    return only(desk.approve(only(given, OrdersRequested)), OrdersReleased)
+
+
+def protected(desk: Desk) -> OrdersReleased:
+    """Let the book hold 10 steps with a stop loss; return what was released for it."""
+    sent = released(desk, want(desk, 1, 0.1, stop_loss=[1.1]))
+    desk.report((ACCEPTED, 1, ID, 1), (ACCEPTED, 1, ID, 2))
+    desk.report((FILLED, 1, ID, 1, 10, 1_123_420_000, 7))
+    assert desk.held(1, "trend") == 10
+    return sent
+
+
+def test_a_bracket_leaves_with_its_entry_as_the_order_after_it(desk: Desk) -> None:
+    sent = released(desk, want(desk, 1, 0.1, stop_loss=[1.1], take_profit=[1.2], trail=[0.01]))
+    assert sent.decision.tolist() == [1, 2]
+    assert sent.steps.tolist() == [10, -10]
+    assert sent.order_type.tolist() == [OrderType.MARKET, OrderType.PROTECTIVE]
+    assert (sent.stop_ticks[1], sent.limit_ticks[1], sent.trail_ticks[1]) == (110_000, 120_000, 1_000)
+    assert sent.tag[0] == sent.tag[1] > 0
+
+
+def test_what_risk_refuses_has_nothing_to_protect(desk: Desk) -> None:
+    given = want(desk, 1, 0.1, stop_loss=[1.1])
+    assert not of_type(desk.refuse(only(given, OrdersRequested)), OrdersReleased)
+    assert not desk.state.apart.entries
+    assert desk.line(1, ID, "trend").working == 0
+
+
+def test_after_a_protective_fill_the_book_wants_what_it_has(desk: Desk) -> None:
+    protected(desk)
+    given = desk.report((FILLED, 1, ID, 2, -10, 1_100_000_000, 7))
+    assert desk.held(1, "trend") == desk.line(1, ID, "trend").working == 0
+    assert only(given, PositionChanged).steps.tolist() == [0]
+    assert not of_type(want(desk, 1, 0.1, stop_loss=[1.1]), OrdersRequested), "a version that was closed comes back"
+    assert of_type(want(desk, 2, 0.1, stop_loss=[1.1]), OrdersRequested)
+
+
+def test_a_part_of_a_protective_fill_leaves_the_rest_wanted_as_it_is_held(desk: Desk) -> None:
+    protected(desk)
+    desk.report((FILLED, 1, ID, 2, -4, 1_100_000_000))
+    assert desk.held(1, "trend") == desk.line(1, ID, "trend").working == 6
+    desk.report((FILLED, 1, ID, 2, -6, 1_100_000_000))
+    assert not desk.state.apart.guards
+
+
+def test_a_new_version_cancels_what_works_and_is_ordered_when_that_has_ended(desk: Desk) -> None:
+    released(desk, want(desk, 1, 0.1, entry=ints([LIMIT]), price=[1.12]))
+    desk.report((ACCEPTED, 1, ID, 1))
+    given = want(desk, 2, 0.2, entry=ints([LIMIT]), price=[1.11])
+    assert only(given, CancelsReleased).decision.tolist() == [1]
+    assert not of_type(given, OrdersRequested)
+    after = desk.report((CANCELLED, 1, ID, 1))
+    wanted = only(after, OrdersRequested)
+    assert (wanted.steps.tolist(), wanted.limit_ticks.tolist()) == ([20], [111_000])
+
+
+def test_what_was_filled_before_the_cancel_counts_for_the_next_version(desk: Desk) -> None:
+    released(desk, want(desk, 1, 0.1, entry=ints([LIMIT]), price=[1.12]))
+    want(desk, 2, 0.2, entry=ints([LIMIT]), price=[1.11])
+    after = desk.report((FILLED, 1, ID, 1, 4, 1_120_000_000), (CANCELLED, 1, ID, 1))
+    assert only(after, OrdersRequested).steps.tolist() == [16]
+
+
+def test_a_limit_that_expires_is_not_asked_for_again(desk: Desk) -> None:
+    released(desk, want(desk, 1, 0.1, entry=ints([LIMIT]), price=[1.12]))
+    after = desk.report((ReportKind.EXPIRED, 1, ID, 1))
+    assert not of_type(after, OrdersRequested)
+    assert desk.line(1, ID, "trend").working == 0
+
+
+def test_a_version_with_the_same_quantity_moves_the_bracket_and_trades_nothing(desk: Desk) -> None:
+    protected(desk)
+    given = want(desk, 2, 0.1, stop_loss=[1.11])
+    moved = only(given, OrdersReleased)
+    assert not of_type(given, OrdersRequested)
+    assert (moved.steps.tolist(), moved.base_steps.tolist(), moved.stop_ticks.tolist()) == ([-10], [10], [111_000])
+    desk.report((ACCEPTED, 1, ID, 3), (CANCELLED, 1, ID, 2))
+    assert list(desk.state.apart.guards) == [(0, 3)]
+
+
+def test_a_version_without_a_bracket_cancels_the_one_there_is(desk: Desk) -> None:
+    protected(desk)
+    assert only(want(desk, 2, 0.1), CancelsReleased).decision.tolist() == [2]
+
+
+def test_closing_what_is_protected_is_an_order_under_the_same_tag(desk: Desk) -> None:
+    tag = protected(desk).tag[0]
+    wanted = only(want(desk, 2, 0.0), OrdersRequested)
+    assert (wanted.steps.tolist(), wanted.tag.tolist()) == ([-10], [tag])
+
+
+def test_stops_and_limits_are_on_the_ticks_where_they_would_be_filled(desk: Desk) -> None:
+    bought = only(want(desk, 1, 0.1, entry=ints([STOP]), price=[1.130001], stop_loss=[1.110009]), OrdersRequested)
+    assert (bought.stop_ticks.tolist(), bought.stop_loss_ticks.tolist()) == ([113_001], [111_000])
+
+
+def test_flatten_closes_what_trades_apart_by_an_order_that_can_only_reduce(desk: Desk) -> None:
+    protected(desk)
+    given = desk.feed(Flatten(accounts=ints([1])))
+    wanted = only(given, OrdersRequested)
+    assert (wanted.steps.tolist(), wanted.reduce_only.tolist()) == ([-10], [1])
+    assert wanted.tag.size
+
+
+def test_a_book_beside_one_that_trades_apart_is_netted_as_ever(desk: Desk) -> None:
+    protected(desk)
+    desk.configure("other")
+    desk.subscribe("other", 1)
+    wanted = only(desk.target("other", 1, EURUSD=-0.05), OrdersRequested)
+    assert (wanted.steps.tolist(), wanted.tag.size) == ([-5], 0)
+    assert desk.line(1, ID, "trend").working == 10
+
+
+def test_a_snapshot_keeps_entries_and_what_protects(desk: Desk) -> None:
+    protected(desk)
+    want(desk, 2, 0.2, entry=ints([LIMIT]), price=[1.11], stop_loss=[1.1])
+    again = from_snapshot("0", 2, to_snapshot(desk.state))
+    assert again.apart == desk.state.apart
+    assert again.apart.entries
+    assert again.apart.guards
