@@ -40,9 +40,11 @@ def decide(state: SetState, received: Received) -> Sequence[Message]:
 
 
 def evolve(state: SetState, event: Message) -> SetState:
-    """Return the set after an event."""
+    """Return the set after an event: what was seen when it was decided on is not computed again."""
     match event:
-        case BarsApplied(bars=bars, closed_now_ns=closed_now_ns):
+        case BarsApplied(bars=bars, closed_now_ns=closed_now_ns, digest=digest):
+            if state.tried is not None and state.tried_digest == digest:
+                return state.tried
             if bars is not None:
                 state.take(bars)
             if closed_now_ns:
@@ -59,7 +61,8 @@ def evolve(state: SetState, event: Message) -> SetState:
 def _after_bars(state: SetState, bars: BarClosed) -> list[Message]:
     after = state.copy()
     changed = after.take(bars)
-    events: list[Message] = [BarsApplied(bars=bars, closed_now_ns=0, digest=after.digest())]
+    state.tried, state.tried_digest = after, after.digest()
+    events: list[Message] = [BarsApplied(bars=bars, closed_now_ns=0, digest=state.tried_digest)]
     if changed:
         events.append(after.targets(changed, bars.closed_at_ns))
     if after.waits_since_ns() != state.waits_since_ns():
@@ -73,7 +76,8 @@ def _after_wait(state: SetState) -> list[Message]:
         return []
     after = state.copy()
     changed = after.show(closed_at_ns)
-    events: list[Message] = [BarsApplied(bars=None, closed_now_ns=closed_at_ns, digest=after.digest())]
+    state.tried, state.tried_digest = after, after.digest()
+    events: list[Message] = [BarsApplied(bars=None, closed_now_ns=closed_at_ns, digest=state.tried_digest)]
     if changed:
         events.append(after.targets(changed, closed_at_ns))
     if after.waits_since_ns():

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from apps.signals.contracts import MemberSpec
 from apps.signals.declaration import Strategy
 from apps.signals.errors import StrategyError
-from apps.signals.minds import FIRST_SECONDS_MAX, WIDTH, Mind, mind_of
+from apps.signals.minds import FIRST_SECONDS_MAX, WIDTH, Mind, mind_of, weight_target
 from apps.signals.registry import get_strategy
 from apps.signals.slices import Slices
 from banyan.calls import CALLS
@@ -80,6 +81,10 @@ class Member:
         changed: list[int] = []
         for closed_at_ns in self.slices.show():
             said = self.mind.said(self.slices, closed_at_ns)
+            if isinstance(said, float):
+                if math.isnan(said) or said == self.opinions[0, 0]:
+                    continue
+                said = np.array(weight_target(said), np.float64).reshape(WIDTH, 1)
             for channel in range(said.shape[1]):
                 if _is_new(said[:, channel], self.opinions[:, channel]):
                     self.opinions[:, channel] = said[:, channel]
@@ -90,7 +95,7 @@ class Member:
     def digest_into(self, digest: "hashlib.blake2b") -> None:
         """Add the state to a digest."""
         for leaf in (*self.mind.arrays(), self.opinions, self.versions, self.slices.prices, self.slices.fresh):
-            digest.update(np.ascontiguousarray(leaf).tobytes())
+            digest.update(leaf.data if leaf.flags.c_contiguous else leaf.tobytes())
 
     def to_snapshot(self) -> dict[str, Any]:
         """Return what `from_snapshot` needs beside the spec."""

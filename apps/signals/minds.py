@@ -26,8 +26,8 @@ _SECONDS_MAX = 10.0  # that a strategy may take over a bar
 FIRST_SECONDS_MAX = 120.0  # that it may take over its first, while it is loaded or compiled
 _compiled: set[tuple[str, str, int]] = set()
 
-Said = NDArray[np.float64]
-"""What a strategy says, float64[11, channels] of `Target`'s fields."""
+Said = NDArray[np.float64] | float
+"""What a strategy says, float64[11, channels] of `Target`'s fields, or a plain weight for its only channel."""
 
 
 class Mind(Protocol):
@@ -54,8 +54,9 @@ def mind_of(strategy: Strategy, params: Any, channels: Sequence[ChannelSpec]) ->
     if strategy.kind == "class":
         return ClassMind.of(strategy, params, channels)
     _compile(strategy, params, len(channels))
-    with _called(strategy, _place_of(strategy)):
-        return CompiledMind(strategy, params, strategy.init(params, len(channels)))
+    place = _place_of(strategy)
+    with _called(strategy, place):
+        return CompiledMind(strategy, place, often(strategy.on_bar), params, strategy.init(params, len(channels)))
 
 
 @dataclass(slots=True)
@@ -63,22 +64,27 @@ class CompiledMind:
     """Arrays, in a tuple or tuples of tuples."""
 
     strategy: Strategy
+    place: str
+    on_bar: Any
     params: Any
     state: Any
 
     def copy(self) -> "CompiledMind":
         """Return one with a state of its own."""
-        state = _filled(self.state, iter([leaf.copy() for leaf in _leaves(self.state)]))
-        return CompiledMind(self.strategy, self.params, state)
+        return CompiledMind(self.strategy, self.place, self.on_bar, self.params, _copied(self.state))
 
     def said(self, slices: Slices, closed_at_ns: int) -> Said:
         """Return what compiled code says."""
-        with _called(self.strategy, _place_of(self.strategy)):
-            said = _asked(self.strategy, self.params, self.state, slices, closed_at_ns)
+        CALLS.begin(self.place, _SECONDS_MAX)
+        try:
+            said = _asked(self.strategy, self.on_bar, self.params, self.state, slices, closed_at_ns)
+        except Exception as problem:
+            raise _told(self.strategy, self.place, problem) from problem
+        finally:
+            CALLS.end()
         if isinstance(said, Targets):
             return np.array(said, np.float64)
-        target = said if isinstance(said, Target) else weight_target(said)
-        return np.array(target, np.float64).reshape(WIDTH, 1)
+        return np.array(said, np.float64).reshape(WIDTH, 1) if isinstance(said, Target) else float(said)
 
     def arrays(self) -> Sequence[NDArray[Any]]:
         """Return the arrays of the state."""
@@ -222,14 +228,24 @@ def _called(strategy: Strategy, place: str, seconds: float = _SECONDS_MAX) -> It
     """Call a strategy's code: whatever goes wrong in there is a StrategyError with its file and line."""
     CALLS.begin(place, seconds)
     try:
-        with strategy_errors(strategy.source), np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             yield
-    except (StrategyError, MemoryError):
-        raise
-    except Exception as problem:  # of compiled code, which has no frame to be found in
-        raise StrategyError(f"{place}: {type(problem).__name__}: {problem}") from problem
+    except Exception as problem:
+        raise _told(strategy, place, problem) from problem
     finally:
         CALLS.end()
+
+
+def _told(strategy: Strategy, place: str, problem: Exception) -> Exception:
+    if isinstance(problem, MemoryError):
+        return problem
+    try:
+        with strategy_errors(strategy.source):
+            raise problem
+    except StrategyError as told:
+        return told
+    except Exception:  # noqa: BLE001 (of compiled code, which has no frame to be found in)
+        return StrategyError(f"{place}: {type(problem).__name__}: {problem}")
 
 
 def _place_of(strategy: Strategy) -> str:
@@ -245,16 +261,15 @@ def _compile(strategy: Strategy, params: Any, channels: int) -> None:
     slices = Slices.of((ChannelSpec(instrument="", interval_ns=1, tick_e9=1),) * channels)
     slices.prices[:] = 1.0
     with _called(strategy, _place_of(strategy), FIRST_SECONDS_MAX):
-        _asked(strategy, params, strategy.init(params, channels), slices, 1)
+        _asked(strategy, often(strategy.on_bar), params, strategy.init(params, channels), slices, 1)
     _compiled.add(known)
 
 
-def _asked(strategy: Strategy, params: Any, state: Any, slices: Slices, closed_at_ns: int) -> Any:
+def _asked(strategy: Strategy, on_bar: Any, params: Any, state: Any, slices: Slices, closed_at_ns: int) -> Any:
     if strategy.channels == 1:
-        bar = Bar(closed_at_ns, *(float(price) for price in slices.prices[:, 0]))
-        return often(strategy.on_bar)(state, bar, params)
+        return on_bar(state, Bar(closed_at_ns, *slices.prices[:, 0].tolist()), params)
     columns: Any = (*slices.prices, slices.fresh)
-    return often(strategy.on_bar)(state, Slice(closed_at_ns, *columns), params)
+    return on_bar(state, Slice(closed_at_ns, *columns), params)
 
 
 def weight_target(value: float) -> Target:
@@ -269,7 +284,7 @@ def _leaves(state: Any) -> list[NDArray[Any]]:
     return [leaf for each in state for leaf in _leaves(each)] if isinstance(state, tuple) else []
 
 
-def _filled(state: Any, leaves: Any) -> Any:
+def _copied(state: Any) -> Any:
     if isinstance(state, np.ndarray):
-        return next(leaves)
-    return type(state)(*(_filled(each, leaves) for each in state)) if isinstance(state, tuple) else state
+        return state.copy()
+    return type(state)(*map(_copied, state)) if isinstance(state, tuple) else state

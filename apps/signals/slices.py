@@ -1,7 +1,7 @@
 """Bars as they arrive, until a strategy's channels have all closed at one time."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,41 +27,56 @@ class Slices:
     fresh: NDArray[np.int64]
     closed_at_ns: int = 0
     shown_at_ns: int = 0
-    _rows: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, channels: tuple[ChannelSpec, ...]) -> "Slices":
         """Return slices of channels that have shown nothing."""
         count = len(channels)
-        rows = {(each.instrument, each.interval_ns): row for row, each in enumerate(channels)}
         return cls(
             channels,
             np.full((len(FIELDS), count), np.nan),
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
-            _rows=rows,
         )
 
-    def take(self, bars: BarClosed) -> bool:
+    def take(self, closed: "Closed") -> bool:
         """Take those bars that belong to these channels; tell whether there were any.
 
         Revisions and bars at or before what was shown already change nothing: a decision is not taken twice.
         """
-        taken = False
-        for index, instrument in enumerate(bars.instruments):
-            row = self._rows.get((instrument, bars.interval_ns))
-            if row is None or bars.revision[index] or bars.closed_at_ns <= self.shown_at_ns:
-                continue
-            self._put(row, bars, index)
-            taken = True
-        if taken:
-            self.closed_at_ns = bars.closed_at_ns
-        return taken
+        if closed.at_ns <= self.shown_at_ns:
+            return False
+        if len(self.channels) == 1:
+            return self._take_one(closed)
+        mine, theirs = [], []
+        for row, channel in enumerate(self.channels):
+            place = closed.places.get(channel.instrument)
+            if place is not None and channel.interval_ns == closed.interval_ns:
+                mine.append(row)
+                theirs.append(place)
+        if not mine:
+            return False
+        self.prices[:, mine] = closed.prices[:, theirs]
+        self.bid_ticks[mine], self.ask_ticks[mine] = closed.bid_ticks[theirs], closed.ask_ticks[theirs]
+        self.fresh[mine] = 1
+        self.closed_at_ns = closed.at_ns
+        return True
+
+    def _take_one(self, closed: "Closed") -> bool:
+        channel = self.channels[0]
+        place = closed.places.get(channel.instrument)
+        if place is None or channel.interval_ns != closed.interval_ns:
+            return False
+        self.prices[:, 0] = closed.prices[:, place]
+        self.bid_ticks[0], self.ask_ticks[0] = closed.bid_ticks[place], closed.ask_ticks[place]
+        self.fresh[0] = 1
+        self.closed_at_ns = closed.at_ns
+        return True
 
     def is_complete(self) -> bool:
         """Tell whether every channel has closed at the time of the slice that waits."""
-        return bool(self.closed_at_ns and self.fresh.all())
+        return bool(self.closed_at_ns) and (len(self.channels) == 1 or bool(self.fresh.all()))
 
     def show(self) -> Iterator[int]:
         """Yield the close time of the slice that waits, and begin the next one after it was seen."""
@@ -74,22 +89,40 @@ class Slices:
         """Return slices of their own."""
         return Slices(
             self.channels, self.prices.copy(), self.bid_ticks.copy(), self.ask_ticks.copy(), self.fresh.copy(),
-            self.closed_at_ns, self.shown_at_ns, self._rows,
+            self.closed_at_ns, self.shown_at_ns,
         )  # fmt: skip
 
-    def _put(self, row: int, bars: BarClosed, index: int) -> None:
-        tick_e9 = self.channels[row].tick_e9
-        for field_row, name in enumerate(("open", "high", "low", "close")):
-            bid, ask = getattr(bars, f"bid_{name}")[index], getattr(bars, f"ask_{name}")[index]
-            self.prices[field_row, row] = (_price(bid, tick_e9) + _price(ask, tick_e9)) / 2.0
-        volume_e6 = bars.volume_e6[index]
-        self.prices[4, row] = volume_e6 / 1e6 if volume_e6 >= 0 else np.nan
-        self.bid_ticks[row], self.ask_ticks[row] = bars.bid_close[index], bars.ask_close[index]
-        self.prices[5, row] = _price(bars.bid_close[index], tick_e9)
-        self.prices[6, row] = _price(bars.ask_close[index], tick_e9)
-        self.fresh[row] = 1
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The bars of a message in prices, float64[7, bars] of FIELDS; `places` has those that are no revisions."""
+
+    at_ns: int
+    interval_ns: int
+    places: dict[str, int]
+    prices: NDArray[np.float64]
+    bid_ticks: NDArray[np.int64]
+    ask_ticks: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, bars: BarClosed, ticks_e9: Mapping[str, int]) -> "Closed":
+        """Return bars of instruments with these ticks, in billionths; others are left out."""
+        revised = bars.revision.tolist()
+        places = {
+            instrument: place
+            for place, instrument in enumerate(bars.instruments)
+            if instrument in ticks_e9 and not revised[place]
+        }
+        ticks = np.array([ticks_e9.get(each, 0) for each in bars.instruments], np.int64)
+        prices = np.empty((len(FIELDS), ticks.size))
+        for row, name in enumerate(("open", "high", "low", "close")):
+            bid, ask = getattr(bars, f"bid_{name}"), getattr(bars, f"ask_{name}")
+            prices[row] = (_prices(bid, ticks) + _prices(ask, ticks)) / 2.0
+        prices[4] = np.where(bars.volume_e6 >= 0, bars.volume_e6 / 1e6, np.nan)
+        prices[5], prices[6] = _prices(bars.bid_close, ticks), _prices(bars.ask_close, ticks)
+        return cls(bars.closed_at_ns, bars.interval_ns, places, prices, bars.bid_close, bars.ask_close)
 
 
-def _price(ticks: int, tick_e9: int) -> float:
-    """Return a price as the float64 next to its decimal value, as if it had been read from text."""
-    return int(ticks) * tick_e9 / 1e9
+def _prices(ticks: NDArray[np.int64], tick_e9: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return prices as the float64 next to their decimal values, as if they had been read from text."""
+    return ticks * tick_e9 / 1e9

@@ -14,6 +14,7 @@ from apps.signals.members import Member, is_plain
 from apps.signals.minds import weight_target
 from apps.signals.parameters import StrategyParameterError
 from apps.signals.registry import UnknownStrategyError
+from apps.signals.slices import Closed
 from banyan.columns import ints
 from trading.targets import WEIGHT, Target
 
@@ -40,13 +41,17 @@ class SetState:
     unready: str = ""
     is_cold: bool = False
     untold: frozenset[str] = frozenset()
+    tried: "SetState | None" = None
+    """What this state becomes by the bars that were decided on last, kept so that they need not be seen twice."""
+    tried_digest: str = ""
+    _index: "_Index" = field(default_factory=lambda: _Index({}, {}))
 
     def copy(self) -> "SetState":
         """Return a state of its own, to be tried out on."""
         members = [member.copy() for member in self.members]
         return SetState(
             self.set, self.version, self.is_running, self.grace_ns, members, dict(self.versions), self.unready,
-            self.is_cold, self.untold,
+            self.is_cold, self.untold, _index=self._index,
         )  # fmt: skip
 
     def define(self, defined: SetDefined) -> None:
@@ -57,6 +62,17 @@ class SetState:
             self.members, self.unready = members_of(defined.members), ""
         except UNREADY as problem:
             self.members, self.unready = [], str(problem)
+        self.index()
+
+    def index(self) -> None:
+        """Look up anew who trades what."""
+        ticks: dict[str, int] = {}
+        places: dict[str, list[tuple[int, int]]] = {}
+        for number, member in enumerate(self.members):
+            for row, channel in enumerate(member.spec.channels):
+                ticks[channel.instrument] = channel.tick_e9
+                places.setdefault(channel.instrument, []).append((number, row))
+        self._index = _Index(ticks, places)
 
     def check_ready(self) -> None:
         """Raise StrategyError where the strategies cannot be run."""
@@ -65,11 +81,13 @@ class SetState:
 
     def warm_up(self, history: list[BarClosed]) -> None:
         """Let strategies see bars from before their first; what they think of them is told with that."""
+        seen = _Seen()
         for bars in history:
-            self._take(bars)
+            seen.changed |= self._take(bars).changed
         for member in self.members:
             if member.slices.closed_at_ns:
-                self._see(member)
+                self._see(member, seen)
+        self.untold = self.untold | seen.changed
         self.is_cold = False
 
     def take(self, bars: BarClosed) -> list[str]:
@@ -85,7 +103,7 @@ class SetState:
         seen = _Seen()
         for member in self.members:
             if member.slices.closed_at_ns == closed_at_ns:
-                seen += self._see(member)
+                self._see(member, seen)
         return self._to_tell(seen)
 
     def how_much_to_warm_up(self) -> dict[tuple[str, int], int]:
@@ -139,20 +157,22 @@ class SetState:
 
     def _take(self, bars: BarClosed) -> "_Seen":
         seen = _Seen()
-        for member in self.members:
-            if 0 < member.slices.closed_at_ns < bars.closed_at_ns:
-                seen += self._see(member)
-            if member.slices.take(bars) and member.slices.is_complete():
-                seen += self._see(member)
+        closed = Closed.of(bars, self._index.ticks_e9)
+        with np.errstate(all="ignore"):
+            for member in self.members:
+                if 0 < member.slices.closed_at_ns < bars.closed_at_ns:
+                    self._see(member, seen)
+                if member.slices.take(closed) and member.slices.is_complete():
+                    self._see(member, seen)
         return seen
 
-    def _see(self, member: Member) -> "_Seen":
-        instruments = [each.instrument for each in member.spec.channels]
-        changed = {instruments[channel] for channel in member.see()}
+    def _see(self, member: Member, seen: "_Seen") -> None:
+        channels = member.spec.channels
+        changed = {channels[channel].instrument for channel in member.see()}
         for instrument in changed:
             self.versions[instrument] = self.versions.get(instrument, 0) + 1
-        self.untold = self.untold | changed
-        return _Seen(changed, set(instruments))
+        seen.changed |= changed
+        seen.shown.update([each.instrument for each in channels])
 
     def _to_tell(self, seen: "_Seen") -> list[str]:
         """Return the instruments to tell a target of, now that these were seen.
@@ -161,6 +181,7 @@ class SetState:
         its moment.
         """
         if not self.is_running:
+            self.untold = self.untold | seen.changed
             return []
         late = self.untold & seen.shown - seen.changed
         self.untold = self.untold - seen.shown
@@ -168,12 +189,7 @@ class SetState:
 
     def _target(self, instrument: str) -> tuple[Target, Quoted]:
         """Return the one target of all members that trade an instrument: weights count by share and add up."""
-        found = [
-            (member, row)
-            for member in self.members
-            for row, channel in enumerate(member.spec.channels)
-            if channel.instrument == instrument
-        ]
+        found = [(self.members[number], row) for number, row in self._index.places[instrument]]
         member, row = max(found, key=lambda each: each[0].slices.shown_at_ns)
         quoted = Quoted(
             instrument=instrument,
@@ -190,15 +206,20 @@ class SetState:
         return weight_target(total), quoted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Seen:
     """The instruments that strategies were shown, and those that they have changed their mind on."""
 
     changed: set[str] = field(default_factory=set)
     shown: set[str] = field(default_factory=set)
 
-    def __add__(self, other: "_Seen") -> "_Seen":
-        return _Seen(self.changed | other.changed, self.shown | other.shown)
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Of each instrument, its tick in billionths, and (member, row) of who trades it."""
+
+    ticks_e9: dict[str, int]
+    places: dict[str, list[tuple[int, int]]]
 
 
 def members_of(specs: list[MemberSpec]) -> list[Member]:
@@ -208,18 +229,17 @@ def members_of(specs: list[MemberSpec]) -> list[Member]:
     """
     if not specs:
         raise StrategyError("a set has at least one strategy")
-    traded: dict[str, list[str]] = {}
-    for spec in specs:
-        for instrument in {channel.instrument for channel in spec.channels}:
-            traded.setdefault(instrument, []).append(spec.strategy)
     made = [Member.of(spec) for spec in specs]
-    for instrument, strategies in traded.items():
-        shared = [each for each in made if each.strategy.name in strategies and len(strategies) > 1]
-        beyond_weights = [each.strategy.name for each in shared if not _gives_weights(each)]
-        if beyond_weights:
+    traders: dict[str, list[Member]] = {}
+    for member in made:
+        for instrument in {channel.instrument for channel in member.spec.channels}:
+            traders.setdefault(instrument, []).append(member)
+    for instrument, members in traders.items():
+        beyond_weights = [each.strategy.name for each in members if not _gives_weights(each)]
+        if len(members) > 1 and beyond_weights:
             raise StrategyError(
-                f"{instrument} is traded by {', '.join(strategies)}: strategies that share an instrument give plain "
-                f"weights, {', '.join(beyond_weights)} gives more; put it into a set of its own"
+                f"{instrument} is traded by {', '.join(each.strategy.name for each in members)}: strategies that share "
+                f"an instrument give plain weights, {', '.join(beyond_weights)} gives more; put it into its own set"
             )
     return made
 
@@ -260,4 +280,5 @@ def from_snapshot(key: str, version: int, written: bytes) -> SetState:
         made.members = [Member.from_snapshot(spec, each) for spec, each in zip(specs, read["members"], strict=True)]
     except UNREADY as problem:
         made.unready = str(problem)
+    made.index()
     return made

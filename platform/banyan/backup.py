@@ -229,7 +229,10 @@ def _take_keys(connection: "psycopg.Connection[Any]", alias: str, heard_of: Mapp
         with connection.cursor() as cursor:
             cursor.executemany(sql.SQL("UPDATE {} SET epoch = GREATEST(epoch, %s) WHERE key = %s").format(name), heard)
         connection.execute(
-            sql.SQL("UPDATE {} SET epoch = epoch + 1, owner = %s, lease_until = now() + interval '100 years'").format(name), [RESTORING]
+            sql.SQL("UPDATE {} SET epoch = epoch + 1, owner = %s, lease_until = now() + interval '100 years'").format(
+                name
+            ),
+            [RESTORING],
         )
 
 

@@ -18,23 +18,25 @@ class Calls:
 
     def __init__(self, memory: Any = None) -> None:
         self._memory = bytearray(SIZE) if memory is None else memory
-        self._place = b""
+        self._place = ""
+        self._count = 0
 
     def move_to(self, memory: Any) -> None:
         """Write to `memory` from now on, such as one that is shared with another process."""
-        self._memory, self._place = memory, b""
+        self._memory, self._place, self._count = memory, "", 0
 
     def begin(self, place: str, seconds: float) -> None:
         """Say that the code at `place` is called, and is to return within `seconds`."""
-        wanted = place.encode()
-        if wanted != self._place:
-            self._write(_PLACE, wanted)
-            self._place = wanted
-        _HEAD.pack_into(self._memory, 0, self.count + 1, seconds)
+        if place != self._place:
+            self._write(_PLACE, place.encode())
+            self._place = place
+        self._count += 1
+        _HEAD.pack_into(self._memory, 0, self._count, seconds)
 
     def end(self) -> None:
         """Say that it has come back."""
-        _HEAD.pack_into(self._memory, 0, self.count + 1, 0.0)
+        self._count += 1
+        _HEAD.pack_into(self._memory, 0, self._count, 0.0)
 
     def fail(self, reason: str) -> None:
         """Say why this process ends."""
