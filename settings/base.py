@@ -117,6 +117,7 @@ BOOKS_DIR = DATA_DIR / "clients"
 # What `manage.py run` runs, and what the runtime's commands know of the contexts.
 ROLES = "settings.roles.ROLES"
 SENDERS = "settings.roles.SENDERS"
+PREPARE = "settings.warming.prepare"
 ROUTES = "settings.roles.ROUTES"
 REPORTED = "settings.roles.followed"
 UNREAD = "settings.roles.UNREAD"

@@ -20,12 +20,14 @@ from apps.execution.contracts import (
     Subscribe,
 )
 from apps.execution.core import EXECUTION
+from apps.execution.growing import decimal_ids, first_of_each
 from apps.risk.contracts import OrdersApproved
 from apps.risk.core import RISK
 from apps.signals.contracts import Quoted, TargetSet
 from banyan.columns import ints
 from banyan.context import Context
 from banyan.messages import Message, Received
+from trading.compiled import compiler
 
 _TERMS = InstrumentTerms(
     id="REHEARSAL:ANY", currency="USD", tick_e9=10_000, lot_step_e9=10**9, lot_min_steps=1, contract_e9=10**9
@@ -33,6 +35,13 @@ _TERMS = InstrumentTerms(
 
 
 _TO_RISK = (AccountOpened, AccountValued, OrdersRequested, OrdersFilled, PositionChanged)
+
+
+def prepare() -> None:
+    """Load what the processes of a system share, before the first of them is forked."""
+    compiler()
+    rehearse()
+    first_of_each(decimal_ids(ints([1, 2])))
 
 
 @cache

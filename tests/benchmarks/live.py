@@ -152,15 +152,18 @@ def _signal(feeds: Any, probe: socket.socket, accounts: int, patience: float) ->
 
 
 def _memory(tree: "subprocess.Popen[bytes]") -> list[tuple[str, float]]:
-    """Return name and megabytes of each child: what it has for itself, and its part of what it shares."""
-    children = Path(f"/proc/{tree.pid}/task/{tree.pid}/children").read_text().split()
+    """Return name and megabytes of each process: what it has for itself, and its part of what it shares."""
     found = []
-    for child in [str(tree.pid), *children]:
-        words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
-        kilobytes = Path(f"/proc/{child}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0]
-        roles = [word for word in words[3:] if word.isalpha()]
-        found.append(("+".join(roles) or "supervisor", int(kilobytes) / 1024))
+    for process in [str(tree.pid), *_descendants(str(tree.pid))]:
+        kilobytes = Path(f"/proc/{process}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0]
+        name = "supervisor" if process == str(tree.pid) else Path(f"/proc/{process}/comm").read_text().strip()
+        found.append((name, int(kilobytes) / 1024))
     return found
+
+
+def _descendants(process: str) -> list[str]:
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [*children, *(each for child in children for each in _descendants(child))]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from banyan.process.nursery import Nursery
 from banyan.process.owner import boot_name, is_gone, own_name
 from banyan.process.quiet import Quiet
 from banyan.process.roles import HostWorker, Listener, Part, Role, Roles, Worker, run_roles
-from banyan.process.supervisor import Supervisor, stop_with_supervisor
+from banyan.process.supervisor import Supervisor
 from banyan.process.watchdog import Limits
 
 __all__ = [
@@ -26,5 +26,4 @@ __all__ = [
     "is_gone",
     "own_name",
     "run_roles",
-    "stop_with_supervisor",
 ]

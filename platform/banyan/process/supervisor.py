@@ -1,53 +1,86 @@
-"""The root of a tree of processes: it starts them, starts again what dies, and ends them all within a bound."""
+"""The root of a tree of processes: it forks them, forks again what dies, and ends them all within a bound."""
 
+import gc
 import logging
 import os
 import signal
-import subprocess
+import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from banyan.process.usage import name_process
 
 _LOGGER = logging.getLogger(__name__)
 STOP_SECONDS_MAX = 5.0
-SUPERVISED = "BANYAN_SUPERVISED"
 _CALM_SECONDS = 30.0
 _PAUSES_SECONDS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+Body = Callable[[threading.Event], bool]
+"""What a child does until its event is set; returns whether it ended in order."""
 
 
 @dataclass(slots=True)
 class _Child:
-    command: Sequence[str]
-    process: "subprocess.Popen[bytes]"
+    """A process. The kernel closes `held`, and so ends the child, when the supervisor is gone, however it went."""
+
+    pid: int
+    held: int
     started: float
     deaths: int = 0
-    starts_at: float = field(default=0.0)
+    starts_at: float = 0.0
+    code: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative for a signal; None while it runs."""
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.code = os.waitstatus_to_exitcode(status)
+        return self.code
 
 
 class Supervisor:
-    """Keeps one child process per name alive. A child that dies again and again is started ever later, up to 5 s."""
+    """Keeps one child per name alive. A child that dies again and again is started ever later, up to 5 s.
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], *, stop: threading.Event) -> None:
-        self._commands = commands
+    Children are forked, so they have at once, and share, whatever is imported and compiled here. At `run` this process
+    must have one thread, and no connection.
+    """
+
+    def __init__(self, bodies: Mapping[str, Body], *, stop: threading.Event) -> None:
+        self._bodies = bodies
         self._stop = stop
         self._children: dict[str, _Child] = {}
 
     def run(self) -> int:
         """Run until `stop` is set; return 0 when every child ended in order, 1 when one had to be killed."""
-        for name, command in self._commands.items():
-            self._children[name] = _Child(command, _start(command), time.monotonic())
+        gc.collect()
+        gc.freeze()  # so that collections in children leave the memory alone that they share
+        for name in self._bodies:
+            self._start(name)
         while not self._stop.wait(0.05):
             for name, child in self._children.items():
                 self._look_after(name, child)
         return self._end()
 
-    def pids(self) -> dict[str, int]:
-        """Return the process id of every child."""
-        return {name: child.process.pid for name, child in self._children.items()}
+    def _start(self, name: str) -> None:
+        before = self._children.get(name)
+        if before is not None:
+            os.close(before.held)
+        others = [each.held for each in self._children.values() if each is not before]
+        watched, held = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _live(name, self._bodies[name], watched, [*others, held])
+        os.close(watched)
+        self._children[name] = _Child(pid, held, time.monotonic(), before.deaths if before is not None else 0)
 
     def _look_after(self, name: str, child: _Child) -> None:
-        code = child.process.poll()
+        code = child.poll()
         if code is None:
             return
         now = time.monotonic()
@@ -57,40 +90,46 @@ class Supervisor:
             _LOGGER.error("%s ended with %s; it is started again in %.1f s", name, _told(code), pause)
             child.starts_at = now + pause
         if now >= child.starts_at:
-            child.process, child.started, child.starts_at = _start(child.command), now, 0.0
+            self._start(name)
 
     def _end(self) -> int:
-        for child in self._children.values():
-            if child.process.poll() is None:
-                child.process.send_signal(signal.SIGTERM)
+        running = {name: child for name, child in self._children.items() if child.poll() is None}
+        for child in running.values():
+            os.kill(child.pid, signal.SIGTERM)
         until = time.monotonic() + STOP_SECONDS_MAX
-        is_clean = True
-        for name, child in self._children.items():
-            try:
-                child.process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _LOGGER.warning("%s did not stop within %.0f s and is killed", name, STOP_SECONDS_MAX)
-                child.process.kill()
-                child.process.wait()
-                is_clean = False
-        return 0 if is_clean else 1
+        while time.monotonic() < until and any(child.poll() is None for child in running.values()):
+            time.sleep(0.01)
+        late = [(name, child) for name, child in running.items() if child.poll() is None]
+        for name, child in late:
+            _LOGGER.warning("%s did not stop within %.0f s and is killed", name, STOP_SECONDS_MAX)
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+        return 1 if late else 0
 
 
-def _start(command: Sequence[str]) -> "subprocess.Popen[bytes]":
-    # A session of its own: Ctrl-C in a terminal reaches the supervisor only, which ends its children in order. The
-    # pipe closes when the supervisor is gone, however it went, and a child that sees that ends by itself.
-    environment = {**os.environ, SUPERVISED: "1"}
-    return subprocess.Popen(command, start_new_session=True, stdin=subprocess.PIPE, env=environment)
+def _live(name: str, body: Body, watched: int, not_ours: Sequence[int]) -> NoReturn:
+    """Be the child: in a session of its own, so that Ctrl-C in a terminal reaches the supervisor only."""
+    code = 1
+    try:
+        os.setsid()
+        for each in not_ours:
+            os.close(each)
+        name_process(name)
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        threading.Thread(target=_wait_for_end, args=(watched, stop), name="supervisor", daemon=True).start()
+        code = 0 if body(stop) else 1
+    except BaseException:
+        _LOGGER.exception("%s failed", name)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
-def stop_with_supervisor(stop: threading.Event) -> None:
-    """Set `stop` once the supervisor of this process is gone. Without a supervisor, do nothing."""
-    if os.environ.get(SUPERVISED) == "1":
-        threading.Thread(target=_wait_for_end, args=(stop,), name="supervisor", daemon=True).start()
-
-
-def _wait_for_end(stop: threading.Event) -> None:
-    while os.read(0, 1024):
+def _wait_for_end(watched: int, stop: threading.Event) -> None:
+    while os.read(watched, 1024):
         pass
     stop.set()
 

@@ -4,16 +4,22 @@ import argparse
 import signal
 import sys
 import threading
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
+from django.db import connections
 from django.utils.module_loading import import_string
 
 from banyan import commands
 from banyan.clock import SystemClock
-from banyan.process import Part, Roles, Supervisor, run_roles, stop_with_supervisor
+from banyan.process import Part, Role, Roles, Supervisor, run_roles
+from banyan.process.supervisor import Body
 from banyan.transport import LocalTransport
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Command(commands.Command):
@@ -50,27 +56,34 @@ class Command(commands.Command):
         if unknown:
             raise CommandError(f"there is no role {', '.join(unknown)}; the roles are {', '.join(roles)}")
         stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        stop_with_supervisor(stop)
         if options["role"]:
-            chosen = [roles[name] for name in options["role"]]
-            transport = LocalTransport(import_string(settings.SENDERS))
-            ended_well = run_roles(chosen, transport, SystemClock(), stop, options["part"])
-            sys.exit(0 if ended_well else 1)
-        sys.exit(Supervisor(_commands(roles), stop=stop).run())
+            _set_at_signals(stop)
+            sys.exit(0 if _run([roles[name] for name in options["role"]], options["part"], stop) else 1)
+        for number in _STOPPING:
+            signal.signal(number, lambda *_: sys.exit(0))
+        import_string(settings.PREPARE)()
+        connections.close_all()
+        _set_at_signals(stop)
+        sys.exit(Supervisor(_bodies(roles), stop=stop).run())
 
 
-def _commands(roles: Roles) -> dict[str, list[str]]:
-    """Return the command of each process: this one with the roles that belong there."""
-    processes: dict[str, list[str]] = {}
+def _set_at_signals(stop: threading.Event) -> None:
+    for number in _STOPPING:
+        signal.signal(number, lambda *_: stop.set())
+
+
+def _run(roles: Sequence[Role], part: Part, stop: threading.Event) -> bool:
+    return run_roles(roles, LocalTransport(import_string(settings.SENDERS)), SystemClock(), stop, part)
+
+
+def _bodies(roles: Roles) -> dict[str, Body]:
+    """Return what each process does: the roles that belong there, with its part of their keys."""
+    processes: dict[tuple[str, Part], list[Role]] = {}
     for role in roles.values():
         for number in range(1, role.parts + 1):
-            name, more = role.process, []
-            if role.parts > 1:
-                name, more = f"{role.process}-{number}", ["--part", f"{number}/{role.parts}"]
-            processes.setdefault(name, [sys.executable, sys.argv[0], "run", *more]).append(role.name)
-    return processes
+            name = f"{role.process}-{number}" if role.parts > 1 else role.process
+            processes.setdefault((name, Part(number, role.parts)), []).append(role)
+    return {name: partial(_run, theirs, part) for (name, part), theirs in processes.items()}
 
 
 def _part(text: str) -> Part:
