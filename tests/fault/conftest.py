@@ -17,7 +17,7 @@ _NUMBERS = itertools.count(1)
 SAMPLE = ROOT / "apps/feeds/sample/eurusd_1h_quotes.csv.gz"
 
 
-def _a_quarter(folder: Path) -> Path:
+def a_quarter(folder: Path) -> Path:
     """Return a file with EURUSD's bars of the first months of 2016."""
     with gzip.open(SAMPLE, "rt") as sample:
         lines = [line for number, line in enumerate(sample) if not number or "2016-01-01" <= line < "2016-03-15"]
@@ -38,7 +38,7 @@ def system(tmp_path: Path) -> Iterator[System]:
     name = f"system_{os.getpid()}_{next(_NUMBERS)}"
     made = System(tmp_path, f"postgresql://{place.format(name=name)}")
     made.manage("migrate", "--verbosity", "0")
-    made.manage("import_bars", str(_a_quarter(tmp_path)), "--instrument", "OANDA:EURUSD", "--interval", "1h")
+    made.manage("import_bars", str(a_quarter(tmp_path)), "--instrument", "OANDA:EURUSD", "--interval", "1h")
     yield made
     made.end()
 

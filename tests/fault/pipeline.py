@@ -9,7 +9,7 @@ import random
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,15 @@ class Crashes:
         self.armed = ""
         self.chance = 0.0
         self.happened: list[str] = []
+
+    @contextlib.contextmanager
+    def none(self) -> Iterator[None]:
+        """Let nobody die for a while."""
+        kept, (self.armed, self.chance) = (self.armed, self.chance), ("", 0.0)
+        try:
+            yield
+        finally:
+            self.armed, self.chance = kept
 
     def point(self, name: str) -> None:
         if name == self.armed or (self.chance and self.dice.random() < self.chance):
@@ -155,8 +164,9 @@ class Pipeline:
         assert self.broker is None
         self.broker = Server(self.folder / "paper", self.folder / "s", self.options, faults or Faults(), self.clock)
         self._thread = threading.Thread(target=self._serve, args=(self.broker,), daemon=True)
-        self._thread.start()
-        self.tell_broker(lambda client: client.quote(*QUOTES[EURUSD.id], terms=EURUSD))
+        with self.crashes.none():
+            self._thread.start()
+            self.tell_broker(lambda client: client.quote(*QUOTES[EURUSD.id], terms=EURUSD))
 
     def _serve(self, server: Server) -> None:
         with contextlib.suppress(Crash, OSError):
