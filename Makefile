@@ -45,7 +45,7 @@ bench: $(RUNTIME)  ## Measure Banyan's speed; with PEERS=1 beside the peers of r
 	@$(PYTHON) -m tests.benchmarks $(if $(PEERS),--install-peers)
 
 soak: $(DEV)  ## Run every crash point, then the property tests for half an hour, or MINUTES=600; KEEP=1 writes docs/soak.md
-	@$(PYTHON) -m pytest -n 2 -q -m soak tests
+	@$(PYTHON) -m pytest -n 2 -q -m soak $(if $(KEEP),-p tests.soak.faults) tests
 	@$(PYTHON) -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(KEEP),--keep)
 
 serve: $(RUNTIME)  ## Serve the admin on http://127.0.0.1:8000

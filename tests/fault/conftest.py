@@ -47,7 +47,7 @@ Make = Callable[..., Pipeline]
 
 
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Any) -> Iterator[Make]:
     """Makes a pipeline whose crash points are in the test's hand."""
     made: list[Pipeline] = []
 
@@ -58,6 +58,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         return made[-1]
 
     yield build
+    if made:
+        record_property("faults", sum(each.faults() for each in made))
     for each in made:
         each.crashes.chance, each.crashes.armed = 0.0, ""
         each.close()

@@ -110,6 +110,7 @@ class UnrulyTransport(LocalTransport):
     dice: random.Random
     late: list[Delivery]
     share = 0.0
+    disturbed = 0
 
     def hand_on(self, deliveries: list[Delivery]) -> None:
         if not self.share:
@@ -117,8 +118,12 @@ class UnrulyTransport(LocalTransport):
             return
         told = [*deliveries, *self.late]
         self.late = [each for each in told if self.dice.random() < self.share]
-        told = [each for each in told if self.dice.random() >= self.share]
-        told += [each for each in told if self.dice.random() < self.share]
+        lost = [each for each in told if self.dice.random() < self.share]
+        gone = {id(each) for each in lost}
+        told = [each for each in told if id(each) not in gone]
+        again = [each for each in told if self.dice.random() < self.share]
+        told += again
+        UnrulyTransport.disturbed += len(self.late) + len(lost) + len(again)
         self.dice.shuffle(told)
         super().hand_on(told)
 
@@ -153,6 +158,8 @@ class Pipeline:
         self.version = 0
         self.share = 0.0
         self.injected = 0
+        self.others = 0
+        UnrulyTransport.disturbed = 0
         self.broker: Server | None = None
         self.start_broker()
         self.start()
@@ -177,9 +184,14 @@ class Pipeline:
         server._selector.close()
         server._ledger.close()
 
+    def faults(self) -> int:
+        """Return how many faults have been injected."""
+        return len(self.crashes.happened) + self.transport.disturbed + self.others + self.injected
+
     def kill_broker(self) -> None:
         """End the broker between two of its rounds, and with it all its connections."""
         assert self.broker is not None
+        self.others += 1
         self.broker.stop()
         self._thread.join()
         self.broker = None
@@ -191,6 +203,7 @@ class Pipeline:
 
     def inject(self, **faults: Any) -> None:
         body = Faults(**faults)
+        self.others += 1
 
         def say(client: Client) -> None:
             client.send(protocol.Inject(faults=msgspec.json.encode(body)))
