@@ -1,4 +1,4 @@
-"""Says, once in a process and only where it happens, that kernels are being compiled, which takes seconds."""
+"""Says, once in a process and only where it happens, that kernels are being compiled, and has another process help."""
 
 import sys
 from functools import lru_cache
@@ -13,4 +13,7 @@ def announce_compiling() -> None:
 
 
 def _announce() -> None:
+    from apps.backtest.compiling_metrics import begin
+
     print("compiling for this machine, some seconds; what is compiled is kept …", file=sys.stderr, flush=True)  # noqa: T201
+    begin()

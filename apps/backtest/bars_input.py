@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.backtest.beside import beside
-from apps.backtest.kernels.checks import first_bad_row, first_late_row, is_same
+from apps.backtest.kernels.checks import first_bad_row, first_bad_volume, first_late_row, is_same
 from trading.bars import Bars
 from trading.intervals import DAY, parse_interval
 
@@ -15,7 +15,7 @@ PRICES = ("open", "high", "low", "close")
 QUOTES = tuple(f"{side}_{price}" for side in ("bid", "ask") for price in PRICES)
 TIMES = ("time", "ts", "timestamp", "date", "datetime")
 _FLOAT = np.dtype(np.float64)
-_BESIDE = 0.65  # share of the rows whose prices the other core looks at; this one has more than prices to check
+_BESIDE = 0.75  # share of the rows whose prices the other core looks at; this one has more than prices to check
 
 
 class BarsError(ValueError):
@@ -206,14 +206,6 @@ def check_volume(bars: Bars, name: str) -> None:
     row = -1 if bars.volume is None else first_bad_volume(bars.volume)
     if row >= 0:
         raise bad_volume(bars, name, row)
-
-
-def first_bad_volume(volumes: Any) -> int:
-    """Return the first row whose volume is negative or infinite, or -1."""
-    if volumes.size == 0 or (np.fmin.reduce(volumes) >= 0.0 and np.fmax.reduce(volumes) < np.inf):
-        return -1
-    bad = np.flatnonzero((volumes < 0.0) | np.isinf(volumes))
-    return int(bad[0]) if bad.size else -1
 
 
 def bad_volume(bars: Bars, name: str, row: int) -> BarsError:

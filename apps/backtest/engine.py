@@ -199,7 +199,7 @@ def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArr
         wait = beside(rows, lines.columns, close, getattr(params, lines.fast), fast)
         lines.columns(close, getattr(params, lines.slow), slow)
         wait()
-        count = crossings(fast, slow, lines.below(strategy, params), at, weights)
+        count = _crossings((fast, slow), lines.below(strategy, params), at, weights)
     else:
         from apps.backtest.kernels import single  # slow to import, and not needed by all
 
@@ -210,6 +210,26 @@ def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArr
             first = int(endless[0])
             _refuse_target(strategy, prepared, int(at[first]), 0, "value", weights[first], POSSIBLE[1][1])
     return at[:count], weights[:count]
+
+
+def _crossings(
+    lines: tuple[NDArray[np.float64], NDArray[np.float64]],
+    below: float,
+    at: NDArray[np.int64],
+    weights: NDArray[np.float64],
+) -> int:
+    """Do what `crossings` does, the later half of the rows on another core."""
+    fast, slow = lines
+    half = at.size // 2
+    wait = beside(half, crossings, fast[half:], slow[half:], below, at[half:], weights[half:])
+    count = crossings(fast[:half], slow[:half], below, at[:half], weights[:half])
+    later = wait()
+    # The later half begins with an opinion, which is no change where the earlier one ended with the same.
+    first = half + int(count > 0 and later > 0 and weights[count - 1] == weights[half])
+    changes = half + later - first
+    at[count : count + changes] = at[first : first + changes] + half
+    weights[count : count + changes] = weights[first : first + changes]
+    return count + changes
 
 
 _reused = local()

@@ -18,11 +18,10 @@ from apps.backtest.bars_input import (
     check_bars,
     check_quotes,
     check_times,
-    first_bad_volume,
     read_channels,
     seek_bad_row,
 )
-from apps.backtest.kernels.checks import is_same
+from apps.backtest.kernels.checks import first_bad_volume, is_same
 from apps.backtest.kernels.market import SPEC_DTYPE, Closes, Market, Specs
 from apps.backtest.options import Options
 from apps.backtest.tables import table_of

@@ -62,7 +62,10 @@ class Options:
 
     def __post_init__(self) -> None:
         for option in fields(self):
-            _check(option.name, getattr(self, option.name))
+            value = getattr(self, option.name)
+            _check(option.name, value)
+            if isinstance(option.default, float):  # whole numbers too, for which kernels would be compiled once more
+                object.__setattr__(self, option.name, float(value))
         sizing_of(self.sizing or "all-in")
 
     @classmethod

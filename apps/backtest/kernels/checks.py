@@ -24,6 +24,19 @@ def first_bad_row(opens: Any, highs: Any, lows: Any, closes: Any) -> int:
 
 
 @inner_kernel
+def first_bad_volume(volumes: Any) -> int:
+    """Return the first row whose volume is negative or infinite, or -1; nan says that it is not known."""
+    bad = 0
+    for t in range(volumes.size):
+        bad += (volumes[t] < 0.0) | (volumes[t] == np.inf)
+    if bad > 0:
+        for t in range(volumes.size):
+            if volumes[t] < 0.0 or volumes[t] == np.inf:
+                return t
+    return -1
+
+
+@inner_kernel
 def first_late_row(time: Any) -> int:
     """Return the first row whose time is not after the one before, or -1."""
     bad = 0
