@@ -154,7 +154,8 @@ def _forgotten(state: ShardState, report: OrdersReported, ours: NDArray[np.bool_
     last = (
         np.where(cells >= 0, state.cells.columns["decision"][cells], 0) if state.cells.count else np.zeros(cells.size)
     )
-    kinds = np.isin(report.kind, (ReportKind.UNKNOWN, ReportKind.FILLED, ReportKind.ACCEPTED))
+    kind = report.kind
+    kinds = (kind == ReportKind.UNKNOWN) | (kind == ReportKind.FILLED) | (kind == ReportKind.ACCEPTED)
     steps = full(report.steps, report.account)
     chosen = np.flatnonzero(ours & (report.decision > last) & kinds & (steps != 0))
     instrument = full(report.instrument, report.account)

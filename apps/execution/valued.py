@@ -7,7 +7,7 @@ import numpy as np
 from apps.execution.contracts import AccountValued, PositionChanged
 from apps.execution.kernels.records import Shard
 from apps.execution.kernels.values import value_accounts
-from apps.execution.netted_orders import column, indexed
+from apps.execution.netted_orders import column, each_once, indexed
 from apps.execution.state import ShardState
 from banyan.columns import Ints
 from banyan.messages import Message
@@ -22,16 +22,17 @@ def values_of(
     """
     if not cells.size:
         return
-    cells = np.unique(cells)
-    touched = state.cells.columns[cells]
-    found, instrument = indexed(touched["instrument"])
+    cells = each_once(cells)
+    columns = state.cells.columns
+    owners = columns["account"][cells]
+    found, instrument = indexed(columns["instrument"][cells])
     yield PositionChanged(
         instruments=[state.instruments.names[each] for each in found],
-        account=state.accounts.columns["number"][touched["account"]],
+        account=state.accounts.columns["number"][owners],
         instrument=column(instrument),
-        steps=touched["held"] + steps[cells],
+        steps=columns["held"][cells] + steps[cells],
     )
-    accounts = np.unique(touched["account"])
+    accounts = each_once(owners)
     values = np.zeros((5, accounts.size), np.int64)
     value_accounts(shard, accounts, steps, cash, values)
     yield AccountValued(

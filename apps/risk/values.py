@@ -149,8 +149,11 @@ def note_values(state: RiskState, event: ValuesNoted) -> None:
 
 def _stops(state: RiskState, rows: Ints, values: Any, days: Ints, at_ns: int) -> list[Message]:
     """Return the stops that follow when accounts (`rows`) are worth `values`."""
-    touched, index = np.unique(rows, return_inverse=True)
-    accounts = state.accounts.rows[touched]
+    if (rows[1:] > rows[:-1]).all():
+        touched, index = rows, np.arange(rows.size)
+    else:
+        touched, index = np.unique(rows, return_inverse=True)
+    accounts = state.accounts.columns[touched]
     references, turns = state.references.rows[touched], state.turns.rows[touched]
     value(accounts, references, turns, index, values, periods_of(days))
     found = np.zeros((3, LOSSES, touched.size), np.int64)
