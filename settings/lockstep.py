@@ -55,6 +55,7 @@ from banyan.transport import Command, LocalTransport, ask
 from settings.roles import HOSTED_CONTEXTS, ROUTES, SENDERS
 from settings.warming import rehearse
 from trading.bars import Bars
+from trading.sessions import session_days
 
 FEED = "lockstep"
 SHARD = "00"
@@ -129,10 +130,10 @@ class _Pipeline:
         self._instruments = instruments = loaded.instruments
         self._terms = {name: terms_from(each) for name, each in instruments.items()}
         self._sets = [f"set-{number}" for number in range(1, accounts + 1)]
-        self._clock = VirtualClock()
+        self._clock = VirtualClock(min(int(bars.time[0]) for bars in loaded.bars.values()))
         self._transport = LocalTransport(SENDERS)
         self._hosts = {name: self._host(name) for name in HOSTED_CONTEXTS}
-        self._steps = PaperSteps(broker, self._terms)
+        self._steps = PaperSteps(broker, self._terms, self._day_of)
         self._transport.tap(self._remember_bars)
         self._transport.tap(self._steps.listen)
         self._transport.attach(WITNESS, self, [SHARD])
@@ -173,7 +174,8 @@ class _Pipeline:
         until = time.monotonic() + _PATIENCE_SECONDS
         while not state.accounts.columns["ready"].all():
             self._wait(until)
-            self._settle(*_DECISIONS)
+            if self._settle(*_DECISIONS):
+                until = time.monotonic() + _PATIENCE_SECONDS
 
     def step(self, given: Sequence[Message]) -> None:
         """Take what closed at one time: fills first, then strategies, then what both led to."""
@@ -228,6 +230,11 @@ class _Pipeline:
         self._steps.close()
         self._transport.close()
 
+    def _day_of(self, time_ns: int) -> int:
+        """Return the session day of a time by the first instrument, as in a backtest."""
+        first = next(iter(self._instruments.values()))
+        return int(session_days(np.array([time_ns], np.int64), first)[0])
+
     def _host(self, name: str) -> Host[Any]:
         routes = [*ROUTES[name], *(Route(kind, WITNESS, every([SHARD])) for kind in _TOLD.get(name, ()))]
         if name == "feeds":
@@ -274,17 +281,22 @@ class _Pipeline:
         ask(host.store, [command], self._clock.wall_ns())
         host.look_for([("", key)])
 
-    def _settle(self, *contexts: str) -> None:
-        """Let these contexts and the edge work until nothing is left to be done and the broker has answered."""
+    def _settle(self, *contexts: str) -> bool:
+        """Let these contexts and the edge work until nothing is left to be done and the broker has answered.
+
+        Tell whether anything was done.
+        """
         until = time.monotonic() + _PATIENCE_SECONDS
         hosts = [self._hosts[name] for name in contexts]
+        has_worked = False
         while True:
             did = [host.step() for host in hosts]
             if self._edge_worker.step() or any(did):
-                continue
-            if not self._awaits_answer():
-                return
-            self._wait(until)
+                has_worked, until = True, time.monotonic() + _PATIENCE_SECONDS
+            elif self._awaits_answer():
+                self._wait(until)
+            else:
+                return has_worked
 
     def _wait(self, until: float) -> None:
         if time.monotonic() > until:

@@ -1,7 +1,7 @@
 """The way of prices to the paper broker in lock step: whole bars, and no step before all has been told of the last."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,16 @@ _PATIENCE_SECONDS = 60.0
 
 
 class PaperSteps:
-    """Gives the paper broker at `address` the bars of a feed, and asks what its accounts have."""
+    """Gives the paper broker at `address` the bars of a feed, and asks what its accounts have.
 
-    def __init__(self, address: Path, terms: Mapping[str, InstrumentTerms]) -> None:
+    `day_of` tells the number of the session day of a time, ns UTC.
+    """
+
+    def __init__(
+        self, address: Path, terms: Mapping[str, InstrumentTerms], day_of: Callable[[int], int]
+    ) -> None:  # fmt: skip
         self._terms = terms
+        self._day_of = day_of
         self._buffer = protocol.FrameBuffer()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(_PATIENCE_SECONDS)
@@ -56,7 +62,12 @@ class PaperSteps:
         }
         opened_ns = bars.closed_at_ns - bars.interval_ns
         prices = protocol.Prices(
-            rows=len(terms), terms=terms, time_ns=opened_ns, closed_ns=bars.closed_at_ns, **columns
+            rows=len(terms),
+            terms=terms,
+            time_ns=opened_ns,
+            closed_ns=bars.closed_at_ns,
+            day=self._day_of(opened_ns),
+            **columns,
         )
         self._ask(prices)
         # A question that changes nothing: it is answered after all that followed from the bars was written to others.
