@@ -100,7 +100,7 @@ def order_apart(
                 numbers[cell] = first + (bracket is not None)
             elif wish.is_new and (wish.target is None or wish.target["entry"] == MARKET):
                 if bracket is not None:
-                    moved.append((cell, first, Guard(wish.line, 0, -wish.working, 0, bracket)))
+                    moved.append((cell, first, Guard(wish.line, -wish.working, 0, bracket)))
                     numbers[cell] = first
                 else:
                     cancelled += state.apart.guards_of(wish.line)

@@ -62,9 +62,8 @@ def note_released(state: ShardState, event: OrdersReleased, cells: Ints) -> None
     for at in np.flatnonzero(event.order_type == OrderType.PROTECTIVE).tolist():
         cell, decision = int(cells[at]), int(event.decision[at])
         line = state.line_of(cell, int(event.tag[at]) - 1)
-        version = int(state.lines.rows[line].seen_version)
         bracket = Bracket(int(stop[at]), int(limit[at]), int(trail[at]))
-        state.apart.guards[cell, decision] = Guard(line, version, int(event.steps[at]), 0, bracket)
+        state.apart.guards[cell, decision] = Guard(line, int(event.steps[at]), 0, bracket)
         row = state.cells.rows[cell]
         row.decision = max(int(row.decision), decision)
 
@@ -78,7 +77,10 @@ def note_cancelled(state: ShardState, event: CancelsReleased, cells: Ints) -> No
 
 
 def note_filled(state: ShardState, event: OrdersFilled, cells: Ints) -> None:
-    """Forget entries that are filled. A book whose protective order was filled wants what it has from here on."""
+    """Forget entries that are filled; a book whose protective order was filled wants what it has from here on.
+
+    That holds too where a version waited for the end of an entry that it had cancelled: nothing is bought back.
+    """
     open_orders = find_orders(state.shard(), cells, event.decision)
     for at, key in enumerate(zip(cells.tolist(), event.decision.tolist(), strict=True)):
         if open_orders[at] < 0:
@@ -87,8 +89,8 @@ def note_filled(state: ShardState, event: OrdersFilled, cells: Ints) -> None:
         if guard is not None:
             filled = guard.filled + int(event.steps[at])
             line = state.lines.rows[guard.line]
-            if line.seen_version == guard.version:
-                line.working = line.held + line.open + line.unknown
+            line.working = line.held + line.open + line.unknown
+            state.apart.drop_waiting(guard.line)
             if filled == guard.steps:
                 del state.apart.guards[key]
             else:

@@ -30,10 +30,9 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Guard(msgspec.Struct, frozen=True):
-    """A protective order that was released for a line, which followed `version` of its target then."""
+    """A protective order that was released for a line."""
 
     line: int
-    version: int
     steps: int
     filled: int
     bracket: Bracket
@@ -54,6 +53,12 @@ class Apart:
     def busy_lines(self) -> set[int]:
         """Return the lines with an entry or a protective order."""
         return {each.line for each in self.entries.values()} | {each.line for each in self.guards.values()}
+
+    def drop_waiting(self, line: int) -> None:
+        """Let no version of a line wait any more for an entry to end."""
+        for key, entry in self.entries.items():
+            if entry.line == line and entry.is_replaced:
+                self.entries[key] = msgspec.structs.replace(entry, is_replaced=False)
 
     def guards_of(self, line: int) -> list[Key]:
         """Return what protects a line, or waits to."""

@@ -11,6 +11,7 @@ from settings.lockstep import paper_broker, trade
 SAMPLE = Path(__file__).resolve().parents[2] / "apps/feeds/sample"
 EURUSD = "OANDA:EURUSD"
 FUNDS = ("NYSEARCA:SPY", "NASDAQ:QQQ", "NYSEARCA:IWM", "NYSE:IBM")
+DRAWN = str(Path(__file__).with_name("orders_drawn.py"))
 ONE_CHANNEL = (
     Case(strategy="sma_cross", params={"fast": 5, "slow": 20}, channels=(EURUSD,), options={"fee_bps": 0.5}),
     Case(strategy="ema_cross", params={"fast": 5, "slow": 20}, channels=(EURUSD,), options={"fee_bps": 0.5}),
@@ -51,10 +52,29 @@ def test_strategies_on_one_instrument_trade_live_as_in_a_backtest(tmp_path):
     assert not _differences(ONE_CHANNEL, loaded, tmp_path)
 
 
+def test_entries_and_brackets_of_every_kind_trade_live_as_in_a_backtest(tmp_path):
+    loaded = _loaded({EURUSD: "eurusd_1h_quotes.csv.gz"}, "2016-01-04", "2016-01-09")
+    cases = [
+        Case(strategy=DRAWN, params={"seed": seed}, channels=(EURUSD,), options={"fee_bps": 0.5})
+        for seed in range(1, 9)
+    ]
+    assert not _differences(cases, loaded, tmp_path)
+
+
 def test_strategies_on_several_instruments_trade_live_as_in_a_backtest(tmp_path):
     files = {name: f"{name.partition(':')[2].lower()}_1d.csv.gz" for name in FUNDS}
     loaded = _loaded(files, "2002-01-02", "2002-03-01")
-    cases = (Case(strategy="momentum_rank", params={"lookback": 5, "every": 3, "top": 2}, channels=FUNDS),)
+    cases = (
+        Case(strategy="pairs_zscore", params={"window": 8, "entry": 1.0, "exit": 0.3}, channels=FUNDS[:2]),
+        Case(strategy="momentum_rank", params={"lookback": 5, "every": 3, "top": 2}, channels=FUNDS),
+    )
+    assert not _differences(cases, loaded, tmp_path)
+
+
+@pytest.mark.soak
+def test_entries_and_brackets_of_a_month_trade_live_as_in_a_backtest(tmp_path):
+    loaded = _loaded({EURUSD: "eurusd_1h_quotes.csv.gz"}, "2016-01-04", "2016-02-04")
+    cases = [Case(strategy=DRAWN, params={"seed": seed}, channels=(EURUSD,)) for seed in range(1, 41)]
     assert not _differences(cases, loaded, tmp_path)
 
 

@@ -155,3 +155,23 @@ def test_a_snapshot_keeps_entries_and_what_protects(desk: Desk) -> None:
     assert again.apart == desk.state.apart
     assert again.apart.entries
     assert again.apart.guards
+
+
+def test_a_protective_fill_ends_the_version_that_works_beside_it_too(desk: Desk) -> None:
+    protected(desk)
+    released(desk, want(desk, 2, 0.2, entry=ints([LIMIT]), price=[1.11]))
+    desk.report((ACCEPTED, 1, ID, 3))
+    after = desk.report((FILLED, 1, ID, 2, -10, 1_100_000_000), (CANCELLED, 1, ID, 3))
+    assert not of_type(after, OrdersRequested)
+    assert desk.held(1, "trend") == desk.line(1, ID, "trend").working == 0
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_protective_fill_ends_a_version_that_waits_for_a_cancel(desk: Desk, together: bool) -> None:
+    protected(desk)
+    released(desk, want(desk, 2, 0.2, entry=ints([LIMIT]), price=[1.11]))
+    want(desk, 3, 0.3, entry=ints([LIMIT]), price=[1.12])
+    filled, cancelled = (FILLED, 1, ID, 2, -10, 1_100_000_000), (CANCELLED, 1, ID, 3)
+    after = desk.report(filled, cancelled) if together else desk.report(filled) + desk.report(cancelled)
+    assert not of_type(after, OrdersRequested)
+    assert desk.line(1, ID, "trend").working == 0
