@@ -1,5 +1,7 @@
 """Whatever goes wrong, the invariants hold afterwards: faults drawn from a seed, which the test's name tells."""
 
+import errno
+import os
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from django.core.management import call_command
 from apps.execution.contracts import AccountsReconciled
 from apps.execution.edge.kill_switch import KillSwitch
 from apps.execution.edge.paper import PaperBroker
+from apps.execution.paper.ledger import Ledger
 from banyan.columns import ints
 from tests.fault.pipeline import KEYS, SECOND
 
@@ -64,6 +67,27 @@ def test_a_broker_that_is_killed_again_and_again_has_every_order_once(make, seed
         pipeline.trade(2)
         pipeline.kill_broker()
         pipeline.start_broker()
+    pipeline.check()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_broker_whose_disk_is_full_answers_nobody_and_has_every_order_once(make, seed, monkeypatch):
+    pipeline = make(seed)
+    append = Ledger.append
+
+    def half(self: Ledger, records: Any) -> None:
+        if pipeline.dice.random() < 0.3:
+            pipeline.others += 1
+            os.write(self._file, b"half a group")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(self, records)
+
+    for _ in range(4):
+        monkeypatch.setattr(Ledger, "append", half)
+        pipeline.signal()
+        pipeline.turns(10)
+        monkeypatch.setattr(Ledger, "append", append)
+        pipeline.trade(1)
     pipeline.check()
 
 
