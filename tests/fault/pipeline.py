@@ -232,9 +232,15 @@ class Pipeline:
 
     def new_edge(self, owner: str) -> Edge:
         settings = EdgeSettings(
-            answer_ns_max=200 * MILLISECOND, settle_ns=200 * MILLISECOND, recheck_ns=50 * MILLISECOND,
-            reconcile_ns=SECOND, deadline_ns=2 * SECOND, lease_margin_ns=50 * MILLISECOND, snapshot_every=25,
-        )  # fmt: skip
+            answer_ns_max=200 * MILLISECOND,
+            reply_ns_max=500 * MILLISECOND,
+            settle_ns=200 * MILLISECOND,
+            recheck_ns=50 * MILLISECOND,
+            reconcile_ns=SECOND,
+            deadline_ns=2 * SECOND,
+            lease_margin_ns=50 * MILLISECOND,
+            snapshot_every=25,
+        )
         broker = PaperBroker(self.folder / "s")
         return Edge(Ledger(lease_seconds=1.0), [broker], FileSwitch(self.switch), self.clock, owner=owner,
                     settings=settings)  # fmt: skip

@@ -57,6 +57,8 @@ class EdgeSettings:
     settle_ns: int = 2_000_000_000
     """How long after its deadline an order may still turn up."""
     recheck_ns: int = 500_000_000
+    reply_ns_max: int = 5_000_000_000
+    """How long a broker may take to answer a question before it is asked again."""
     reconcile_ns: int = 30_000_000_000
     clock_bound_ns: int = 1_000_000_000
     deadline_ns: int = 5_000_000_000

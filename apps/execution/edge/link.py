@@ -48,6 +48,8 @@ class Link:
     next_try_ns: int = 0
     login_ends_ns: int = 0
     reconcile_at_ns: int = 0
+    waits_since_ns: int = 0
+    """Since when a question has been without answer; 0: none is."""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def keep_up(self, now_ns: int) -> None:
@@ -109,6 +111,18 @@ class Link:
         self.statement = next(self._numbers)
         self.busy_when_asked = busy
         self._do(lambda: self.broker.ask_statement(self.statement, self.session, self.numbers(), since))
+
+    def give_up_waiting(self, now_ns: int, most_ns: int) -> None:
+        """Forget questions that have not been answered for so long, so that they are asked again."""
+        if not (self.statement or self.asked):
+            self.waits_since_ns = 0
+        elif not self.waits_since_ns:
+            self.waits_since_ns = now_ns
+        elif now_ns - self.waits_since_ns > most_ns:
+            _LOGGER.warning("%s: no answer to a question, it is asked again", self.broker.name)
+            self.statement = 0
+            self.asked.clear()
+            self.waits_since_ns = 0
 
     def receive(self, now_ns: int) -> list[Event]:
         """Return what the broker has said."""

@@ -105,6 +105,7 @@ class Resolving:
     def answered(self, link: Link, answer: Answer) -> None:
         """Take the answer to a question: adopt what is known, and give up what can never arrive any more."""
         asked = link.asked.pop(answer.request, None)
+        link.waits_since_ns = 0
         self.book(link, answer.executions)
         if asked is None:
             return
@@ -126,7 +127,7 @@ class Resolving:
         self.book(link, statement.executions)
         if statement.request != link.statement:
             return
-        link.statement = 0
+        link.statement = link.waits_since_ns = 0
         settings, now_ns = self._edge.settings, self._edge.time.monotonic_ns()
         busy = link.busy_when_asked | self._busy(link)
         for shard in self._edge.shards.values():
@@ -147,6 +148,7 @@ class Resolving:
                 if link.session:
                     self._recheck(link)
         for link in edge.links.values():
+            link.give_up_waiting(now_ns, edge.settings.reply_ns_max)
             if link.session and not link.statement and now_ns >= link.reconcile_at_ns:
                 did = True
                 name = link.broker.name
