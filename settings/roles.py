@@ -54,7 +54,7 @@ from apps.signals.contracts import TargetSet
 from apps.signals.core import SIGNALS
 from apps.signals.directory import SetDirectory
 from apps.signals.interface import sets_of_feed
-from apps.signals.running import run_set, watched
+from apps.signals.running import prepare, run_set, watched
 from banyan.clock import Clock
 from banyan.context import Context
 from banyan.host import Host, HostSettings, Route, every, same_key
@@ -76,7 +76,6 @@ from banyan.process import (
 from banyan.store import Store
 from banyan.transport import Channels, LocalTransport
 from settings.warming import rehearse
-from trading.compiled import compiler
 
 SHARDS = shard_keys(settings.SHARDS)
 PARTS = min(settings.SHARD_PROCESSES, len(SHARDS))
@@ -168,7 +167,7 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
         return run_set(name, host, LocalTransport(SENDERS), channel, clock)
 
     return [
-        Nursery("sets", SetDirectory(), run, limits, channels.join, prepare=compiler),
+        Nursery("sets", SetDirectory(), run, limits, channels.join, prepare=prepare),
         Listener(SIGNALS.name, channels.look_for),
     ]
 

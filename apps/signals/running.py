@@ -16,8 +16,10 @@ from django.db import OperationalError, connections
 
 from apps.feeds.contracts import BarClosed
 from apps.feeds.interface import bars_before
-from apps.signals.contracts import WarmUp
+from apps.signals.contracts import ChannelSpec, WarmUp
 from apps.signals.errors import StrategyError
+from apps.signals.minds import mind_of
+from apps.signals.registry import get_strategy
 from apps.signals.state import SetState
 from banyan.calls import CALLS
 from banyan.clock import Clock
@@ -29,6 +31,14 @@ from banyan.transport import ChannelListener, LocalTransport
 
 _LOGGER = logging.getLogger(__name__)
 Result = TypeVar("Result")
+
+
+def prepare() -> None:
+    """Load what all strategies need, by compiling two that ship: what comes after shares it, and is there at once."""
+    for name, count in (("sma_cross", 1), ("momentum_rank", 2)):
+        strategy = get_strategy(name)
+        channels = [ChannelSpec(instrument=str(each), interval_ns=1, tick_e9=1) for each in range(count)]
+        mind_of(strategy, strategy.bind(), channels)
 
 
 def run_set(name: str, host: Host[SetState], transport: LocalTransport, channel: socket.socket, clock: Clock) -> bool:
