@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.native import address_of
+
 
 def table_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return columns of equal length as float64[N, T].
@@ -25,9 +27,5 @@ def _are_rows(columns: Sequence[NDArray[Any]]) -> bool:
     owner = first.base
     if owner is None or not first.flags.writeable:
         return False
-    start, step = _address_of(first), first.nbytes
-    return all(column.base is owner and _address_of(column) == start + i * step for i, column in enumerate(columns))
-
-
-def _address_of(column: NDArray[Any]) -> int:
-    return int(column.__array_interface__["data"][0])
+    start, step = address_of(first), first.nbytes
+    return all(column.base is owner and address_of(column) == start + i * step for i, column in enumerate(columns))

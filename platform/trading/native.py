@@ -173,6 +173,13 @@ def reads_arrays() -> bool:
     return (*_pair(shape), *_pair(strides)) == known[2:]
 
 
+def address_of(array: Any) -> int:
+    """Return where an array's data begin in memory; several times as fast as NumPy tells it."""
+    if not reads_arrays():
+        return int(array.__array_interface__["data"][0])
+    return ctypes.c_uint64.from_address(id(array) + OBJECT_HEAD).value
+
+
 def _pair(address: int) -> tuple[int, int]:
     first, second = (ctypes.c_int64 * 2).from_address(address)
     return first, second

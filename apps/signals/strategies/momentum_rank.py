@@ -87,12 +87,13 @@ def momentum_rank(state: State, bars: Slice, params: Params) -> Targets:
     channels = bars.close.size
     past = state.closes[t % params.lookback]
     ranks = t >= params.lookback and t % params.every == params.every - 1
-    for each in range(channels):
-        strength = bars.close[each] / past[each]
-        past[each] = bars.close[each]
-        if ranks:
+    if ranks:
+        for each in range(channels):
+            strength = bars.close[each] / past[each]
             state.strength[each] = strength
             state.ordered[each] = -np.inf if np.isnan(strength) else strength
+    for each in range(channels):
+        past[each] = bars.close[each]
     if not ranks:
         return state.targets
     places = min(params.top, channels)

@@ -299,3 +299,11 @@ def _kinds(value):
 
 def test_this_interpreters_arrays_are_read_as_they_are_laid_out():
     assert native.reads_arrays()
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_an_address_is_that_of_the_first_element(reads, monkeypatch):
+    monkeypatch.setattr(native, "reads_arrays", lambda: reads)
+    table = np.zeros((3, 4))
+    assert native.address_of(table[1]) - native.address_of(table) == table[0].nbytes
+    assert native.address_of(table[:, 1:]) == table[:, 1:].ctypes.data
