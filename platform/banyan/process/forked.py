@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from banyan.calls import CALLS
-from banyan.process.usage import end_with_parent, limit_memory
+from banyan.process.usage import end_with_parent, limit_memory, name_process
 from banyan.process.watchdog import Limits
 
 _LOGGER = logging.getLogger(__name__)
@@ -46,11 +46,12 @@ class Trace:
 
 
 def become_child(
-    limits: Limits, memory: Any, trace: Trace, not_ours: Sequence[socket.socket], body: Callable[[], bool]
+    name: str, limits: Limits, memory: Any, trace: Trace, not_ours: Sequence[socket.socket], body: Callable[[], bool]
 ) -> NoReturn:
     """Run `body` in the process that has just been forked, under limits, and end it."""
     code = 1
     try:
+        name_process(name)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         end_with_parent()

@@ -156,7 +156,9 @@ class Keeper:
         failures = len(self._names[name].restarts.failures)
         pid = os.fork()
         if pid == 0:
-            become_child(self.limits, memory, trace, [self.parent, ours], lambda: self.body(name, theirs, failures))
+            become_child(
+                name, self.limits, memory, trace, [self.parent, ours], lambda: self.body(name, theirs, failures)
+            )
         theirs.close()
         with ours, contextlib.suppress(OSError):  # where the parent has gone, that is seen at the next turn
             socket.send_fds(self.parent, [name.encode()], [ours.fileno()])

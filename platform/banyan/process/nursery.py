@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from banyan.process.keeper import Body, Directory, Keeper
+from banyan.process.usage import name_process
 from banyan.process.watchdog import Limits
 
 _LOGGER = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Nursery:
 def _keep(keeper: Keeper, not_ours: socket.socket) -> None:
     code = 1
     try:
+        name_process("keeper")
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         not_ours.close()
         keeper.run()
