@@ -70,7 +70,7 @@ def quote_instruments(state: ShardState, instruments: Any, target: TargetSet) ->
     """Write a message's quotes into INSTRUMENT_DTYPE rows: of what it names, and of what is traded in its place."""
     book = state.books.known(target.set)
     ticks = instruments["tick_e9"]
-    for quote in target.quotes:
+    for quote in (*target.quotes, *target.marks) if target.marks else target.quotes:
         row = state.instruments.known(quote.instrument)
         if row < 0 or quote.bid_ticks <= 0 or quote.ask_ticks <= 0:
             continue

@@ -40,6 +40,8 @@ class TargetSet(Message, frozen=True, kw_only=True):
     trail: list[float | None]
     time_in_force: Ints
     expires_ns: Ints
+    marks: list[Quoted] = []
+    """Closes of the other instruments of strategies that have decided here: what is held of them is worth that."""
     band_e9: int = -1
     """Drift of weight, in billionths, beyond which an unchanged target is traded back to; -1: never."""
 

@@ -153,6 +153,7 @@ class SetState:
             trail=prices("trail"),
             time_in_force=numbers("time_in_force"),
             expires_ns=numbers("expires"),
+            marks=self._marks(instruments),
         )
 
     def _take(self, bars: BarClosed) -> "_Seen":
@@ -186,6 +187,18 @@ class SetState:
         late = self.untold & seen.shown - seen.changed
         self.untold = self.untold - seen.shown
         return sorted(seen.changed | {each for each in late if is_plain(self._target(each)[0])})
+
+    def _marks(self, instruments: list[str]) -> list[Quoted]:
+        """Return the closes of what strategies on several instruments have not decided on, beside `instruments`."""
+        deciding = {number for each in instruments for number, _ in self._index.places[each]}
+        marks: dict[str, Quoted] = {}
+        for number in sorted(deciding):
+            member = self.members[number]
+            for row, channel in enumerate(member.spec.channels):
+                bid, ask = int(member.slices.bid_ticks[row]), int(member.slices.ask_ticks[row])
+                if channel.instrument not in instruments and bid > 0:
+                    marks[channel.instrument] = Quoted(instrument=channel.instrument, bid_ticks=bid, ask_ticks=ask)
+        return list(marks.values())
 
     def _target(self, instrument: str) -> tuple[Target, Quoted]:
         """Return the one target of all members that trade an instrument: weights count by share and add up."""

@@ -32,6 +32,9 @@ def schema_of(kind: type[Message]) -> dict[str, Any]:
 
 def incompatibilities(old: Any, new: Any, path: str = "") -> list[str]:
     """Return what stands against replacing schema `old` by `new`; empty where the change is compatible."""
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        return [each for at, (one, other) in pairs for each in incompatibilities(one, other, f"{path}{at}.")]
     if not isinstance(old, dict) or not isinstance(new, dict):
         return [] if old == new else [f"{path or 'message'}: {old!r} became {new!r}"]
     found: list[str] = []

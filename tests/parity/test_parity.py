@@ -11,6 +11,7 @@ from settings.lockstep import paper_broker, trade
 SAMPLE = Path(__file__).resolve().parents[2] / "apps/feeds/sample"
 EURUSD = "OANDA:EURUSD"
 FUNDS = ("NYSEARCA:SPY", "NASDAQ:QQQ", "NYSEARCA:IWM", "NYSE:IBM")
+ONE_AT_A_TIME = str(Path(__file__).with_name("weights_drawn.py"))
 DRAWN = str(Path(__file__).with_name("orders_drawn.py"))
 ONE_CHANNEL = (
     Case(strategy="sma_cross", params={"fast": 5, "slow": 20}, channels=(EURUSD,), options={"fee_bps": 0.5}),
@@ -65,6 +66,7 @@ def test_strategies_on_several_instruments_trade_live_as_in_a_backtest(tmp_path)
     files = {name: f"{name.partition(':')[2].lower()}_1d.csv.gz" for name in FUNDS}
     loaded = _loaded(files, "2002-01-02", "2002-03-01")
     cases = (
+        Case(strategy=ONE_AT_A_TIME, params={"seed": 3}, channels=FUNDS, options={"fee_bps": 1.0}),
         Case(strategy="pairs_zscore", params={"window": 8, "entry": 1.0, "exit": 0.3}, channels=FUNDS[:2]),
         Case(strategy="momentum_rank", params={"lookback": 5, "every": 3, "top": 2}, channels=FUNDS),
     )
