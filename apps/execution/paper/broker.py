@@ -14,6 +14,7 @@ import numpy as np
 from apps.execution.contracts import InstrumentTerms
 from apps.execution.growing import ID_BYTES
 from apps.execution.kernels.paper import WORKING
+from apps.execution.kernels.paper_tickets import PROTECTIVE
 from apps.execution.packed import PackedError, pack, unpack
 from apps.execution.paper import protocol
 from apps.execution.paper.answers import found, reports_by_session, statement
@@ -273,6 +274,19 @@ def warm() -> None:
             account=one,
             instrument=b"",
             steps=one,
+        ),
+        protocol.Submit(
+            session=1,
+            deadline_ns=1,
+            rows=2,
+            terms=terms,
+            client_ids=b"1" * ID_BYTES + b"2" * ID_BYTES,
+            account=pack(np.ones(2, np.int64)),
+            instrument=b"",
+            steps=pack(np.array([1, -1])),
+            kind=pack(np.array([MARKET, PROTECTIVE])),
+            stop_ticks=pack(np.array([0, 1])),
+            tag=pack(np.ones(2, np.int64)),
         ),
     ):
         broker.handle(0, request, 1, work)

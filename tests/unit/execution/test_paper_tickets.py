@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from apps.execution.contracts import InstrumentTerms, ReportKind
 from apps.execution.kernels.paper import WORKING
-from apps.execution.kernels.paper_tickets import PROTECTIVE
+from apps.execution.kernels.paper_tickets import PROTECTIVE, admit, follow_reports, match_tickets
 from apps.execution.packed import pack
 from apps.execution.paper import protocol
 from apps.execution.paper.book import Book
-from apps.execution.paper.broker import FREE, Broker, Options, Work
+from apps.execution.paper.broker import FREE, Broker, Options, Work, warm
 from apps.execution.paper.faults import Faults
 from apps.execution.paper.protocol import Code
 from trading.books import At, Spec, open_desk
@@ -207,6 +207,13 @@ def traded(versions: dict[int, Version], prices: list[list[int]]) -> Trader:
         if bar in versions:
             trader.follow(versions[bar])
     return trader
+
+
+def test_a_broker_that_is_warm_compiles_nothing_for_its_first_bracket():  # before all others, which compile
+    warm()
+    assert admit.signatures
+    assert match_tickets.signatures
+    assert follow_reports.signatures
 
 
 @given(versions=st.dictionaries(st.integers(0, 4), VERSIONS, min_size=1, max_size=4), prices=bars())
