@@ -30,6 +30,7 @@ _BLOCK = 4096  # rows that are turned into Python numbers at a time
 _AHEAD = 64  # rows that are marked at once, or more while nothing else happens
 _SAID = 65_536  # targets that are kept before the loop takes them in
 _FILLS = 1_000_000  # for which there is room at first
+_NUMBERS = (float, int, np.number, np.bool_)
 
 NAN = float("nan")
 
@@ -41,7 +42,9 @@ class _Book:
     nothing has happened but their marks, so the account stands as the class sees it at any of them.
     """
 
-    def __init__(self, prepared: Prepared, options: Options, sizing: str) -> None:
+    def __init__(self, strategy: Strategy, prepared: Prepared, options: Options) -> None:
+        sizing = options.sizing or strategy.sizing
+        self._asked = f"{strategy.source}: {strategy.name}"
         channels = len(prepared.channels)
         rows = prepared.market.close.shape[1]
         self._prepared = prepared
@@ -118,8 +121,8 @@ class _Book:
         """Want what the class has returned."""
         self.returned[channel] = opinion
         if not isinstance(opinion, Target):
-            opinion = Target(float(opinion), WEIGHT, MARKET, NAN, NAN, NAN, NAN, NAN, GTC, 0, 0)
-        self.wanted[channel] = opinion
+            opinion = Target(opinion, WEIGHT, MARKET, NAN, NAN, NAN, NAN, NAN, GTC, 0, 0)
+        self._take(channel, opinion)
 
     def decide(self) -> None:
         """Take in what is newly wanted at the close of the current row, or rebalance there."""
@@ -195,7 +198,16 @@ class _Book:
     def _want(self, channel: str | None, mode: int, value: float, bracket: tuple[float, float, float]) -> None:
         name = self._prepared.channels[self._index(channel)]
         self.returned[name] = None
-        self.wanted[name] = Target(float(value), mode, MARKET, NAN, NAN, *bracket, GTC, 0, 0)
+        self._take(name, Target(value, mode, MARKET, NAN, NAN, *bracket, GTC, 0, 0))
+
+    def _take(self, channel: str, target: Target) -> None:
+        for name, value in zip(Target._fields, target, strict=True):
+            if not isinstance(value, _NUMBERS) and not _is_number(value):
+                closed = np.datetime64(int(self._prepared.close_times(self.row)), "ns").astype("datetime64[s]")
+                raise StrategyError(
+                    f"{self._asked}: the target given at {closed} for {channel} has {name}={value!r}: write a number"
+                )
+        self.wanted[channel] = target
 
     def _index(self, channel: str | None) -> int:
         if channel is None and len(self._places) == 1:
@@ -205,9 +217,17 @@ class _Book:
         return self._places[channel]
 
 
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(value, str)
+
+
 def simulate_class(strategy: Strategy, params: Any, prepared: Prepared, options: Options) -> Run:
     """Return the run of a class strategy. Raises StrategyError for what goes wrong inside it, ChannelsError."""
-    book = _Book(prepared, options, options.sizing or strategy.sizing)
+    book = _Book(strategy, prepared, options)
     with strategy_errors(strategy.source):
         instance = strategy.init(params, len(prepared.channels))
         instance.portfolio = book

@@ -144,3 +144,18 @@ def test_unknown_channel_names_the_ones_there_are() -> None:
 def test_unknown_channel_in_what_is_returned_names_the_ones_there_are() -> None:
     with pytest.raises(StrategyError, match="no channel 'C'; this run has A, B"):
         running(Asking(lambda *_: {"C": 1.0}), {"A": bars_of(flat(1, 2)), "B": bars_of(flat(1, 2))})
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (lambda self: weight(1.0)._replace(stop_loss="95"), "stop_loss='95'"),
+        (lambda self: weight(1.0)._replace(price=None), "price=None"),
+        (lambda self: "all", "value='all'"),
+        (lambda self: self.portfolio.target_weight(1.0, take_profit=[1, 2]), "take_profit=.1, 2."),
+    ],
+)
+def test_what_is_no_number_is_told_with_its_field_and_the_strategy(said: Any, told: str) -> None:
+    expected = rf"py: [a-z_]+: the target given at \d{{4}}-\d\d-\d\dT[\d:]+ for bars has {told}: write a number"
+    with pytest.raises(StrategyError, match=expected):
+        running(Asking(lambda self, row, bar: said(self)), bars_of(flat(100, 3)))
