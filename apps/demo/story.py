@@ -31,7 +31,7 @@ _ORDER_STEPS_MAX = 20_000
 _EURUSD = "OANDA:EURUSD"
 _SETS = {"trend": ("ema_cross", ["fast=3", "slow=8"]), "revert": ("bollinger_reversion", [])}
 _FROM, _TO = "2014-05-02T12:00", "2014-05-02T15:00"
-_SECONDS_MAX = 120.0
+_SECONDS_MAX = 600.0
 _ALL = 1_000_000
 
 Say = Callable[[str], None]
