@@ -128,6 +128,7 @@ def test_a_clock_that_is_set_while_orders_are_on_their_way_moves_no_deadline(mak
     pipeline = make(seed)
     pipeline.trade(3)
     pipeline.clock.shift_ns = minutes * 60 * SECOND
+    pipeline.others += 1
     pipeline.trade(3)
     facts, found = pipeline.settle()
     assert found == []
@@ -198,6 +199,7 @@ def test_databases_that_are_restored_to_an_earlier_time_take_back_what_was_sent_
     pipeline.trade(6)
     before = pipeline.check()
     pipeline.stop()
+    pipeline.others += 1
     call_command("restore", str(tmp_path / "backup"), only=only)
     pipeline.start()
     pipeline.until(pipeline.is_ready, "readiness")
