@@ -24,9 +24,10 @@ setup: $(RUNTIME)  ## Install Banyan into .venv and make its databases
 demo: $(RUNTIME)  ## Set everything up, backtest and sweep a strategy on real prices, then trade live on paper
 	@$(MANAGE) migrate --verbosity 0
 	@$(MANAGE) load_sample_data
-	@$(MANAGE) backtest ema_cross $(DEMO) --html var/reports/demo.html
-	@$(MANAGE) sweep ema_cross $(DEMO) --grid fast=5:25:5 --grid slow=30:230:20 --html var/reports/demo-sweep.html
-	@$(MANAGE) demo
+	@$(MANAGE) warm > /dev/null & \
+	$(MANAGE) backtest ema_cross $(DEMO) --html var/reports/demo.html && \
+	$(MANAGE) sweep ema_cross $(DEMO) --grid fast=5:25:5 --grid slow=30:230:20 --html var/reports/demo-sweep.html && \
+	wait && $(MANAGE) demo
 
 test: $(DEV) system  ## Set everything up and run every test
 	@$(PYTHON) -m pytest -n 2

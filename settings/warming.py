@@ -21,6 +21,7 @@ from apps.execution.contracts import (
 )
 from apps.execution.core import EXECUTION
 from apps.execution.growing import decimal_ids, first_of_each
+from apps.execution.paper.broker import warm as warm_broker
 from apps.risk.contracts import OrdersApproved
 from apps.risk.core import RISK
 from apps.signals.contracts import Quoted, TargetSet
@@ -41,6 +42,7 @@ def prepare() -> None:
     """Load what the processes of a system share, before the first of them is forked."""
     compiler()
     rehearse()
+    warm_broker()
     first_of_each(decimal_ids(ints([1, 2])))
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connections
 
-from trading.compiled import cache_directory
+from trading.compiled import data_directory
 
 PLACE = "BANYAN_DEMO"
 """Set in the process that is at the demonstration's own place."""
@@ -27,14 +27,24 @@ def environment(folder: Path) -> dict[str, str]:
     secret = f":{quote(password, safe='')}" if password else ""
     where = f"?host={quote(str(host), safe='')}&port={port or 5432}"
     inherited = {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}
+    _share_kernels(folder / "kernels")
     return {
         **inherited,
         "DATABASE_URL": f"postgresql://{quote(str(user), safe='')}{secret}@/{server['NAME']}_demo{where}",
         "BANYAN_DATA_DIR": str(folder),
         "BANYAN_SHARDS": "4",
-        "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR") or str(cache_directory()),
         PLACE: "1",
     }
+
+
+def _share_kernels(folder: Path) -> None:
+    """Let what was compiled be found there too."""
+    kept = data_directory() / "kernels"
+    kept.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder)
+    if not folder.is_symlink():
+        folder.symlink_to(kept)
 
 
 def clear() -> None:
@@ -47,5 +57,5 @@ def clear() -> None:
             if names:
                 cursor.execute(f"TRUNCATE {names}")
     for entry in settings.DATA_DIR.iterdir():
-        if entry.is_dir():
+        if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

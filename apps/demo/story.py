@@ -30,7 +30,7 @@ ACCOUNTS, NARROW = 100, 10
 _ORDER_STEPS_MAX = 20_000
 _EURUSD = "OANDA:EURUSD"
 _SETS = {"trend": ("ema_cross", ["fast=3", "slow=8"]), "revert": ("bollinger_reversion", [])}
-_FROM, _TO = "2014-05-02T12:00", "2014-05-02T15:00"
+_FROM, _TO = "2014-05-02T12:00", "2014-05-02T12:50"
 _SECONDS_MAX = 600.0
 _ALL = 1_000_000
 
