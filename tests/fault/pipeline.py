@@ -49,6 +49,7 @@ SENDERS = {"execution": ["signals", "risk", "edge"], "risk": ["execution"], "edg
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 SETTLE_SECONDS = 60.0
+READY_SECONDS = 300.0  # what was never compiled is compiled first
 
 SIGNALS: Context[dict] = Context(
     name="signals",
@@ -288,8 +289,8 @@ class Pipeline:
         for _ in range(count):
             self.turn()
 
-    def until(self, is_so: Callable[[], Any], what: str = "it") -> None:
-        end = time.monotonic() + SETTLE_SECONDS
+    def until(self, is_so: Callable[[], Any], what: str = "it", seconds: float | None = None) -> None:
+        end = time.monotonic() + (SETTLE_SECONDS if seconds is None else seconds)
         while not is_so():
             assert time.monotonic() < end, f"{what} did not come about"
             self.turn()
@@ -314,8 +315,8 @@ class Pipeline:
             self.say(opened, "execution", key)
             self.say(Subscribe(account=number, set=SET, join="converge"), "execution", key)
         execution = self.hosts[1]
-        self.until(lambda: execution.keys.keys() == set(KEYS), "holding the keys")
-        self.until(self.is_ready, "readiness")
+        self.until(lambda: execution.keys.keys() == set(KEYS), "holding the keys", READY_SECONDS)
+        self.until(self.is_ready, "readiness", READY_SECONDS)
 
     def is_ready(self) -> bool:
         found = [self.hosts[1].keys[key].state.accounts.columns["ready"] for key in KEYS if key in self.hosts[1].keys]

@@ -55,6 +55,7 @@ def test_where_sent_is_committed_after_sending_an_order_is_found_that_no_ledger_
     assert "SENT in the edge's ledger" in found[3].expected
 
 
+@pytest.mark.soak
 def test_where_an_order_is_written_again_for_want_of_an_answer_it_is_found_twice(make, monkeypatch):
     pipeline = make(7, options=Options(is_idempotent=False))
     submit = PaperBroker.submit
@@ -70,6 +71,7 @@ def test_where_an_order_is_written_again_for_want_of_an_answer_it_is_found_twice
     assert found[3].expected == "one order at the broker"
 
 
+@pytest.mark.soak
 def test_where_an_order_is_given_up_in_the_session_that_it_was_sent_in_its_arrival_is_found(make, monkeypatch):
     pipeline = make(7)
     delayed: list[tuple[PaperBroker, Any]] = []

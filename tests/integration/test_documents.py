@@ -40,6 +40,7 @@ LIVE = {
     "accounts": "tests/fault/test_pipeline.py",
     "events": "tests/fault/test_pipeline.py",
     "feeds": "tests/fault/test_feeds.py",
+    "parity": "tests/fault/test_parity_command.py",
     "replay": "tests/fault/test_processes.py",
     "report": "tests/fault/test_pipeline.py",
     "run": "tests/fault/system.py",
