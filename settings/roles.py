@@ -80,6 +80,8 @@ from settings.warming import rehearse
 SHARDS = shard_keys(settings.SHARDS)
 PARTS = min(settings.SHARD_PROCESSES, len(SHARDS))
 _DIRECTORY_SECONDS = 1.0
+_LEAST = 19
+"""The niceness of what only remembers: it has the cores when nobody decides or sends."""
 
 Build = Callable[[LocalTransport, Clock, Part], Sequence[Worker]]
 
@@ -241,8 +243,14 @@ ROLES: Roles = {
         Role("risk", "shards", "limits: approves orders, or refuses them with a reason", hosted(RISK, SHARDS), PARTS),
         Role("edge", "shards", "broker sessions: sends approved orders, once", edge, PARTS),
         Role("paper", "paper", "the paper broker, with a ledger of its own", paper),
-        Role("reporting", "reporting", "read models: what became of orders, fills, positions, profit", reporting),
-        Role("books", "books", "tradebooks and orderbooks: a file of each for every account", books),
+        Role(
+            "reporting",
+            "reporting",
+            "read models: what became of orders, fills, positions, profit",
+            reporting,
+            niceness=_LEAST,
+        ),
+        Role("books", "books", "tradebooks and orderbooks: a file of each for every account", books, niceness=_LEAST),
         Role("switch", "switch", "the kill switch: says that orders may go out, as long as they may", switch),
     )
 }

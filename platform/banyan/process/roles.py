@@ -47,7 +47,8 @@ class Role:
 
     `build` returns its workers for a transport, a clock and a part of its keys. `process` is the process that it
     belongs to where nobody says otherwise: roles of one process hand their messages on without a detour. `parts` is
-    over how many such processes its keys are spread.
+    over how many such processes its keys are spread. `niceness` is how far its process steps back for others: 19 for
+    what nobody waits for.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Role:
     help: str
     build: "Callable[[LocalTransport, Clock, Part], Sequence[Worker]]"
     parts: int = 1
+    niceness: int = 0
 
 
 Roles = Mapping[str, Role]

@@ -54,3 +54,11 @@ def name_process(name: str) -> None:
     """Let `ps -o comm` show this process under a name, of which it keeps 15 bytes; does nothing but on Linux."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def step_back(niceness: int) -> None:
+    """Let other processes go first; the session too, since Linux weighs sessions against each other."""
+    if niceness:
+        os.nice(niceness)
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(niceness))

@@ -17,6 +17,7 @@ from banyan import commands
 from banyan.clock import SystemClock
 from banyan.process import Part, Role, Roles, Supervisor, run_roles
 from banyan.process.supervisor import Body
+from banyan.process.usage import step_back
 from banyan.transport import LocalTransport
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -73,6 +74,7 @@ def _set_at_signals(stop: threading.Event) -> None:
 
 
 def _run(roles: Sequence[Role], part: Part, stop: threading.Event) -> bool:
+    step_back(min(role.niceness for role in roles))
     return run_roles(roles, LocalTransport(import_string(settings.SENDERS)), SystemClock(), stop, part)
 
 
