@@ -48,14 +48,14 @@ def protected(state: ShardState, report: OrdersReported) -> Iterator[Message]:
     for kind, event in ((ReportKind.ACCEPTED, OrdersAccepted), (ReportKind.UNKNOWN, OrdersUnknown)):
         rows = np.flatnonzero(kinds == kind)
         if rows.size:
-            yield event(**_named(report, rows))
+            yield event(**named(report, rows))
     filled = np.flatnonzero(kinds == ReportKind.FILLED)
     if filled.size:
         yield _fills(state, report, filled)
     ended = np.flatnonzero(~np.isin(kinds, _OPEN))
     if ended.size:
         yield OrdersEnded(
-            **_named(report, ended),
+            **named(report, ended),
             left_steps=_left(state, report)[ended],
             kind=kinds[ended],
             code=column(full(report.code, kinds)[ended]),
@@ -70,7 +70,7 @@ def _fills(state: ShardState, report: OrdersReported, rows: Ints) -> OrdersFille
     books = sorted({int(each) for each in lines["book"]})
     steps, price = full(report.steps, report.account)[rows], full(report.price_e9, report.account)[rows]
     return OrdersFilled(
-        **_named(report, rows),
+        **named(report, rows),
         steps=steps,
         left_steps=column(_left(state, report)[rows]),
         price_e9=price,
@@ -99,10 +99,11 @@ def _left(state: ShardState, report: OrdersReported) -> Ints:
     return left
 
 
-def _named(report: OrdersReported, rows: Ints) -> dict[str, Any]:
+def named(report: OrdersReported, rows: Ints) -> dict[str, Any]:
+    """Return the columns by which some rows of a report say what they are about."""
     return {
         "instruments": report.instruments,
         "account": report.account[rows],
-        "instrument": column(full(report.instrument, report.account)[rows]),
+        "instrument": column(report.instrument[rows]) if report.instrument.size else report.instrument,
         "decision": report.decision[rows],
     }

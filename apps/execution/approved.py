@@ -101,12 +101,7 @@ def reconcile(state: ShardState, received: Received, told: AccountsReconciled) -
     if received.event_time_ns > state.gated_at_ns:
         events.append(AccountsReady(account=numbers))
     if booked is not None:
-        cells = after.cells_of(
-            after.rows_of(booked.account),
-            np.array([after.instrument(name) for name in booked.instruments], np.int64)[
-                full(booked.instrument, booked.account)
-            ],
-        )
+        cells = after.cells_named(booked.instruments, booked.account, booked.instrument)
         events += values_now(after, received.event_time_ns, cells)
     events.append(net_soon(received))
     return events

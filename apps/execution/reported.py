@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.execution.apart_reported import protected, protective_rows, taken
+from apps.execution.apart_reported import named, protected, protective_rows, taken
 from apps.execution.book_contracts import EXTERNAL, Booking, LotsBooked, OrdersAdopted
 from apps.execution.contracts import (
     OrdersAccepted,
@@ -75,11 +75,13 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     if not ours.all():
         reason = "the account is not open in this shard"
         events.append(RowsParked(reason=reason, rows=np.flatnonzero(~ours), accounts=report.account[~ours]))
-    forgotten = _forgotten(state, report, ours)
+    cells = state.cells_named(report.instruments, report.account, report.instrument)
+    forgotten = _forgotten(state, report, ours, cells)
     if forgotten is not None:
         events.append(forgotten)
         state = evolve(state.copy(), forgotten)
-    rows = _rows(state, report)
+        cells = state.cells_named(report.instruments, report.account, report.instrument)
+    rows = _rows(state, report, cells)
     folded = _fold(state, rows)
     told: list[Message] = []
     for group in range(int(folded.group.max(initial=0)) + 1):
@@ -127,7 +129,7 @@ def _protected(
     return [*events, *told, *values_now(after, received.event_time_ns, cells), net_soon(received)]
 
 
-def _rows(state: ShardState, report: OrdersReported) -> Rows:
+def _rows(state: ShardState, report: OrdersReported, cells: Ints) -> Rows:
     like = report.account
     instrument = full(report.instrument, like)
     known = np.array([state.instruments.known(name) for name in report.instruments], np.int64)[instrument]
@@ -137,7 +139,7 @@ def _rows(state: ShardState, report: OrdersReported) -> Rows:
     amount[priced] = amounts_of(state.shard(), known[priced], steps[priced], price[priced])
     return Rows(
         report,
-        state.cells_of(state.rows_of(like), known),
+        cells,
         instrument,
         steps,
         price,
@@ -148,9 +150,8 @@ def _rows(state: ShardState, report: OrdersReported) -> Rows:
     )
 
 
-def _forgotten(state: ShardState, report: OrdersReported, ours: NDArray[np.bool_]) -> OrdersAdopted | None:
+def _forgotten(state: ShardState, report: OrdersReported, ours: NDArray[np.bool_], cells: Ints) -> OrdersAdopted | None:
     """Return the orders that the edge tells of and that are above the last decision here, each once."""
-    cells = state.cells_named(report.instruments, report.account, report.instrument)
     last = (
         np.where(cells >= 0, state.cells.columns["decision"][cells], 0) if state.cells.count else np.zeros(cells.size)
     )
@@ -193,12 +194,7 @@ def _told(state: ShardState, rows: Rows, folded: Folded, group: int) -> Iterator
     accepted, filled, ended, unknown = by_rank
     assert (RANK_ACCEPTED, RANK_FILLED, RANK_ENDED, RANK_UNKNOWN) == (0, 1, 2, 3)
     if accepted.size:
-        yield OrdersAccepted(
-            instruments=report.instruments,
-            account=report.account[accepted],
-            instrument=column(rows.instrument[accepted]),
-            decision=report.decision[accepted],
-        )
+        yield OrdersAccepted(**named(report, accepted))
     if filled.size:
         count = folded.counts[0]
         chosen = np.flatnonzero(np.isin(folded.split_row[:count], filled) & (folded.split_steps[:count] != 0))
@@ -208,22 +204,14 @@ def _told(state: ShardState, rows: Rows, folded: Folded, group: int) -> Iterator
         yield _fills(state, rows, filled, folded.taken, folded.left, splits)
     if ended.size:
         yield OrdersEnded(
-            instruments=report.instruments,
-            account=report.account[ended],
-            instrument=column(rows.instrument[ended]),
-            decision=report.decision[ended],
+            **named(report, ended),
             left_steps=folded.left[ended],
             kind=report.kind[ended],
             code=column(rows.code[ended]),
             texts=report.texts,
         )
     if unknown.size:
-        yield OrdersUnknown(
-            instruments=report.instruments,
-            account=report.account[unknown],
-            instrument=column(rows.instrument[unknown]),
-            decision=report.decision[unknown],
-        )
+        yield OrdersUnknown(**named(report, unknown))
 
 
 def _fills(
@@ -238,10 +226,7 @@ def _fills(
     books = sorted({int(state.lines.columns["book"][each.line]) for each in splits})
     ids = report.execution_id
     return OrdersFilled(
-        instruments=report.instruments,
-        account=report.account[filled],
-        instrument=column(rows.instrument[filled]),
-        decision=report.decision[filled],
+        **named(report, filled),
         steps=taken[filled],
         left_steps=column(left[filled]),
         price_e9=rows.price_e9[filled],

@@ -24,7 +24,7 @@ from apps.execution.kernels.records import (
 from apps.execution.tables import NULL, Pool, Table, columns_of, from_columns
 from banyan.columns import Ints, check_length
 from banyan.records import NameIndex
-from trading.row_index import find_cells, find_rows
+from trading.row_index import find_cells, find_rows, in_order
 
 SNAPSHOT_VERSION = 2
 REMEMBERED_ENDS = 4096  # orders that ended with something not filled, for fills that come late
@@ -121,19 +121,10 @@ class ShardState:
         index = check_length(instrument, account.size)
         return find_cells(self.cell_rows, *self._accounts_in_order(), account, known, index)
 
-    def cells_of(self, rows: Ints, instruments: Ints) -> Ints:
-        """Return the cells of (account row, instrument) pairs, -1 where there is none."""
-        known = (rows >= 0) & (instruments >= 0)
-        return np.where(known, self.cell_rows[np.where(known, instruments, 0), np.where(known, rows, 0)], NULL).astype(
-            np.int64
-        )
-
     def _accounts_in_order(self) -> tuple[Ints, Ints]:
         """Return the accounts' numbers in rising order, and the row of each."""
         if self._sorted is None:
-            known = self.accounts.columns["number"]
-            order = np.argsort(known, kind="stable")
-            self._sorted = known[order], order
+            self._sorted = in_order(self.accounts.columns["number"])
         return self._sorted
 
     def line_of(self, cell: int, book: int) -> int:

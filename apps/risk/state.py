@@ -20,7 +20,7 @@ from apps.risk.kernels.records import (
 )
 from banyan.columns import Ints, check_length
 from banyan.records import NameIndex, Table
-from trading.row_index import find_cells, find_rows
+from trading.row_index import find_cells, find_rows, in_order
 
 SNAPSHOT_VERSION = 1
 GLOBAL_LIMITS = 0
@@ -93,9 +93,7 @@ class RiskState:
     def _accounts_in_order(self) -> tuple[Ints, Ints]:
         """Return the accounts' numbers in rising order, and the row of each."""
         if self._sorted is None:
-            known = self.accounts.columns["number"]
-            order = np.argsort(known, kind="stable")
-            self._sorted = known[order], order
+            self._sorted = in_order(self.accounts.columns["number"])
         return self._sorted
 
     # ---- adding rows ----

@@ -5,8 +5,8 @@ ever added, with a default; anything else is a new version, and the old type sta
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeVar
 
 import msgspec
 
@@ -114,9 +114,3 @@ class MessageParked(Message, frozen=True, kw_only=True):
 
     id: str
     reason: str
-
-
-def fields_of(kind: type[Message]) -> Iterator[tuple[str, Any]]:
-    """Yield the name and the type of every field of a message type, in order."""
-    for field in msgspec.structs.fields(kind):
-        yield field.encode_name, field.type

@@ -9,26 +9,21 @@ import io
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 from statistics import quantiles
 from typing import Any
 
 import apps  # noqa: F401  (puts the source root `platform/` on the path)
-from tests.benchmarks.measure import ROOT, Row
+from tests.benchmarks.measure import Row
 from tests.benchmarks.report import Table
 from tests.benchmarks.signals_core import DATAGRAM
+from tests.benchmarks.tree import HERE, PROBE, hand_in_bars, measured_apart, memory_of, running
 from tests.benchmarks.works import OURS, Must
-from trading.compiled import data_directory
 
-HERE = Path(__file__).parent
 P99 = f"{OURS}: 99 % of closes"
 INSTRUMENTS = 50
 STRATEGIES = 100
@@ -48,32 +43,13 @@ def measure(*, quick: bool = False) -> Iterator[Table]:
     """Yield the tables of how long after a close the last target is committed."""
     for name, sets, takes_all in FIGURES:
         held, closes = (min(sets, 2), 5) if quick else (sets, 120)
-        found = _run(held, closes, takes_all)
+        found = measured_apart("tests.benchmarks.signals", held, closes, int(takes_all))
         seconds = found["seconds"]
         last = quantiles(seconds, n=100, method="inclusive")[-1]
         bounds = () if quick or name == "signals-100" else (Must("seconds", 0.1),)
         told = f"{found['strategies']} strategies in {held} sets, {found['megabytes']:.0f} MB in all their processes"
         title = f"bars of {INSTRUMENTS} instruments closed → the last of {found['targets']:,} targets committed"
         yield Table(name, title, "s", [Row(OURS, seconds, told), Row(P99, [last])], bounds)
-
-
-def _run(sets: int, closes: int, takes_all: bool) -> dict[str, Any]:
-    folder = data_directory() / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as own:
-        environment = {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}
-        environment |= {
-            "BANYAN_DATA_DIR": own,
-            "BANYAN_BENCH_PROBE": f"{own}/probe",
-            "DJANGO_SETTINGS_MODULE": "settings.dev",
-            "PYTHONPATH": str(ROOT),
-        }
-        environment.pop("BANYAN_POSTGRES_DIR", None)
-        (Path(own) / "kernels").symlink_to(data_directory() / "kernels")
-        command = [sys.executable, "-m", "tests.benchmarks.signals", str(sets), str(closes), str(int(takes_all))]
-        answer = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
-    return found
 
 
 def _measured(sets: int, closes: int, takes_all: bool) -> dict[str, Any]:
@@ -87,8 +63,8 @@ def _measured(sets: int, closes: int, takes_all: bool) -> dict[str, Any]:
     call_command("migrate", verbosity=0, stdout=sys.stderr)
     names, targets = _prepare(sets, takes_all), sets * INSTRUMENTS
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as probe, closing(Store("feeds")) as feeds:
-        probe.bind(os.environ["BANYAN_BENCH_PROBE"])
-        with _running() as tree:
+        probe.bind(os.environ[PROBE])
+        with running("signals_core.py", "feeds", "signals") as tree:
             until = time.monotonic() + READY_SECONDS_MAX
             while _close(feeds, probe, names, targets, LOST_SECONDS) is None:
                 assert time.monotonic() < until, "the sets do not run: see run.log"
@@ -98,7 +74,7 @@ def _measured(sets: int, closes: int, takes_all: bool) -> dict[str, Any]:
                 taken = _close(feeds, probe, names, targets, LOST_SECONDS)
                 assert taken is not None, "targets got lost: see run.log"
                 seconds += [taken] if number >= WARMING else []
-            megabytes = _megabytes(tree.pid)
+            megabytes = sum(each for _, each in memory_of(tree.pid))
     call_command("stop_database", verbosity=0, stdout=io.StringIO())
     return {"seconds": seconds, "targets": targets, "strategies": STRATEGIES if not takes_all else sets,
             "megabytes": megabytes}  # fmt: skip
@@ -127,31 +103,10 @@ def _prepare(sets: int, takes_all: bool) -> list[str]:
     return names
 
 
-@contextmanager
-def _running() -> Iterator["subprocess.Popen[bytes]"]:
-    with (data_directory() / "run.log").open("wb") as log:
-        command = [sys.executable, str(HERE / "signals_core.py"), "run", "feeds", "signals"]
-        tree = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        try:
-            yield tree
-        finally:
-            tree.send_signal(signal.SIGTERM)
-            tree.wait(timeout=60)
-
-
 def _close(feeds: Any, probe: socket.socket, names: list[str], targets: int, patience: float) -> float | None:
     """Hand in the bars that close now; return the seconds until the last target was committed, None if not all were."""
-    from apps.feeds.contracts import BAR_COLUMNS, ReceiveBars
-    from banyan.columns import ints
-    from banyan.transport import Command, ask
-
     now_ns = time.time_ns()
-    prices = {name: ints([110_002 if name.startswith("ask") else 110_000] * len(names)) for name in BAR_COLUMNS}
-    bars = ReceiveBars(
-        feed="bench", interval_ns=1_000_000_000, closed_at_ns=now_ns, instruments=names,
-        **(prices | {"volume_e6": ints([-1] * len(names))}),
-    )  # fmt: skip
-    ask(feeds, [Command("bench", bars, f"bench-{now_ns}")], now_ns)
+    hand_in_bars(feeds, "bench", 1_000_000_000, names, now_ns)
     probe.settimeout(patience)
     found, last_ns = 0, now_ns
     try:
@@ -164,14 +119,7 @@ def _close(feeds: Any, probe: socket.socket, names: list[str], targets: int, pat
     return float(last_ns - now_ns) / 1e9
 
 
-def _megabytes(root: int) -> float:
-    """Return what a process and all below it take: what each has for itself, and its part of what it shares."""
-    kilobytes = int(Path(f"/proc/{root}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0])
-    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
-    return kilobytes / 1024 + sum(_megabytes(int(child)) for child in children)
-
-
 if __name__ == "__main__":
     sets, closes, takes_all = map(int, sys.argv[1:])
     sys.stdout.write(json.dumps(_measured(sets, closes, bool(takes_all))) + "\n")
-    shutil.rmtree(Path(os.environ["BANYAN_DATA_DIR"]), ignore_errors=True)
+    shutil.rmtree(os.environ["BANYAN_DATA_DIR"], ignore_errors=True)

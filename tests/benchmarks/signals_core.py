@@ -5,30 +5,20 @@ UTC, targets) goes to the Unix socket that `BANYAN_BENCH_PROBE` names. The proce
 so they have the probe.
 """
 
-import os
-import socket
 import struct
-import sys
 import time
 
 import apps  # noqa: F401  (puts the source root `platform/` on the path)
 from apps.signals.contracts import TargetSet
 from banyan.host import Delivery
 from banyan.transport import LocalTransport
+from tests.benchmarks.tree import manage, probe_address
 
 DATAGRAM = struct.Struct("!qqq")
 
 
-def main() -> None:
-    """Run the command that the arguments say."""
-    from django.core.management import execute_from_command_line
-
-    _install_probe(os.environ["BANYAN_BENCH_PROBE"])
-    execute_from_command_line(sys.argv)
-
-
-def _install_probe(address: str) -> None:
-    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+def _install_probe() -> None:
+    told = probe_address()
     hand_on = LocalTransport.hand_on
 
     def timed(self: LocalTransport, deliveries: list[Delivery]) -> None:
@@ -36,10 +26,11 @@ def _install_probe(address: str) -> None:
         hand_on(self, deliveries)
         found = {each.envelope.number: each.message for each in deliveries if isinstance(each.message, TargetSet)}
         for message in found.values():
-            told.sendto(DATAGRAM.pack(committed_ns, message.decided_at_ns, len(message.quotes)), address)
+            told.send(DATAGRAM.pack(committed_ns, message.decided_at_ns, len(message.quotes)))
 
     LocalTransport.hand_on = timed  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
-    main()
+    _install_probe()
+    manage()

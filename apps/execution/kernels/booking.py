@@ -286,13 +286,6 @@ def see_versions(shard: Shard, lines: Any, versions: Any) -> None:
 
 
 @kernel
-def adopt_kept(shard: Shard, lines: Any, steps: Any) -> None:
-    """Let lines keep late fills: they want so many steps more."""
-    for k in range(lines.size):
-        shard.lines[lines[k]].working += steps[k]
-
-
-@kernel
 def find_lines(shard: Shard, cells: Any, books: Any) -> Any:
     """Return the lines of books in cells, int64[k]; -1 where there is none, or no cell (-1)."""
     found = np.full(cells.size, -1, np.int64)
