@@ -65,7 +65,7 @@ def make(folder: Path, aliases: Sequence[str]) -> Manifest:
         raise BackupError(f"{folder} exists already: give a folder that is to be made")
     staging = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
+    staging.mkdir(parents=True, mode=0o700)  # all that clients have is in there
     databases = {}
     with ExitStack() as stack:
         held = {alias: stack.enter_context(_snapshot(alias)) for alias in aliases}

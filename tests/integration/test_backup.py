@@ -29,6 +29,10 @@ def test_what_was_there_is_there_again_and_what_came_later_is_not(backup):
     assert Key.objects.using("execution").get(key="00").number == 7
 
 
+def test_a_backup_is_for_its_owner_only(backup):
+    assert backup.stat().st_mode & 0o077 == 0
+
+
 def test_keys_are_held_in_an_epoch_that_nobody_has_heard_of_until_they_are_let_go(backup):
     Mark.objects.using("risk").create(key="00", sender="execution", sender_key="00", epoch=11, position=4097)
     replace(backup, check(backup, ["execution"]), ["execution"], lambda _: False)
