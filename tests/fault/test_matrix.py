@@ -12,7 +12,7 @@ from apps.execution.edge.kill_switch import KillSwitch
 from apps.execution.edge.paper import PaperBroker
 from apps.execution.paper.ledger import Ledger
 from banyan.columns import ints
-from tests.fault.pipeline import KEYS, SECOND
+from tests.fault.pipeline import KEYS, SECOND, Pipeline
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 SEEDS = [pytest.param(7, id="seed 7")] + [
@@ -25,19 +25,20 @@ POINTS = (
 )  # fmt: skip
 
 
+def dies_or_trades(pipeline: Pipeline) -> bool:
+    if pipeline.crashes.armed and pipeline.dice.random() < 0.05:
+        pipeline.signal()
+    return not pipeline.crashes.armed
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_process_that_dies_at_any_crash_point_loses_and_doubles_nothing(make, seed):
     pipeline = make(seed)
     for point in POINTS:
         pipeline.crashes.armed = point
         pipeline.signal()
-        for _ in range(400):
-            pipeline.turn()
-            if not pipeline.crashes.armed:
-                break
-            if pipeline.dice.random() < 0.05:
-                pipeline.signal()
-        assert pipeline.crashes.happened[-1] == point, f"{point} was not passed"
+        pipeline.until(lambda: dies_or_trades(pipeline), f"a death at {point}")
+        assert pipeline.crashes.happened[-1] == point
     pipeline.check()
 
 

@@ -11,8 +11,9 @@ from banyan.commands import Command, UsageError, counted, explained
 from trading.intervals import IntervalError
 from trading.metrics.definitions import CalendarError
 
-CONTEXTS = ("apps.feeds", "apps.signals", "apps.backtest", "apps.execution", "apps.reporting", "banyan")
-OURS = sorted(name for name, app in get_commands().items() if app in CONTEXTS and name != "migrate")
+OURS = sorted(
+    name for name, app in get_commands().items() if app.partition(".")[0] in ("apps", "banyan") and name != "migrate"
+)
 
 
 class Raising(Command):

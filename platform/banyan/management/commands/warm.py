@@ -16,6 +16,9 @@ class Command(commands.Command):
         "Compile the kernels that `manage.py run` needs, once for these sources on this machine, so that its first "
         "start is as fast as every other. What is compiled is kept in the data folder; a second time takes seconds."
     )
+    examples = """
+  manage.py warm
+"""
 
     def run(self, **options: Any) -> None:
         """Compile, and say how long it took."""
