@@ -44,7 +44,7 @@ def evolve(state: SetState, event: Message) -> SetState:
     match event:
         case BarsApplied(bars=bars, closed_now_ns=closed_now_ns, digest=digest):
             if state.tried is not None and state.tried_digest == digest:
-                return state.tried
+                return state.adopt_tried()
             if bars is not None:
                 state.take(bars)
             if closed_now_ns:

@@ -1,9 +1,8 @@
 """A strategy at work in a set: its state, what it has seen, and the last opinion it gave on each channel."""
 
 import base64
-import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from apps.signals.declaration import Strategy
 from apps.signals.errors import StrategyError
 from apps.signals.minds import FIRST_SECONDS_MAX, WIDTH, Mind, mind_of, weight_target
 from apps.signals.registry import get_strategy
-from apps.signals.slices import Slices
+from apps.signals.slices import Shown, Slices
 from banyan.calls import CALLS
 from trading.targets import MARKET, Target
 
@@ -69,33 +68,41 @@ class Member:
         """
         return (self.strategy.settles or self.strategy.warmup)(self.params)
 
-    def copy(self) -> "Member":
-        """Return the strategy with a state of its own, to be tried out on."""
-        return Member(
-            self.spec, self.strategy, self.params, self.mind.copy(), self.slices.copy(), self.opinions.copy(),
-            self.versions.copy(),
-        )  # fmt: skip
+    def arrays(self) -> list[NDArray[Any]]:
+        """Return all that changes and is its own, as arrays that can be written to."""
+        return [*self.mind.arrays(), self.opinions, self.versions]
 
-    def see(self) -> list[int]:
-        """Show the strategy the slice that waits; return the channels on which it has a new opinion."""
-        changed: list[int] = []
-        for closed_at_ns in self.slices.show():
-            said = self.mind.said(self.slices, closed_at_ns)
-            if isinstance(said, float):
-                if math.isnan(said) or said == self.opinions[0, 0]:
-                    continue
-                said = np.array(weight_target(said), np.float64).reshape(WIDTH, 1)
-            for channel in range(said.shape[1]):
-                if _is_new(said[:, channel], self.opinions[:, channel]):
-                    self.opinions[:, channel] = said[:, channel]
-                    self.versions[channel] += 1
-                    changed.append(channel)
+    def moved(self, places: Iterator[NDArray[Any]], slices: Slices) -> "Member":
+        """Return the strategy with its state in other arrays, as many as `arrays` gives, and these slices."""
+        mind = self.mind.moved(places)
+        return Member(self.spec, self.strategy, self.params, mind, slices, next(places), next(places))
+
+    def see(self, shown: Shown) -> list[int]:
+        """Show the strategy a slice; return the channels on which it has a new opinion."""
+        said = self.mind.said(shown)
+        if isinstance(said, float):
+            if self.strategy.kind != "class":
+                return self._weigh(said)
+            said = np.array(weight_target(said), np.float64).reshape(WIDTH, 1)
+        changed = []
+        for channel in range(said.shape[1]):
+            if _is_new(said[:, channel], self.opinions[:, channel]):
+                self.opinions[:, channel] = said[:, channel]
+                self.versions[channel] += 1
+                changed.append(channel)
         return changed
 
-    def digest_into(self, digest: "hashlib.blake2b") -> None:
-        """Add the state to a digest."""
-        for leaf in (*self.mind.arrays(), self.opinions, self.versions, self.slices.prices, self.slices.fresh):
-            digest.update(leaf.data if leaf.flags.c_contiguous else leaf.tobytes())
+    def _weigh(self, weight: float) -> list[int]:
+        """Take the weight for the only channel of a strategy that gives nothing else."""
+        before = self.opinions[0, 0]
+        if weight == before or math.isnan(weight):
+            return []
+        if math.isnan(before):
+            self.opinions[:, 0] = weight_target(weight)
+        else:
+            self.opinions[0, 0] = weight
+        self.versions[0] += 1
+        return [0]
 
     def to_snapshot(self) -> dict[str, Any]:
         """Return what `from_snapshot` needs beside the spec."""
@@ -112,15 +119,14 @@ class Member:
         made = cls.of(spec)
         for array, text in zip(made._arrays(), written["arrays"], strict=True):
             array[...] = np.frombuffer(base64.b64decode(text), array.dtype).reshape(array.shape)
-        made.slices.closed_at_ns, made.slices.shown_at_ns = written["closed_at_ns"], written["shown_at_ns"]
+        made.slices.times[:] = written["closed_at_ns"], written["shown_at_ns"]
         made.mind.relive({name: base64.b64decode(text) for name, text in written.get("past", {}).items()})
         return made
 
     def _arrays(self) -> Sequence[NDArray[Any]]:
         slices = self.slices
         return [
-            *self.mind.arrays(), self.opinions, self.versions,
-            slices.prices, slices.bid_ticks, slices.ask_ticks, slices.fresh,
+            *self.arrays(), slices.prices, slices.bid_ticks, slices.ask_ticks, slices.fresh,
         ]  # fmt: skip
 
 

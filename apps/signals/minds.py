@@ -14,9 +14,9 @@ from apps.signals.contracts import ChannelSpec
 from apps.signals.declaration import Strategy
 from apps.signals.driving import Wishes, targets_said
 from apps.signals.errors import StrategyError, strategy_errors
-from apps.signals.slices import FIELDS, Slices
+from apps.signals.slices import FIELDS, Shown, Slices
 from banyan.calls import CALLS
-from trading.bars import Bar, Slice
+from trading.bars import Bar
 from trading.compiled import often
 from trading.intervals import parse_interval
 from trading.targets import GTC, MARKET, WEIGHT, Target, Targets
@@ -33,10 +33,10 @@ Said = NDArray[np.float64] | float
 class Mind(Protocol):
     """What a strategy remembers."""
 
-    def copy(self) -> "Mind":
-        """Return one to be tried out on."""
+    def moved(self, places: Iterator[NDArray[Any]]) -> "Mind":
+        """Return one that remembers the same in other arrays, as many as `arrays` gives."""
 
-    def said(self, slices: Slices, closed_at_ns: int) -> Said:
+    def said(self, shown: Shown) -> Said:
         """Return what the strategy says of a slice, and remember it. Raises StrategyError."""
 
     def arrays(self) -> Sequence[NDArray[Any]]:
@@ -69,15 +69,15 @@ class CompiledMind:
     params: Any
     state: Any
 
-    def copy(self) -> "CompiledMind":
-        """Return one with a state of its own."""
-        return CompiledMind(self.strategy, self.place, self.on_bar, self.params, _copied(self.state))
+    def moved(self, places: Iterator[NDArray[Any]]) -> "CompiledMind":
+        """Return one whose state is in other arrays."""
+        return CompiledMind(self.strategy, self.place, self.on_bar, self.params, _moved(self.state, places))
 
-    def said(self, slices: Slices, closed_at_ns: int) -> Said:
+    def said(self, shown: Shown) -> Said:
         """Return what compiled code says."""
         CALLS.begin(self.place, _SECONDS_MAX)
         try:
-            said = _asked(self.strategy, self.on_bar, self.params, self.state, slices, closed_at_ns)
+            said = _asked(self.strategy, self.on_bar, self.params, self.state, shown)
         except Exception as problem:
             raise _told(self.strategy, self.place, problem) from problem
         finally:
@@ -163,20 +163,20 @@ class ClassMind:
         place = f"{strategy.source.resolve()}:{type(instance).event.__code__.co_firstlineno}"
         return cls(strategy, instance, place, wishes, strategy.settles(params) if strategy.settles else None)
 
-    def copy(self) -> "ClassMind":
+    def moved(self, places: Iterator[NDArray[Any]]) -> "ClassMind":
         """Return one that shares the instance, and knows how far it has come."""
-        return replace(self, seen=self.seen.copy())
+        return replace(self, seen=next(places))
 
-    def said(self, slices: Slices, closed_at_ns: int) -> Said:
+    def said(self, shown: Shown) -> Said:
         """Return what the instance says, or has said when it was shown this before."""
         past, at = self._past, self._kept()
         self.seen += 1
         if at == len(past.shown):
-            past.shown.append((closed_at_ns, slices.prices.copy(), slices.fresh.copy()))
-            past.said.append(self._ask(closed_at_ns, slices.prices))
+            past.shown.append((shown.at_ns, shown.prices.copy(), shown.fresh))
+            past.said.append(self._ask(shown.at_ns, shown.prices))
             self._forget()
             return past.said[-1]
-        assert past.shown[at][0] == closed_at_ns, "an instance was shown something that was taken back"
+        assert past.shown[at][0] == shown.at_ns, "an instance was shown something that was taken back"
         return past.said[at]
 
     def arrays(self) -> Sequence[NDArray[Any]]:
@@ -261,15 +261,12 @@ def _compile(strategy: Strategy, params: Any, channels: int) -> None:
     slices = Slices.of((ChannelSpec(instrument="", interval_ns=1, tick_e9=1),) * channels)
     slices.prices[:] = 1.0
     with _called(strategy, _place_of(strategy), FIRST_SECONDS_MAX):
-        _asked(strategy, often(strategy.on_bar), params, strategy.init(params, channels), slices, 1)
+        _asked(strategy, often(strategy.on_bar), params, strategy.init(params, channels), slices.show())
     _compiled.add(known)
 
 
-def _asked(strategy: Strategy, on_bar: Any, params: Any, state: Any, slices: Slices, closed_at_ns: int) -> Any:
-    if strategy.channels == 1:
-        return on_bar(state, Bar(closed_at_ns, *slices.prices[:, 0].tolist()), params)
-    columns: Any = (*slices.prices, slices.fresh)
-    return on_bar(state, Slice(closed_at_ns, *columns), params)
+def _asked(strategy: Strategy, on_bar: Any, params: Any, state: Any, shown: Shown) -> Any:
+    return on_bar(state, shown.bar() if strategy.channels == 1 else shown.slice(), params)
 
 
 def weight_target(value: float) -> Target:
@@ -284,7 +281,10 @@ def _leaves(state: Any) -> list[NDArray[Any]]:
     return [leaf for each in state for leaf in _leaves(each)] if isinstance(state, tuple) else []
 
 
-def _copied(state: Any) -> Any:
+def _moved(state: Any, places: Iterator[NDArray[Any]]) -> Any:
     if isinstance(state, np.ndarray):
-        return state.copy()
-    return type(state)(*map(_copied, state)) if isinstance(state, tuple) else state
+        return next(places)
+    if not isinstance(state, tuple):
+        return state
+    moved = [_moved(each, places) for each in state]
+    return type(state)(*moved) if hasattr(state, "_fields") else tuple(moved)

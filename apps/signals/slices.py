@@ -2,22 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.feeds.contracts import BarClosed
 from apps.signals.contracts import ChannelSpec
+from trading.bars import Bar, Slice
 
 FIELDS = ("open", "high", "low", "close", "volume", "bid", "ask")
 
 
 @dataclass(slots=True)
 class Slices:
-    """What a strategy's channels have shown: float64[7, channels] of FIELDS, nan before a channel's first bar.
+    """What the channels of strategies have shown: float64[7, channels] of FIELDS, nan before a channel's first bar.
 
     `bid_ticks` and `ask_ticks` are the closing quotes, int64[channels]; `fresh` tells which channels have closed at
-    `closed_at_ns`, which is 0 while no slice waits.
+    `closed_at_ns`, which is 0 while no slice waits. `times`, int64[2], are `closed_at_ns` and `shown_at_ns`.
     """
 
     channels: tuple[ChannelSpec, ...]
@@ -25,8 +27,7 @@ class Slices:
     bid_ticks: NDArray[np.int64]
     ask_ticks: NDArray[np.int64]
     fresh: NDArray[np.int64]
-    closed_at_ns: int = 0
-    shown_at_ns: int = 0
+    times: NDArray[np.int64]
 
     @classmethod
     def of(cls, channels: tuple[ChannelSpec, ...]) -> "Slices":
@@ -38,7 +39,26 @@ class Slices:
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
+            np.zeros(2, np.int64),
         )
+
+    @property
+    def closed_at_ns(self) -> int:
+        """The close time of the slice that waits, 0 where none does."""
+        return int(self.times[0])
+
+    @property
+    def shown_at_ns(self) -> int:
+        """The close time of the slice that was shown last, 0 before the first."""
+        return int(self.times[1])
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Return all that changes, as arrays that can be written to."""
+        return [self.prices, self.bid_ticks, self.ask_ticks, self.fresh, self.times]
+
+    def moved(self, places: Iterator[NDArray[Any]]) -> "Slices":
+        """Return these slices in other arrays, as many as `arrays` gives."""
+        return Slices(self.channels, *(next(places) for _ in self.arrays()))
 
     def take(self, closed: "Closed") -> bool:
         """Take those bars that belong to these channels; tell whether there were any.
@@ -60,7 +80,7 @@ class Slices:
         self.prices[:, mine] = closed.prices[:, theirs]
         self.bid_ticks[mine], self.ask_ticks[mine] = closed.bid_ticks[theirs], closed.ask_ticks[theirs]
         self.fresh[mine] = 1
-        self.closed_at_ns = closed.at_ns
+        self.times[0] = closed.at_ns
         return True
 
     def _take_one(self, closed: "Closed") -> bool:
@@ -71,26 +91,40 @@ class Slices:
         self.prices[:, 0] = closed.prices[:, place]
         self.bid_ticks[0], self.ask_ticks[0] = closed.bid_ticks[place], closed.ask_ticks[place]
         self.fresh[0] = 1
-        self.closed_at_ns = closed.at_ns
+        self.times[0] = closed.at_ns
         return True
 
     def is_complete(self) -> bool:
         """Tell whether every channel has closed at the time of the slice that waits."""
         return bool(self.closed_at_ns) and (len(self.channels) == 1 or bool(self.fresh.all()))
 
-    def show(self) -> Iterator[int]:
-        """Yield the close time of the slice that waits, and begin the next one after it was seen."""
-        if self.closed_at_ns:
-            closed_at_ns, self.closed_at_ns, self.shown_at_ns = self.closed_at_ns, 0, self.closed_at_ns
-            yield closed_at_ns
-            self.fresh[:] = 0
+    def show(self) -> "Shown":
+        """Return the slice that waits, and begin the next one."""
+        self.times[:] = 0, self.times[0]
+        shown = Shown(self.shown_at_ns, self.prices, self.fresh.copy())
+        self.fresh[:] = 0
+        return shown
 
-    def copy(self) -> "Slices":
-        """Return slices of their own."""
-        return Slices(
-            self.channels, self.prices.copy(), self.bid_ticks.copy(), self.ask_ticks.copy(), self.fresh.copy(),
-            self.closed_at_ns, self.shown_at_ns,
-        )  # fmt: skip
+
+@dataclass(slots=True)
+class Shown:
+    """A slice as strategies are shown it: `prices` float64[7, channels] of FIELDS, `fresh` int64[channels]."""
+
+    at_ns: int
+    prices: NDArray[np.float64]
+    fresh: NDArray[np.int64]
+    _bar: Bar | None = None
+
+    def bar(self) -> Bar:
+        """Return the bar of the only channel."""
+        if self._bar is None:
+            self._bar = Bar(self.at_ns, *self.prices[:, 0].tolist())
+        return self._bar
+
+    def slice(self) -> Slice:
+        """Return the channels' bars as columns, which are the caller's own."""
+        columns: Any = (*self.prices.copy(), self.fresh.copy())
+        return Slice(self.at_ns, *columns)
 
 
 @dataclass(frozen=True, slots=True)

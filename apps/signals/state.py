@@ -6,15 +6,17 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from apps.feeds.contracts import BarClosed
-from apps.signals.contracts import MemberSpec, Quoted, SetDefined, TargetSet
+from apps.signals.contracts import ChannelSpec, MemberSpec, Quoted, SetDefined, TargetSet
 from apps.signals.errors import StrategyError
 from apps.signals.members import Member, is_plain
+from apps.signals.memory import laid_out
 from apps.signals.minds import weight_target
 from apps.signals.parameters import StrategyParameterError
 from apps.signals.registry import UnknownStrategyError
-from apps.signals.slices import Closed
+from apps.signals.slices import Closed, Slices
 from banyan.columns import ints
 from trading.targets import WEIGHT, Target
 
@@ -44,15 +46,31 @@ class SetState:
     tried: "SetState | None" = None
     """What this state becomes by the bars that were decided on last, kept so that they need not be seen twice."""
     tried_digest: str = ""
-    _index: "_Index" = field(default_factory=lambda: _Index({}, {}))
+    spare: "SetState | None" = None
+    """A state of the same strategies that nobody needs any more: the next copy takes its place in memory."""
+    _panels: list["_Panel"] = field(default_factory=list)
+    _memory: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    _index: "_Index" = field(default_factory=lambda: _Index({}, {}, {}))
 
     def copy(self) -> "SetState":
         """Return a state of its own, to be tried out on."""
-        members = [member.copy() for member in self.members]
-        return SetState(
-            self.set, self.version, self.is_running, self.grace_ns, members, dict(self.versions), self.unready,
-            self.is_cold, self.untold, _index=self._index,
-        )  # fmt: skip
+        made, self.spare = self.spare, None
+        if made is None:
+            made = SetState(self.set, members=self.members, _panels=self._panels, _index=self._index)
+            made._lay_out()
+        else:
+            made._memory[:] = self._memory
+        made.version, made.is_running, made.grace_ns = self.version, self.is_running, self.grace_ns
+        made.versions, made.unready = dict(self.versions), self.unready
+        made.is_cold, made.untold = self.is_cold, self.untold
+        return made
+
+    def adopt_tried(self) -> "SetState":
+        """Return what was tried out on, which this state is done with."""
+        after, self.tried = self.tried, None
+        assert after is not None, "nothing was tried"
+        after.spare = self
+        return after
 
     def define(self, defined: SetDefined) -> None:
         """Become a new version, whose strategies have seen nothing."""
@@ -62,17 +80,27 @@ class SetState:
             self.members, self.unready = members_of(defined.members), ""
         except UNREADY as problem:
             self.members, self.unready = [], str(problem)
-        self.index()
+        self.arrange()
 
-    def index(self) -> None:
-        """Look up anew who trades what."""
+    def arrange(self) -> None:
+        """Put members that have the same channels before the same panel, and look up anew who trades what."""
+        panels: dict[tuple[ChannelSpec, ...], _Panel] = {}
+        for number, member in enumerate(self.members):
+            panel = panels.setdefault(member.slices.channels, _Panel(member.slices, []))
+            panel.members.append(number)
+        self._panels, self.spare = list(panels.values()), None
+        self._lay_out()
         ticks: dict[str, int] = {}
         places: dict[str, list[tuple[int, int]]] = {}
         for number, member in enumerate(self.members):
             for row, channel in enumerate(member.spec.channels):
                 ticks[channel.instrument] = channel.tick_e9
                 places.setdefault(channel.instrument, []).append((number, row))
-        self._index = _Index(ticks, places)
+        joint = {
+            name: [number for number, _ in found if len(self.members[number].spec.channels) > 1]
+            for name, found in places.items()
+        }
+        self._index = _Index(ticks, places, joint)
 
     def check_ready(self) -> None:
         """Raise StrategyError where the strategies cannot be run."""
@@ -84,9 +112,9 @@ class SetState:
         seen = _Seen()
         for bars in history:
             seen.changed |= self._take(bars).changed
-        for member in self.members:
-            if member.slices.closed_at_ns:
-                self._see(member, seen)
+        for panel in self._panels:
+            if panel.slices.closed_at_ns:
+                self._see(panel, seen)
         self.untold = self.untold | seen.changed
         self.is_cold = False
 
@@ -101,9 +129,9 @@ class SetState:
     def show(self, closed_at_ns: int) -> list[str]:
         """Show the slices that have waited for long enough: those of `closed_at_ns`, complete or not."""
         seen = _Seen()
-        for member in self.members:
-            if member.slices.closed_at_ns == closed_at_ns:
-                self._see(member, seen)
+        for panel in self._panels:
+            if panel.slices.closed_at_ns == closed_at_ns:
+                self._see(panel, seen)
         return self._to_tell(seen)
 
     def how_much_to_warm_up(self) -> dict[tuple[str, int], int]:
@@ -117,14 +145,11 @@ class SetState:
 
     def waits_since_ns(self) -> int:
         """Return the close time of the oldest slice that waits for bars, 0 where none does."""
-        return min((each.slices.closed_at_ns for each in self.members if each.slices.closed_at_ns), default=0)
+        return min((each.slices.closed_at_ns for each in self._panels if each.slices.closed_at_ns), default=0)
 
     def digest(self) -> str:
         """Return 16 hex digits that stand for everything that strategies remember."""
-        digest = hashlib.blake2b(digest_size=8)
-        for member in self.members:
-            member.digest_into(digest)
-        return digest.hexdigest()
+        return hashlib.blake2b(self._memory.data, digest_size=8).hexdigest()
 
     def targets(self, instruments: list[str], decided_at_ns: int) -> TargetSet:
         """Return what the set wants of `instruments` now."""
@@ -160,20 +185,31 @@ class SetState:
         seen = _Seen()
         closed = Closed.of(bars, self._index.ticks_e9)
         with np.errstate(all="ignore"):
-            for member in self.members:
-                if 0 < member.slices.closed_at_ns < bars.closed_at_ns:
-                    self._see(member, seen)
-                if member.slices.take(closed) and member.slices.is_complete():
-                    self._see(member, seen)
+            for panel in self._panels:
+                if 0 < panel.slices.closed_at_ns < bars.closed_at_ns:
+                    self._see(panel, seen)
+                if panel.slices.take(closed) and panel.slices.is_complete():
+                    self._see(panel, seen)
         return seen
 
-    def _see(self, member: Member, seen: "_Seen") -> None:
-        channels = member.spec.channels
-        changed = {channels[channel].instrument for channel in member.see()}
-        for instrument in changed:
-            self.versions[instrument] = self.versions.get(instrument, 0) + 1
-        seen.changed |= changed
-        seen.shown.update([each.instrument for each in channels])
+    def _see(self, panel: "_Panel", seen: "_Seen") -> None:
+        names = [each.instrument for each in panel.slices.channels]
+        shown = panel.slices.show()
+        for number in panel.members:
+            for instrument in {names[channel] for channel in self.members[number].see(shown)}:
+                self.versions[instrument] = self.versions.get(instrument, 0) + 1
+                seen.changed.add(instrument)
+        seen.shown.update(names)
+
+    def _lay_out(self) -> None:
+        """Move all that strategies remember into one piece of memory of its own."""
+        arrays = [array for panel in self._panels for array in panel.slices.arrays()]
+        arrays += [array for member in self.members for array in member.arrays()]
+        self._memory, moved = laid_out(arrays)
+        places = iter(moved)
+        self._panels = [_Panel(panel.slices.moved(places), panel.members) for panel in self._panels]
+        slices = {number: panel.slices for panel in self._panels for number in panel.members}
+        self.members = [member.moved(places, slices[number]) for number, member in enumerate(self.members)]
 
     def _to_tell(self, seen: "_Seen") -> list[str]:
         """Return the instruments to tell a target of, now that these were seen.
@@ -190,7 +226,7 @@ class SetState:
 
     def _marks(self, instruments: list[str]) -> list[Quoted]:
         """Return the closes of what strategies on several instruments have not decided on, beside `instruments`."""
-        deciding = {number for each in instruments for number, _ in self._index.places[each]}
+        deciding = {number for each in instruments for number in self._index.joint[each]}
         marks: dict[str, Quoted] = {}
         for number in sorted(deciding):
             member = self.members[number]
@@ -228,11 +264,20 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class _Panel:
+    """What is shown to all members (by number) that have the same channels."""
+
+    slices: Slices
+    members: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Index:
-    """Of each instrument, its tick in billionths, and (member, row) of who trades it."""
+    """Of each instrument, its tick in billionths, (member, row) of who trades it, and those of them that trade more."""
 
     ticks_e9: dict[str, int]
     places: dict[str, list[tuple[int, int]]]
+    joint: dict[str, list[int]]
 
 
 def members_of(specs: list[MemberSpec]) -> list[Member]:
@@ -293,5 +338,5 @@ def from_snapshot(key: str, version: int, written: bytes) -> SetState:
         made.members = [Member.from_snapshot(spec, each) for spec, each in zip(specs, read["members"], strict=True)]
     except UNREADY as problem:
         made.unready = str(problem)
-    made.index()
+    made.arrange()
     return made

@@ -1,10 +1,12 @@
 """Strategies as classes, to be put into sets by tests."""
 
 from collections.abc import Mapping
+from math import nan
 from typing import NamedTuple
 
 from apps.signals.interface import Channel, ClassStrategy, Int, strategy
 from trading.bars import Bar
+from trading.targets import GTC, LIMIT, LOTS, Target
 
 
 class Params(NamedTuple):
@@ -86,3 +88,17 @@ class Particular(ClassStrategy):
 
     def event(self, data: Bar | Mapping[str, Bar]) -> float:
         return 1.0
+
+
+@strategy(settles="never", channels=1)
+class Undecided(ClassStrategy):
+    """Half a lot at a limit first, then half of equity at market."""
+
+    def initialize(self, _params: object) -> list[Channel]:
+        self.bars = 0
+        return []
+
+    def event(self, data: Bar | Mapping[str, Bar]) -> float | Target:
+        assert isinstance(data, Bar)
+        self.bars += 1
+        return Target(0.5, LOTS, LIMIT, data.close, *(nan,) * 4, GTC, 0, 1) if self.bars == 1 else 0.5

@@ -11,6 +11,7 @@ from banyan.codec import encode_message
 from banyan.messages import Received
 from tests.unit.live import classes
 from tests.unit.live.test_sets import EUR, GBP, Driven, bars, member, values
+from trading.targets import LIMIT, LOTS, MARKET, WEIGHT
 
 FILE = Path(classes.__file__)
 
@@ -27,6 +28,14 @@ def test_a_class_in_a_set_gives_the_targets_that_it_returns():
     driven = Driven(of_class("rising", EUR, window=1))
     said = [values(driven.give(bars(hour, EUR=close))) for hour, close in enumerate((100, 110, 120, 90), 1)]
     assert said == [[], [{EUR.instrument: 1.0}], [], [{EUR.instrument: 0.0}]]
+
+
+def test_a_weight_after_a_target_in_lots_of_the_same_number_is_told():
+    driven = Driven(of_class("Undecided", EUR))
+    first, second = (driven.give(bars(hour, EUR=100))[-1] for hour in (1, 2))
+    assert (first.value, first.mode.tolist(), first.entry.tolist()) == ([0.5], [LOTS], [LIMIT])
+    assert (second.value, second.mode.tolist(), second.entry.tolist()) == ([0.5], [WEIGHT], [MARKET])
+    assert values(driven.give(bars(3, EUR=100))) == []
 
 
 def test_a_class_is_shown_each_bar_once_however_often_it_is_decided_on():

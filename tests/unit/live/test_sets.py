@@ -94,6 +94,27 @@ def test_strategies_that_share_an_instrument_add_up_by_share():
     assert values(driven.give(bars(2, EUR=100_100))) == [{EUR.instrument: 0.75}]
 
 
+def test_each_of_many_strategies_in_a_set_says_what_it_says_alone():
+    fasts = (1, 2, 3, 5)
+    alone = [Driven(member("sma_cross", EUR, fast=fast, slow=8)) for fast in fasts]
+    driven = Driven(
+        *(member("sma_cross", EUR, fast=fast, slow=8, share_e9=250_000_000) for fast in fasts),
+        member("sma_cross", GBP, fast=1, slow=2),
+    )
+    wanted = dict.fromkeys(fasts, 0.0)
+    closes = 100_000 + np.cumsum(np.random.default_rng(3).integers(-50, 51, (200, 2)), axis=0)
+    told = 0
+    for hour, (euro, pound) in enumerate(closes.tolist(), 1):
+        said = values(driven.give(bars(hour, EUR=euro, GBP=pound)))
+        for fast, each in zip(fasts, alone, strict=True):
+            for weights in values(each.give(bars(hour, EUR=euro))):
+                wanted[fast] = weights[EUR.instrument]
+        if said and EUR.instrument in said[0]:
+            told += 1
+            assert said[0][EUR.instrument] == sum(wanted.values()) / 4
+    assert told > 20
+
+
 def test_a_slice_waits_for_the_bars_that_are_missing_and_no_longer_than_its_grace():
     driven = Driven(member("momentum_rank", EUR, GBP, lookback=1, every=1, top=1, invest=1.0), grace_ns=5)
     driven.give(bars(1, EUR=100, GBP=100))
