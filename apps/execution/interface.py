@@ -171,6 +171,11 @@ def numbers_by_shard(accounts: Iterable[str]) -> list[tuple[str, list[int]]]:
     return list(found.items())
 
 
+def ids_of(numbers: Iterable[int]) -> dict[int, str]:
+    """Return the ids of accounts by their numbers."""
+    return dict(Account.objects.using(ALIAS).filter(number__in=list(numbers)).values_list("number", "id"))
+
+
 def _ask(commands: list[Command], clock: Clock | None = None) -> None:
     store = Store(ALIAS)
     ask(store, commands, (clock or SystemClock()).wall_ns())

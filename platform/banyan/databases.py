@@ -70,7 +70,7 @@ def explain(problem: BaseException) -> str | None:
     if isinstance(problem, EmbeddedServerError | SystemUserError):
         return str(problem)
     if isinstance(problem, OperationalError) and _is_missing(problem):
-        return f"{_first_line(problem)} Run `make setup` (or manage.py migrate), which creates it."
+        return f"{_first_line(problem)}: run `make setup` (or manage.py migrate), which creates it."
     if isinstance(problem, ProgrammingError) and isinstance(problem.__cause__, errors.UndefinedTable):
         return f"The database is not set up: {_first_line(problem)}. Run `make setup` (or manage.py migrate)."
     if isinstance(problem, OperationalError) and getattr(problem.__cause__, "sqlstate", None) is None:

@@ -43,6 +43,7 @@ LIVE = {
     "parity": "tests/fault/test_parity_command.py",
     "replay": "tests/fault/test_processes.py",
     "report": "tests/fault/test_pipeline.py",
+    "risk": "tests/integration/risk/test_command.py",
     "run": "tests/fault/system.py",
     "sets": "tests/fault/test_processes.py",
     "status": "tests/fault/test_processes.py",

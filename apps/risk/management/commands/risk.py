@@ -1,0 +1,242 @@
+"""`manage.py risk`: limits, trading states, allowed instruments and sessions, as they are and as they shall be."""
+
+import argparse
+import uuid
+from typing import Any
+
+from apps.execution.interface import ids_of, numbers_by_shard
+from apps.feeds.interface import get_instrument
+from apps.risk import reading
+from apps.risk.contracts import Level, Limits, TradingState
+from apps.risk.interface import (
+    RiskError,
+    allow_instruments,
+    set_limits,
+    set_sessions,
+    set_trading_state,
+)
+from apps.risk.state import RiskState
+from apps.risk.words import WORDS, changed_limits, limits_in_words, window_in_words, window_of
+from banyan import commands
+from banyan.commands import counted
+
+_SHOWN_MAX = 20
+
+
+_LIMITS = "\n".join(f"  {name + '=…':<24} such as {value}" for name, (*_, value) in WORDS.items())
+
+
+class Command(commands.Command):
+    """Says what accounts may do, and changes it."""
+
+    help = f"""Show and change what accounts may do. Changes are applied by whoever runs the shards (`manage.py run`).
+
+show         what is in force: for all, or with --account and --instrument what counts for these, and who set it
+limit        set limits of all accounts, of --account, of --instrument, or of one in the other; the rest stays
+halt         let through nothing but what is reduce-only: of --account, --set or --instrument, or of everybody
+reduce       let through only what makes a position smaller
+activate     let through what limits allow; lifts an account's loss stops, which are measured anew from now
+allow        --account may trade only the --instrument given; without any it may trade all
+sessions     --instrument may be traded only in these weekly --open windows; without any it always may
+
+limits, of which `none` takes one away:
+{_LIMITS}"""
+
+    usage = "{show,limit,halt,reduce,activate,allow,sessions} [NAME=VALUE …] [options]"
+    examples = """
+  manage.py risk show
+  manage.py risk show --account ACME-1 --instrument OANDA:EURUSD
+  manage.py risk limit order-notional=100000 daily-loss=5% flatten-on-stop=yes
+  manage.py risk limit position=50000lots --account ACME-1 --instrument OANDA:EURUSD
+  manage.py risk limit daily-loss=none --account ACME-1
+  manage.py risk halt --set trend --reason "prices look wrong"
+  manage.py risk activate --account ACME-1 --reason "client asked"
+  manage.py risk allow --account ACME-1 --instrument OANDA:EURUSD --instrument NYSEARCA:SPY
+  manage.py risk sessions --instrument OANDA:EURUSD --open "Sun 17:00-Fri 17:00" --tz America/New_York"""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what can be typed."""
+        actions = ("show", "limit", "halt", "reduce", "activate", "allow", "sessions")
+        parser.add_argument("action", choices=actions)
+        parser.add_argument(
+            "limits", nargs="*", metavar="NAME=VALUE", help="limit: what to change; none takes one away"
+        )
+        parser.add_argument("--account", action="append", default=[], metavar="ID", help="once for each")
+        parser.add_argument("--set", default="", help="halt, reduce, activate: a strategy set")
+        parser.add_argument("--instrument", action="append", default=[], metavar="ID", help="allow: once for each")
+        parser.add_argument("--open", action="append", default=[], metavar="WINDOW", help="once for each")
+        parser.add_argument("--tz", default="UTC", help="zone of the windows (UTC)")
+        parser.add_argument("--reason", default="", help="why, for the record")
+        parser.add_argument("--json", action="store_true", help="show: one JSON object")
+
+    def run(self, **options: Any) -> None:
+        """Do it."""
+        action = options["action"]
+        if options["limits"] and action != "limit":
+            raise RiskError(f"{action} takes no limits: {' '.join(options['limits'])}")
+        match action:
+            case "show":
+                self._show(options)
+            case "limit":
+                self._limit(options)
+            case "allow":
+                self._allow(options)
+            case "sessions":
+                self._sessions(options)
+            case _:
+                self._set_state(TradingState[_STATES[action]], options)
+
+    # ---- changes ----
+
+    def _limit(self, options: dict[str, Any]) -> None:
+        if not options["limits"]:
+            raise RiskError("which limits? Write NAME=VALUE, such as daily-loss=5%")
+        instrument = _one(options["instrument"], "instrument")
+        lot_step_e9 = _lot_step_e9(instrument)
+        accounts = options["account"] or [""]
+        changed: list[tuple[str, Limits]] = []
+        for account in accounts:
+            shard, number = _place(account)
+            before = reading.limits_asked_for(shard, number, instrument)
+            changed.append((account, changed_limits(before, options["limits"], lot_step_e9)))
+        for account, limits in changed:
+            set_limits(limits, account=account, instrument=instrument, reason=options["reason"], request=_request())
+        told = ", ".join(f"{name} {value}" for name, value in limits_in_words(changed[-1][1], lot_step_e9).items())
+        self.say(f"limits of {_level(options['account'], instrument)}: {told or 'none'}")
+
+    def _set_state(self, state: TradingState, options: dict[str, Any]) -> None:
+        accounts, instrument = options["account"], _one(options["instrument"], "instrument")
+        if instrument:
+            get_instrument(instrument)
+        set_trading_state(
+            state, accounts=accounts, set_name=options["set"], instrument=instrument, reason=options["reason"],
+            request=_request(),
+        )  # fmt: skip
+        whose = f"set {options['set']}" if options["set"] else _level(accounts, instrument)
+        self.say(f"{whose}: {state.name.lower()}")
+
+    def _allow(self, options: dict[str, Any]) -> None:
+        if not options["account"]:
+            raise RiskError("an allow list is that of an account: give --account")
+        for instrument in options["instrument"]:
+            get_instrument(instrument)
+        for account in options["account"]:
+            allow_instruments(account, options["instrument"] or None, request=_request())
+        self.say(f"{_level(options['account'], '')}: may trade {', '.join(options['instrument']) or 'all'}")
+
+    def _sessions(self, options: dict[str, Any]) -> None:
+        instrument = _one(options["instrument"], "instrument")
+        if not instrument:
+            raise RiskError("sessions are those of an instrument: give --instrument")
+        get_instrument(instrument)
+        windows = [window_of(each) for each in options["open"]]
+        set_sessions(instrument, windows or None, time_zone=options["tz"], request=_request())
+        shown = f"{', '.join(map(window_in_words, windows))} ({options['tz']})" if windows else "always"
+        self.say(f"{instrument}: open {shown}")
+
+    # ---- what is in force ----
+
+    def _show(self, options: dict[str, Any]) -> None:
+        account, instrument = _one(options["account"], "account"), _one(options["instrument"], "instrument")
+        if instrument:
+            get_instrument(instrument)
+        shard, number = _place(account)
+        state = reading.shard_state(shard)
+        told = _in_force(state, account, number, instrument)
+        if not account:
+            told["accounts_not_active"] = _not_active()
+        told["requests_waiting"] = reading.waiting()
+        if options["json"]:
+            self.say_json(told)
+        else:
+            self._write(told)
+
+    def _write(self, told: dict[str, Any]) -> None:
+        states = told["trading_state"]
+        self.say("trading state: " + (", ".join(f"{state} for {whose}" for whose, state in states.items()) or "active"))
+        if told.get("stopped_by"):
+            self.say(f"stopped by: {', '.join(told['stopped_by'])}; `manage.py risk activate` lifts it")
+        if "allowed" in told:
+            self.say(f"may trade: {'all' if told['allowed'] is None else ', '.join(told['allowed']) or 'nothing'}")
+        for name, windows in told["sessions"].items():
+            self.say(f"{name}: open {windows}")
+        if told["limits"]:
+            width = max(len(each["value"]) for each in told["limits"])
+            for each in told["limits"]:
+                self.say(f"  {each['limit']:<22} {each['value']:>{width}}   set for {each['set_for']}")
+        else:
+            self.say("  no limits")
+        resting = told.get("accounts_not_active", [])
+        if resting:
+            more = f" and {len(resting) - _SHOWN_MAX:,} more" if len(resting) > _SHOWN_MAX else ""
+            self.say(f"{counted(len(resting), 'account')} not active: {', '.join(resting[:_SHOWN_MAX])}{more}")
+        if told["requests_waiting"]:
+            self.say(f"{counted(told['requests_waiting'], 'request')} not applied yet: they wait for `manage.py run`")
+
+
+_STATES = {"halt": "HALTED", "reduce": "REDUCING", "activate": "ACTIVE"}
+
+
+def _in_force(state: RiskState, account: str, number: int, instrument: str) -> dict[str, Any]:
+    """Return what counts for an account (number -1: any) and an instrument ("": any)."""
+    names = {
+        Level.GLOBAL: "all", Level.ACCOUNT: account, Level.INSTRUMENT: instrument,
+        Level.ACCOUNT_INSTRUMENT: f"{account} in {instrument}",
+    }  # fmt: skip
+    lot_step_e9 = _lot_step_e9(instrument)
+    narrowest: dict[str, dict[str, str]] = {}
+    for level, limits in reading.limits_by_level(state, number, instrument):
+        for name, value in limits_in_words(limits, lot_step_e9).items():
+            narrowest[name] = {"limit": name, "value": value, "set_for": names[level]}
+    states = {"all": state.trading_state, **{f"set {name}": each for name, each in state.set_states.items()}}
+    if number >= 0:
+        states[account] = reading.account_state(state, number)
+    states |= {name: each for name, each in reading.instrument_states(state) if instrument in ("", name)}
+    told: dict[str, Any] = {
+        "trading_state": {whose: TradingState(each).name.lower() for whose, each in states.items() if each},
+        "limits": [narrowest[name] for name in WORDS if name in narrowest],
+        "sessions": {
+            name: f"{', '.join(map(window_in_words, each.windows)) or 'never'} ({each.time_zone})"
+            for name, each in sorted(state.sessions.items())
+            if instrument in ("", name)
+        },
+    }
+    if number >= 0:
+        told["stopped_by"] = [each.name.lower().replace("_", "-") for each in reading.stops_of(state, number)]
+        told["allowed"] = reading.allowed_for(state, number)
+    return told
+
+
+def _not_active() -> list[str]:
+    numbers = [
+        number
+        for shard, _ in numbers_by_shard([])
+        for number in reading.accounts_not_active(reading.shard_state(shard))
+    ]
+    ids = ids_of(numbers)
+    return sorted(ids.get(number, str(number)) for number in numbers)
+
+
+def _place(account: str) -> tuple[str, int]:
+    """Return the shard and the number of an account; where none is given, any shard and -1."""
+    shard, numbers = numbers_by_shard([account] if account else [])[0]
+    return shard, numbers[0] if numbers else -1
+
+
+def _one(given: list[str], what: str) -> str:
+    if len(given) > 1:
+        raise RiskError(f"one --{what} at a time: {', '.join(given)}")
+    return given[0] if given else ""
+
+
+def _level(accounts: list[str], instrument: str) -> str:
+    whose = ", ".join(accounts[:3]) + (f" and {len(accounts) - 3:,} more" if len(accounts) > 3 else "")
+    return " in ".join(filter(None, (whose, instrument))) or "all accounts"
+
+
+def _lot_step_e9(instrument: str) -> int | None:
+    return round(get_instrument(instrument).lot_step * 1e9) or None if instrument else None
+
+
+def _request() -> str:
+    return uuid.uuid4().hex
