@@ -1,10 +1,11 @@
-"""The way of prices to the paper broker: what a feed closes is what it fills at."""
+"""The way of prices to the paper broker: the bars that a feed has closed."""
 
 import logging
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,13 @@ from banyan.sockets import short_address
 
 _LOGGER = logging.getLogger(__name__)
 _WRITE_SECONDS_MAX = 0.5
+_PRICES = [f"{side}_{point}" for side in ("bid", "ask") for point in ("open", "high", "low", "close")]
 
 
 class PaperMarket:
-    """Tells the paper broker at `address` the closing quotes of bars, before anybody decides on them.
+    """Tells the paper broker at `address` the prices of bars, before anybody decides on them.
+
+    What rested there when a bar began meets all of it, everything else its closing quotes.
 
     The newest price is all that counts: while the broker is away prices are not kept for it, and a bar that is revised
     later is of the past.
@@ -47,13 +51,11 @@ class PaperMarket:
     def _tell(self, bars: BarClosed) -> None:
         terms = [self._known(each) for each in bars.instruments]
         ticks = np.array([each.tick_e9 for each in terms], np.int64)
+        columns: dict[str, Any] = {name: pack(getattr(bars, name) * ticks) for name in _PRICES}
+        opened_ns = bars.closed_at_ns - bars.interval_ns
         frame = protocol.Prices(
-            rows=len(terms),
-            terms=terms,
-            time_ns=bars.closed_at_ns,
-            bid_open=pack(bars.bid_close * ticks),
-            ask_open=pack(bars.ask_close * ticks),
-        )
+            rows=len(terms), terms=terms, time_ns=opened_ns, closed_ns=bars.closed_at_ns, **columns
+        )  # fmt: skip
         try:
             self._connected().sendall(protocol.to_bytes(frame))
         except OSError as problem:

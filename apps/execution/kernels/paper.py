@@ -42,6 +42,7 @@ ORDER_DTYPE = np.dtype(
         ("stop_ticks", np.int64),
         ("expires", np.int64),  # ns UTC
         ("arrived", np.int64),
+        ("since", np.int64),  # the time of the prices there were then, ns UTC; -1: there were none
         ("session", np.int64),
         ("trail_ticks", np.int64),  # of a protective order, whose stop loss and take profit are stop and limit,
         ("base_steps", np.int64),  # and what its book held when it was decided

@@ -51,6 +51,8 @@ def arrivals(book: Book, request: Submit, now_ns: int, is_idempotent: bool) -> A
     orders["stop_ticks"] = unpack(request.stop_ticks, n)
     orders["expires"] = unpack(request.expires_ns, n)
     orders["arrived"] = now_ns
+    prices = book.prices[orders["instrument"]]
+    orders["since"] = np.where(prices["known"] != 0, prices["closed"], -1)
     orders["session"] = request.session
     orders["day"] = -1
     orders["kind"] = _small(unpack(request.kind, n))

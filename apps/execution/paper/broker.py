@@ -22,8 +22,9 @@ from apps.execution.paper.arrivals import arrivals, cancelled, judged
 from apps.execution.paper.book import Book, Rows
 from apps.execution.paper.faults import Dice, Faults, read_faults
 from apps.execution.paper.ledger import AnyRecord, Began, Deposited, Named, Opened
-from apps.execution.paper.prices import set_prices
-from apps.execution.paper.protocol import Frame
+from apps.execution.paper.prices import closing, set_prices
+from apps.execution.paper.protocol import Code, Frame
+from apps.execution.paper.rates import Meter
 from banyan.clock import VirtualClock
 from banyan.columns import Ints
 from trading.costs import Costs
@@ -39,6 +40,9 @@ class Options:
     at_next: bool = False
     is_idempotent: bool = True
     """Whether a client order id that is known is answered with what became of its order, and not taken again."""
+    orders_per_second_max: int = 0
+    """Orders and cancels of a session in any second, 0 for any number; an order beyond them is rejected."""
+    orders_per_second_per_account_max: int = 0
     costs: Costs = FREE
     clock: VirtualClock | None = None
     """A clock that prices move to their own time: for replays that keep it."""
@@ -60,8 +64,10 @@ class Broker:
         self.book = book
         self.options = options
         self.dice = Dice(faults)
+        self._meter = Meter(options.orders_per_second_max, options.orders_per_second_per_account_max)
         self._connections: dict[int, int] = {}  # by session
         self._live = book.working()
+        self._first_ns: dict[int, int] = {}  # when the first bar of an instrument that was met closed
         self._late: dict[int, int] = {}  # when a held order may be filled, by row
         self._rest: list[int] = []  # orders of which a part was filled
 
@@ -128,7 +134,9 @@ class Broker:
     def _submit(self, connection: int, request: protocol.Submit, now_ns: int, work: Work) -> None:
         self._name(request.terms, work)
         arrived = arrivals(self.book, request, now_ns, self.options.is_idempotent)
+        too_many = self._meter.too_many(request.session, arrived.orders["account"], now_ns)
         codes = judged(self.book, request, arrived, now_ns, self.options.at_next, self.dice)
+        codes[too_many & (codes == Code.NONE)] = Code.RATE_LIMIT
         rows, record, reports = self.book.add_orders(arrived.orders, arrived.ids, codes, now_ns)
         work.records.append(record)
         self._report(reports, work)
@@ -145,6 +153,7 @@ class Broker:
             work.hang_up.add(connection)
 
     def _cancel(self, connection: int, request: protocol.Cancel, now_ns: int, work: Work) -> None:
+        self._meter.count_cancels(request.session, request.rows, now_ns)
         rows, refused = cancelled(self.book, request, now_ns)
         late = rows[self.dice.chosen(self.dice.faults.late, rows.size)]
         for row in rows.tolist():
@@ -161,19 +170,41 @@ class Broker:
 
     def _prices(self, connection: int, request: protocol.Prices, now_ns: int, work: Work) -> None:
         self._name(request.terms, work)
-        changed = set_prices(self.book, request)
         if self.options.clock is not None:
             self.options.clock.move_to(max(request.time_ns, request.closed_ns))
+        if request.ask_close and not self.options.at_next:
+            self._walk(request, work)
+            request = closing(request)
+        changed = set_prices(self.book, request)
         orders = self.book.orders.rows
-        live = self._live[orders["status"][self._live] == WORKING]
-        self._live = live
-        rows = self._due(live[np.isin(orders["instrument"][live], changed)])
+        rows = self._due(self._live_in(changed))
         met = orders[rows]
         rests = met["kind"] != MARKET
         buys = (met["steps"] > 0) & ~rests
         self._rest = []
         self._match(rows[np.lexsort((rows, met["instrument"], buys, rests))], work)
         work.answers.append((connection, protocol.Done(request=request.request)))
+
+    def _walk(self, bar: protocol.Prices, work: Work) -> None:
+        """Match orders that rest with the path of a bar, but for those that came when it had begun."""
+        changed = set_prices(self.book, bar)
+        for instrument in changed.tolist():
+            self._first_ns.setdefault(instrument, bar.closed_ns)
+        orders = self.book.orders.rows
+        rows = self._due(self._live_in(changed))
+        first_ns = np.array([self._first_ns[each] for each in orders["instrument"][rows].tolist()], np.int64)
+        since = np.where(orders["since"][rows] < 0, first_ns, orders["since"][rows])
+        waits = (since > bar.time_ns) | (orders["kind"][rows] == MARKET)
+        tickets = orders["ticket"][rows]
+        waits |= np.isin(tickets, tickets[waits & (tickets > 0)])
+        rows = rows[~waits]
+        self._match(rows[np.lexsort((rows, orders["instrument"][rows]))], work)
+
+    def _live_in(self, instruments: Ints) -> Ints:
+        """Return the orders that work in instruments, oldest first."""
+        orders = self.book.orders.rows
+        self._live = self._live[orders["status"][self._live] == WORKING]
+        return self._live[np.isin(orders["instrument"][self._live], instruments)]
 
     def _inject(self, connection: int, request: protocol.Inject, now_ns: int, work: Work) -> None:
         self.dice = Dice(read_faults(request.faults))

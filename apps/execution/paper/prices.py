@@ -1,5 +1,6 @@
 """Prices as they reach the paper broker."""
 
+import msgspec
 import numpy as np
 
 from apps.execution.packed import PackedError, unpack
@@ -9,6 +10,14 @@ from banyan.columns import Ints
 
 _DAY_NS = 86_400_000_000_000
 _SIDES = ("ask", "bid")
+
+
+def closing(bars: Prices) -> Prices:
+    """Return the quotes that bars close with."""
+    return msgspec.structs.replace(
+        bars, time_ns=bars.closed_ns, ask_open=bars.ask_close, bid_open=bars.bid_close,
+        **{f"{side}_{point}": b"" for side in _SIDES for point in ("high", "low", "close")},
+    )  # fmt: skip
 
 
 def set_prices(book: Book, request: Prices) -> Ints:

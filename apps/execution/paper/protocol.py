@@ -39,6 +39,8 @@ class Code(IntEnum):
     """A protective order has closed what it was to add to."""
     CLOSED = 13
     """There is nothing left to protect."""
+    RATE_LIMIT = 14
+    """More orders than are taken in a second."""
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="frame"):
