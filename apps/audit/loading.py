@@ -1,6 +1,7 @@
 """Reading everything: the logs of the contexts, the edge's ledger, the paper broker's, and the kill switch's file."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,49 +35,119 @@ def load_facts(
     injected: int = 0,
 ) -> Facts:  # fmt: skip
     """Return the facts of a system that is at rest. Raises AuditError where a log has lost its beginning."""
-    facts = Facts(injected=injected)
-    stores = {name: Store(name) for name in contexts}
-    ledger = Ledger()
-    try:
-        for name in sorted(contexts):  # execution before risk: it says whose account is whose
-            _read_context(facts, contexts[name], stores[name])
-        _read_edge(facts, ledger)
-        for receiver, from_whom in senders.items():
-            for sender in from_whom:
-                facts.streams += _streams(stores, ledger, sender, receiver)
-    finally:
-        for store in stores.values():
-            store.close()
-        ledger.close()
-    book = Book()
-    for record in read_only(paper / "ledger"):
-        book.apply(record)
-    read_broker(facts, book)
-    facts.unwritten &= {row.order for row in facts.sent if not row.code and not row.is_queried}
-    facts.thrown_ns = switch.stat().st_mtime_ns if switch.exists() else None
+    facts = Facts()
+    for read in _readings(contexts, senders, paper, switch, injected):
+        read(facts)
     return facts
 
 
-def _read_context(facts: Facts, context: Context[Any], store: Store) -> None:
+def load_parts(
+    contexts: Mapping[str, Context[Any]], senders: Mapping[str, Iterable[str]], *, paper: Path, switch: Path,
+    injected: int = 0,
+) -> Iterator[Facts]:  # fmt: skip
+    """Yield the same facts in parts that can be checked one by one: an account's shard has all that is known of it.
+
+    So no more than a shard is in memory. Raises AuditError where a log has lost its beginning.
+    """
+    for read in _readings(contexts, senders, paper, switch, injected):
+        facts = Facts()
+        read(facts)
+        yield facts
+
+
+def _readings(
+    contexts: Mapping[str, Context[Any]], senders: Mapping[str, Iterable[str]], paper: Path, switch: Path, injected: int
+) -> Iterator[Callable[[Facts], None]]:
+    """Yield what reads each part: what is of no shard, then shards, then what the broker has of accounts of none."""
+    reader = _Reader(contexts, senders, paper, switch)
+    try:
+        yield partial(reader.read_whole, injected=injected)
+        for shard in reader.shards():
+            yield partial(reader.read_shard, shard=shard)
+        yield lambda facts: read_broker(facts, reader.book, reader.strangers)
+    finally:
+        reader.close()
+
+
+class _Reader:
+    """Everything that there is to read, open."""
+
+    def __init__(
+        self, contexts: Mapping[str, Context[Any]], senders: Mapping[str, Iterable[str]], paper: Path, switch: Path
+    ) -> None:  # fmt: skip
+        self._contexts, self._senders = contexts, senders
+        self._stores = {name: Store(name) for name in contexts}
+        self._ledger = Ledger()
+        self._sharded = [name for name in (EXECUTION, RISK) if name in contexts]  # execution says whose account it is
+        self._thrown_ns = switch.stat().st_mtime_ns if switch.exists() else None
+        self.book = Book()
+        for record in read_only(paper / "ledger"):
+            self.book.apply(record)
+        self.strangers: set[int] = set(self.book.accounts.rows["number"].tolist())
+
+    def shards(self) -> list[str]:
+        held = {key for name in self._sharded for key, _ in _keys(self._stores[name])}
+        return sorted(held | {row.key for row in _leases(self._ledger)})
+
+    def read_whole(self, facts: Facts, injected: int) -> None:
+        facts.injected = injected
+        for name in sorted(self._contexts.keys() - set(self._sharded)):
+            for key, number in _keys(self._stores[name]):
+                _read_key(facts, self._contexts[name], self._stores[name], key, number)
+        for receiver, from_whom in self._senders.items():
+            for sender in from_whom:
+                facts.streams += _streams(self._stores, self._ledger, sender, receiver)
+        for name, store in self._stores.items():
+            waiting = store.connection.execute("SELECT key, count(*) FROM banyan_request GROUP BY key").fetchall()
+            facts.waiting.update({(name, key): count for key, count in waiting})
+            facts.open_letters += sum(status == "open" for _, _, status in _letters(store))
+
+    def read_shard(self, facts: Facts, shard: str) -> None:
+        for name in self._sharded:
+            for key, number in _keys(self._stores[name]):
+                if key == shard:
+                    _read_key(facts, self._contexts[name], self._stores[name], key, number)
+        _read_edge(facts, self._ledger, shard)
+        numbers = {number for number, account in facts.accounts.items() if account.shard == shard}
+        self.strangers -= numbers
+        read_broker(facts, self.book, numbers)
+        facts.unwritten &= {row.order for row in facts.sent if not row.code and not row.is_queried}
+        facts.thrown_ns = self._thrown_ns
+
+    def close(self) -> None:
+        for store in self._stores.values():
+            store.close()
+        self._ledger.close()
+
+
+def _keys(store: Store) -> list[tuple[str, int]]:
+    return store.connection.execute("SELECT key, number FROM banyan_key ORDER BY key").fetchall()
+
+
+def _letters(store: Store) -> list[tuple[str, int, str]]:
+    return store.connection.execute("SELECT key, number, status FROM banyan_deadletter").fetchall()
+
+
+def _leases(ledger: Ledger) -> list[LeaseRow]:
+    rows = ledger.connection.execute("SELECT key, epoch, number, reported FROM edge_lease ORDER BY key").fetchall()
+    return [LeaseRow(*row) for row in rows]
+
+
+def _read_key(facts: Facts, context: Context[Any], store: Store, key: str, number: int) -> None:
     name = context.name
-    for key, number in store.connection.execute("SELECT key, number FROM banyan_key ORDER BY key").fetchall():
-        if store.first_number(key) > 1:
-            raise AuditError(
-                f"{name}/{key} begins at record {store.first_number(key)}: what came before was dropped, and cannot be "
-                "checked. `manage.py events verify` checks what there is"
-            )
-        try:
-            verify(context, store, key, number)
-        except RebuildError as problem:
-            facts.damage.append((name, key, str(problem)))
-            continue
-        _read_log(facts, context, store, key, number)
-    letters = store.connection.execute("SELECT key, number, status FROM banyan_deadletter").fetchall()
-    for key, number, status in letters:
-        facts.dead_letters[Parked(name, key, number)] += 1
-        facts.open_letters += status == "open"
-    waiting = store.connection.execute("SELECT key, count(*) FROM banyan_request GROUP BY key").fetchall()
-    facts.waiting.update({(name, key): count for key, count in waiting})
+    if store.first_number(key) > 1:
+        raise AuditError(
+            f"{name}/{key} begins at record {store.first_number(key)}: what came before was dropped, and cannot be "
+            "checked. `manage.py events verify` checks what there is"
+        )
+    for _, at, _ in (each for each in _letters(store) if each[0] == key):
+        facts.dead_letters[Parked(name, key, at)] += 1
+    try:
+        verify(context, store, key, number)
+    except RebuildError as problem:
+        facts.damage.append((name, key, str(problem)))
+        return
+    _read_log(facts, context, store, key, number)
 
 
 def _read_log(facts: Facts, context: Context[Any], store: Store, key: str, number: int) -> None:
@@ -119,9 +190,8 @@ def _strays(facts: Facts, context: str, step: Step, events: list[Message]) -> No
                 facts.strays.append(Stray(context, step.key, step.number, number))
 
 
-def _read_edge(facts: Facts, ledger: Ledger) -> None:
-    rows = ledger.connection.execute("SELECT key, epoch, number, reported FROM edge_lease ORDER BY key").fetchall()
-    for row in (LeaseRow(*each) for each in rows):
+def _read_edge(facts: Facts, ledger: Ledger, shard: str) -> None:
+    for row in (each for each in _leases(ledger) if each.key == shard):
         memory, last = Memory(), 0
         for line in ledger.lines(row.key, 0):
             if line.number <= last:

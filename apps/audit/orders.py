@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from apps.audit.facts import Facts, Order, Told
-from apps.execution.contracts import ReportKind, client_order_id
+from apps.execution.contracts import ReportKind
 
 Found = Iterator[tuple[str, str, str]]
 
@@ -127,13 +127,3 @@ def nothing_late(facts: Facts) -> Found:
         if facts.thrown_ns is not None and line.at_ns > facts.thrown_ns and not line.reduce_only:
             after = (line.at_ns - facts.thrown_ns) / 1e9
             yield str(line.order), "nothing new sent after the kill switch", f"sent {after:.3f} s after"
-
-
-def name_of(client_id: str, account: int, account_id: str, instrument: str) -> Order | None:
-    """Return the order that an id at the broker names, None where it is none of ours for this account."""
-    if len(client_id) != 24 or not set(client_id) <= set("0123456789abcdef"):
-        return None
-    decision = int(client_id[16:], 16)
-    if client_order_id(account_id, instrument, decision) != client_id:
-        return None
-    return Order(account, instrument, decision)

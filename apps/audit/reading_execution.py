@@ -111,9 +111,9 @@ def _requested(facts: Facts, state: ShardState, event: OrdersRequested) -> None:
 
 def _sizing(state: ShardState, order: Order, book: str, steps: int) -> Sizing:
     cell = int(state.cell_rows[state.instruments.known(order.instrument), state.row_of[order.account]])
-    line = state.lines.rows[state.line_of(cell, state.books.known(book))]
-    on_its_way = int(line.open + line.unknown) - steps
-    return Sizing(order, book, int(line.held), int(line.working), on_its_way, steps)
+    line = state.lines.columns[state.line_of(cell, state.books.known(book))]
+    on_its_way = int(line["open"]) + int(line["unknown"]) - steps
+    return Sizing(order, book, int(line["held"]), int(line["working"]), on_its_way, steps)
 
 
 def _told(facts: Facts, event: Named) -> None:

@@ -1,15 +1,15 @@
 """Facts from risk's log, from the edge's ledger and from the paper broker's."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from apps.audit.facts import Account, Facts, Held, Order, Placed, Sent, Trade
-from apps.audit.orders import name_of
-from apps.execution.contracts import EdgeRefusal, OrdersReported, ReportKind
+from apps.audit.facts import Facts, Held, Order, Placed, Sent, Trade
+from apps.execution.contracts import EdgeRefusal, OrdersReported, ReportKind, order_pair
 from apps.execution.edge.entries import Adopted, Line, Slice
 from apps.execution.evolving import full
+from apps.execution.growing import ID_BYTES
 from apps.execution.kernels.paper import REJECTED, REPORT_FILLED, WORKING
 from apps.execution.packed import unpack
 from apps.execution.paper.book import Book
@@ -76,32 +76,54 @@ def _slice(facts: Facts, slice_: Slice, at_ns: int) -> None:
 _COLUMNS = ("account", "instrument", "decision", "steps", "code", "reduce_only")
 
 
-def read_broker(facts: Facts, book: Book) -> None:
-    """Add what the paper broker's ledger says. What the edge says of orders must have been read before."""
+def read_broker(facts: Facts, book: Book, numbers: set[int]) -> None:
+    """Add what the paper broker's ledger says of accounts. What the edge says of orders must have been read before."""
     names = [each.id for each in book.terms]
     accounts = book.accounts.rows
-    orders = book.orders.rows
-    ids = [each.decode() for each in book.ids.ids.tolist()]
-    named: list[Order | None] = []
-    for at, row in enumerate(orders):
-        number = int(accounts["number"][row["account"]])
-        known = facts.accounts.get(number, Account("", ""))
-        named.append(name_of(ids[at], number, known.id, names[int(row["instrument"])]))
-        facts.placed.append(
-            Placed(
-                named[-1], ids[at], number, int(row["steps"]), int(row["filled"]), int(row["arrived"]),
-                bool(row["status"] == REJECTED), bool(row["status"] == WORKING),
-            )
-        )  # fmt: skip
+    is_theirs = np.isin(accounts["number"], list(numbers))
+    theirs = np.flatnonzero(is_theirs[book.orders.rows["account"]])
+    orders = book.orders.rows[theirs]
+    columns = [orders[name].tolist() for name in ("instrument", "steps", "filled", "arrived", "status")]
+    ids = [each.decode() for each in book.ids.ids[theirs].tolist()]
+    owners = accounts["number"][orders["account"]].tolist()
+    named: dict[int, Order | None] = {}
+    name = names_of(facts, names)
+    rows = zip(theirs.tolist(), ids, owners, *columns, strict=True)
+    for at, client_id, number, instrument, steps, filled, arrived, status in rows:
+        named[at] = order = name(client_id, number, instrument)
+        is_rejected, is_working = status == REJECTED, status == WORKING
+        facts.placed.append(Placed(order, client_id, number, steps, filled, arrived, is_rejected, is_working))
     reports = book.reports.rows
-    for report in reports[reports["kind"] == REPORT_FILLED]:
-        order = orders[report["order"]]
-        number, name = int(accounts["number"][order["account"]]), names[int(order["instrument"])]
-        facts.trades.append(Trade(named[int(report["order"])], number, name, int(report["steps"])))
+    fills = reports[(reports["kind"] == REPORT_FILLED) & is_theirs[book.orders.rows["account"][reports["order"]]]]
+    of = book.orders.rows[fills["order"]]
+    trades = zip(
+        fills["order"].tolist(), accounts["number"][of["account"]].tolist(), of["instrument"].tolist(),
+        fills["steps"].tolist(), strict=True,
+    )  # fmt: skip
+    facts.trades += [Trade(named[at], number, names[place], steps) for at, number, place, steps in trades]
     positions = book.positions()[: len(names), : accounts.size]
-    for instrument, slot in zip(*np.nonzero(positions), strict=True):
+    for instrument, slot in zip(*np.nonzero(positions * is_theirs), strict=True):
         key = int(accounts["number"][slot]), names[int(instrument)]
         facts.held.setdefault(key, Held()).at_broker = int(positions[instrument, slot])
     for number, cash in zip(accounts["number"].tolist(), accounts["cash_micro"].tolist(), strict=True):
-        if number in facts.cash:
+        if number in numbers and number in facts.cash:
             facts.cash[number].at_broker = int(cash)
+
+
+def names_of(facts: Facts, instruments: list[str]) -> Callable[[str, int, int], Order | None]:
+    """Return what tells which order an id at the broker names, None where it is none of ours for its account."""
+    pairs: dict[tuple[int, int], str] = {}
+
+    def name(client_id: str, number: int, instrument: int) -> Order | None:
+        pair = number, instrument
+        if pair not in pairs:
+            known = facts.accounts.get(number)
+            pairs[pair] = f"{order_pair(known.id, instruments[instrument]):016x}" if known is not None else ""
+        if len(client_id) != ID_BYTES or not pairs[pair] or client_id[:16] != pairs[pair]:
+            return None
+        return Order(number, instruments[instrument], int(client_id[16:], 16)) if set(client_id) <= _HEX else None
+
+    return name
+
+
+_HEX = set("0123456789abcdef")

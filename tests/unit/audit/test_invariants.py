@@ -23,7 +23,7 @@ from apps.audit.facts import (
     Unanswered,
 )
 from apps.audit.invariants import INVARIANTS, violations
-from apps.audit.orders import name_of
+from apps.audit.reading_others import names_of
 from apps.execution.contracts import EdgeRefusal, ReportKind, client_order_id
 
 EURUSD = "OANDA:EURUSD"
@@ -248,6 +248,7 @@ def test_a_holding_that_somebody_else_bought_is_external_and_no_violation():
 
 def test_the_name_of_an_order_is_read_from_its_id_for_its_own_account_only():
     client_id = client_order_id("A1", EURUSD, 77)
-    assert name_of(client_id, 1, "A1", EURUSD) == Order(1, EURUSD, 77)
-    assert name_of(client_id, 2, "A2", EURUSD) is None
-    assert name_of("web-terminal-1", 1, "A1", EURUSD) is None
+    name = names_of(sound(), [EURUSD, "another"])
+    assert name(client_id, 1, 0) == Order(1, EURUSD, 77)
+    others = [(client_id, 2, 0), (client_id, 1, 1), (client_id, 9, 0), (f"{client_id[:-1]}X", 1, 0), ("web-1", 1, 0)]
+    assert [name(*other) for other in others] == [None] * 5

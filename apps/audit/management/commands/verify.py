@@ -1,14 +1,15 @@
 """`manage.py verify`: whether what was recorded holds together, from approvals to the broker's own ledger."""
 
 import sys
+from collections import Counter
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
 from django.utils.module_loading import import_string
 
-from apps.audit.invariants import INVARIANTS, violations
-from apps.audit.loading import load_facts
+from apps.audit.invariants import INVARIANTS, Violation, violations
+from apps.audit.loading import load_parts
 from banyan import commands
 
 
@@ -32,15 +33,19 @@ class Command(commands.Command):
 
     def run(self, **options: Any) -> None:
         """Check, and say what was found."""
-        facts = load_facts(
+        parts = load_parts(
             import_string(settings.HOSTED_CONTEXTS),
             import_string(settings.SENDERS),
             paper=settings.PAPER_DIR,
             switch=settings.KILL_SWITCH,
             injected=options["dead_letters"],
         )
-        found = violations(facts)
-        counts = {"accounts": len(facts.accounts), "orders": len(facts.requested), "fills": len(facts.trades)}
+        found: list[Violation] = []
+        counts: Counter[str] = Counter(accounts=0, orders=0, fills=0)
+        for facts in parts:
+            found += violations(facts)
+            counts.update(accounts=len(facts.accounts), orders=len(facts.requested), fills=len(facts.trades))
+        found.sort(key=lambda each: each.invariant)
         if options["json"]:
             told = [each._asdict() for each in found]
             self.say_json({"held": not found, "checked": counts, "violations": told})
@@ -49,7 +54,7 @@ class Command(commands.Command):
         if found:
             sys.exit(1)
 
-    def _write(self, found: list[Any], counts: dict[str, int]) -> None:
+    def _write(self, found: list[Any], counts: Counter[str]) -> None:
         for each in INVARIANTS:
             broken = [violation for violation in found if violation.invariant == each.number]
             self.say(f"{'BROKEN' if broken else 'held':<7} {each.number:>2}. {each.text}")
