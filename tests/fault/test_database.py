@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.execution.contracts import EdgeRefusal
 from banyan.embedded import EmbeddedServer
 from tests.fault.conftest import a_quarter
 from tests.fault.system import System
@@ -59,6 +60,21 @@ def test_a_server_that_is_stopped_hard_while_orders_are_on_their_way_loses_and_d
         served.start_server()
     served.wait_for("rest", lambda: is_at_rest(served))
     served.verify()
+
+
+def test_a_kill_switch_that_is_thrown_while_the_server_is_down_holds_when_it_is_back(served):
+    prepare(served)
+    served.start()
+    served.wait_for("accounts that may trade", lambda: is_ready(served))
+    replay(served)
+    served.wait_for("fills", lambda: bool(columns(served, "execution.orders-filled.v1")))
+    served.stop_server_hard()
+    served.manage("kill_switch", "throw", "--reason", "a test")
+    served.start_server()
+    served.wait_for("rest", lambda: is_at_rest(served))
+    codes = [code for body in columns(served, "execution.orders-ended.v1") for code in body["code"]]
+    assert EdgeRefusal.KILL_SWITCH in codes
+    served.verify()  # nothing was sent after it was thrown, among others
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
