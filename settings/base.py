@@ -112,6 +112,11 @@ SET_CPU_PERCENT: int = environment.read("BANYAN_SET_CPU_PERCENT", whole_number(1
 
 KILL_SWITCH = DATA_DIR / "edge" / "kill_switch"
 PAPER_DIR = DATA_DIR / "paper"
+PAPER_RATES: tuple[int, int] = (
+    environment.read("BANYAN_PAPER_ORDERS_PER_SECOND", whole_number(0, 1_000_000), example="500", default=0),
+    environment.read("BANYAN_PAPER_ORDERS_PER_SECOND_PER_ACCOUNT", whole_number(0, 1_000), example="5", default=0),
+)
+"""How many orders the paper broker takes in a second, of a session and of an account; 0: any number."""
 BOOKS_DIR = DATA_DIR / "clients"
 
 # What `manage.py run` runs, and what the runtime's commands know of the contexts.
@@ -121,10 +126,14 @@ PREPARE = "settings.warming.prepare"
 ROUTES = "settings.roles.ROUTES"
 REPORTED = "settings.roles.followed"
 UNREAD = "settings.roles.UNREAD"
-RETAINERS = ("apps.reporting.retention.retain",)
+RETAINERS = ("apps.reporting.retention.retain", "apps.execution.edge.retention.retain")
+# Of receivers that are no contexts, what tells how far they have taken what they were sent.
+TAKEN = {"edge": "apps.execution.edge.retention.has_taken"}
 AFTER_RESTORE = ("apps.execution.restored.after_restore",)
 HOSTED_CONTEXTS = "settings.roles.HOSTED_CONTEXTS"
 LOCKSTEP = "settings.lockstep.trade_apart"
 # What each context has to say of itself in `manage.py status` that needs a person.
 NOTICES = {"feeds": "apps.feeds.interface.notices", "signals": "apps.signals.interface.notices"}
+# Who works beside the contexts, and how it stands, in the form of theirs.
+STANDINGS = {"edge": "apps.execution.edge.standing.standing"}
 SCHEMAS = BASE_DIR / "docs" / "schemas"

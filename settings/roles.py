@@ -194,15 +194,16 @@ def _when_done(is_done: Callable[[], bool]) -> Callable[[], bool]:
 
 def edge(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker]:
     """Return the worker of the edge."""
-    brokers = [PaperBroker(settings.PAPER_DIR / "socket")]
+    brokers = [PaperBroker(settings.PAPER_DIR / "socket", rates=settings.PAPER_RATES)]
     switch = HeardSwitch(settings.KILL_SWITCH, clock, name=f"edge-{os.getpid()}")
     made = Edge(Ledger(), brokers, switch, clock, owner=own_name())
+    made.is_gone = is_gone
     return [EdgeWorker(made, part.of(SHARDS), transport)]
 
 
 def paper(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:
     """Return the worker of the paper broker."""
-    return [PaperWorker(settings.PAPER_DIR, clock)]
+    return [PaperWorker(settings.PAPER_DIR, clock, settings.PAPER_RATES)]
 
 
 UNREAD = unread({READER: SOURCES, BOOKS_READER: ("execution",)})

@@ -159,7 +159,7 @@ def with_guards(state: ShardState, released: OrdersReleased, keys: Sequence[Key]
         rows["steps"][after] = -(held + rows["steps"][at])
         rows["base_steps"][after] = held
         _put_guard(rows, after, _tag(state, entry.line), entry.bracket)
-    return OrdersReleased(terms=released.terms, **_short(rows))
+    return OrdersReleased(set=released.set, terms=released.terms, **_short(rows))
 
 
 def _to_cancel(state: ShardState, key: Key, wish: Wish) -> list[Key]:
@@ -296,7 +296,8 @@ def _moves(state: ShardState, moved: Sequence[tuple[int, int, Guard]]) -> Orders
     for at, (_, decision, guard) in enumerate(moved):
         rows["decision"][at], rows["steps"][at], rows["base_steps"][at] = decision, guard.steps, -guard.steps
         _put_guard(rows, at, _tag(state, guard.line), guard.bracket)
-    return OrdersReleased(terms=[state.terms_of(int(each)) for each in names], **_short(rows))
+    book = state.books.names[state.lines.rows[moved[0][2].line].book]
+    return OrdersReleased(set=book, terms=[state.terms_of(int(each)) for each in names], **_short(rows))
 
 
 def _put_guard(rows: dict[str, Ints], at: int, tag: int, bracket: Bracket | None) -> None:

@@ -23,6 +23,7 @@ from apps.execution.netted_orders import column, indexed
 from apps.execution.order_states import OrderState
 from apps.execution.people import net_soon
 from apps.execution.state import ShardState
+from apps.execution.tables import NULL
 from apps.execution.valued import values_now
 from apps.risk.contracts import OrdersApproved, OrdersRefused
 from banyan.columns import Ints
@@ -46,6 +47,7 @@ def release(state: ShardState, approved: OrdersApproved) -> Sequence[Message]:
     taken = orders[chosen]
     found, instrument = indexed(state.cells.columns["instrument"][rows["cell"][taken]])
     released = OrdersReleased(
+        set=_book_of(state, int(taken[0])),
         terms=[state.terms_of(each) for each in found],
         account=approved.account[chosen],
         instrument=column(instrument),
@@ -126,6 +128,14 @@ def lift_gates(state: ShardState, command: LiftGates) -> Sequence[Message]:
     """Tell the edge that accounts may trade again."""
     ours = command.accounts[state.rows_of(command.accounts) >= 0]
     return [GatesLifted(account=ours, reason=command.reason)] if ours.size else []
+
+
+def _book_of(state: ShardState, order: int) -> str:
+    """Return the name of the book that an order's first share is of."""
+    share = int(state.orders.columns["first_share"][order])
+    if share == NULL:
+        return ""
+    return state.books.names[int(state.lines.columns["book"][state.shares.columns["line"][share]])]
 
 
 def _requested(state: ShardState, orders: Ints) -> Ints:

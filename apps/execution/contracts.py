@@ -238,9 +238,11 @@ class OrdersReleased(Message, frozen=True, kw_only=True):
     """Approved orders handed to the edge, in the order in which they are to be sent; the envelope has the deadline.
 
     Orders with a `tag` are of one book, which holds a position of its own at the broker; a protective order closes it
-    and has in `base_steps` what the book held when it was decided.
+    and has in `base_steps` what the book held when it was decided. Brokers that take only so many orders a second are
+    shared out among the sets, `set` being whose they are: that of the first order's first share.
     """
 
+    set: str = ""
     terms: list[InstrumentTerms]
     account: Ints
     instrument: Ints

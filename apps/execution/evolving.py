@@ -140,6 +140,8 @@ def _stopped(state: ShardState, event: Message) -> None:
     match event:
         case AccountsReady(account=numbers):
             state.accounts.columns["ready"][state.rows_of(numbers)] = 1
+            if state.accounts.columns["ready"].all():
+                state.known_fills = set()  # what could be told again after a restore has been
         case AccountsGated():
             state.accounts.columns["ready"][state.rows_of(event.account)] = 0
             state.gated_at_ns, state.known_fills = event.gated_at_ns, set(event.known_fills)

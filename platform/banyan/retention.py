@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connections, models, router
+from django.utils.module_loading import import_string
 from psycopg import sql
 
 from banyan.models import DeadLetter, Log, Mark, Outbox, Seen, Snapshot
@@ -110,10 +112,14 @@ def _unconfirmed(alias: str, partition: Partition) -> str:
         partition,
     )
     for receiver, receiver_key, key, position in sent:
-        if receiver not in connections or not router.allow_migrate(receiver, "banyan"):
+        if receiver in settings.TAKEN:
+            has_taken = import_string(settings.TAKEN[receiver])(receiver_key, alias, key, position)
+        elif receiver not in connections or not router.allow_migrate(receiver, "banyan"):
             return f"{receiver} cannot be asked how far it is"
-        marks = Mark.objects.using(receiver).filter(key=receiver_key, sender=alias, sender_key=key)
-        if not marks.filter(position__gte=position).exists():
+        else:
+            marks = Mark.objects.using(receiver).filter(key=receiver_key, sender=alias, sender_key=key)
+            has_taken = marks.filter(position__gte=position).exists()
+        if not has_taken:
             return f"{receiver}/{receiver_key} has not applied all that {key} sent it"
     return ""
 

@@ -242,7 +242,8 @@ class Pipeline:
             lease_margin_ns=50 * MILLISECOND,
             snapshot_every=25,
         )
-        broker = PaperBroker(self.folder / "s")
+        rates = self.options.orders_per_second_max, self.options.orders_per_second_per_account_max
+        broker = PaperBroker(self.folder / "s", rates=rates)
         return Edge(Ledger(lease_seconds=1.0), [broker], FileSwitch(self.switch), self.clock, owner=owner,
                     settings=settings)  # fmt: skip
 

@@ -8,7 +8,7 @@ are `missed`, and an order that was SENT and not answered is UNKNOWN, asked for,
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +23,7 @@ from apps.execution.edge.port import Answer, Broker, Executions, NewAccount, Ses
 from apps.execution.edge.reports import merged
 from apps.execution.edge.resolving import Resolving
 from apps.execution.edge.sending import Sending
-from apps.execution.edge.shard import Outgoing, Shard, load
+from apps.execution.edge.shard import Held, Outgoing, Shard, load
 from apps.execution.edge.timekeeper import Timekeeper
 from banyan import crash
 from banyan.clock import Clock
@@ -84,6 +84,8 @@ class Edge:
         self.gaps: set[str] = set()
         """Keys whose senders have something that is missing here: fetch it after `marks`."""
         self.outgoing: list[Outgoing] = []
+        self.is_gone: Callable[[str], bool] = lambda _: False
+        """Tells whether another edge has certainly ended, so that its leases are free."""
         self.links = {broker.name: Link(broker, self._lost) for broker in brokers}
         self._owner = owner
         self._wanted: tuple[str, ...] = ()
@@ -117,6 +119,7 @@ class Edge:
             did = self._listen()
             did |= self._resolving.tick()
             did |= self._take_waiting()
+            did |= self._sending.dispatch()
             self._commit()
             self._sending.write()
             self._commit()
@@ -135,7 +138,7 @@ class Edge:
         """Return after how long to call `poll` where nothing comes in."""
         if any(shard.waiting or shard.lines for shard in self.shards.values()):
             return 0
-        return min(self.settings.recheck_ns, self._resolving.patience_ns())
+        return min(self.settings.recheck_ns, self._resolving.patience_ns(), self._sending.patience_ns())
 
     def marks(self, key: str) -> dict[tuple[str, str], tuple[int, int]]:
         """Return (epoch, position) by (sender, its key): how far a shard has taken what it was sent."""
@@ -200,9 +203,10 @@ class Edge:
         if envelope.epoch < shard.streams.get((envelope.sender, envelope.sender_key), (0, 0))[0]:
             _LOGGER.warning("edge/%s: %s %s is of an epoch that has ended", shard.key, envelope.name, envelope.id)
             return
+        waits: Sequence[Held] = ()
         match message:
             case OrdersReleased():
-                self._sending.release(shard, envelope, message, self._life())
+                waits = self._sending.release(shard, envelope, message, self._life())
             case CancelsReleased():
                 self._sending.cancel(shard, envelope, message)
             case AccountOpened():
@@ -212,7 +216,7 @@ class Edge:
                 self.reconcile()
             case GatesLifted():
                 self.lift_gate(shard.key, message.account.tolist())
-        shard.take(envelope)
+        shard.take(envelope, waits)
 
     def _open_account(self, shard: Shard, message: AccountOpened) -> None:
         if message.number in self._accounts_of(shard) or message.broker not in self.links:
@@ -281,12 +285,13 @@ class Edge:
                 self._lose(key)
             for key in held:
                 self.shards[key].lease_ends_ns = self._lease_end(now_ns)
-        for row in self.ledger.take(missing, self._owner) if missing else ():
+        for row in self.ledger.take(missing, self._owner, self.is_gone) if missing else ():
             shard = load(self.ledger, row, self._life().number)
             shard.lease_ends_ns = self._lease_end(now_ns)
             self.shards[row.key] = shard
             self.gaps.add(row.key)
             self._join(shard, 0)
+            self._sending.remember(shard)
             self._resolving.found_at_start(shard)
 
     def _lose(self, key: str) -> None:

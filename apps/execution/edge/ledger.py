@@ -4,7 +4,7 @@ The statement moves each shard's lease by compare-and-set on (epoch, last entry)
 that moved: an edge that lost one cannot write a line for it, and so cannot send.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -97,8 +97,12 @@ class Ledger:
         parameters = [self.lease_seconds, *_columns(moved, 5), *_columns(rows, 7), *_columns(marks, 5)]
         return {key for (key,) in self.connection.execute(_COMMIT, parameters, prepare=True)}
 
-    def take(self, keys: Sequence[str], owner: str) -> list[LeaseRow]:
-        """Take the leases of `keys` that are free, run out, or held by `owner`, each in a new epoch."""
+    def take(
+        self, keys: Sequence[str], owner: str, is_gone: Callable[[str], bool] = lambda _: False
+    ) -> list[LeaseRow]:  # fmt: skip
+        """Take the leases of `keys` that are free, run out, or of an owner that is gone, each in a new epoch."""
+        held = "SELECT DISTINCT owner FROM edge_lease WHERE key = ANY(%s) AND owner <> ''"
+        owners = [each for (each,) in self.connection.execute(held, [list(keys)]) if each == owner or is_gone(each)]
         with self.connection.transaction():
             self.connection.execute(
                 "INSERT INTO edge_lease (key, epoch, number, reported, owner) "
@@ -108,8 +112,8 @@ class Ledger:
             rows = self.connection.execute(
                 "UPDATE edge_lease SET epoch = epoch + 1, owner = %s, "
                 "lease_until = now() + make_interval(secs => %s) WHERE key = ANY(%s) "
-                "AND (owner IN ('', %s) OR lease_until < now()) RETURNING key, epoch, number, reported",
-                [owner, self.lease_seconds, list(keys), owner],
+                "AND (owner = ANY(%s) OR lease_until < now()) RETURNING key, epoch, number, reported",
+                [owner, self.lease_seconds, list(keys), ["", *owners]],
             ).fetchall()
         return [LeaseRow(*row) for row in rows]
 

@@ -30,12 +30,18 @@ _TEXTS = [code.name.lower().replace("_", " ") for code in Code if code]
 
 
 class PaperBroker:
-    """A connection to the paper broker at the Unix socket `address`."""
+    """A connection to the paper broker at the Unix socket `address`.
 
-    capabilities = Capabilities(opens_accounts=True)
+    `rates` are what it takes: orders and cancels a second in a session, and orders a second of an account; 0: any.
+    """
 
-    def __init__(self, address: Path, *, name: str = "paper", write_seconds_max: float = 2.0) -> None:
+    def __init__(
+        self, address: Path, *, name: str = "paper", write_seconds_max: float = 2.0, rates: tuple[int, int] = (0, 0)
+    ) -> None:  # fmt: skip
         self.name = name
+        self.capabilities = Capabilities(
+            opens_accounts=True, orders_per_second_max=rates[0], orders_per_second_per_account_max=rates[1]
+        )
         self._address = address
         self._write_seconds_max = write_seconds_max
         self._socket: socket.socket | None = None

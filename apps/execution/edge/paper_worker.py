@@ -10,18 +10,22 @@ from banyan.clock import Clock
 
 
 class PaperWorker:
-    """Serves a paper broker without faults from the ledger in `folder`, on the socket beside it."""
+    """Serves a paper broker without faults from the ledger in `folder`, on the socket beside it.
+
+    `rates` are the orders that it takes in a second, of a session and of an account; 0: any number.
+    """
 
     name = "paper"
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, rates: tuple[int, int] = (0, 0)) -> None:
         self._folder = folder
+        self._options = Options(orders_per_second_max=rates[0], orders_per_second_per_account_max=rates[1])
         self._clock = clock
         self._server: Server | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set."""
-        server = self._server = Server(self._folder, self._folder / "socket", Options(), Faults(), self._clock)
+        server = self._server = Server(self._folder, self._folder / "socket", self._options, Faults(), self._clock)
         if not stop.is_set():
             server.serve()
         server.close()

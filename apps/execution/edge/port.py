@@ -30,7 +30,8 @@ class Capabilities:
     deadlines: bool = True
     opens_accounts: bool = False
     orders_per_second_max: int = 0
-    """0: as many as one likes."""
+    """Orders and cancels in a session; 0: as many as one likes."""
+    orders_per_second_per_account_max: int = 0
 
 
 class Orders(NamedTuple):

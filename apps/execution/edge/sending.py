@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.execution.contracts import CancelsReleased, EdgeRefusal, OrdersReleased, ReportKind
+from apps.execution.edge.allocating import Units
 from apps.execution.edge.entries import Cancel, Gate
 from apps.execution.edge.ledger import Incarnation
 from apps.execution.edge.link import Link
 from apps.execution.edge.memory import CONTENT, OrderState
 from apps.execution.edge.port import Orders
+from apps.execution.edge.queueing import Batch, Lane, lanes_of
 from apps.execution.edge.release import (
     Circumstances,
     Wanted,
@@ -51,9 +53,10 @@ class Sending:
         self._edge = edge
         self._outbound: list[_Outbound] = []
         self._cancels: list[tuple[Link, Ids]] = []
+        self._lanes = lanes_of(edge.links.values())
 
-    def release(self, shard: Shard, envelope: Envelope, message: OrdersReleased, life: Incarnation) -> None:
-        """Check a message's orders and make them SENT, or say why they are refused."""
+    def release(self, shard: Shard, envelope: Envelope, message: OrdersReleased, life: Incarnation) -> list[Batch]:
+        """Check a message's orders and make them SENT, or say why they are refused; return what has to wait."""
         edge = self._edge
         now_ns = edge.time.now_ns()
         deadline_ns = envelope.deadline_ns
@@ -63,12 +66,30 @@ class Sending:
         if not known.all():
             self._refuse_strangers(shard, message, ~known, now_ns)
         is_older = life.number > 1 and envelope.sent_at_ns <= life.began_at_ns + edge.settings.clock_bound_ns
-        refuse_all = self._refusal(now_ns, deadline_ns)
-        while rows.slots.size:
-            first = first_of_each_pair(rows)
-            now = Circumstances(refuse_all, not edge.switch.is_clear(), self._sessions(shard), shard.reconciled)
-            self._release(shard, rows.take(first), now, envelope, deadline_ns, is_older)
-            rows = rows.take(~first)
+        batches = [] if is_older else self._let_wait(shard, envelope, message.set, deadline_ns, rows)
+        if batches:
+            rows = rows.take(~np.isin(shard.memory.brokers[rows.slots], list(self._lanes)))
+        self._release_all(shard, rows, envelope, deadline_ns, is_queried=is_older)
+        return batches
+
+    def dispatch(self) -> bool:
+        """Release what waits for brokers that take only so many orders a second; tell whether anything was done."""
+        did = False
+        for lane in self._lanes.values():
+            did |= self._dispatch(lane)
+        return did
+
+    def patience_ns(self) -> int:
+        """Return after how long there may be more to dispatch."""
+        now_ns = self._edge.time.now_ns()
+        lanes = [lane for lane in self._lanes.values() if not lane.link.is_changing_sessions()]
+        dues = [lane.next_ns(now_ns) for lane in lanes]
+        return max(0, min((due for due in dues if due is not None), default=2**62) - now_ns)
+
+    def remember(self, shard: Shard) -> None:
+        """Count what was sent for a shard before it was loaded."""
+        for lane in self._lanes.values():
+            lane.remember(shard, self._edge.time.now_ns())
 
     def cancel(self, shard: Shard, envelope: Envelope, message: CancelsReleased) -> None:
         """Keep that orders are to be cancelled, and ask their brokers; what cannot be cancelled is said at once."""
@@ -87,8 +108,11 @@ class Sending:
         if is_open.any():
             shard.write(Cancel(cause=envelope.id, client_ids=memory.ids_of_rows(rows[is_open]).tobytes()), now_ns)
             self.ask_to_cancel(shard, rows[is_open])
+        waits = np.zeros(slots.size, bool)
+        for lane in self._lanes.values():
+            waits |= lane.recall(shard, slots, instruments, message.decision)
         told = Rows.of(memory)
-        for at in np.flatnonzero(~is_open).tolist():
+        for at in np.flatnonzero(~is_open & ~waits).tolist():
             instrument = told.name(message.instruments[int(places[at])])
             decision = int(message.decision[at])
             told.add(int(message.account[at]), instrument, decision, ReportKind.CANCEL_REJECTED, at_ns=now_ns)
@@ -100,29 +124,126 @@ class Sending:
         for name, link in self._edge.links.items():
             theirs = rows[of_rows == name]
             if theirs.size and link.session:
-                self._cancels.append((link, shard.memory.ids_of_rows(theirs)))
+                ids, lane = shard.memory.ids_of_rows(theirs), self._lanes.get(name)
+                if lane is None:
+                    self._cancels.append((link, ids))
+                else:
+                    lane.cancels.append(ids)
 
     def write(self) -> None:
         """Write what is SENT, where it still may go; the rest is refused."""
         outbound, self._outbound = self._outbound, []
-        cancels, self._cancels = self._cancels, []
-        for link, ids in cancels:
-            if link.session:
-                link.cancel(ids)
+        self._write_cancels()
         batches: dict[tuple[str, int, int], list[_Outbound]] = {}
         for each in outbound:
             batches.setdefault((each.link.broker.name, each.session, each.deadline_ns), []).append(each)
         for batch in batches.values():
             self._write(batch)
+        for lane in self._lanes.values():
+            lane.allocator.budget.written(self._edge.time.now_ns())
 
     def forget(self, shard: Shard) -> None:
         """Forget what waits to be written for a shard: its lease is gone, or its memory."""
         self._outbound = [each for each in self._outbound if each.shard is not shard]
+        for lane in self._lanes.values():
+            lane.forget(shard)
+
+    def _write_cancels(self) -> None:
+        """Ask to cancel what is to be cancelled; a broker with limits takes what it does, and the rest later.
+
+        What waits for a session that has ended is asked for again in the next one.
+        """
+        cancels, self._cancels = self._cancels, []
+        for link, ids in cancels:
+            if link.session:
+                link.cancel(ids)
+        for lane in self._lanes.values():
+            if not lane.link.session:
+                lane.cancels.clear()
+            go = lane.cancels_to_go(self._edge.time.now_ns())
+            if go is not None:
+                lane.link.cancel(go)
+
+    def _let_wait(
+        self, shard: Shard, envelope: Envelope, set_name: str, deadline_ns: int, rows: Wanted
+    ) -> list[Batch]:  # fmt: skip
+        """Let the orders wait that go to brokers with limits."""
+        batches = []
+        for name, lane in self._lanes.items():
+            theirs = shard.memory.brokers[rows.slots] == name
+            if theirs.any():
+                batches.append(Batch(shard, envelope, deadline_ns, rows.take(theirs)))
+                lane.add(batches[-1], set_name)
+        return batches
+
+    def _dispatch(self, lane: Lane) -> bool:
+        edge, allocator, now_ns = self._edge, lane.allocator, self._edge.time.now_ns()
+        if not allocator.waiting.size or now_ns < lane.due_ns or lane.link.is_changing_sessions():
+            return False
+        before = allocator.waiting.size
+        if not (lane.link.session and edge.time.is_trusted() and edge.switch.is_clear()):
+            while (units := self._hopeless(lane)).size:
+                self._send(lane, units)
+        left = before + 1
+        while allocator.waiting.size < left:
+            left = allocator.waiting.size
+            self._send(lane, allocator.expired(now_ns), EdgeRefusal.RATE_LIMIT)
+            if not lane.cancels:
+                self._send(lane, allocator.next_units(now_ns))
+        lane.due_ns = allocator.next_ns(now_ns)
+        for shard in edge.shards.values():
+            shard.move_marks()
+        return left < before
+
+    def _hopeless(self, lane: Lane) -> Units:
+        """Take out what would be refused if it were its turn: nothing, or little, goes to this broker now."""
+        heads = lane.allocator.heads()
+        units = lane.allocator.waiting[heads]
+        refused = np.zeros(heads.size, bool)
+        for batch, places in lane.parts(units):
+            rows = batch.rows.take(batch.rows_of(units[places], with_guards=False))
+            refuse_all = self._refusal(self._edge.time.now_ns(), batch.deadline_ns)
+            refused[places] = codes_of(batch.shard.memory, rows, self._circumstances(batch.shard, refuse_all)) != 0
+        return lane.allocator.take_out(heads[refused])
+
+    def _send(self, lane: Lane, units: Units, because: EdgeRefusal = EdgeRefusal.NONE) -> None:
+        """Release units that have waited, or refuse them all `because` of something."""
+        for batch, places in lane.parts(units):
+            mine = units[places]
+            chosen = batch.rows_of(mine)
+            goes = self._release_all(
+                batch.shard, batch.rows.take(chosen), batch.envelope, batch.deadline_ns, refuse_all=because
+            )
+            at = np.cumsum(chosen) - 1
+            lane.allocator.spend(mine[goes[at[mine["row"]]]])
+        lane.done(units)
+
+    def _release_all(
+        self, shard: Shard, rows: Wanted, envelope: Envelope, deadline_ns: int, *, is_queried: bool = False,
+        refuse_all: EdgeRefusal = EdgeRefusal.NONE,
+    ) -> NDArray[np.bool_]:  # fmt: skip
+        """Make orders SENT, or refuse them, one of each account and instrument after the other; return which go."""
+        left = np.ones(rows.slots.size, bool)
+        goes = np.zeros(rows.slots.size, bool)
+        refuse_all = refuse_all or self._refusal(self._edge.time.now_ns(), deadline_ns)
+        while left.any():
+            rest = np.flatnonzero(left)
+            rest = rest[first_of_each_pair(rows.take(left))]
+            left[rest] = False
+            chosen = np.zeros(left.size, bool)
+            chosen[rest] = True
+            now = self._circumstances(shard, refuse_all)
+            goes[rest] = self._release(shard, rows.take(chosen), now, envelope, deadline_ns, is_queried)
+        return goes
+
+    def _circumstances(self, shard: Shard, refuse_all: EdgeRefusal) -> Circumstances:
+        return Circumstances(refuse_all, not self._edge.switch.is_clear(), self._sessions(shard), shard.reconciled)
 
     def _release(
         self, shard: Shard, rows: Wanted, now: Circumstances, envelope: Envelope, deadline_ns: int, is_queried: bool
-    ) -> None:
+    ) -> NDArray[np.bool_]:
         now_ns = self._edge.time.now_ns()
+        going = np.zeros(rows.slots.size, bool)
         passed = rows.column("decision") <= shard.memory.marks[rows.instruments, rows.slots]
         if passed.any():
             told, gated = recorded(shard.memory, rows.take(passed))
@@ -131,7 +252,7 @@ class Sending:
             self._tell(shard, told, now_ns)
             rows = rows.take(~passed)
         if not rows.slots.size:
-            return
+            return going
         codes = np.zeros(rows.slots.size, np.int64) if is_queried else codes_of(shard.memory, rows, now)
         slice_ = slice_of(rows, codes, now.sessions, cause=envelope.id, deadline_ns=deadline_ns, is_queried=is_queried)
         shard.write(slice_, now_ns)
@@ -142,7 +263,9 @@ class Sending:
             self._tell(shard, told, now_ns)
         else:
             goes = codes == 0
+            going[~passed] = goes
             self._put_out(shard, rows.take(goes), shard.memory.ids.ids[-codes.size :][goes], deadline_ns)
+        return going
 
     def _put_out(self, shard: Shard, rows: Wanted, ids: Ids, deadline_ns: int) -> None:
         if not rows.slots.size:

@@ -1,6 +1,7 @@
 """One shard as the edge holds it: its lease, its memory, and lines of the ledger that are not committed yet."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -30,6 +31,13 @@ class Outgoing:
 
 
 @dataclass(slots=True)
+class Held:
+    """A message of which some orders still wait: `left` units of it."""
+
+    left: int = field(default=0, init=False)
+
+
+@dataclass(slots=True)
 class Shard:
     """A shard whose lease this edge has. `committed` is the number of its last entry that is in the ledger."""
 
@@ -48,6 +56,8 @@ class Shard:
     waiting: deque[tuple[Envelope, Message]] = field(default_factory=deque)
     lines: list[Line] = field(default_factory=list)
     moved_streams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    held: deque[tuple[tuple[str, str], tuple[int, int], Sequence[Held]]] = field(default_factory=deque)
+    """Messages that were taken since the first of which orders still wait: their stream, place, and what waits."""
     reconciled: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
     def write(self, what: msgspec.Struct, at_ns: int) -> None:
@@ -73,11 +83,22 @@ class Shard:
             more = len(self.memory.accounts) - self.reconciled.size
             self.reconciled = np.concatenate([self.reconciled, np.zeros(more, bool)])
 
-    def take(self, envelope: Envelope) -> None:
-        """Note that a message of a numbered stream is taken."""
+    def take(self, envelope: Envelope, waits: Sequence[Held] = ()) -> None:
+        """Note that a message of a numbered stream is taken. It is done with when nothing of it `waits`."""
         if envelope.number:
             stream = (envelope.sender, envelope.sender_key)
-            self.streams[stream] = self.moved_streams[stream] = (envelope.epoch, envelope.number)
+            self.streams[stream] = (envelope.epoch, envelope.number)
+            self.held.append((stream, self.streams[stream], waits))
+            self.move_marks()
+
+    def move_marks(self) -> None:
+        """Move the marks of streams past the messages of which nothing waits, up to the first of which something does.
+
+        After a crash what is behind the marks comes again.
+        """
+        while self.held and not any(each.left for each in self.held[0][2]):
+            stream, mark, _ = self.held.popleft()
+            self.moved_streams[stream] = mark
 
     def has_news(self) -> bool:
         """Tell whether something is to be committed."""

@@ -25,12 +25,13 @@ from tests.integration.edge.desk import SECOND, SHARD, Open  # noqa: E402
 
 
 def whole_lines(path: Path) -> list[Any]:
-    """Return the lines of a file that are whole, and cut off what is not."""
+    """Return the lines of a file that are whole: another process may be at its end."""
+    return [json.loads(line) for line in _whole(path).splitlines()]
+
+
+def _whole(path: Path) -> bytes:
     content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        path.write_bytes(whole)
-    return [json.loads(line) for line in whole.splitlines()]
+    return content[: content.rfind(b"\n") + 1]
 
 
 def main(folder: Path, address: Path) -> None:
@@ -39,6 +40,7 @@ def main(folder: Path, address: Path) -> None:
     edge = Edge(Ledger(), [PaperBroker(address)], Open(), SystemClock(), owner="edge", settings=settings)
     edge.open([SHARD])
     told = folder / "told.jsonl"
+    told.write_bytes(_whole(told))
     last = max((line["number"] for line in whole_lines(told)), default=0)
     given = 0
     with told.open("a") as out:

@@ -203,6 +203,14 @@ def test_a_second_edge_waits_for_the_lease(desk, fake):
     second.edge.ledger.close()
 
 
+def test_the_leases_of_an_edge_that_is_known_to_have_ended_are_free_at_once(desk):
+    second = Desk([FakeBroker()], clock=desk.clock, owner="two")
+    second.edge.is_gone = lambda owner: owner == "one"
+    second.poll()
+    assert list(second.edge.shards) == [SHARD]
+    second.close()
+
+
 def test_a_thrown_kill_switch_lets_only_reduce_only_orders_and_cancels_pass(desk, fake):
     desk.release([(1, 1, 5)])
     desk.poll()

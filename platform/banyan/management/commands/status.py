@@ -32,6 +32,7 @@ class Command(commands.Command):
         """Print it."""
         try:
             told = {name: _context(name) for name in import_string(settings.HOSTED_CONTEXTS)}
+            told |= {name: import_string(standing)() for name, standing in settings.STANDINGS.items()}
         except OperationalError as problem:
             raise CommandError(explain(problem) or str(problem)) from None
         if options["json"]:
@@ -44,9 +45,11 @@ class Command(commands.Command):
 
     def _write(self, name: str, context: dict[str, Any]) -> None:
         self.say(
-            f"{name}: {len(context['keys'])} keys, {context['waiting']} commands wait, {context['timers']} timers, "
+            f"{name}: {len(context['keys'])} keys, {context['waiting']} messages wait, {context['timers']} timers, "
             f"{context['dead_letters']} dead letters"
         )
+        for fact in context.get("facts", ()):
+            self.say(f"  {fact}")
         for notice in context["notices"]:
             self.say(f"  LOOK: {notice}")
         for key in context["keys"]:

@@ -40,6 +40,12 @@ class Command(commands.Command):
         parser.add_argument("--fee-minimum", type=float, default=0.0, help="least fee of a fill, in account currency")
         parser.add_argument("--fee-lot", type=float, default=0.0, help="fee per lot, in account currency")
         parser.add_argument("--slippage-bps", type=float, default=0.0, help="slippage of market and stop orders")
+        parser.add_argument(
+            "--orders-per-second", type=int, metavar="N", help="reject orders of a session beyond so many (0: none)"
+        )
+        parser.add_argument(
+            "--orders-per-second-per-account", type=int, metavar="N", help="reject orders of an account beyond so many"
+        )
         parser.add_argument("--faults", default="{}", help='what to do wrong, as JSON: {"seed": 1, "reject": 0.01}')
 
     def run(self, **options: Any) -> None:
@@ -49,9 +55,16 @@ class Command(commands.Command):
             fee_minimum=options["fee_minimum"], fee_lot=options["fee_lot"], slip_rate=options["slippage_bps"] / 1e4
         )
         moved = VirtualClock() if options["time_of_prices"] else None
-        chosen = Options(
-            at_next=options["at_next"], is_idempotent=not options["not_idempotent"], costs=costs, clock=moved
+        rates = [options["orders_per_second"], options["orders_per_second_per_account"]]
+        if any(each is not None and each < 0 for each in rates):
+            raise CommandError("--orders-per-second and --orders-per-second-per-account are 0 (any number) or more")
+        per_session, per_account = (
+            of_settings if each is None else each for each, of_settings in zip(rates, settings.PAPER_RATES, strict=True)
         )
+        chosen = Options(
+            at_next=options["at_next"], is_idempotent=not options["not_idempotent"], costs=costs, clock=moved,
+            orders_per_second_max=per_session, orders_per_second_per_account_max=per_account,
+        )  # fmt: skip
         address = options["socket"] or folder / "socket"
         try:
             server = Server(folder, address, chosen, read_faults(options["faults"]), moved or SystemClock())
