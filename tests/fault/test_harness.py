@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is broken stays broken: there is no use in waiting long for it to heal."""
-    monkeypatch.setattr(harness, "SETTLE_SECONDS", 5.0)
+    monkeypatch.setattr(harness, "SETTLE_SECONDS", 2.0)
 
 
 def broken(pipeline: Pipeline) -> dict[int, Violation]:
@@ -28,6 +28,7 @@ def broken(pipeline: Pipeline) -> dict[int, Violation]:
     return {each.invariant: each for each in found}
 
 
+@pytest.mark.soak
 def test_without_the_inbox_a_message_that_comes_twice_is_found_applied_twice(make, monkeypatch):
     monkeypatch.setattr(Round, "_is_due", lambda *_: True)
     pipeline = make(7)

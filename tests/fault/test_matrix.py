@@ -76,7 +76,7 @@ def test_messages_that_come_twice_late_out_of_order_or_never_are_applied_once(ma
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_broker_that_is_killed_again_and_again_has_every_order_once(make, seed):
     pipeline = make(seed)
-    for _ in range(6):
+    for _ in range(4):
         pipeline.trade(2)
         pipeline.kill_broker()
         pipeline.start_broker()
@@ -121,7 +121,7 @@ def test_what_a_broker_does_wrong_is_found_out_and_booked_once(make, seed):
     for faults in FAULTS:
         pipeline.inject(seed=seed, **faults)
         pipeline.trade(4)
-        pipeline.turns(100)
+        pipeline.turns(40)
     pipeline.inject()
     pipeline.check()
 

@@ -153,6 +153,7 @@ def test_a_process_that_dies_again_and_again_while_it_trades_loses_and_doubles_n
     check_that_nothing_was_lost_or_doubled(system)
 
 
+@pytest.mark.soak
 def test_a_thrown_kill_switch_stops_new_orders_until_it_is_lifted(system):
     prepare(system)
     system.manage("kill_switch", "throw", "--reason", "a test")

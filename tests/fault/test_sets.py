@@ -146,6 +146,7 @@ def test_a_set_that_fails_again_and_again_is_parked_with_the_reason_and_the_othe
     system.manage("events", "verify", "signals")
 
 
+@pytest.mark.soak
 def test_a_set_that_is_killed_gives_the_same_targets_as_one_that_is_not(system):
     define_trend(system)
     system.manage("sets", "define", "twin", "--strategy", "ema_cross", *EURUSD, "-p", "fast=5", "-p", "slow=20")
