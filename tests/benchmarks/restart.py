@@ -22,7 +22,7 @@ from tests.benchmarks.live import LOST_SECONDS, READY_SECONDS_MAX, _prepare, _si
 from tests.benchmarks.live_core import DATAGRAM
 from tests.benchmarks.measure import Row
 from tests.benchmarks.report import Table
-from tests.benchmarks.tree import PROBE, measured_apart, running
+from tests.benchmarks.tree import PROBE, kill_all, measured_apart, running
 from tests.benchmarks.works import OURS, Must
 
 ACCOUNTS, ORDERS, RESTARTS = 10_000, 1_000_000, 3
@@ -64,7 +64,7 @@ def _measured(accounts: int, orders: int, restarts: int) -> dict[str, Any]:
                 assert _signal(feeds, probe, accounts, 6 * LOST_SECONDS) is not None, "orders got lost: see run.log"
                 made += accounts
             made_in = time.monotonic() - begun
-            tree.kill()
+            kill_all(tree.pid)
         seconds = []
         for _ in range(restarts):
             started_ns = time.time_ns()
@@ -76,7 +76,7 @@ def _measured(accounts: int, orders: int, restarts: int) -> dict[str, Any]:
                     if taken is not None:
                         seconds.append((asked_ns - started_ns) / 1e9 + taken)
                         break
-                tree.kill()
+                kill_all(tree.pid)
     call_command("stop_database", verbosity=0, stdout=io.StringIO())
     return {"seconds": seconds, "orders": made, "made_in": made_in}
 
