@@ -17,6 +17,7 @@ from tests.fault.test_pipeline import columns, is_at_rest, is_ready, prepare
 from tests.fault.test_processes import replay
 
 pytestmark = pytest.mark.soak
+REPLAY = ("replay", "OANDA:EURUSD", "--interval", "1h")
 
 
 class Served(System):
@@ -52,9 +53,9 @@ def test_a_server_that_is_stopped_hard_while_orders_are_on_their_way_loses_and_d
     prepare(served)
     served.start()
     served.wait_for("accounts that may trade", lambda: is_ready(served))
-    replay(served)
-    for _ in range(2):
+    for first, last in (("2016-01-01", "2016-01-25"), ("2016-01-25", "2016-02-20")):
         before = len(columns(served, "execution.orders-filled.v1"))
+        served.manage(*REPLAY, "--from", first, "--to", last)
         served.wait_for("fills", lambda before=before: len(columns(served, "execution.orders-filled.v1")) > before)
         served.stop_server_hard()
         served.start_server()
@@ -66,11 +67,12 @@ def test_a_kill_switch_that_is_thrown_while_the_server_is_down_holds_when_it_is_
     prepare(served)
     served.start()
     served.wait_for("accounts that may trade", lambda: is_ready(served))
-    replay(served)
+    served.manage(*REPLAY, "--from", "2016-01-01", "--to", "2016-01-25")
     served.wait_for("fills", lambda: bool(columns(served, "execution.orders-filled.v1")))
     served.stop_server_hard()
     served.manage("kill_switch", "throw", "--reason", "a test")
     served.start_server()
+    served.manage(*REPLAY, "--from", "2016-01-25", "--to", "2016-02-20")
     served.wait_for("rest", lambda: is_at_rest(served))
     codes = [code for body in columns(served, "execution.orders-ended.v1") for code in body["code"]]
     assert EdgeRefusal.KILL_SWITCH in codes
