@@ -49,7 +49,7 @@ def protected(desk: Desk) -> OrdersReleased:
 
 def test_a_bracket_leaves_with_its_entry_as_the_order_after_it(desk: Desk) -> None:
     sent = released(desk, want(desk, 1, 0.1, stop_loss=[1.1], take_profit=[1.2], trail=[0.01]))
-    assert sent.decision.tolist() == [1, 2]
+    assert (sent.set, sent.decision.tolist()) == ("trend", [1, 2])
     assert sent.steps.tolist() == [10, -10]
     assert sent.order_type.tolist() == [OrderType.MARKET, OrderType.PROTECTIVE]
     assert (sent.stop_ticks[1], sent.limit_ticks[1], sent.trail_ticks[1]) == (110_000, 120_000, 1_000)
@@ -110,6 +110,7 @@ def test_a_version_with_the_same_quantity_moves_the_bracket_and_trades_nothing(d
     given = want(desk, 2, 0.1, stop_loss=[1.11])
     moved = only(given, OrdersReleased)
     assert not of_type(given, OrdersRequested)
+    assert moved.set == "trend"
     assert (moved.steps.tolist(), moved.base_steps.tolist(), moved.stop_ticks.tolist()) == ([-10], [10], [111_000])
     desk.report((ACCEPTED, 1, ID, 3), (CANCELLED, 1, ID, 2))
     assert list(desk.state.apart.guards) == [(0, 3)]

@@ -198,6 +198,7 @@ def test_a_close_that_risk_refused_is_not_asked_for_again(desk: Desk) -> None:
 
 def test_what_was_wanted_less_while_an_order_was_on_its_way_is_worked_off(desk: Desk) -> None:
     released = only(desk.approve(only(desk.target("trend", 1, EURUSD=0.10), OrdersRequested)), OrdersReleased)
+    assert released.set == "trend"
     assert skip(desk.target("trend", 2, EURUSD=0.04)) == (SkipReason.WAITS_FOR_ORDER, SettingLevel.NONE)
     assert only(desk.fill(released), OrdersRequested).steps.tolist() == [-6]
 
