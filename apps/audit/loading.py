@@ -47,7 +47,8 @@ def load_parts(
 ) -> Iterator[Facts]:  # fmt: skip
     """Yield the same facts in parts that can be checked one by one: an account's shard has all that is known of it.
 
-    So no more than a shard is in memory. Raises AuditError where a log has lost its beginning.
+    So no more is in memory than a shard's records, and the columns of the paper broker. Raises AuditError where a log
+    has lost its beginning.
     """
     for read in _readings(contexts, senders, paper, switch, injected):
         facts = Facts()
