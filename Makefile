@@ -1,7 +1,7 @@
 # Two commands are enough: `make demo` shows what Banyan does, `make test` proves that it does. Each sets up what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak serve stop system
+.PHONY: help setup demo test check bench soak serve stop kafka kafka-stop system
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -15,7 +15,7 @@ DEV := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | 
 DEMO := --instrument OANDA:EURUSD --interval 1h
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(RUNTIME)  ## Install Banyan into .venv and make its databases
 	@$(MANAGE) migrate --verbosity 0
@@ -54,6 +54,12 @@ serve: $(RUNTIME)  ## Serve the admin on http://127.0.0.1:8000
 
 stop:  ## Stop the embedded database, which stays up between commands
 	@$(MANAGE) stop_database
+
+kafka: $(RUNTIME)  ## Start an Apache Kafka broker of this checkout, without Docker: needs Java and Maven
+	@$(MANAGE) kafka start
+
+kafka-stop:  ## Stop it
+	@$(MANAGE) kafka stop
 
 system:
 	@.ci/system-packages

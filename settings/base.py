@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from settings.env import Environment, absolute_path, broker_url, log_level, text, whole_number
+from settings.env import Environment, absolute_path, broker_url, contexts, log_level, text, whole_number
 
 environment = Environment()
 
@@ -110,6 +110,9 @@ SET_MEMORY_MB: int = environment.read("BANYAN_SET_MEMORY_MB", whole_number(16, 6
 SET_CPU_PERCENT: int = environment.read("BANYAN_SET_CPU_PERCENT", whole_number(1, 6_400), example="100", default=100)
 """How much of a core the process of a strategy set may take before it is held back."""
 
+EXTRACTED: tuple[str, ...] = environment.read("BANYAN_EXTRACTED", contexts("risk"), example="risk", default=())
+"""The contexts that a service leads, reached through Kafka: no process of `manage.py run` decides for them."""
+
 KILL_SWITCH = DATA_DIR / "edge" / "kill_switch"
 PAPER_DIR = DATA_DIR / "paper"
 PAPER_RATES: tuple[int, int] = (
@@ -122,8 +125,10 @@ BOOKS_DIR = DATA_DIR / "clients"
 # What `manage.py run` runs, and what the runtime's commands know of the contexts.
 ROLES = "settings.roles.ROLES"
 SENDERS = "settings.roles.SENDERS"
+BESIDE = "settings.roles.BESIDE"
 PREPARE = "settings.warming.prepare"
 ROUTES = "settings.roles.ROUTES"
+TOPICS = "settings.topics.planned"
 REPORTED = "settings.roles.followed"
 UNREAD = "settings.roles.UNREAD"
 RETAINERS = ("apps.reporting.retention.retain", "apps.execution.edge.retention.retain")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping
@@ -133,6 +134,44 @@ def broker_url(value: str) -> str:
     if urlsplit(value).scheme not in _BROKER_SCHEMES:
         raise ValueError(f"must begin with one of {', '.join(scheme + '://' for scheme in _BROKER_SCHEMES)}")
     return value
+
+
+def brokers(value: str) -> str:
+    """Return comma-separated Kafka brokers, each as host:port."""
+    for each in names(value):
+        host, _, port = each.rpartition(":")
+        if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ValueError("must be brokers as host:port, separated by single commas")
+    return ",".join(names(value))
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """Return a parser of the words that are allowed, in capitals or not."""
+
+    def parse(value: str) -> str:
+        if value.upper() not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return value.upper()
+
+    return parse
+
+
+def topic_prefix(value: str) -> str:
+    """Return the name of an environment, with which its topics begin."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", value):
+        raise ValueError("must be a lower-case word of at most 20 letters, digits and hyphens")
+    return value
+
+
+def contexts(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a parser of comma-separated names of contexts, of those that are allowed."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        if not set(names(value)) <= set(allowed):
+            raise ValueError(f"must hold of {', '.join(allowed)} only, separated by single commas")
+        return tuple(dict.fromkeys(names(value)))
+
+    return parse
 
 
 def postgresql_url(value: str) -> dict[str, Any]:

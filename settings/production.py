@@ -3,6 +3,7 @@
 from settings.base import *
 from settings.base import LOGGING, MIDDLEWARE, environment
 from settings.env import flag, hosts, origins, secret_key, whole_number
+from settings.kafka import cluster
 from settings.routing import databases
 
 SECRET_KEY = environment.read("BANYAN_SECRET_KEY", secret_key, example="$(openssl rand -base64 48)")
@@ -10,6 +11,7 @@ ALLOWED_HOSTS = environment.read("BANYAN_ALLOWED_HOSTS", hosts, example="banyan.
 CSRF_TRUSTED_ORIGINS = environment.read(
     "BANYAN_CSRF_TRUSTED_ORIGINS", origins, example="https://banyan.example.com", default=[]
 )
+KAFKA = cluster(environment, None)
 DATABASES = databases(environment, None)
 for _database in DATABASES.values():
     _database["CONN_HEALTH_CHECKS"] = True

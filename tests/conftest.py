@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 import tests.profiles  # noqa: F401  (registers the profiles of property tests)
+from banyan.kafka import Cluster, KafkaServer
+from banyan.kafka.server import missing_programs
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
@@ -30,6 +32,8 @@ def missing_services() -> dict[str, str]:
     missing = {}
     if shutil.which("redis-server") is None:
         missing["Redis"] = "install redis-server"
+    if not os.environ.get("KAFKA_BOOTSTRAP") and (programs := missing_programs()):
+        missing["Kafka"] = f"install {' and '.join(programs)} (on Debian: default-jre-headless maven)"
     if find_chromium() is None:
         missing["Chromium"] = "install chromium"
     if not os.environ.get("TIMESCALE_TEST_URL"):
@@ -56,25 +60,34 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Remove the embedded servers of runs that were killed."""
-    for directory in _server_directory().parent.glob("postgres-*"):
-        if not Path("/proc", directory.name.removeprefix("postgres-")).exists() and Path("/proc").exists():
-            _remove_server(directory)
+    for name, remove in _REMOVERS.items():
+        for directory in _server_directory(name).parent.glob(f"{name}-*"):
+            if not Path("/proc", directory.name.removeprefix(f"{name}-")).exists() and Path("/proc").exists():
+                remove(directory)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the embedded server of this run; xdist's workers leave that to their controller."""
-    if _server_directory().name == f"postgres-{os.getpid()}":
-        _remove_server(_server_directory())
+    """Remove the embedded servers of this run; xdist's workers leave that to their controller."""
+    for name, remove in _REMOVERS.items():
+        if _server_directory(name).name == f"{name}-{os.getpid()}":
+            remove(_server_directory(name))
 
 
-def _server_directory() -> Path:
-    return Path(os.environ["BANYAN_POSTGRES_DIR"])
+def _server_directory(name: str) -> Path:
+    return Path(os.environ[f"BANYAN_{name.upper()}_DIR"])
 
 
-def _remove_server(directory: Path) -> None:
+def _remove_postgresql(directory: Path) -> None:
     from banyan.embedded import EmbeddedServer
 
     EmbeddedServer(directory).remove()
+
+
+def _remove_kafka(directory: Path) -> None:
+    KafkaServer(directory, directory).remove()
+
+
+_REMOVERS = {"postgres": _remove_postgresql, "kafka": _remove_kafka}
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +112,19 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             yield port
         finally:
             server.terminate()
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Cluster:
+    """The Kafka cluster of this run, shared by all its processes."""
+    _require("Kafka")
+    from django.conf import settings
+
+    cluster: Cluster = settings.KAFKA
+    if not cluster.bootstrap:
+        assert cluster.server is not None
+        cluster.server.start()
+    return cluster
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from django.db import transaction
 
 from apps.execution.contracts import ConfigureSet, Flatten, LiftGates, OpenAccount, Resume, Subscribe
 from apps.execution.models import Account
-from apps.execution.sharding import CANARY, shard_keys, shard_of
 from banyan.clock import Clock, SystemClock
 from banyan.columns import ints
 from banyan.ids import derive
+from banyan.shards import CANARY, shard_keys, shard_of
 from banyan.store import Store
 from banyan.transport import Command, ask
 

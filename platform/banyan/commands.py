@@ -18,7 +18,7 @@ _EXIT_CODES = """exit codes:
   2    wrong usage: an unknown name, option or value
   130  stopped by Ctrl-C
 """
-_OUR_PACKAGES = ("apps", "banyan", "settings", "trading")
+_OUR_PACKAGES = ("apps", "banyan", "extract", "settings", "trading")
 
 
 class UsageError(ValueError):

@@ -91,6 +91,32 @@ class Mark(models.Model):
         return f"{self.key} from {self.sender} {self.sender_key}"
 
 
+class Place(models.Model):
+    """From which offset on a key reads a partition of Kafka: moved in the transaction that applies what was read."""
+
+    pk = models.CompositePrimaryKey("key", "topic", "partition")
+    key = models.CharField(max_length=100)
+    topic = models.CharField(max_length=249)
+    partition = models.IntegerField()
+    next_offset = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.topic}/{self.partition}"
+
+
+class Relayed(models.Model):
+    """How far Kafka has acknowledged what a key sends to a key of another context. One row per stream, for ever."""
+
+    pk = models.CompositePrimaryKey("key", "receiver", "receiver_key")
+    key = models.CharField(max_length=100)
+    receiver = models.CharField(max_length=40)
+    receiver_key = models.CharField(max_length=100)
+    position = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.key} to {self.receiver} {self.receiver_key}"
+
+
 class Seen(models.Model):
     """The id of an input from a sender without a log. Kept longer than anything that could send it again."""
 

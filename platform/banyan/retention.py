@@ -5,7 +5,7 @@
 | log | 90 days | every key has a verified snapshot at or after its last record; who follows the log has read it |
 | outbox | 90 days | every receiver's mark has passed its last row in the partition |
 | seen | 180 days | nothing: longer than any sender could send the same again |
-| stream, mark, key, timer | for ever | one row per stream, key or timer |
+| stream, mark, key, timer, place, relayed | for ever | one row per stream, key, timer or partition read |
 | snapshot | the last verified one and all after it | |
 | request | until its key has applied it | |
 | dead letter | until a person has redriven or dropped it, and 90 days more | |

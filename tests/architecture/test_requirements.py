@@ -9,7 +9,7 @@ import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("settings", "apps", "banyan", "trading")
+OURS = ("settings", "extract", "apps", "banyan", "trading")
 
 
 def pins(name: str) -> dict[str, str]:

@@ -14,6 +14,14 @@ EVENTS_PER_STEP_MAX = 4096
 _EVENTS = msgspec.json.Decoder(list[tuple[str, msgspec.Raw]])
 
 
+class Place(NamedTuple):
+    """Where in Kafka a message was read."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
 class Delivery(NamedTuple):
     """A message for a key of `receiver`. `message` is what `body` decodes to, where the sender is in this process."""
 
@@ -21,6 +29,7 @@ class Delivery(NamedTuple):
     envelope: Envelope
     body: bytes
     message: Message | None = None
+    place: Place | None = None
 
 
 def position_of(number: int, index: int) -> int:

@@ -146,6 +146,10 @@ class Host(Generic[State]):
         """Tell whether a message waits for the next round."""
         return bool(self._offered or self._left_in_outboxes or self._woken)
 
+    def waiting(self) -> int:
+        """Return how many messages wait to be applied; may be called by any thread."""
+        return len(self._offered) + sum(len(memory.waiting) for memory in list(self._keys.values()))
+
     def has_strangers(self) -> bool:
         """Tell whether something has come for a key that this host was not told to hold."""
         return bool(self._strangers)

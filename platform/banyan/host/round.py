@@ -105,6 +105,8 @@ class Round(Generic[State]):
 
     def _move_mark(self, memory: KeyMemory[State], delivery: Delivery) -> None:
         envelope, key = delivery.envelope, memory.key
+        if delivery.place is not None:
+            self.batch.move_place(key, *delivery.place)
         if envelope.number:
             mark = envelope.epoch, envelope.number
             memory.marks[envelope.sender, envelope.sender_key] = mark

@@ -93,6 +93,11 @@ _TABLES = {
         "INSERT INTO banyan_mark AS s (key, sender, sender_key, epoch, position) SELECT r.* {rows} "
         "ON CONFLICT (key, sender, sender_key) DO UPDATE SET epoch = EXCLUDED.epoch, position = EXCLUDED.position",
     ),
+    "places": _Table(
+        (("key", "text"), ("topic", "text"), ("partition", "integer"), ("next_offset", "bigint")),
+        "INSERT INTO banyan_place AS s (key, topic, partition, next_offset) SELECT r.* {rows} "
+        "ON CONFLICT (key, topic, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset",
+    ),
     "seen": _Table(
         (("key", "text"), ("id", "text")),
         "INSERT INTO banyan_seen (key, id, seen_at) SELECT r.*, now() {rows}",
@@ -137,6 +142,7 @@ class Batch:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     _streams: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _marks: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
+    _places: dict[tuple[str, str, int], int] = field(default_factory=dict)
     _timers: dict[tuple[str, str], int | None] = field(default_factory=dict)
 
     def send(self, output: Output) -> None:
@@ -147,6 +153,10 @@ class Batch:
     def mark(self, key: str, sender: str, sender_key: str, epoch: int, position: int) -> None:
         """Say how far `key` has applied a stream."""
         self._marks[key, sender, sender_key] = epoch, position
+
+    def move_place(self, key: str, topic: str, partition: int, offset: int) -> None:
+        """Say that `key` is done with a partition of Kafka up to `offset`, itself included."""
+        self._places[key, topic, partition] = offset + 1
 
     def set_timer(self, key: str, name: str, due_ns: int | None) -> None:
         """Set a timer; None takes it away."""
@@ -166,6 +176,7 @@ class Batch:
         yield "outputs", self.outputs
         yield "streams", [(*stream, position) for stream, position in self._streams.items()]
         yield "marks", [(*stream, *mark) for stream, mark in self._marks.items()]
+        yield "places", [(*place, next_offset) for place, next_offset in self._places.items()]
         yield "seen", self.seen
         yield "requests_gone", self.seen
         yield "timers_set", [(*timer, due_ns) for timer, due_ns in self._timers.items() if due_ns is not None]

@@ -205,6 +205,33 @@ class Store:
         rows = self._rows("SELECT receiver, receiver_key, position FROM banyan_stream WHERE key = %s", [key])
         return {(receiver, receiver_key): position for receiver, receiver_key, position in rows}
 
+    def places(self, keys: Sequence[str]) -> dict[tuple[str, str, int], int]:
+        """Return from which offset on keys read Kafka, by (key, topic, partition)."""
+        rows = self._rows(
+            "SELECT key, topic, partition, next_offset FROM banyan_place WHERE key = ANY(%s)", [list(keys)]
+        )
+        return {(key, topic, partition): next_offset for key, topic, partition, next_offset in rows}
+
+    def relayed(self, keys: Sequence[str], receivers: Sequence[str]) -> list[tuple[str, str, str, int, int]]:
+        """Return (receiver, its key, our key, position that Kafka has, last one) of streams that it has not whole."""
+        return self._rows(
+            "SELECT s.receiver, s.receiver_key, s.key, COALESCE(r.position, 0), s.position FROM banyan_stream AS s "
+            "LEFT JOIN banyan_relayed AS r USING (key, receiver, receiver_key) "
+            "WHERE s.key = ANY(%s) AND s.receiver = ANY(%s) AND s.position > COALESCE(r.position, 0)",
+            [list(keys), list(receivers)],
+        )
+
+    def keep_relayed(self, positions: Mapping[tuple[str, str, str], int]) -> None:
+        """Remember up to which position Kafka has streams, by (receiver, its key, our key); it never goes back."""
+        rows = [(*stream, position) for stream, position in positions.items()]
+        self.connection.execute(
+            "INSERT INTO banyan_relayed AS s (receiver, receiver_key, key, position) "
+            "SELECT r.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) AS r "
+            "ON CONFLICT (key, receiver, receiver_key) "
+            "DO UPDATE SET position = GREATEST(s.position, EXCLUDED.position)",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
     def timers(self, key: str) -> dict[str, int]:
         """Return when each timer of a key is due, in ns since 1970 UTC."""
         return dict(self._rows("SELECT name, due_ns FROM banyan_timer WHERE key = %s", [key]))
@@ -235,6 +262,24 @@ class Store:
             "WHERE o.receiver = %s AND o.receiver_key = r.receiver_key AND o.position > COALESCE(m.position, 0) "
             "ORDER BY o.key, o.position LIMIT %s) AS f",
             [list(after), *([mark[at] for mark in marks] for at in range(3)), receiver, FETCH_MOST],
+        )
+        found = [Outgoing(*row) for row in rows]
+        return [each._replace(events=expand(each.events)) for each in found]
+
+    def outgoing_of(self, streams: Mapping[tuple[str, str, str], int]) -> list[Outgoing]:
+        """Return what the outbox holds of streams, (receiver, its key, our key), after a position of each, in order.
+
+        At most FETCH_MOST rows for each stream.
+        """
+        rows = self._rows(
+            "SELECT f.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) "
+            "AS r(receiver, receiver_key, key, position) CROSS JOIN LATERAL ("
+            "SELECT o.receiver, o.receiver_key, o.key, o.position, o.previous, o.epoch, o.written_at, "
+            "l.received_at_ns, l.header, l.events FROM banyan_outbox AS o "
+            "JOIN banyan_log AS l ON l.key = o.key AND l.number = o.position / 4096 AND l.written_at = o.written_at "
+            "WHERE o.receiver = r.receiver AND o.receiver_key = r.receiver_key AND o.key = r.key "
+            "AND o.position > r.position ORDER BY o.position LIMIT %s) AS f",
+            [*([stream[at] for stream in streams] for at in range(3)), list(streams.values()), FETCH_MOST],
         )
         found = [Outgoing(*row) for row in rows]
         return [each._replace(events=expand(each.events)) for each in found]

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 from banyan.codec import Envelope, decode_envelope, encode_envelope, encode_message
 from banyan.host import Delivery, Host, Wanted
-from banyan.host.delivery import EVENTS_PER_STEP_MAX, envelope_of_event, split_events
 from banyan.messages import Message
-from banyan.store import Outgoing, Store
+from banyan.store import Store
+from banyan.transport.outbox import delivery_of
 
 Missed = Callable[[str, int], list[Delivery]]
 
@@ -105,7 +105,7 @@ class LocalTransport:
                     found[key] += self._missed[sender](key, positions.get(key, 0))
             elif after:
                 for row in self._reader(receiver, sender).outgoing(receiver, after):
-                    found[row.receiver_key].append(_delivery(sender, row))
+                    found[row.receiver_key].append(delivery_of(sender, row))
         return found
 
     def _is_held(self, receiver: str, key: str) -> bool:
@@ -140,19 +140,3 @@ def _as_row(command: Command, now_ns: int) -> tuple[str, str, bytes, bytes]:
         sent_at_ns=now_ns,
     )
     return command.id, command.key, encode_envelope(envelope), encode_message(command.message)
-
-
-def _delivery(sender: str, row: Outgoing) -> Delivery:
-    name, body = split_events(row.events)[row.position % EVENTS_PER_STEP_MAX]
-    envelope = envelope_of_event(
-        decode_envelope(row.header),
-        name=name,
-        sender=sender,
-        key=row.key,
-        position=row.position,
-        previous=row.previous,
-        epoch=row.epoch,
-        receiver_key=row.receiver_key,
-        received_at_ns=row.received_at_ns,
-    )
-    return Delivery(row.receiver, envelope, body)

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management.base import CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
-from django.db import DEFAULT_DB_ALIAS, router
+from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.utils.module_loading import module_has_submodule
 
 from banyan.databases import create_missing, migrating
@@ -32,6 +32,8 @@ class Command(MigrateCommand):
             super().handle(*args, **options)
             return
         for alias in settings.DATABASES:
+            if connections[alias].vendor == "unknown":
+                continue  # a service has no default database
             if create_missing(alias) and options["verbosity"]:
                 self.stdout.write(f"Created database {settings.DATABASES[alias]['NAME']}.")
             with migrating(alias):

@@ -75,7 +75,7 @@ def _set_at_signals(stop: threading.Event) -> None:
 
 def _run(roles: Sequence[Role], part: Part, stop: threading.Event) -> bool:
     step_back(min(role.niceness for role in roles))
-    return run_roles(roles, LocalTransport(import_string(settings.SENDERS)), SystemClock(), stop, part)
+    return run_roles(roles, LocalTransport(import_string(settings.BESIDE)), SystemClock(), stop, part)
 
 
 def _bodies(roles: Roles) -> dict[str, Body]:

@@ -1,0 +1,258 @@
+"""What carries committed events from an outbox to Kafka, in the order of their streams.
+
+An event goes to Kafka as soon as it is committed, from memory. What is not next on its stream (after a start, after a
+failure, or because a receiver asked again) is read from the outbox. A key has one writer, and each of its commits moves
+its row, so its positions become visible in order: reading a stream after a position skips nothing, however late another
+key commits.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+import psycopg
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from banyan.codec import encode_envelope
+from banyan.host import Delivery
+from banyan.kafka import Cluster
+from banyan.kafka.topics import Topics
+from banyan.store import Store
+from banyan.transport.kafka.wire import HEADER, decode_resend
+from banyan.transport.outbox import delivery_of
+
+_LOGGER = logging.getLogger(__name__)
+_TURN_SECONDS = 0.1
+_LOOK_SECONDS = 1.0
+_KEEP_SECONDS = 0.5
+_COMPLAINT_SECONDS = 10.0
+_FLUSH_SECONDS = 3.0
+_UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
+
+Stream = tuple[str, str, str]
+"""Receiver, its key, our key."""
+
+
+class Relay:
+    """Carries what the keys of context `sender` that are held here send to `receivers`.
+
+    `held` returns the keys that are held now. `offer` may be called by any thread, everything else by one.
+    """
+
+    def __init__(
+        self, sender: str, receivers: Sequence[str], cluster: Cluster, topics: Topics, held: Callable[[], Iterable[str]]
+    ) -> None:
+        self.name = f"{sender}-relay"
+        self._sender = sender
+        self._receivers = tuple(receivers)
+        self._cluster = cluster
+        self._topics = topics
+        self._held = held
+        self._store = Store(sender)
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._producer: Producer | None = None
+        self._produced: dict[Stream, int] = {}
+        self._acknowledged: dict[Stream, int] = {}
+        self._kept: dict[Stream, int] = {}
+        self._behind: set[Stream] = set()
+        self._missed: set[Stream] = set()  # what was offered while its stream was behind
+        self._is_stopping = False
+        self._failure = ""
+        self._complained_at = -_COMPLAINT_SECONDS
+        self.count = 0
+
+    @property
+    def behind(self) -> int:
+        """How many streams have something in the outbox that Kafka has not been given."""
+        return len(self._behind)
+
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        """Give Kafka what has just been committed, or leave it in the outbox for later."""
+        with self._lock:
+            for each in deliveries:
+                envelope = each.envelope
+                stream = each.receiver, envelope.key, envelope.sender_key
+                is_next = self._produced.get(stream) == envelope.previous and stream not in self._behind
+                if not (is_next and self._produce(stream, each)):
+                    self._behind.add(stream)
+                    self._missed.add(stream)
+                    self._woken.set()
+        if self._is_stopping and self._producer is not None:
+            self._producer.flush(_FLUSH_SECONDS)
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; then wait for what Kafka has been given and remember how far it is.
+
+        Raises KafkaException where the client cannot go on: whoever starts it again begins from what is remembered.
+        """
+        producer = Producer(
+            self._cluster.options(
+                enable_idempotence=True, acks="all", linger_ms=0.2, message_timeout_ms=0, message_max_bytes=8_388_608,
+                queue_buffering_max_kbytes=65_536,
+            )
+            | {"error_cb": self._failed}
+        )  # fmt: skip
+        with self._lock:
+            self._producer = producer
+        requests = self._requests()
+        looked_at = kept_at = -1e9
+        try:
+            while not stop.is_set():
+                self._woken.wait(_TURN_SECONDS)
+                self._woken.clear()
+                producer.poll(0)
+                if self._failure:
+                    raise KafkaException(self._failure)
+                now = time.monotonic()
+                with contextlib.suppress(psycopg.OperationalError):  # everybody says so; what is kept waits
+                    self._take_requests(requests)
+                    if now - looked_at >= _LOOK_SECONDS:
+                        looked_at = now
+                        self._look()
+                    self._catch_up()
+                    if now - kept_at >= _KEEP_SECONDS:
+                        kept_at = now
+                        self._keep()
+        finally:
+            self._is_stopping = True
+            producer.flush(_FLUSH_SECONDS)
+            requests.close()
+            with contextlib.suppress(psycopg.OperationalError):
+                self._keep()
+            self._store.close()
+
+    def wake(self) -> None:
+        """Return from waiting."""
+        self._woken.set()
+
+    def _requests(self) -> Consumer:
+        consumer = Consumer(
+            self._cluster.options(
+                group_id=f"{self._topics.environment}.{self.name}", enable_auto_commit=False, fetch_wait_max_ms=500
+            )
+        )
+        consumer.assign([TopicPartition(self._topics.resend(self._sender), 0, OFFSET_END)])
+        return consumer
+
+    def _take_requests(self, requests: Consumer) -> None:
+        held = set(self._held())
+        while (record := requests.poll(0)) is not None:
+            if record.error() is not None:
+                continue  # the topic is not there yet, or no broker is: receivers ask again
+            try:
+                asked = decode_resend(record.value())
+            except msgspec.DecodeError as problem:
+                _LOGGER.warning("%s: what was asked for again cannot be read: %s", self.name, problem)
+                continue
+            stream = asked.receiver, asked.receiver_key, asked.sender_key
+            if asked.sender_key in held and asked.receiver in self._receivers:
+                with self._lock:
+                    if stream not in self._behind and asked.after < self._produced.get(stream, 0):
+                        _LOGGER.info("%s: %s/%s asks again for what follows %d", self.name, *stream[:2], asked.after)
+                        self._produced[stream] = asked.after
+                        self._behind.add(stream)
+
+    def _look(self) -> None:
+        """Find the streams that Kafka does not have whole, and forget those of keys that somebody else holds."""
+        held = set(self._held())
+        with self._lock:
+            for known in (self._produced, self._acknowledged, self._kept):
+                for stream in [each for each in known if each[2] not in held]:
+                    del known[stream]
+            self._behind = {each for each in self._behind if each[2] in held}
+        if not held:
+            return
+        for receiver, receiver_key, key, relayed, last in self._store.relayed(sorted(held), self._receivers):
+            stream = receiver, receiver_key, key
+            with self._lock:
+                if self._produced.setdefault(stream, relayed) < last:
+                    self._behind.add(stream)
+
+    def _catch_up(self) -> None:
+        """Give Kafka what the outbox holds of streams that are behind, until they are not, or its queue is full."""
+        while self._behind:
+            with self._lock:
+                behind = sorted(self._behind)
+                self._missed.difference_update(behind)
+                unknown = [stream for stream in behind if stream not in self._produced]
+            if unknown:
+                self._begin(unknown)
+            if not self._read(behind):
+                return
+
+    def _begin(self, streams: Sequence[Stream]) -> None:
+        found = self._store.relayed(sorted({key for _, _, key in streams}), self._receivers)
+        relayed = {(receiver, theirs, ours): position for receiver, theirs, ours, position, _ in found}
+        with self._lock:
+            for stream in streams:
+                if stream in relayed:
+                    self._produced.setdefault(stream, relayed[stream])
+
+    def _read(self, streams: Sequence[Stream]) -> bool:
+        """Give Kafka the next rows of streams; tell whether it took them all."""
+        rows = self._store.outgoing_of({stream: self._produced.get(stream, 0) for stream in streams})
+        with self._lock:
+            for row in rows:
+                stream = row.receiver, row.receiver_key, row.key
+                if not self._produce(stream, delivery_of(self._sender, row)):
+                    return False
+            self._behind -= set(streams) - {(row.receiver, row.receiver_key, row.key) for row in rows} - self._missed
+        assert self._producer is not None
+        self._producer.poll(0)
+        return True
+
+    def _produce(self, stream: Stream, delivery: Delivery) -> bool:
+        envelope, producer = delivery.envelope, self._producer
+        if producer is None:
+            return False
+        receiver, receiver_key, key = stream
+        try:
+            producer.produce(
+                self._topics.name(self._sender, receiver, key),
+                delivery.body,
+                receiver_key,
+                self._topics.partition(self._sender, receiver, receiver_key),
+                lambda problem, _: self._answered(stream, envelope.number, problem),
+                headers=[(HEADER, encode_envelope(envelope))],
+            )
+        except BufferError:
+            return False
+        except KafkaException as problem:
+            self._complain(f"Kafka's client does not take {envelope.number} of {receiver}/{receiver_key}: {problem}")
+            return False
+        self._produced[stream] = envelope.number
+        return True
+
+    def _answered(self, stream: Stream, position: int, problem: KafkaError | None) -> None:
+        if problem is None:
+            self.count += 1
+            self._acknowledged[stream] = max(position, self._acknowledged.get(stream, 0))
+            return
+        remedy = "; `manage.py topics apply` makes topics" if problem.code() in _UNKNOWN else ""
+        self._complain(f"Kafka did not take {position} of {stream[0]}/{stream[1]}: {problem}{remedy}")
+        with self._lock:
+            self._produced[stream] = min(position - 1, self._produced.get(stream, position))
+            self._behind.add(stream)
+
+    def _keep(self) -> None:
+        news = {each: position for each, position in self._acknowledged.items() if self._kept.get(each, 0) < position}
+        if news:
+            self._store.keep_relayed(news)
+            self._kept |= news
+
+    def _failed(self, problem: KafkaError) -> None:
+        if problem.fatal():
+            self._failure = problem.str()
+        elif problem.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._complain("no broker can be reached; what is committed waits in the outbox")
+
+    def _complain(self, problem: str) -> None:
+        """Say what is wrong, not more often than a person reads it."""
+        now = time.monotonic()
+        if now - self._complained_at >= _COMPLAINT_SECONDS:
+            self._complained_at = now
+            _LOGGER.warning("%s: %s", self.name, problem)

@@ -1,0 +1,126 @@
+"""`execution` and `risk` with Kafka between them, in threads of one process; each test has topics of its own."""
+
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from banyan.clock import SystemClock
+from banyan.codec import Envelope, encode_message
+from banyan.host import Delivery, Host, HostSettings
+from banyan.kafka import Cluster
+from banyan.kafka.topics import Topics
+from banyan.process import HostWorker
+from banyan.store import Store
+from banyan.transport import LocalTransport
+from banyan.transport.kafka import Link
+from tests.integration.host import tally
+
+PATIENCE_SECONDS = 60.0
+KEYS = ("a", "b", "c")
+_NUMBERS = itertools.count(1)
+
+
+class Side:
+    """One context with its link, as a process would have it."""
+
+    def __init__(
+        self, name: str, cluster: Cluster, topics: Topics, owner: str, *, keys: tuple[str, ...] = KEYS
+    ) -> None:
+        other = "risk" if name == "execution" else "execution"
+        settings = HostSettings(always_decode=True, poll_seconds=0.2)
+        routes = tally.ROUTES if name == "execution" else []
+        clock = SystemClock()
+        self.transport = LocalTransport({})
+        self.host: Host[Any] = Host(tally.context(name), Store(name), routes, clock, owner=owner, settings=settings)
+        self.transport.join(self.host, keys)
+        self.link = Link(
+            self.host, self.transport, cluster, topics,
+            receivers=[other] if routes else [], senders=[] if routes else [other], side="test",
+        )  # fmt: skip
+        self.stop_event = threading.Event()
+        self.workers = [HostWorker(self.host, keys, clock), *self.link.workers]
+        self.threads = [
+            threading.Thread(target=each.run, args=(self.stop_event,), daemon=True) for each in self.workers
+        ]
+
+    def start(self) -> "Side":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def say(self, *numbers: int, key: str = "a") -> None:
+        deliveries = [
+            Delivery("execution", Envelope(name="tally.add.v1", id=f"m{next(_NUMBERS)}", key=key),
+                     encode_message(tally.Add(number=number)))
+            for number in numbers
+        ]  # fmt: skip
+        self.host.offer(deliveries)
+
+    def told(self, key: str = "a") -> list[int]:
+        return list(self.host.keys[key].state["told"]) if key in self.host.keys else []
+
+    def stop(self) -> None:
+        if self.stop_event.is_set():
+            return
+        self.stop_event.set()
+        for worker in self.workers:
+            worker.wake()
+        for thread in (each for each in self.threads if each.ident is not None):
+            thread.join(20)
+            assert not thread.is_alive(), thread.name
+        self.host.store.close()
+        self.transport.close()
+
+
+class Bench:
+    """Makes sides on topics of its own."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.topics = Topics(
+            f"t{os.getpid()}-{next(_NUMBERS)}",
+            KEYS,
+            {("execution", "risk"): "sums"},
+            frozenset({("execution", "risk")}),
+        )
+        self.topic = self.topics.name("execution", "risk", "")
+        self.admin = AdminClient(cluster.options())
+        self.sides: list[Side] = []
+        self.make_topics()
+
+    def make_topics(self) -> None:
+        wanted = [NewTopic(self.topic, len(KEYS), 1), NewTopic(self.topics.resend("execution"), 1, 1)]
+        for made in self.admin.create_topics(wanted).values():
+            made.result(20)
+
+    def lose_topic(self) -> None:
+        """Throw away all that Kafka has, and make the topic anew."""
+        self.admin.delete_topics([self.topic])[self.topic].result(20)
+        self.until(lambda: self.topic not in self.admin.list_topics(timeout=10).topics)
+        self.admin.create_topics([NewTopic(self.topic, len(KEYS), 1)])[self.topic].result(20)
+
+    def side(self, name: str, owner: str = "one", *, keys: tuple[str, ...] = KEYS) -> Side:
+        made = Side(name, self.cluster, self.topics, owner, keys=keys)
+        self.sides.append(made)
+        return made
+
+    def until(self, is_so: Callable[[], Any], what: str = "it") -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not is_so():
+            assert time.monotonic() < end, f"{what} did not come about"
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def bench(kafka: Cluster, transactional_db: None) -> Iterator[Bench]:
+    made = Bench(kafka)
+    yield made
+    for side in made.sides:
+        side.stop()
+    made.admin.delete_topics([made.topic, made.topics.resend("execution")])
