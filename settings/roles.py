@@ -14,16 +14,10 @@ from apps.execution.contracts import (
     AccountOpened,
     AccountsGated,
     AccountsReconciled,
-    AccountValued,
     CancelsReleased,
     GatesLifted,
-    OrdersEnded,
-    OrdersFilled,
     OrdersReleased,
     OrdersReported,
-    OrdersRequested,
-    OrdersUnknown,
-    PositionChanged,
 )
 from apps.execution.core import EXECUTION
 from apps.execution.edge.edge import Edge
@@ -34,7 +28,6 @@ from apps.execution.edge.paper_market import PaperMarket
 from apps.execution.edge.paper_worker import PaperWorker
 from apps.execution.edge.published import SentOrders
 from apps.execution.edge.worker import EdgeWorker
-from apps.execution.sharding import shard_keys
 from apps.execution.terms import terms_of
 from apps.feeds.contracts import BarClosed
 from apps.feeds.core import FEEDS
@@ -48,7 +41,6 @@ from apps.reporting.following import Follower, FollowerWorker
 from apps.reporting.projecting import READER, Projector, logs
 from apps.reporting.retention import unread
 from apps.reporting.sources import Log, Source
-from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
 from apps.risk.core import RISK
 from apps.signals.contracts import TargetSet
 from apps.signals.core import SIGNALS
@@ -75,9 +67,10 @@ from banyan.process import (
 )
 from banyan.store import Store
 from banyan.transport import Channels, LocalTransport
+from settings.routes import FROM_RISK, TO_RISK
+from settings.shards import SHARDS
 from settings.warming import rehearse
 
-SHARDS = shard_keys(settings.SHARDS)
 PARTS = min(settings.SHARD_PROCESSES, len(SHARDS))
 _DIRECTORY_SECONDS = 1.0
 _LEAST = 19
@@ -115,20 +108,9 @@ ROUTES: Mapping[str, Sequence[Route]] = {
             Route(kind, "edge", same_key)
             for kind in (OrdersReleased, CancelsReleased, AccountOpened, AccountsGated, GatesLifted)
         ),
-        *(
-            Route(kind, "risk", same_key)
-            for kind in (
-                OrdersRequested,
-                OrdersFilled,
-                OrdersEnded,
-                OrdersUnknown,
-                PositionChanged,
-                AccountOpened,
-                AccountValued,
-            )
-        ),
+        *TO_RISK,
     ],
-    "risk": [Route(kind, "execution", same_key) for kind in (OrdersApproved, OrdersRefused, TradingStateChanged)],
+    "risk": FROM_RISK,
     "edge": [Route(kind, "execution", same_key) for kind in (OrdersReported, AccountsReconciled)],
 }
 
@@ -136,6 +118,12 @@ SENDERS: Mapping[str, Sequence[str]] = {
     receiver: [sender for sender, routes in ROUTES.items() if any(route.receiver == receiver for route in routes)]
     for receiver in ("feeds", "signals", "execution", "risk", "edge")
 }
+
+BESIDE: Mapping[str, Sequence[str]] = {
+    receiver: [sender for sender in senders if sender not in settings.EXTRACTED]
+    for receiver, senders in SENDERS.items()
+}
+"""The senders of each context whose outboxes are read where they are: those of services come through Kafka."""
 
 
 def hosted(context: Context[Any], keys: Sequence[str] | None) -> Build:
@@ -149,9 +137,23 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Build:
         host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=HostSettings())
         host.is_gone = is_gone
         transport.join(host, mine)
-        return [HostWorker(host, mine, clock), Listener(context.name, host.look_for)]
+        workers: list[Worker] = [HostWorker(host, mine, clock), Listener(context.name, host.look_for)]
+        return [*workers, *linked(host, transport)]
 
     return build
+
+
+def linked(host: Host[Any], transport: LocalTransport) -> Sequence[Worker]:
+    """Return the workers that join a host of the app to the services with which it has streams."""
+    name = host.context.name
+    receivers = sorted({route.receiver for route in ROUTES.get(name, ())} & set(settings.EXTRACTED))
+    senders = sorted(set(SENDERS.get(name, ())) & set(settings.EXTRACTED))
+    if not (receivers or senders):
+        return []
+    from banyan.transport.kafka import Link  # whoever has no service needs no client of Kafka
+    from settings.topics import TOPICS
+
+    return Link(host, transport, settings.KAFKA, TOPICS, receivers=receivers, senders=senders, side="app").workers
 
 
 def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker]:
@@ -254,4 +256,5 @@ ROLES: Roles = {
         Role("books", "books", "tradebooks and orderbooks: a file of each for every account", books, niceness=_LEAST),
         Role("switch", "switch", "the kill switch: says that orders may go out, as long as they may", switch),
     )
+    if role.name not in settings.EXTRACTED
 }

@@ -1,0 +1,1 @@
+"""What carries a context out of the app: the runner of services, each a context in a process of its own."""

@@ -1,0 +1,104 @@
+"""A context as a service: its unchanged decisions, its own database, and Kafka on both sides."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from banyan.clock import Clock, SystemClock
+from banyan.commands import explained
+from banyan.context import Context
+from banyan.host import Host, HostSettings, Route
+from banyan.kafka import Cluster
+from banyan.kafka.topics import Topics
+from banyan.process import HostWorker, Listener, Part, Role, Worker, is_gone, own_name, run_roles
+from banyan.store import Store
+from banyan.transport import LocalTransport
+from banyan.transport.kafka import Link
+from extract.health import Health, HealthServer, health_of
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a service is made of. `rehearse` compiles, before the first message, what decisions call."""
+
+    context: Context[Any]
+    routes: Sequence[Route]
+    receivers: Sequence[str]
+    senders: Sequence[str]
+    keys: Sequence[str]
+    cluster: Cluster
+    topics: Topics
+    rehearse: Callable[[], object]
+
+
+def serve(service: Service, arguments: Sequence[str]) -> int:
+    """Run a service until SIGTERM or Ctrl-C; return 0 when it ended in order: inputs applied, outputs with Kafka."""
+    name = service.context.name
+    options = _parser(name).parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        service.cluster.address()
+        with HealthServer(options.health) as health:
+            role = Role(name, name, "", lambda *built: _workers(service, health, *built))
+            service.rehearse()
+            return 0 if run_roles([role], LocalTransport({}), SystemClock(), stop, options.part) else 1
+    except Exception as error:
+        told = explained(error)
+        if told is None:
+            raise
+        sys.stderr.write(f"error: {told[0]}\n")
+        return told[1]
+
+
+def _workers(
+    service: Service, health: HealthServer, transport: LocalTransport, clock: Clock, part: Part
+) -> Sequence[Worker]:
+    keys = part.of(service.keys)
+    store = Store(service.context.name)
+    host = Host(service.context, store, service.routes, clock, owner=own_name(), settings=HostSettings())
+    host.is_gone = is_gone
+    transport.join(host, keys)
+    link = Link(
+        host, transport, service.cluster, service.topics,
+        receivers=service.receivers, senders=service.senders, side="service",
+    )  # fmt: skip
+    worker = HostWorker(host, keys, clock)
+
+    def look() -> Health:
+        return health_of(host, link, len(keys))
+
+    health.look = look
+    return [worker, Listener(service.context.name, host.look_for), *link.workers]
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m extract.{name}",
+        description=f"The context {name} as a service. SIGTERM ends it in order.",
+    )
+    parser.add_argument("--part", type=_part, default=Part(), metavar="K/N", help="hold part K of N of the keys only")
+    parser.add_argument(
+        "--health", type=_address, default=("127.0.0.1", 8101), metavar="HOST:PORT",
+        help="where /live, /ready, /lag and /metrics are answered (127.0.0.1:8101)",
+    )  # fmt: skip
+    return parser
+
+
+def _part(text: str) -> Part:
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not K/N with K from 1 to N, such as 1/2")
+    return Part(int(number), int(count))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 0.0.0.0:8101")
+    return host, int(port)
