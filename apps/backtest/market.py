@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ class Prepared:
     def closes(self) -> Closes:
         """What marks need of the market."""
         market = self.market
-        return Closes(market.time, market.row_interval, market.close, market.conversion)
+        return Closes(market.time, market.row_interval, market.close, market.conversion, market.opening)
 
 
 def prepare(
@@ -85,7 +85,7 @@ def prepare(
     conversion: Mapping[str, Any] | None = None,
     interval: str | int | None = None,
 ) -> Prepared:
-    """Return bars as a market. `conversion` maps a currency to bars whose close is its price in account currency.
+    """Return bars as a market. `conversion` maps a currency to bars of its price in account currency.
 
     Raises BarsError for bars that cannot be traded on, CurrencyError where a conversion is missing.
     """
@@ -103,13 +103,15 @@ def prepare(
     quotes = {name: rows.lay(_both_sides(bars, name, options), name) if quoted else _NONE for name in QUOTES}
     calendars, week = _calendars(kinds, rows.day_numbers), days_per_week(rows.day_numbers)
     intervals = [each.interval for each in bars]
+    at_close, at_open = _conversions(kinds, currency, conversion, rows, intervals)
     market = Market(
         time=rows.time,
         row_interval=rows.interval,
         intervals=np.array(intervals, np.int64),
         day_ends=rows.day_ends,
         day_numbers=rows.day_numbers,
-        conversion=_conversions(kinds, currency, conversion, rows),
+        conversion=at_close,
+        opening=at_open,
         fresh=rows.fresh,
         bar_rows=_NO_ROWS if rows.places is None else np.concatenate(rows.places),
         bar_starts=_NO_ROWS if rows.places is None else np.cumsum([0, *(place.size for place in rows.places)]),
@@ -241,12 +243,15 @@ class _Axis:
         return out
 
 
-def _conversions(kinds: tuple[Instrument, ...], currency: str, given: Any, rows: _Axis) -> Any:
+def _conversions(
+    kinds: tuple[Instrument, ...], currency: str, given: Any, rows: _Axis, intervals: list[int]
+) -> tuple[Any, Any]:
+    """Return the conversions of each row, float64[N, T], at its close and when each channel's bar opened."""
     foreign = [kind.currency != currency for kind in kinds]
     if not any(foreign):
-        return _NONE
+        return _NONE, _NONE
     closes = rows.time + rows.interval
-    out = np.ones((len(kinds), closes.size))
+    at_close, at_open = np.ones((2, len(kinds), closes.size))
     for i, kind in enumerate(kinds):
         if not foreign[i]:
             continue
@@ -258,8 +263,19 @@ def _conversions(kinds: tuple[Instrument, ...], currency: str, given: Any, rows:
             )
         rate = read_channels(given[kind.currency])["bars"]
         check_bars(rate, kind.currency)
-        known = np.searchsorted(rate.time + rate.interval, closes, side="right") - 1
-        if known[0] < 0:
+        at_close[i] = _last_price(rate, closes, "left")
+        at_open[i] = _last_price(rate, closes - intervals[i], "right")
+        if math.isnan(at_close[i, 0]):
             raise CurrencyError(f"the conversion of {kind.currency} begins after the first bar of {kind.id}")
-        out[i] = rate.close[known]
-    return out
+    return at_close, at_open
+
+
+def _last_price(bars: Bars, moments: NDArray[np.int64], side: Literal["left", "right"]) -> NDArray[np.float64]:
+    """Return the last price there was at each moment, nan before the first.
+
+    A bar that opens at that very moment counts with its open where `side` is "right", and not where it is "left".
+    """
+    closed = np.searchsorted(bars.time + bars.interval, moments, side="right") - 1
+    opened = np.searchsorted(bars.time, moments, side=side) - 1
+    price = np.where(opened > closed, bars.open[opened], bars.close[closed])
+    return np.where(opened >= 0, price, np.nan)

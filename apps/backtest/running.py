@@ -21,7 +21,7 @@ from trading.compiled import source_digest, versions
 from trading.intervals import format_interval
 from trading.metrics import METRICS_VERSION, Basis, definitions
 
-ENGINE_VERSION = "1.2"
+ENGINE_VERSION = "1.3"
 
 
 def run_prepared(
@@ -99,6 +99,7 @@ def data_digest(prepared: Prepared) -> str:
     for name, bars in zip(prepared.channels, prepared.bars, strict=True):
         whole.update(f"{name}:{data_hash(bars)}\n".encode())
     whole.update(prepared.market.conversion.tobytes())
+    whole.update(prepared.market.opening.tobytes())
     return whole.hexdigest()
 
 

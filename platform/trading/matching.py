@@ -33,13 +33,6 @@ def at_open(quote: Quote) -> Place:
 
 
 @inner_kernel
-def at_close(quote: Quote) -> Place:
-    """Return the bar's close as a place to fill."""
-    at = At(quote.at.channel, quote.at.bar, quote.closed, quote.at.conversion)
-    return Place(at, quote.ask_close, quote.bid_close, quote.volume, quote.volatility)
-
-
-@inner_kernel
 def expire(desk: Desk, at: At, day: int) -> None:
     """Cancel the channel's working order if its time is over before the bar that opens `at`, on session day `day`."""
     book = desk.books[at.channel]
@@ -77,11 +70,10 @@ def walk(desk: Desk, quote: Quote, spec: Spec, rules: Rules) -> None:
     """Fill the channel's resting and protective orders along the bar's path."""
     asks, bids = _path(quote)
     book = desk.books[quote.at.channel]
-    opened, closed = quote.at, At(quote.at.channel, quote.at.bar, quote.closed, quote.at.conversion)
     for leg in range(4):
         ask = (asks[leg], asks[leg + 1])
         bid = (bids[leg], bids[leg + 1])
-        _walk_leg(desk, quote, opened if leg == 0 else closed, spec, rules, ask, bid)
+        _walk_leg(desk, quote, quote.at if leg == 0 else quote.closed, spec, rules, ask, bid)
         at_once = book.time_in_force == IOC or book.time_in_force == FOK
         if leg == 0 and book.working and at_once and quote.at.time >= book.since:
             cancel(book)

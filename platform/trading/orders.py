@@ -30,8 +30,8 @@ class Rules(NamedTuple):
 class Quote(NamedTuple):
     """One channel's bar on both sides. Without quotes both sides are the mid with half the spread added."""
 
-    at: At
-    closed: int  # ns UTC of the bar's close; `at.time` is its open
+    at: At  # the bar's open
+    closed: At
     volume: float  # units; nan: not known
     volatility: float  # a year, as a share; nan unless the sizing asks for it
     ask_open: float

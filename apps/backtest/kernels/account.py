@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.backtest.kernels.market import Market, Specs, close_of, conversion_of, spec_of
+from apps.backtest.kernels.market import Market, Specs, close_of, conversion_of, count_before, spec_of
 from trading.books import At, Desk, Spec, charge_swap
 from trading.compiled import inner_kernel
 from trading.matching import liquidate
@@ -28,10 +28,12 @@ def lacks_margin(equity: float, quantity: float, lot_value: float, margin_rate: 
 @inner_kernel
 def pay_swap(desk: Desk, market: Market, specs: Specs, rates: tuple[float, float], t: int) -> None:
     """Charge the days between rows t - 1 and t on all positions, at the last close; `rates` are (long, short) a day."""
-    day = np.searchsorted(market.day_ends, t)
+    day = count_before(market.day_ends, t)
     days = market.day_numbers[day] - market.day_numbers[day - 1]
     for i in range(desk.books.size):
-        at = At(i, t, market.time[t] + market.row_interval - market.intervals[i], conversion_of(market, t - 1, i))
+        at = At(
+            i, t, market.time[t] + market.row_interval - market.intervals[i], conversion_of(market.conversion, t - 1, i)
+        )
         charge_swap(desk, at, spec_of(specs, i), market.close[i, t - 1], rates, days)
 
 
@@ -75,20 +77,23 @@ def rebalance(desk: Desk, market: Market, specs: Specs, rules: Rules, t: int, i:
 
 
 @inner_kernel
-def equity_at(desk: Desk, market: Market, specs: Specs, held: Any, prices: Any, t: int) -> tuple[float, float]:
+def equity_at(
+    desk: Desk, market: Market, specs: Specs, held: Any, prices: Any, rates: Any, t: int
+) -> tuple[float, float]:
     """Return (equity, margin held) of the account, with what the channels in `held` hold at row t's `prices`.
 
-    `prices` is float64[N]; without a price a position counts at the last close before.
+    `prices` is float64[N], `rates` are the conversions when they are paid (see `conversion_of`); without a price a
+    position counts at the last close before.
     """
     equity = desk.account[0].cash
     margin = 0.0
     for i in held:
         quantity = desk.books[i].quantity
         if quantity != 0.0:
-            price = prices[i]
+            price, rate = prices[i], conversion_of(rates, t, i)
             if not price == price and t > 0:
-                price = market.close[i, t - 1]
-            value = quantity * (price * (specs[i].contract_size * conversion_of(market, t, i)))
+                price, rate = market.close[i, t - 1], conversion_of(market.conversion, t - 1, i)
+            value = quantity * (price * (specs[i].contract_size * rate))
             equity += value
             margin += abs(value) * specs[i].margin_rate
     return equity, margin

@@ -27,7 +27,7 @@ def mark_curve(closes: Closes, specs: Specs, fills: Any, holding: Any, span: Any
             equity[first:last] = cash
         elif closes.conversion.size > 0:
             for t in range(first, last):
-                equity[t] = marked(cash, held, prices[t], per_price * conversion_of(closes, t, 0))
+                equity[t] = marked(cash, held, prices[t], per_price * conversion_of(closes.conversion, t, 0))
         else:
             for t in range(first, last):
                 equity[t] = marked(cash, held, prices[t], per_price)
@@ -49,7 +49,7 @@ def mark_rows(closes: Closes, specs: Specs, fills: Any, cash: float, rows: Any, 
         if held == 0.0:
             equity[j] = cash
         else:
-            equity[j] = marked(cash, held, closes.close[0, t], per_price * conversion_of(closes, t, 0))
+            equity[j] = marked(cash, held, closes.close[0, t], per_price * conversion_of(closes.conversion, t, 0))
 
 
 @inner_kernel
@@ -68,7 +68,7 @@ def outgrows_margin(closes: Closes, specs: Specs, fills: Any, cash: float, margi
             continue  # a long position that is paid for
         last = _begins(closes, fills[k + 1]) if k + 1 < fills.size else closes.close.shape[1]
         for t in range(_begins(closes, fills[k]), last):
-            per_price = specs[0].contract_size * conversion_of(closes, t, 0)
+            per_price = specs[0].contract_size * conversion_of(closes.conversion, t, 0)
             value = marked(cash, held, closes.close[0, t], per_price)
             called += lacks_margin(value, held, closes.close[0, t] * per_price, rate, margin_call)
     return called > 0
@@ -78,6 +78,13 @@ def outgrows_margin(closes: Closes, specs: Specs, fills: Any, cash: float, margi
 def _begins(closes: Closes, fill: Any) -> int:
     """Return the first row at whose close the event loop checks what was held after `fill`."""
     return int(fill.bar + (fill.time == closes.time[fill.bar] + closes.row_interval))
+
+
+@inner_kernel
+def _conversion_at(closes: Closes, fill: Any) -> float:
+    """Return what a fill was converted at: the rate of its row's close if it is of that time, else of the open."""
+    at_close = fill.time == closes.time[fill.bar] + closes.row_interval
+    return conversion_of(closes.conversion if at_close else closes.opening, fill.bar, fill.channel)
 
 
 @kernel
@@ -154,7 +161,7 @@ def _gross(closes: Closes, specs: Specs, held: Any, holding: Any, t: int) -> flo
     """Return the notional of what the channels in `holding` hold, at row t's close."""
     gross = 0.0
     for i in holding:
-        gross += abs(held[i]) * (closes.close[i, t] * (specs[i].contract_size * conversion_of(closes, t, i)))
+        gross += abs(held[i]) * (closes.close[i, t] * (specs[i].contract_size * conversion_of(closes.conversion, t, i)))
     return gross
 
 
@@ -165,7 +172,7 @@ def traded_notional(closes: Closes, specs: Specs, fills: Any) -> float:
     for k in range(fills.size):
         fill = fills[k]
         i = fill.channel
-        total += abs(fill.quantity) * fill.price * specs[i].contract_size * conversion_of(closes, fill.bar, i)
+        total += abs(fill.quantity) * fill.price * specs[i].contract_size * _conversion_at(closes, fill)
     return total
 
 
@@ -186,7 +193,7 @@ def round_trips(closes: Closes, specs: Specs, fills: Any, swap_paid: Any, out: A
     for k in range(fills.size):
         fill = fills[k]
         i = fill.channel
-        per_price = specs[i].contract_size * conversion_of(closes, fill.bar, i)
+        per_price = specs[i].contract_size * _conversion_at(closes, fill)
         before = held[i]  # and not `position - quantity`, in which a position that is small against the fill is lost
         held[i] = fill.position
         closed = 0.0
@@ -281,7 +288,7 @@ def _mark_open(trade: Any, sums: Any, closes: Closes, specs: Specs, i: int) -> N
     last = closes.close.shape[1] - 1
     price = closes.close[i, last]
     left = sums[0] - sums[2]
-    trade["pnl"] += left * price * specs[i].contract_size * conversion_of(closes, last, i)
+    trade["pnl"] += left * price * specs[i].contract_size * conversion_of(closes.conversion, last, i)
     trade["entry_price"] = sums[1] / sums[0]
     trade["exit_bar"] = last
     trade["exit_time"] = closes.time[last] + closes.row_interval

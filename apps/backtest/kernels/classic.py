@@ -87,7 +87,7 @@ def decide_one(market: Market, opinions: Any, desk: Desk, specs: Specs, rules: R
     book = desk.books[0]
     spec = spec_of(specs, 0)
     place = close_of(market, t, 0, rules)
-    per_price = spec.contract_size * conversion_of(market, t, 0)
+    per_price = spec.contract_size * conversion_of(market.conversion, t, 0)
     acted = False
     if rows.size > 0 and is_new(book, target_at(wanted, 0)):
         accept(desk, place, spec, rules, target_at(wanted, 0))
@@ -106,7 +106,7 @@ def decide_several(market: Market, strategy: Any, desk: Desk, specs: Specs, rule
     said, _ = strategy
     channels, closes = np.arange(desk.books.size), market.close[:, t]
     busy = np.ones(channels.size, np.uint8)
-    value, margin = equity_at(desk, market, specs, channels, closes, t)
+    value, margin = equity_at(desk, market, specs, channels, closes, market.conversion, t)
     desk.account[0].equity = value
     desk.account[0].margin = margin
     seen = np.zeros(channels.size, np.int64)
@@ -118,7 +118,7 @@ def decide_several(market: Market, strategy: Any, desk: Desk, specs: Specs, rule
         acted = rebalance_all(desk, market, specs, rules, busy, value, t) or acted
     if acted and rules.fill_at_close:
         fill_row(desk, market, specs, rules, channels, t, True)
-        equity[t], _ = equity_at(desk, market, specs, channels, closes, t)
+        equity[t], _ = equity_at(desk, market, specs, channels, closes, market.conversion, t)
 
 
 @kernel
@@ -136,14 +136,14 @@ def stay(market: Market, desk: Desk, specs: Specs, rules: Rules, swap: Any, equi
     for t in range(span[0], span[1]):
         if pays and t > 0 and is_new_day(market, t):
             return t
-        value, margin = equity_at(desk, market, specs, held, market.close[:, t], t)
+        value, margin = equity_at(desk, market, specs, held, market.close[:, t], market.conversion, t)
         if count > 0 and (value < rules.margin_call * margin or value <= 0.0):
             return t
         if rules.band == rules.band:
             for i in range(desk.books.size):
                 book = desk.books[i]
                 if book.weight == book.weight:
-                    per_price = specs[i].contract_size * conversion_of(market, t, i)
+                    per_price = specs[i].contract_size * conversion_of(market.conversion, t, i)
                     drift = book.quantity * (market.close[i, t] * per_price) / value - book.weight
                     if abs(drift) > rules.band:
                         return t

@@ -43,7 +43,8 @@ class Market(NamedTuple):
     bid_high: Any
     bid_low: Any
     bid_close: Any
-    conversion: Any  # account currency per unit of quote currency
+    conversion: Any  # account currency per unit of quote currency, at the row's close
+    opening: Any  # the same, when the channel's bar of the row opened
     fresh: Any  # uint8[N, T]
     bar_rows: Any  # int64, or of length 0
     bar_starts: Any  # int64[N + 1], or of length 0
@@ -57,6 +58,7 @@ class Closes(NamedTuple):
     row_interval: int
     close: Any  # float64[N, T]
     conversion: Any  # float64[N, T] or (0, 0)
+    opening: Any
 
 
 SPEC_DTYPE = np.dtype(
@@ -83,11 +85,27 @@ def spec_of(specs: Specs, i: int) -> Spec:
 
 
 @inner_kernel
-def conversion_of(market: Market | Closes, t: int, i: int) -> float:
-    """Return what one unit of channel i's quote currency is worth in account currency at row t."""
-    if market.conversion.size == 0:
+def conversion_of(rates: Any, t: int, i: int) -> float:
+    """Return what one unit of channel i's quote currency is worth in account currency at row t.
+
+    `rates` is a market's `conversion`, at the row's close, or its `opening`.
+    """
+    if rates.size == 0:
         return 1.0
-    return float(market.conversion[i, t])
+    return float(rates[i, t])
+
+
+@inner_kernel
+def count_before(rows: Any, t: int) -> int:
+    """Return how many of `rows`, rising, are before t: `np.searchsorted`, which takes long to compile."""
+    low, high = 0, rows.size
+    while low < high:
+        middle = (low + high) >> 1
+        if rows[middle] < t:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @inner_kernel
@@ -99,8 +117,8 @@ def is_fresh(market: Market, t: int, i: int) -> bool:
 @inner_kernel
 def quote_of(market: Market, t: int, i: int, rules: Rules) -> Quote:
     """Return channel i's bar at row t on both sides."""
-    closed = market.time[t] + market.row_interval
-    at = At(i, t, closed - market.intervals[i], conversion_of(market, t, i))
+    closed = At(i, t, market.time[t] + market.row_interval, conversion_of(market.conversion, t, i))
+    at = At(i, t, closed.time - market.intervals[i], conversion_of(market.opening, t, i))
     volume = _volume(market, t, i, rules)
     volatility = _volatility(market, t, i) if rules.sizing.rule == VOLATILITY else np.nan
     if market.ask_open.size > 0:
@@ -139,14 +157,14 @@ def quote_of(market: Market, t: int, i: int, rules: Rules) -> Quote:
 @inner_kernel
 def open_of(market: Market, t: int, i: int, rules: Rules) -> Place:
     """Return `at_open(quote_of(…))`, without reading what else is in the bar."""
-    at = At(i, t, market.time[t] + market.row_interval - market.intervals[i], conversion_of(market, t, i))
+    at = At(i, t, market.time[t] + market.row_interval - market.intervals[i], conversion_of(market.opening, t, i))
     return _place(at, market.ask_open, market.bid_open, market.open, market, rules)
 
 
 @inner_kernel
 def close_of(market: Market, t: int, i: int, rules: Rules) -> Place:
-    """Return `at_close(quote_of(…))`, without reading what else is in the bar."""
-    at = At(i, t, market.time[t] + market.row_interval, conversion_of(market, t, i))
+    """Return row t's close as a place to fill."""
+    at = At(i, t, market.time[t] + market.row_interval, conversion_of(market.conversion, t, i))
     return _place(at, market.ask_close, market.bid_close, market.close, market, rules)
 
 
@@ -175,7 +193,7 @@ def expire_late(desk: Desk, market: Market, t: int, i: int) -> None:
     book = desk.books[i]
     if book.working and book.time_in_force != GTC:
         closed = market.time[t] + market.row_interval
-        expire(desk, At(i, t, closed - market.intervals[i], 1.0), np.searchsorted(market.day_ends, t))
+        expire(desk, At(i, t, closed - market.intervals[i], 1.0), count_before(market.day_ends, t))
 
 
 @inner_kernel
@@ -184,7 +202,7 @@ def _volatility(market: Market, t: int, i: int) -> float:
     bars = t
     if market.bar_rows.size > 0:
         rows = market.bar_rows[market.bar_starts[i] : market.bar_starts[i + 1]]
-        bars = int(np.searchsorted(rows, t))
+        bars = count_before(rows, t)
     count, total, squares = 0, 0.0, 0.0
     for bar in range(max(1, bars - VOLATILITY_BARS), bars):
         step = np.log(_close_of(market, i, bar) / _close_of(market, i, bar - 1))

@@ -133,7 +133,7 @@ def score_crossings(
     size = market.close.shape[1]
     rows, weights = np.empty(size, np.int64), np.empty(size)
     desk = _fresh_desk(periods.cash, size + 1)
-    closes = Closes(market.time, market.row_interval, market.close, market.conversion)
+    closes = Closes(market.time, market.row_interval, market.close, market.conversion, market.opening)
     for k in range(pairs.shape[0]):
         count = crossings(lines[pairs[k, 0]], lines[pairs[k, 1]], below, rows, weights)
         _reset(desk, periods.cash)

@@ -11,6 +11,7 @@ from apps.backtest.kernels.market import (
     Specs,
     close_of,
     conversion_of,
+    count_before,
     expire_late,
     is_fresh,
     open_of,
@@ -65,12 +66,12 @@ def events(
         if (t - span[0]) % BLOCK == 0:
             _lay_rows(market.close, t, min(t + BLOCK, span[1]), block)
         closes = block[(t - span[0]) % BLOCK]
-        value, margin = equity_at(desk, market, specs, active[HELD, : counts[HELD]], closes, t)
+        value, margin = equity_at(desk, market, specs, active[HELD, : counts[HELD]], closes, market.conversion, t)
         if counts[HELD] > 0 and (value < rules.margin_call * margin or value <= 0.0):
             for i in active[HELD, : counts[HELD]]:
                 call_margin(desk, close_of(market, t, i, rules), spec_of(specs, i), rules)
             counts = _list_active(desk, busy, active)
-            value, margin = equity_at(desk, market, specs, active[HELD, : counts[HELD]], closes, t)
+            value, margin = equity_at(desk, market, specs, active[HELD, : counts[HELD]], closes, market.conversion, t)
         equity[t] = value
         desk.account[0].equity = value
         desk.account[0].margin = margin
@@ -94,7 +95,9 @@ def events(
             if rules.fill_at_close:
                 fill_row(desk, market, specs, rules, active[LIVE, : counts[LIVE]], t, True)
                 counts = _list_active(desk, busy, active)
-                equity[t], _ = equity_at(desk, market, specs, active[HELD, : counts[HELD]], closes, t)
+                equity[t], _ = equity_at(
+                    desk, market, specs, active[HELD, : counts[HELD]], closes, market.conversion, t
+                )
     for i in range(channels):
         desk.books[i].seen_version = seen[i]
 
@@ -127,7 +130,7 @@ def trade_row(desk: Desk, market: Market, specs: Specs, rules: Rules, lists: Any
     for i in live:
         if is_fresh(market, t, i):
             expire_late(desk, market, t, i)
-    value, margin = equity_at(desk, market, specs, held, opens, t)
+    value, margin = equity_at(desk, market, specs, held, opens, market.opening, t)
     desk.account[0].equity = value
     desk.account[0].margin = margin
     fill_row(desk, market, specs, rules, live, t, False)
@@ -201,7 +204,7 @@ def rebalance_all(desk: Desk, market: Market, specs: Specs, rules: Rules, busy: 
     for i in range(busy.size):
         book = desk.books[i]
         if busy[i] and book.weight == book.weight:
-            per_price = specs[i].contract_size * conversion_of(market, t, i)
+            per_price = specs[i].contract_size * conversion_of(market.conversion, t, i)
             drift = book.quantity * (market.close[i, t] * per_price) / equity - book.weight
             acted = rebalance(desk, market, specs, rules, t, i, drift) or acted
     return acted
@@ -232,5 +235,5 @@ def _list_active(desk: Desk, busy: Any, active: Any) -> tuple[int, int]:
 @inner_kernel
 def is_new_day(market: Market, t: int) -> bool:
     """Tell whether row t, not the first, begins a session day."""
-    day = np.searchsorted(market.day_ends, t - 1)
+    day = count_before(market.day_ends, t - 1)
     return bool(market.day_ends[day] == t - 1)

@@ -15,6 +15,7 @@ from apps.backtest.kernels.market import (
     Specs,
     close_of,
     conversion_of,
+    count_before,
     expire_late,
     open_of,
     quote_of,
@@ -95,7 +96,7 @@ def events(
             held, cash = book.quantity, account.cash
         close = closes[t]
         if market.conversion.size > 0:
-            per_price = spec.contract_size * conversion_of(market, t, 0)
+            per_price = spec.contract_size * conversion_of(market.conversion, t, 0)
         value = marked(cash, held, close, per_price)
         if held != 0.0 and lacks_margin(value, held, close * per_price, spec.margin_rate, rules.margin_call):
             call_margin(desk, close_of(market, t, 0, rules), spec, rules)
@@ -146,5 +147,5 @@ def _next_roll(market: Market, t: int) -> int:
     """Return the first row at or after t that begins a session day."""
     if t == 0:
         return 0
-    day = np.searchsorted(market.day_ends, t - 1)
+    day = count_before(market.day_ends, t - 1)
     return int(market.day_ends[day] + 1)

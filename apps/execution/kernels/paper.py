@@ -266,7 +266,7 @@ def _fill(desk: Desk, price: Any, terms: Any, costs: Costs, fee_rate: float) -> 
 def quote_at(price: Any) -> Quote:
     """Return prices as the bar that orders meet."""
     return Quote(
-        At(0, 0, price.time, price.conversion), price.closed, np.nan, np.nan,
+        At(0, 0, price.time, price.conversion), At(0, 0, price.closed, price.conversion), np.nan, np.nan,
         price.ask_open, price.ask_high, price.ask_low, price.ask_close,
         price.bid_open, price.bid_high, price.bid_low, price.bid_close,
     )  # fmt: skip

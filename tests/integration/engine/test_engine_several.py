@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apps.backtest.interface import run
 from tests.integration.engine.scripted import (
     DAY_NS,
     HOUR_NS,
@@ -19,7 +18,6 @@ from tests.integration.engine.scripted import (
     trade_several,
     weight,
 )
-from trading.instruments import Instrument
 from trading.targets import DAY, GTD, IOC
 
 CASH = 100_000.0
@@ -181,51 +179,6 @@ def fresh_seen() -> list[Any]:
     a, b = (Bars(interval=step, **each) for each, step in zip(bars.values(), (HOUR_NS, 3 * HOUR_NS), strict=True))
     market = prepare({"A": a, "B": b}, Options()).market
     return np.asarray(market.fresh).T.tolist()
-
-
-EUROPEAN = Instrument("V:EU", asset_class="equity", currency="EUR")
-AMERICAN = Instrument("V:US", asset_class="equity", currency="USD")
-
-
-def test_other_currencies_are_converted_at_the_rate_of_the_row() -> None:
-    rate = bars_of([(k, k, k, k) for k in (1.1, 1.1, 1.2, 1.25)])
-    bars = {"V:EU": bars_of([*flat(100, 2), *flat(110, 2)]), "V:US": bars_of(flat(50, 4))}
-    kinds = {"V:EU": EUROPEAN, "V:US": AMERICAN}
-    script = {(0, 0): lots(10), (0, 1): lots(10), (2, 0): lots(0)}
-    result = trade_several(bars, script, instruments=kinds, conversion={"EUR": rate}, currency="USD")
-    bought = 10 * 100 * 1.1
-    sold = 10 * 110 * 1.25
-    assert result.fill_records["cash"].tolist() == pytest.approx(
-        [CASH - bought, CASH - bought - 500, CASH - bought - 500 + sold]
-    )
-    assert result.equity.tolist() == pytest.approx([CASH, CASH, CASH - bought + 10 * 110 * 1.2, CASH - bought + sold])
-    closed = result.trade_records[result.trade_records["is_open"] == 0]
-    assert closed["pnl"] == pytest.approx([sold - bought])
-
-
-def test_weights_in_other_currencies_are_shares_of_the_accounts_equity() -> None:
-    rate = bars_of(flat(1.25, 3))
-    result = trade_several(
-        {"V:EU": bars_of(flat(100, 3)), "V:US": bars_of(flat(50, 3))},
-        {(0, 0): weight(0.5), (0, 1): weight(0.5)},
-        instruments={"V:EU": EUROPEAN, "V:US": AMERICAN}, conversion={"EUR": rate}, currency="USD",
-    )  # fmt: skip
-    assert places(result) == [(1, 0, 400.0), (1, 1, 1000.0)]
-
-
-def test_one_channel_may_be_in_another_currency_too() -> None:
-    rate = bars_of(flat(1.25, 80))
-    close = 100 * 1.01 ** np.arange(80)
-    bars = bars_of(np.column_stack([close] * 4))
-    options = {
-        "instruments": EUROPEAN,
-        "conversion": {"EUR": rate},
-        "currency": "USD",
-        "params": {"fast": 2, "slow": 4},
-    }
-    auto, events = (run("sma_cross", bars, engine=engine, **options) for engine in ("auto", "events"))
-    assert auto.fill_records["quantity"] == pytest.approx([CASH / (close[4] * 1.25)])
-    assert auto.equity.tobytes() == events.equity.tobytes()
 
 
 def test_swap_is_paid_by_each_channel_for_itself() -> None:

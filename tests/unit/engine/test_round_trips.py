@@ -119,8 +119,10 @@ def test_open_trip_that_was_partly_left_counts_both_parts() -> None:
 
 def test_trips_are_in_account_currency_at_the_rate_of_each_fill() -> None:
     prepared = market_of([100.0, 100.0, 100.0])
-    closes = prepared.closes._replace(conversion=np.array([[1.0, 1.5, 2.0]]))
+    at_close, at_open = np.array([[1.0, 1.5, 7.0]]), np.array([[7.0, 7.0, 2.0]])
+    closes = prepared.closes._replace(conversion=at_close, opening=at_open)
     fills = fills_of((0, 0, 1.0, 100.0, 0.0, 0.0), (2, 0, -1.0, 100.0, 0.0, 0.0))
+    fills["time"] = prepared.close_times(0), prepared.market.time[2]
     out = np.zeros(2, TRADE_DTYPE)
     assert round_trips(closes, prepared.specs(Options()), fills, np.zeros(1), out) == 1
     assert out[0]["pnl"] == pytest.approx(1000 * 2.0 - 1000 * 1.0)

@@ -50,7 +50,7 @@ def backtest(order: dict[str, int], prices: list[list[int]]) -> list[tuple[float
     for bar, points in enumerate(prices):
         bid = [each / 100_000 for each in points]
         ask = [(each + 3) / 100_000 for each in points]
-        quote = Quote(At(0, bar, bar + 1, 1.0), bar + 2, np.nan, np.nan, *ask, *bid)
+        quote = Quote(At(0, bar, bar + 1, 1.0), At(0, bar, bar + 2, 1.0), np.nan, np.nan, *ask, *bid)
         if bar == 0:
             accept(desk, at_open(quote), spec, rules, target)
         fill_market(desk, at_open(quote), spec, rules, 0)

@@ -17,8 +17,8 @@ from apps.execution.paper.broker import FREE, Broker, Options, Work, warm
 from apps.execution.paper.faults import Faults
 from apps.execution.paper.protocol import Code
 from trading.books import At, Spec, open_desk
-from trading.matching import at_close, at_open, expire, fill_market, walk
-from trading.orders import Quote, Rules, accept
+from trading.matching import at_open, expire, fill_market, walk
+from trading.orders import Place, Quote, Rules, accept
 from trading.sizing import FIXED_LOTS, Sizing
 from trading.targets import FOK, GTC, IOC, LIMIT, LOTS, MARKET, STOP, STOP_LIMIT, Target
 
@@ -74,7 +74,7 @@ def bars(draw: Any) -> list[list[int]]:
 def quote_of(bar: int, points: list[int]) -> Quote:
     bid = [each / 100_000 for each in points]
     ask = [(each + SPREAD) / 100_000 for each in points]
-    return Quote(At(0, bar, bar + 1, 1.0), bar + 2, np.nan, np.nan, *ask, *bid)
+    return Quote(At(0, bar, bar + 1, 1.0), At(0, bar, bar + 2, 1.0), np.nan, np.nan, *ask, *bid)
 
 
 def backtest(versions: dict[int, Version], prices: list[list[int]]) -> list[tuple[float, ...]]:
@@ -91,7 +91,8 @@ def backtest(versions: dict[int, Version], prices: list[list[int]]) -> list[tupl
         fill_market(desk, at_open(quote), spec, rules, 0)
         walk(desk, quote, spec, rules)
         if bar in versions:
-            accept(desk, at_close(quote), spec, rules, target_of(versions[bar], bar + 1))
+            close = Place(quote.closed, quote.ask_close, quote.bid_close, np.nan, np.nan)
+            accept(desk, close, spec, rules, target_of(versions[bar], bar + 1))
     fills = desk.fills[: desk.account[0].n_fills]
     return [(f.time, f.quantity, f.price, f.fee, round(f.cash - 1e6, 6)) for f in fills]
 
