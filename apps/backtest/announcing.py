@@ -13,7 +13,7 @@ def announce_compiling() -> None:
 
 
 def _announce() -> None:
-    from apps.backtest.compiling_metrics import begin
+    from apps.backtest.compiling_beside import begin
 
     print("compiling for this machine, some seconds; what is compiled is kept …", file=sys.stderr, flush=True)  # noqa: T201
     begin()

@@ -7,7 +7,6 @@ to the last one or to the one at which the class looks at its portfolio; so a cl
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, repeat
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from apps.backtest.specialise import specialise
 from apps.signals.interface import Strategy, StrategyError, strategy_errors
 from trading.bars import Bar
 from trading.books import TICKETS, Desk, open_desk
+from trading.compiled import running_seconds
 from trading.ledger import FILL_DTYPE
 from trading.orders import Rules
 from trading.targets import GTC, LOTS, MARKET, WEIGHT, Target, new_targets
@@ -236,7 +236,7 @@ def simulate_class(strategy: Strategy, params: Any, prepared: Prepared, options:
         raise ChannelsError(
             f"{strategy.name} asks for {', '.join(wanted)}, it was given {', '.join(prepared.channels)}"
         )
-    begun = perf_counter()
+    begun = running_seconds()
     with strategy_errors(strategy.source):
         if len(prepared.channels) == 1:
             _drive_single(instance, book, prepared)
@@ -244,7 +244,7 @@ def simulate_class(strategy: Strategy, params: Any, prepared: Prepared, options:
             _drive_several(instance, book, prepared)
         book.finish()
     check_targets(strategy, prepared, book.desk)
-    return Run(book.desk, book.curve, perf_counter() - begun)
+    return Run(book.desk, book.curve, running_seconds() - begun)
 
 
 def _drive_single(instance: Any, book: _Book, prepared: Prepared) -> None:

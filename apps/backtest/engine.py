@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from threading import local
-from time import perf_counter
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,6 +18,7 @@ from apps.backtest.options import Options, sizing_of
 from apps.backtest.specialise import specialise
 from apps.signals.interface import Strategy, StrategyError, strategy_errors
 from trading.books import TICKETS, Desk, open_desk
+from trading.compiled import running_seconds
 from trading.costs import Costs
 from trading.orders import Rules
 from trading.sizing import ALL_IN, EQUAL, FIXED_LOTS, KELLY, PERCENT, RISK, VOLATILITY, WEIGHTS, Sizing
@@ -46,7 +46,10 @@ class ChannelsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run leaves: the desk as it is at the end, the curve (float64[T]) and the seconds that the loop took."""
+    """What a run leaves: the desk as it is at the end, the curve (float64[T]) and the seconds that the loop took.
+
+    Those are without what compiling took.
+    """
 
     desk: Desk
     equity: NDArray[np.float64]
@@ -156,12 +159,12 @@ def swap_rates(options: Options) -> tuple[float, float]:
 def _flip(
     strategy: Strategy, params: Any, prepared: Prepared, options: Options, rules: Rules, specs: Specs
 ) -> Run | None:
-    begun = perf_counter()
+    begun = running_seconds()
     desk = flip_desk(strategy, params, prepared, options, rules, specs)
     fills = desk.fills[: int(desk.account["n_fills"][0])]
     if outgrows_margin(prepared.closes, specs, fills, options.cash, rules.margin_call):
         return None
-    return Run(desk, _curve(prepared, specs, fills, options.cash), perf_counter() - begun)
+    return Run(desk, _curve(prepared, specs, fills, options.cash), running_seconds() - begun)
 
 
 def _curve(prepared: Prepared, specs: Specs, fills: Any, cash: float) -> NDArray[np.float64]:
@@ -257,9 +260,9 @@ def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options,
         desk = open_desk(options.cash, channels, TICKETS if rules.hedging else 1, capacity)
         equity = np.empty(rows)
         state = strategy.init(params, channels)
-        begun = perf_counter()
+        begun = running_seconds()
         loop(market, (state, params), desk, specs, rules, swap_rates(options), equity, (0, rows))
-        seconds = perf_counter() - begun
+        seconds = running_seconds() - begun
         needed = int(desk.account["n_fills"][0])
         if needed <= capacity:
             check_targets(strategy, prepared, desk)

@@ -17,7 +17,7 @@ from apps.backtest.options import Options
 from apps.backtest.result import Result
 from apps.signals.interface import Strategy
 from trading.books import TICKETS
-from trading.compiled import source_digest, versions
+from trading.compiled import seconds_compiling, source_digest, versions
 from trading.intervals import format_interval
 from trading.metrics import METRICS_VERSION, Basis, definitions
 
@@ -28,6 +28,7 @@ def run_prepared(
     strategy: Strategy, params: Any, prepared: Prepared, options: Options, benchmark: Any = None
 ) -> Result:
     """Return the result of a strategy with bound `params` on prepared bars; `benchmark` is bars or None."""
+    compiling = seconds_compiling()
     if strategy.kind == "class":
         from apps.backtest.classic import simulate_class
 
@@ -38,6 +39,7 @@ def run_prepared(
     trips = trips_of(run, prepared, specs)
     held = None if benchmark is None else _benchmark_curve(benchmark, prepared, options)
     metrics = measure(run, trips, prepared, specs, options, held)
+    metrics["compile_seconds"] = seconds_compiling() - compiling
 
     def exposure() -> NDArray[np.float64]:
         out = np.empty(run.equity.size)

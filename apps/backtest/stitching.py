@@ -97,7 +97,8 @@ def _metrics(
     )
     periods = periods_of(prepared, options)
     values = with_start(options.cash, equity[periods.ends])
-    summed = {name: sum(part.metrics[name] for part in parts) for name in ("fees_paid", "swap_paid", "engine_seconds")}
+    added = ("fees_paid", "swap_paid", "engine_seconds", "compile_seconds")
+    summed = {name: sum(part.metrics[name] for part in parts) for name in added}
     scores = np.empty(N_SCORES)
     score(
         prepared.closes,

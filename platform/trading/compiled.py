@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from threading import RLock
+from time import perf_counter
 from typing import Any
 
 import llvmlite
@@ -85,6 +86,7 @@ def _processor() -> str:
 
 _UNKNOWN: Any = object()
 _compiling = RLock()
+_spent = [0.0]  # seconds, in all, on getting machine code
 _importing = RLock()
 _before_compiling: list[Callable[[], None]] = []
 _compiler: list[Any] = []  # trading.compiling, once it is imported
@@ -127,7 +129,11 @@ class Kernel:
     def _find(self, key: tuple[Any, ...], arguments: tuple[Any, ...]) -> native.Entry | None:
         with _compiling:
             if key not in self._entries:
-                self._entries[key] = self._kept_entry(key, arguments)
+                begun = perf_counter()
+                try:
+                    self._entries[key] = self._kept_entry(key, arguments)
+                finally:
+                    _spent[0] += perf_counter() - begun
             return self._entries[key]
 
     def _kept_entry(self, key: tuple[Any, ...], arguments: tuple[Any, ...]) -> native.Entry | None:
@@ -225,6 +231,16 @@ def _made(function: Callable[..., Any], **options: bool) -> Any:
 def often(function: Any) -> Any:
     """Return a kernel as it is called for each bar anew: Numba's own way in, which has to be compiled and imported."""
     return function.by_numba if isinstance(function, Kernel) else function
+
+
+def seconds_compiling() -> float:
+    """Return the seconds that this process has waited for machine code so far: compiled here, elsewhere, or loaded."""
+    return _spent[0]
+
+
+def running_seconds() -> float:
+    """Return the seconds of a clock that stands still while this process waits for machine code."""
+    return perf_counter() - _spent[0]
 
 
 def before_compiling(action: Callable[[], None]) -> None:

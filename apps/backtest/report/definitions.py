@@ -42,6 +42,7 @@ _EXTRAS: Final = {
     "swap_paid": ("Swap paid", "currency", 2),
     "bars": ("Bars", "count", 0),
     "engine_seconds": ("Engine time", "s", 4),
+    "compile_seconds": ("Compile time", "s", 2),
 }
 _LAST_GROUP: Final = "Other"
 _GROUP_OF: Final = {key: group for group, keys in _GROUPS.items() for key in keys}
