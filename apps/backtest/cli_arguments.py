@@ -95,8 +95,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--conversion", action="append", default=[], metavar="CURRENCY=ID",
-        help="for an instrument in another currency than the account: instrument (with --csv: file) whose close is the "
-        "price of one CURRENCY in the account's currency",
+        help="for an instrument in another currency than the account: instrument (with --csv: file) whose price is "
+        "that of one CURRENCY in the account's currency",
     )  # fmt: skip
     group.add_argument(
         "--benchmark",

@@ -55,6 +55,11 @@ def run_chips(result: Result, facts: Facts) -> list[str]:
     return chips
 
 
+def data_chips(manifest: Mapping[str, Any]) -> list[str]:
+    """Instruments and interval as the manifest of what was run has them, each as one short text."""
+    return [listed(manifest.get("channels", ())), str(manifest.get("interval", ""))]
+
+
 def listed(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
     text = ", ".join(names[:_MOST])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from apps.backtest.report import figures
 from apps.backtest.report.curves import histogram
 from apps.backtest.report.fan import fan
-from apps.backtest.report.headline import masthead, notes, nothing, section
+from apps.backtest.report.headline import data_chips, masthead, notes, nothing, section
 from apps.backtest.report.inputs import MonteCarloOutcome
 from apps.backtest.report.markup import Markup, element, join
 from apps.backtest.report.tables import scrolling
@@ -21,7 +21,7 @@ _QUANTILES: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 def montecarlo_top(outcome: MonteCarloOutcome) -> Markup:
     """The heading: the method, how many paths, and how they came out."""
     ends = _known(outcome.final_equity)
-    chips = [outcome.method, f"{figures.number(outcome.final_equity.size, 0)} paths"]
+    chips = [*data_chips(outcome.manifest), outcome.method, f"{figures.number(outcome.final_equity.size, 0)} paths"]
     chips.append(f"seed {outcome.seed}" if outcome.seed is not None else "")
     told: list[tuple[str, str, str | None]] = []
     if ends.size:
@@ -49,7 +49,8 @@ def montecarlo_sections(outcome: MonteCarloOutcome) -> Markup:
     ends = 100 * (_known(outcome.final_equity) / outcome.start_equity - 1)
     falls = -np.abs(_known(outcome.max_drawdown_pct))
     lead = (
-        "How far luck in the order and the draw of trades could have led. It does not know trades that never happened."
+        f"Equity by {outcome.bands.steps}: how far luck in the order and the draw of them could have led. "
+        "It knows none that never happened."
     )
     paths = section("paths", "Paths", fan(outcome.bands), lead=lead)
     if not ends.size or not falls.size:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from apps.backtest.report import figures, plots
 from apps.backtest.report.curves import histogram
 from apps.backtest.report.definitions import Explained, explain
-from apps.backtest.report.headline import masthead, notes, nothing, section
+from apps.backtest.report.headline import data_chips, masthead, notes, nothing, section
 from apps.backtest.report.inputs import SweepOutcome
 from apps.backtest.report.markup import Markup, element, join
 from apps.backtest.report.packing import pack, scale_for
@@ -23,6 +23,7 @@ _PREFERRED: Final = (
     "return_pct",
     "cagr_pct",
     "sharpe",
+    "dsr",
     "max_drawdown_pct",
     "n_trades",
     "profit_factor",
@@ -30,7 +31,6 @@ _PREFERRED: Final = (
     "sortino",
     "calmar",
     "psr",
-    "dsr",
     "final_equity",
 )
 
@@ -40,7 +40,7 @@ def sweep_top(sweep: SweepOutcome) -> Markup:
     n = len(sweep.table[sweep.rank])
     ranges = [f"{name} {_range(sweep.column(name))}" for name in sweep.parameters]
     rank = _metric(sweep, sweep.rank)
-    chips = [f"{figures.number(n, 0)} combinations", *ranges, f"ranked by {rank.label}"]
+    chips = [*data_chips(sweep.manifest), f"{figures.number(n, 0)} combinations", *ranges, f"ranked by {rank.label}"]
     order = ranked(sweep)
     best = {name: _plain(sweep.column(name)[order[0]]) for name in sweep.parameters} if order.size else {}
     return join(

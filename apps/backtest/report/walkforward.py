@@ -7,7 +7,7 @@ import numpy as np
 from apps.backtest.report import figures, plots
 from apps.backtest.report.definitions import Explained, explain
 from apps.backtest.report.fan import fan
-from apps.backtest.report.headline import masthead, notes, nothing, section
+from apps.backtest.report.headline import data_chips, masthead, notes, nothing, section
 from apps.backtest.report.inputs import WalkForwardOutcome, WalkForwardWindow
 from apps.backtest.report.markup import Markup, element, join
 from apps.backtest.report.tables import scrolling
@@ -25,6 +25,7 @@ def walkforward_top(walk: WalkForwardOutcome) -> Markup:
     kept = 100 * tested / trained if trained > 0 else float("nan")
     won = 100 * float(np.mean([w.test_score > 0 for w in windows]))
     chips = [
+        *data_chips(walk.manifest),
         f"{len(windows)} windows",
         f"{figures.day(windows[0].train[0])} to {figures.day(windows[-1].test[1])}",
         f"chosen by {metric.label}",

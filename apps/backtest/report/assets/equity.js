@@ -26,7 +26,7 @@ Banyan.equity = (packed, currency) => {
   }));
   chart.chart.panes()[0].setStretchFactor(3);
   chart.chart.panes()[1].setStretchFactor(1);
-  chart.chart.priceScale("right", 0).applyOptions({ scaleMargins: { top: 0.06, bottom: 0.05 } });
+  chart.chart.priceScale("right", 0).applyOptions({ scaleMargins: { top: 0.09, bottom: 0.05 } });
   chart.chart.priceScale("right", 1).applyOptions({ scaleMargins: { top: 0.04, bottom: 0.06 } });
   chart.fit();
 

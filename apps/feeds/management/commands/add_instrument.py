@@ -34,10 +34,15 @@ class Command(commands.Command):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the id and the fields."""
-        parser.add_argument("id", metavar="VENUE:SYMBOL")
+        parser.add_argument("id", metavar="VENUE:SYMBOL", help="where it trades, and its name there")
         parser.add_argument("--like", metavar="ID", help="take what is not given from this instrument")
         for name, (kind, text) in _FIELDS.items():
-            parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=text)
+            parser.add_argument(
+                f"--{name.replace('_', '-')}",
+                type=kind,
+                metavar="NUMBER" if kind in (int, float) else "TEXT",
+                help=text,
+            )
 
     def run(self, **options: Any) -> None:
         """Store the instrument."""

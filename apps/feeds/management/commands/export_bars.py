@@ -23,12 +23,17 @@ class Command(commands.Command):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take file, instrument, interval and bounds."""
-        parser.add_argument("file", type=Path, metavar="FILE")
-        parser.add_argument("--instrument", required=True, metavar="ID")
-        parser.add_argument("--interval", required=True, metavar="1h", help="or tick")
+        parser.add_argument("file", type=Path, metavar="FILE", help="what to write: its ending says how")
+        parser.add_argument("--instrument", required=True, metavar="ID", help="VENUE:SYMBOL, such as OANDA:EURUSD")
+        parser.add_argument("--interval", required=True, metavar="1h", help="interval of the stored bars, or tick")
         parser.add_argument("--from", dest="start", metavar="TIME", help="first open time, such as 2015-01-31 (UTC)")
         parser.add_argument("--to", dest="end", metavar="TIME", help="open time before which to stop")
-        parser.add_argument("--adjust", choices=ADJUST, default="none", help="default: %(default)s, as it was traded")
+        parser.add_argument(
+            "--adjust",
+            choices=ADJUST,
+            default="none",
+            help="for splits, or splits and dividends (default: %(default)s, as it was traded)",
+        )
 
     def run(self, **options: Any) -> None:
         """Write the file."""

@@ -51,21 +51,39 @@ refuse is quarantined. A feed that gives nothing for --stale-after seconds while
         parser.add_argument("feed", nargs="?", metavar="FEED", help="the venue, in small letters (not for add, list)")
         parser.add_argument("--source", choices=SOURCES, default=TAIL, help="where records come from (tail)")
         parser.add_argument(
-            "--instrument", action="append", default=[], metavar="ID[=FILE]", help="once for each, all of one venue"
+            "--instrument",
+            action="append",
+            default=[],
+            metavar="ID[=FILE]",
+            help="what it gives, once for each, all of one venue; tail: with its file",
         )
-        parser.add_argument("--interval", default="tick", help="what the source gives: tick, or bars such as 1m (tick)")
         parser.add_argument(
-            "--bars", action="append", default=[], metavar="INTERVAL", help="bars to make of ticks, once for each"
+            "--interval", default="tick", metavar="SPAN", help="what the source gives: tick, or bars such as 1m (tick)"
+        )
+        parser.add_argument(
+            "--bars",
+            action="append",
+            default=[],
+            metavar="SPAN",
+            help="bars to make of ticks (1m), once for each interval",
         )
         parser.add_argument("--tz", metavar="ZONE", help="tail: zone of times written without an offset (UTC)")
         parser.add_argument("--columns", metavar="A,B,…", help="tail: names of the columns in order; - leaves one out")
-        parser.add_argument("--from", dest="first", help="replay: first time, ISO, UTC")
-        parser.add_argument("--to", dest="last", help="replay: time to stop before, ISO, UTC")
-        parser.add_argument("--speed", type=float, help="replay: times faster than they came, at the times of now")
-        parser.add_argument("--lockstep", action="store_true", help="replay: each step when the system is at rest")
-        parser.add_argument("--wait", type=float, default=WAIT_NS / SECOND, help="seconds (%(default)g)")
-        parser.add_argument("--lateness", type=float, default=LATENESS_NS / SECOND, help="seconds (%(default)g)")
-        parser.add_argument("--stale-after", type=float, default=STALE_AFTER_NS / SECOND, help="seconds (%(default)g)")
+        parser.add_argument("--from", dest="first", metavar="TIME", help="replay: first time, such as 2016-01-31 (UTC)")
+        parser.add_argument("--to", dest="last", metavar="TIME", help="replay: time to stop before")
+        parser.add_argument(
+            "--speed", type=float, metavar="N", help="replay: N times as fast as they came, at the times of today"
+        )
+        parser.add_argument(
+            "--lockstep", action="store_true", help="replay: each step when all is done about the one before"
+        )
+        for name, default_ns, told in (
+            ("--wait", WAIT_NS, "how long after the end of its period a bar is closed"),
+            ("--lateness", LATENESS_NS, "how long after that a late tick still changes the bar"),
+            ("--stale-after", STALE_AFTER_NS, "how long without a record, in an open market, until it is stale"),
+        ):
+            default, shown = default_ns / SECOND, f"{told} (%(default)g s)"
+            parser.add_argument(name, type=float, default=default, metavar="SECONDS", help=shown)
         parser.add_argument("--json", action="store_true", help="list as JSON")
 
     def run(self, **options: Any) -> None:

@@ -29,7 +29,9 @@ takes its place."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take files, instrument and interval."""
         add_import_arguments(parser)
-        parser.add_argument("--interval", required=True, metavar="1h", help="1s, 1m, 5m, 1h, 4h, 1d, 1w …")
+        parser.add_argument(
+            "--interval", required=True, metavar="1h", help="interval of the file's bars: 1s, 1m, 5m, 1h, 4h, 1d, 1w …"
+        )
 
     def run(self, **options: Any) -> None:
         """Import the files."""

@@ -22,7 +22,7 @@ and including its date; after the last both factors are 1. Stored bars are never
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take file and instrument."""
-        parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument("file", type=Path, metavar="FILE", help="CSV, which may be gzipped")
         parser.add_argument("--instrument", required=True, metavar="ID", help="VENUE:SYMBOL, such as NASDAQ:AAPL")
 
     def run(self, **options: Any) -> None:

@@ -22,7 +22,9 @@ class Command(commands.Command):
         """Take what to show."""
         parser.add_argument("what", nargs="?", choices=("list", "show"), default="list")
         parser.add_argument("--instrument", metavar="ID", help="only of this instrument")
-        parser.add_argument("--reason", choices=[reason.value for reason in Reason], help="only for this reason")
+        reasons = [reason.value for reason in Reason]
+        told = f"only for this reason: {', '.join(reasons)}"
+        parser.add_argument("--reason", choices=reasons, metavar="REASON", help=told)
         parser.add_argument("--file", metavar="TEXT", help="only of files whose path holds this")
         parser.add_argument("--limit", type=int, default=50, metavar="N", help="show at most N (default: %(default)d)")
         parser.add_argument("--json", action="store_true", help="print as JSON")

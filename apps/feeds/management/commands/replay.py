@@ -27,13 +27,11 @@ _AT_ONCE = 200
 class Command(commands.Command):
     """Gives stored bars or ticks to a feed."""
 
-    help = (
-        "Give the stored bars or ticks of one venue's instruments to its live feed, oldest first, as fast as they are "
-        "taken, or with --speed N so many times faster than they came, at the times of today, or with --lockstep each "
-        "step when everything has been done about the one before. Ticks are made into bars of --bars on the way. Who "
-        "runs the feed (`manage.py run`) lets them in once: replaying the same again changes nothing."
-    )
+    help = """Give stored bars or ticks of one venue to its live feed, as if they came now.
 
+They come oldest first and as fast as they are taken; with --speed N at the times of today, N times as fast as they
+came; with --lockstep each step when everything has been done about the one before. Ticks are made into bars of --bars
+on the way. Who runs the feed (`manage.py run`) lets them in once: replaying the same again changes nothing."""
     examples = """
   manage.py replay OANDA:EURUSD --interval 1h --from 2016-01-01 --to 2016-03-01
   manage.py replay OANDA:EURUSD --interval 1h --from 2016-01-01 --speed 3600
@@ -43,13 +41,19 @@ class Command(commands.Command):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take what to replay, and how fast."""
         parser.add_argument("instrument", nargs="+", metavar="ID", help="VENUE:SYMBOL, all of one venue")
-        parser.add_argument("--interval", default="1h", help="interval of what is stored: 1h, or tick (1h)")
         parser.add_argument(
-            "--bars", action="append", default=[], metavar="INTERVAL", help="bars to make of ticks, once for each"
+            "--interval", default="1h", metavar="SPAN", help="interval of what is stored: 1h, or tick (1h)"
         )
-        parser.add_argument("--from", dest="first", help="first open time, ISO, UTC")
-        parser.add_argument("--to", dest="last", help="open time to stop before, ISO, UTC")
-        parser.add_argument("--speed", type=float, help="times faster than they came; default: as fast as taken")
+        parser.add_argument(
+            "--bars",
+            action="append",
+            default=[],
+            metavar="SPAN",
+            help="bars to make of ticks (1m), once for each interval",
+        )
+        parser.add_argument("--from", dest="first", metavar="TIME", help="first open time, such as 2016-01-31 (UTC)")
+        parser.add_argument("--to", dest="last", metavar="TIME", help="open time to stop before")
+        parser.add_argument("--speed", type=float, metavar="N", help="N times as fast as they came (as fast as taken)")
         parser.add_argument("--lockstep", action="store_true", help="wait after each step until the system is at rest")
 
     def run(self, **options: Any) -> None:

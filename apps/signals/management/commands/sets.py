@@ -43,7 +43,9 @@ anew: define it again first if a strategy had to be mended."""
         parser.add_argument(
             "--param", "-p", action="append", default=[], metavar="NAME=VALUE", help="a parameter, once for each"
         )
-        parser.add_argument("--share", type=float, default=1.0, help="its part of the set, above 0 to 1 (1)")
+        parser.add_argument(
+            "--share", type=float, default=1.0, metavar="PART", help="its part of the set's weight, above 0 to 1 (1)"
+        )
         parser.add_argument("--add", action="store_true", help="keep the strategies that are in the set already")
         parser.add_argument("--cold", action="store_true", help="do not warm up strategies with the bars before")
         parser.add_argument("--json", action="store_true", help="list and show: as JSON")
