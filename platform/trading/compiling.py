@@ -5,8 +5,10 @@ itself, since what it is for is to be put into others. Only an entry, which is c
 it reaches, optimised and turned into machine code, once. `trading.native` says how an entry is called.
 """
 
+import gc
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +214,20 @@ def _classes(kinds: Any) -> Iterator[type]:
 _RETURNED = {types.float64: "d", types.int64: "q", types.uint64: "Q", types.boolean: "?"}
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Have no garbage collected: a kernel's million objects are soon gone, and looking through them takes a tenth."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 @global_compiler_lock
+@_uncollected()
 def entry_of(made: Any, arguments: tuple[Any, ...]) -> tuple[Code, bool]:
     """Return the entry of what `for_others` has made, for such arguments, and whether other processes can use it."""
     kinds = tuple(numba.typeof(argument) for argument in arguments)
