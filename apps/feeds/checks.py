@@ -196,8 +196,9 @@ def _bar_jumps(records: Records, side: str, sigmas: float) -> list[tuple[Mask, s
     bound = sigmas * robust_sigma(np.diff(logs))
     if bound == 0.0:
         return []
-    from_close = np.abs(np.log(opened) - logs)
-    from_before = np.abs(np.log(opened) - np.append(logs[0], logs[:-1]))
+    opened_logs = np.log(opened)
+    from_close = np.abs(opened_logs - logs)
+    from_before = np.abs(opened_logs - np.append(logs[0], logs[:-1]))
     return [
         (_spikes(logs, bound), f"{side}close {{{side}close}} leaves and comes back"),
         (np.minimum(from_close, from_before) > bound, f"{side}open {{{side}open}} is off the closes beside it"),
