@@ -144,3 +144,16 @@ def test_one_channel_may_be_in_another_currency_too() -> None:
     auto, events = (run("sma_cross", bars, engine=engine, **options) for engine in ("auto", "events"))
     assert auto.fill_records["quantity"] == pytest.approx([CASH / (close[4] * 1.25)])
     assert auto.equity.tobytes() == events.equity.tobytes()
+
+
+@pytest.mark.parametrize("fill", ["next-open", "close"])
+def test_both_ways_through_the_books_convert_to_the_same_bits(fill: str) -> None:
+    rng = np.random.default_rng(11)
+    closes, rates = 100.0 + rng.standard_normal(300).cumsum(), 1.2 + 0.01 * rng.standard_normal((300, 2)).cumsum(axis=0)
+    bars = bars_of(np.column_stack([closes] * 4))
+    rate = bars_of(np.column_stack([rates[:, 0], rates.max(axis=1), rates.min(axis=1), rates[:, 1]]))
+    options = in_euro(rate, params={"fast": 2, "slow": 5, "side": "both"}, fill=fill, fee_bps=5)
+    auto, events = (run("sma_cross", bars, engine=engine, **options) for engine in ("auto", "events"))
+    assert auto.n_fills > 20
+    for name in ("equity", "fill_records", "trade_records"):
+        assert getattr(auto, name).tobytes() == getattr(events, name).tobytes()
