@@ -249,7 +249,7 @@ def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options,
     capacity = min(2 * rows * channels, 1_000_000) + 16 * channels
     while True:
         desk = open_desk(options.cash, channels, TICKETS if rules.hedging else 1, capacity)
-        equity = np.empty(rows)
+        equity = given_away("equity", rows)
         state = strategy.init(params, channels)
         begun = running_seconds()
         loop(market, (state, params), desk, specs, rules, swap_rates(options), equity, (0, rows))
