@@ -16,13 +16,13 @@ METRICS_SHOWN = (
     "beta", "dsr",
 )
 # fmt: on
-_SUFFIXES = {"%": " %", "days": " days", "per year": " a year"}
+_SUFFIXES = {"%": " %", "s": " s", "days": " days", "per year": " a year"}
 
 
 def label(name: str) -> str:
     """Return what a metric is called."""
     definition = _definition(name)
-    return definition.label if definition else name
+    return definition.label if definition else _extra(name)[0]
 
 
 def known_metric(name: str) -> None:
@@ -44,9 +44,17 @@ def number(name: str, value: Any) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "-"
     definition = _definition(name)
-    if definition is None:
+    unit, decimals = (definition.unit, definition.decimals) if definition else _extra(name)[1:]
+    if decimals is None:
         return f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{value:,.{definition.decimals}f}{_SUFFIXES.get(definition.unit, '')}"
+    return f"{value:,.{decimals}f}{_SUFFIXES.get(unit, '')}"
+
+
+def _extra(name: str) -> tuple[str, str, int | None]:
+    """Return label, unit and decimals of what is told with the metrics; what is not known is called by its name."""
+    from apps.backtest.report.definitions import EXTRAS  # what is imported here is slow to import
+
+    return EXTRAS.get(name, (name, "", None))
 
 
 def _definition(name: str) -> "Definition | None":

@@ -25,7 +25,9 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)
 body{max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.4rem}h2{font-size:1.05rem;margin-top:2rem}
 svg{width:100%;height:auto}svg text{fill:var(--faint);font-size:12px}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}
+@media(max-width:40rem){body{margin:1rem auto}svg{width:40rem}svg text{font-size:18px}
+td:first-child,th:first-child{position:sticky;left:0;background:var(--paper)}}
+.scroll{overflow-x:auto}table{border-collapse:separate;border-spacing:0;font-variant-numeric:tabular-nums;width:100%}
 th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}b{font-weight:600}
 .key{display:inline-block;width:.8rem;height:.2rem;vertical-align:middle;margin-right:.4rem}
@@ -73,7 +75,7 @@ def _plot(runs: Sequence[Run]) -> str:
         return LEFT + (WIDTH - LEFT) * (time - first) / span
 
     def y(value: float) -> float:
-        return 8 + (HEIGHT - BOTTOM - 8) * (high - value) / height
+        return 14 + (HEIGHT - BOTTOM - 14) * (high - value) / height
 
     marks = "".join(
         f"<line x1={LEFT} x2={WIDTH} y1={y(value):.1f} y2={y(value):.1f} stroke='var(--line)'/>"
@@ -91,7 +93,8 @@ def _plot(runs: Sequence[Run]) -> str:
         f"<text x={WIDTH} y={HEIGHT - 4} text-anchor=end>{iso(last)[:10]}</text>"
     )
     title = "Equity of all runs, each divided by its starting cash"
-    return f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{title}'>{marks}{lines}{ends}</svg>"
+    drawn = f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{title}'>{marks}{lines}{ends}</svg>"
+    return f"<div class=scroll>{drawn}</div>"
 
 
 def _curve(run: Run) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -37,7 +37,7 @@ _GROUPS: Final = {
         "information_ratio",
     ),
 }
-_EXTRAS: Final = {
+EXTRAS: Final = {  # what is told with the metrics and has no definition: label, unit, decimals
     "open_trades": ("Open trades", "count", 0),
     "swap_paid": ("Swap paid", "currency", 2),
     "bars": ("Bars", "count", 0),
@@ -138,7 +138,7 @@ def explain(key: str, definitions: Mapping[str, Any]) -> Explained:
 
 def _extra(key: str) -> dict[str, Any]:
     """How to write what is told with the metrics and has no definition: it says what it is."""
-    label, unit, decimals = _EXTRAS.get(key, (key.replace("_", " "), "%" if key.endswith("_pct") else "", 2))
+    label, unit, decimals = EXTRAS.get(key, (key.replace("_", " "), "%" if key.endswith("_pct") else "", 2))
     return {"label": label, "unit": unit, "decimals": decimals}
 
 
