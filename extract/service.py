@@ -74,7 +74,7 @@ def _workers(
         return health_of(host, link, len(keys))
 
     health.look = look
-    return [worker, Listener(service.context.name, host.look_for), *link.workers]
+    return [worker, Listener(service.context.name, host), *link.workers]
 
 
 def _parser(name: str) -> argparse.ArgumentParser:

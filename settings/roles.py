@@ -1,7 +1,9 @@
 """What the system is made of when it runs: roles, their keys, and who gets which event."""
 
+import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -80,28 +82,54 @@ Build = Callable[[LocalTransport, Clock, Part], Sequence[Worker]]
 
 
 class SetsOfFeeds:
-    """Which sets a feed's bars go to, looked up again every second: a set that was defined just now starts then."""
+    """Which sets a feed's bars go to: a set that was defined just now gets them within a second.
+
+    As a worker it looks again every second, so that no bar waits for that; where it does not run, bars do.
+    """
+
+    name = "sets-of-feeds"
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, list[str]]] = {}
+        self._woken = threading.Event()
 
     def __call__(self, feed: str, _: Message) -> Iterable[str]:
         """Return the sets that listen to `feed`. Raises psycopg.OperationalError while nobody can be asked."""
         looked_at, sets = self._known.get(feed, (-_DIRECTORY_SECONDS, []))
-        if time.monotonic() - looked_at >= _DIRECTORY_SECONDS:
-            try:
-                sets = sets_of_feed(feed)
-            except OperationalError as problem:  # as a host knows it, which tries again later
-                connections[SIGNALS.name].close()
-                raise psycopg.OperationalError(str(problem)) from problem
-            self._known[feed] = time.monotonic(), sets
+        if time.monotonic() - looked_at < _DIRECTORY_SECONDS:
+            return sets
+        return self._look(feed)
+
+    def run(self, stop: threading.Event) -> None:
+        """Look again for each feed that has been asked for, until `stop` is set."""
+        while not stop.is_set():
+            self._woken.wait(_DIRECTORY_SECONDS / 2)
+            for feed in list(self._known):
+                with contextlib.suppress(psycopg.OperationalError):  # whoever needs to know is told
+                    self._look(feed)
+        connections[SIGNALS.name].close()
+
+    def wake(self) -> None:
+        """Return from waiting."""
+        self._woken.set()
+
+    def _look(self, feed: str) -> list[str]:
+        began = time.monotonic()
+        try:
+            sets = sets_of_feed(feed)
+        except OperationalError as problem:  # as a host knows it, which tries again later
+            connections[SIGNALS.name].close()
+            raise psycopg.OperationalError(str(problem)) from problem
+        self._known[feed] = began, sets
         return sets
 
+
+SETS_OF_FEEDS = SetsOfFeeds()
 
 HOSTED_CONTEXTS: Mapping[str, Context[Any]] = {context.name: context for context in (FEEDS, SIGNALS, EXECUTION, RISK)}
 
 ROUTES: Mapping[str, Sequence[Route]] = {
-    "feeds": [Route(BarClosed, "signals", SetsOfFeeds())],
+    "feeds": [Route(BarClosed, "signals", SETS_OF_FEEDS)],
     "signals": [Route(TargetSet, "execution", every(SHARDS))],
     "execution": [
         *(
@@ -137,7 +165,7 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Build:
         host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=HostSettings())
         host.is_gone = is_gone
         transport.join(host, mine)
-        workers: list[Worker] = [HostWorker(host, mine, clock), Listener(context.name, host.look_for)]
+        workers: list[Worker] = [HostWorker(host, mine, clock), Listener(context.name, host)]
         return [*workers, *linked(host, transport)]
 
     return build
@@ -172,7 +200,7 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
 
     return [
         Nursery("sets", SetDirectory(), run, limits, channels.join, prepare=prepare),
-        Listener(SIGNALS.name, channels.look_for),
+        Listener(SIGNALS.name, channels),
     ]
 
 
@@ -185,7 +213,7 @@ def feeds(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worke
         clock,
         publish=lambda quotes: transport.show(quotes, quotes.feed, FEEDS.name, int(quotes.event_time_ns.max())),
     )
-    return [*hosted(FEEDS, None)(transport, clock, part), sources]
+    return [*hosted(FEEDS, None)(transport, clock, part), sources, SETS_OF_FEEDS]
 
 
 def _when_done(is_done: Callable[[], bool]) -> Callable[[], bool]:

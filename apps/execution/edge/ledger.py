@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
-from django.db import connections
 
 from apps.execution.edge.entries import EntryKind, Line, decode
 from banyan.compression import compress, expand
+from banyan.store import connect
 
 ALIAS = "edge"
 
@@ -71,9 +71,7 @@ class Ledger:
     def connection(self) -> "psycopg.Connection[Any]":
         """The connection, opened when it is first needed or was lost; every statement is a transaction of its own."""
         if self._connection is None or self._connection.closed:
-            parameters = connections[self.alias].get_connection_params()
-            wanted = {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
-            self._connection = psycopg.connect(**{**wanted, "autocommit": True, "prepare_threshold": 2})
+            self._connection = connect(self.alias)
         return self._connection
 
     def close(self) -> None:

@@ -9,9 +9,9 @@ from typing import Protocol
 import psycopg
 
 from banyan.clock import Clock
-from banyan.host import Host
+from banyan.host import Delivery, Host
 from banyan.store import Store
-from banyan.transport import LocalTransport
+from banyan.transport import LocalTransport, deliveries_of
 
 _LOGGER = logging.getLogger(__name__)
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -114,19 +114,34 @@ class HostWorker:
             self._host.arrived.wait_for(self._host.has_offers, timeout=seconds)
 
 
-class Listener:
-    """Wakes whoever hosts keys of a context when a process elsewhere has left something for one of them."""
+class Told(Protocol):
+    """Who is told what has come for its keys."""
 
-    def __init__(self, context: str, look_for: Callable[[Iterable[tuple[str, str]]], None]) -> None:
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        """Let messages wait that an outbox keeps."""
+
+    def look_for(self, woken: Iterable[tuple[str, str]]) -> None:
+        """Read what waits elsewhere: (sender, key) of each, the sender of commands being ""."""
+
+
+class Listener:
+    """Tells whoever hosts keys of a context what a process elsewhere has for them."""
+
+    def __init__(self, context: str, told: Told) -> None:
         self.name = f"{context}-listener"
-        self._look_for = look_for
+        self._context = context
+        self._told = told
         self._store = Store(context)
 
     def run(self, stop: threading.Event) -> None:
         """Listen until `stop` is set; while the database is away the host's own polling has to do."""
         while not stop.is_set():
             try:
-                self._look_for(self._store.woken(seconds=0.5))
+                for notice in self._store.woken(seconds=0.5):
+                    if notice.has_message:
+                        self._told.offer(deliveries_of(self._context, notice))
+                    else:
+                        self._told.look_for((notice.sender, key) for key in notice.keys)
             except psycopg.OperationalError:
                 self._store.close()
                 stop.wait(_RETRY_SECONDS[-1])

@@ -1,6 +1,8 @@
 """A context's database as its host uses it: one statement commits a batch, a few queries bring a key back."""
 
 from banyan.store.batch import Batch, DeadLetter, Output, Step
+from banyan.store.connection import connect
+from banyan.store.notices import Notice
 from banyan.store.store import FETCH_MOST, KeyRow, Outgoing, SnapshotRow, Store
 
 __all__ = [
@@ -8,10 +10,11 @@ __all__ = [
     "Batch",
     "DeadLetter",
     "KeyRow",
+    "Notice",
     "Outgoing",
     "Output",
     "SnapshotRow",
     "Step",
     "Store",
-    "StoredStep",
+    "connect",
 ]

@@ -1,15 +1,15 @@
 """The database of one context, through one connection."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
-from django.db import connections
 
 from banyan.compression import compress, expand
 from banyan.store.batch import Batch, Step
+from banyan.store.connection import connect
+from banyan.store.notices import CHANNEL, Notice, notice_of, payloads
 
 
 class KeyRow(NamedTuple):
@@ -48,9 +48,6 @@ class Outgoing(NamedTuple):
 
 FETCH_MOST = 500
 """How many messages are read at a time where some were missed."""
-CHANNEL = "banyan_key"
-"""The channel of PostgreSQL's notifications on which keys are woken, one in each context's database."""
-_WOKEN_AT_ONCE_MAX = 16  # keys in a notification, which holds 8000 bytes at most
 
 
 class Store:
@@ -66,9 +63,7 @@ class Store:
     def connection(self) -> "psycopg.Connection[Any]":
         """The connection, opened when it is first needed or was lost; every statement is a transaction of its own."""
         if self._connection is None or self._connection.closed:
-            parameters = connections[self.alias].get_connection_params()
-            wanted = {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
-            self._connection = psycopg.connect(**{**wanted, "autocommit": True, "prepare_threshold": 2})
+            self._connection = connect(self.alias)
         return self._connection
 
     def close(self) -> None:
@@ -247,21 +242,22 @@ class Store:
         return {(key, each) for key, each in rows}
 
     def outgoing(self, receiver: str, after: Mapping[str, Mapping[str, int]]) -> list[Outgoing]:
-        """Return what the outbox holds for keys of a receiver after their marks (position by our key), oldest first.
+        """Return what the outbox holds for keys of a receiver after their marks (position by our key), in order.
 
-        At most FETCH_MOST rows for each receiving key.
+        At most FETCH_MOST rows of each stream. Streams that have nothing new cost no look into the outbox.
         """
         marks = [(theirs, ours, position) for theirs, held in after.items() for ours, position in held.items()]
         rows = self._rows(
-            "SELECT f.* FROM unnest(%s::text[]) AS r(receiver_key) CROSS JOIN LATERAL ("
             "SELECT o.receiver, o.receiver_key, o.key, o.position, o.previous, o.epoch, o.written_at, "
-            "l.received_at_ns, l.header, l.events FROM banyan_outbox AS o "
+            "l.received_at_ns, l.header, l.events FROM banyan_stream AS s "
             "LEFT JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS m(receiver_key, key, position) "
-            "ON m.receiver_key = o.receiver_key AND m.key = o.key "
+            "ON m.receiver_key = s.receiver_key AND m.key = s.key CROSS JOIN LATERAL ("
+            "SELECT * FROM banyan_outbox AS f WHERE f.receiver = s.receiver AND f.receiver_key = s.receiver_key "
+            "AND f.key = s.key AND f.position > COALESCE(m.position, 0) ORDER BY f.position LIMIT %s) AS o "
             "JOIN banyan_log AS l ON l.key = o.key AND l.number = o.position / 4096 AND l.written_at = o.written_at "
-            "WHERE o.receiver = %s AND o.receiver_key = r.receiver_key AND o.position > COALESCE(m.position, 0) "
-            "ORDER BY o.key, o.position LIMIT %s) AS f",
-            [list(after), *([mark[at] for mark in marks] for at in range(3)), receiver, FETCH_MOST],
+            "WHERE s.receiver = %s AND s.receiver_key = ANY(%s) AND s.position > COALESCE(m.position, 0) "
+            "ORDER BY o.key, o.position",
+            [*([mark[at] for mark in marks] for at in range(3)), FETCH_MOST, receiver, list(after)],
         )
         found = [Outgoing(*row) for row in rows]
         return [each._replace(events=expand(each.events)) for each in found]
@@ -287,39 +283,37 @@ class Store:
     def ask(self, commands: Sequence[tuple[str, str, bytes, bytes]]) -> int:
         """Keep commands, (id, key, envelope, message), until their keys have applied them; return how many are new."""
         ids, keys, headers, bodies = (list(column) for column in zip(*commands, strict=True))
-        rows = self.connection.execute(
-            "INSERT INTO banyan_request (id, key, header, body, asked_at) "
+        return self.connection.execute(
+            "WITH asked AS (INSERT INTO banyan_request (id, key, header, body, asked_at) "
             "SELECT r.id, r.key, r.header, r.body, now() "
             "FROM unnest(%s::text[], %s::text[], %b::bytea[], %b::bytea[]) WITH ORDINALITY "
             "AS r(id, key, header, body, place) "
             "WHERE NOT EXISTS (SELECT FROM banyan_seen AS s WHERE s.key = r.key AND s.id = r.id) "
-            "ORDER BY r.place ON CONFLICT DO NOTHING RETURNING id",
-            [ids, keys, headers, bodies],
-        ).fetchall()
-        self.wake("", set(keys))
-        return len(rows)
+            "ORDER BY r.place ON CONFLICT DO NOTHING RETURNING id), "
+            "woken AS (SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS p(payload)) "
+            "SELECT id, (SELECT count(*) FROM woken) FROM asked",
+            [ids, keys, headers, bodies, CHANNEL, payloads([Notice("", sorted(set(keys)))])],
+        ).rowcount
 
-    def wake(self, sender: str, keys: Iterable[str]) -> None:
-        """Tell whoever holds keys of this context, in whatever process, that `sender` has something for them.
+    def wake(self, notices: Iterable[Notice]) -> None:
+        """Tell whoever holds keys of this context, in whatever process, what there is for them.
 
-        The sender of commands is "".
+        Nobody waits for the disk: nothing is written that could be lost.
         """
-        named = sorted(keys)
-        groups = [named[first : first + _WOKEN_AT_ONCE_MAX] for first in range(0, len(named), _WOKEN_AT_ONCE_MAX)]
-        payloads = [json.dumps([sender, group], ensure_ascii=False) for group in groups]
         self.connection.execute(
-            "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS p(payload)", [CHANNEL, payloads]
+            "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, payload) "
+            "FROM unnest(%s::text[]) AS p(payload)",
+            [CHANNEL, payloads(notices)],
         )
 
-    def woken(self, seconds: float) -> set[tuple[str, str]]:
-        """Wait until keys are woken, `seconds` at most; return (sender, key) of each. The first call does not wait."""
+    def woken(self, seconds: float) -> list[Notice]:
+        """Wait until keys are woken, `seconds` at most; return what there is for them. The first call does not wait."""
         connection = self.connection
         if not self._listens:
             connection.execute(f"LISTEN {CHANNEL}")
             self._listens = True
-            return set()
-        told = [json.loads(notify.payload) for notify in connection.notifies(timeout=seconds, stop_after=1)]
-        return {(sender, key) for sender, keys in told for key in keys}
+            return []
+        return [notice_of(notify.payload) for notify in connection.notifies(timeout=seconds, stop_after=1)]
 
     def requests(self, keys: Sequence[str]) -> list[tuple[str, bytes, bytes]]:
         """Return (key, envelope, message) of the commands that wait for keys, oldest first, so many of each at most."""

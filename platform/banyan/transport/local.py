@@ -11,6 +11,7 @@ from banyan.codec import Envelope, decode_envelope, encode_envelope, encode_mess
 from banyan.host import Delivery, Host, Wanted
 from banyan.messages import Message
 from banyan.store import Store
+from banyan.transport.notices import notices_of
 from banyan.transport.outbox import delivery_of
 
 Missed = Callable[[str, int], list[Delivery]]
@@ -70,17 +71,17 @@ class LocalTransport:
         for listen in self._taps:
             listen(deliveries)
         here: dict[str, list[Delivery]] = {}
-        elsewhere: dict[tuple[str, str], set[str]] = {}
+        elsewhere: dict[tuple[str, str], list[Delivery]] = {}
         for delivery in deliveries:
             receiver, key = delivery.receiver, delivery.envelope.key
             if receiver in self._receivers and self._is_held(receiver, key):
                 here.setdefault(receiver, []).append(delivery)
             else:
-                elsewhere.setdefault((delivery.envelope.sender, receiver), set()).add(key)
+                elsewhere.setdefault((delivery.envelope.sender, receiver), []).append(delivery)
         for receiver, theirs in here.items():
             self._receivers[receiver].offer(theirs)
-        for (sender, receiver), keys in elsewhere.items():
-            self._reader(sender, receiver).wake(sender, keys)
+        for (sender, receiver), theirs in elsewhere.items():
+            self._reader(sender, receiver).wake(notices_of(theirs))
 
     def close(self) -> None:
         """Close the connections that missing messages are read through."""

@@ -86,7 +86,7 @@ def test_in_lock_step_a_bar_is_given_when_everything_about_the_one_before_was_do
         return found
 
     host.fetch = watched
-    workers = [HostWorker(host, None, SystemClock()), Listener(host.context.name, host.look_for)]
+    workers = [HostWorker(host, None, SystemClock()), Listener(host.context.name, host)]
     threads = [threading.Thread(target=each.run, args=(stop,)) for each in workers]
     for each in threads:
         each.start()

@@ -1,0 +1,27 @@
+"""The connections that hosts and ledgers work through."""
+
+from typing import Any
+
+import psycopg
+from django.db import connections
+
+# Their statements are few, come again and again, and look up single rows by their keys. A plan is made once for each,
+# and must be right for any size of a table: with what a first commit knows of it, it would be made for an empty one.
+_PLANS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off",
+        "enable_bitmapscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+    }.items()
+)
+
+
+def connect(alias: str) -> "psycopg.Connection[Any]":
+    """Return a connection to the database of a context, on which every statement is a transaction of its own."""
+    parameters = connections[alias].get_connection_params()
+    wanted = {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
+    options = f"{wanted.pop('options', '')} {_PLANS}".strip()
+    return psycopg.connect(**{**wanted, "options": options, "autocommit": True, "prepare_threshold": 2})
