@@ -1,5 +1,10 @@
 """Arrays that grow, and an index of ids over one: what the edge and the paper broker keep their orders in."""
 
+import mmap
+import os
+import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +40,46 @@ class Growing:
             self._room = larger
         self._room[first : self.size] = rows
         return np.arange(first, self.size)
+
+
+class Spilled(Growing):
+    """A growing array in a file without a name in `folder`: what is not touched for long leaves memory.
+
+    It comes back when it is touched. The file is no record of anything; its room on the disk is taken before it is
+    written to. Raises OSError where there is none.
+    """
+
+    def __init__(self, dtype: Any, folder: Path, *, kept: int = 2**16) -> None:
+        super().__init__(dtype, 0)
+        self._kept_bytes = kept * self._room.dtype.itemsize
+        self._spilled = 0  # rows up to which memory was given back
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (as long as this)
+        self._memory: mmap.mmap | None = None
+
+    def append(self, rows: NDArray[Any]) -> Ints:
+        """Add rows at the end and return their numbers."""
+        needed = self.size + rows.size
+        if needed > self._room.size:
+            self._grow(needed)
+        added = super().append(rows)
+        self._spill()
+        return added
+
+    def _grow(self, needed: int) -> None:
+        room = max(needed + needed // 4, 2**12) * self._room.dtype.itemsize
+        if sys.platform == "linux":
+            os.posix_fallocate(self._file.fileno(), 0, room)
+        else:
+            self._file.truncate(room)
+        self._memory = mmap.mmap(self._file.fileno(), room)
+        self._room = np.frombuffer(self._memory, self._room.dtype, room // self._room.dtype.itemsize)
+
+    def _spill(self) -> None:
+        """Give back the memory of all but the last rows, whenever as many have been added again."""
+        end = self.size * self._room.dtype.itemsize - self._kept_bytes
+        if self._memory is not None and end - self._spilled >= self._kept_bytes:
+            self._spilled = end
+            self._memory.madvise(mmap.MADV_DONTNEED, 0, end // mmap.PAGESIZE * mmap.PAGESIZE)
 
 
 class IdIndex:

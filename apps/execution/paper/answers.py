@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from apps.execution.growing import ID_BYTES, Ids
-from apps.execution.kernels.paper import REPORT_TRIGGERED, WORKING
+from apps.execution.kernels.paper import REPORT_TRIGGERED
 from apps.execution.packed import PackedError, pack, unpack
 from apps.execution.paper.book import Book
 from apps.execution.paper.protocol import AskStatement, Found, Query, Reports, Statement
@@ -89,10 +89,11 @@ def statement(book: Book, request: AskStatement, now_ns: int) -> Statement:
     held = book.positions()[:, slots]
     instrument, at = np.nonzero(held)
     orders = book.orders.rows
-    mine = np.isin(orders["account"], slots)
-    working = np.flatnonzero(mine & (orders["status"] == WORKING))
+    working = book.working()
+    working = working[np.isin(orders["account"][working], slots)]
     reports = book.reports.rows
     since = np.arange(max(0, request.since), reports.size)
+    since = since[np.isin(orders["account"][reports["order"][since]], slots)]
     return Statement(
         request=request.request,
         session=request.session,
@@ -110,5 +111,5 @@ def statement(book: Book, request: AskStatement, now_ns: int) -> Statement:
         working_account=pack(book.accounts.rows["number"][orders["account"][working]]),
         working_instrument=pack(orders["instrument"][working]),
         working_steps=pack(orders["steps"][working] - orders["filled"][working]),
-        reports=reports_frame(book, since[mine[reports["order"][since]]]),
+        reports=reports_frame(book, since),
     )

@@ -1,12 +1,13 @@
 """What the paper broker knows: accounts, instruments, orders and reports as columns, rebuilt from its ledger."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.execution.contracts import InstrumentTerms
-from apps.execution.growing import ID_BYTES, Growing, IdIndex, Ids
+from apps.execution.growing import ID_BYTES, Growing, IdIndex, Ids, Spilled
 from apps.execution.kernels.paper import (
     ACCOUNT_DTYPE,
     CANCELLED,
@@ -43,12 +44,15 @@ Rows = NDArray[Any]
 
 
 class Book:
-    """The broker's memory. `apply` changes it by a record; `match` finds what prices make of working orders."""
+    """The broker's memory. `apply` changes it by a record; `match` finds what prices make of working orders.
 
-    def __init__(self) -> None:
-        self.orders = Growing(ORDER_DTYPE)
+    With a `folder`, orders and reports of long ago are kept in files there, out of the way.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.orders = Growing(ORDER_DTYPE) if folder is None else Spilled(ORDER_DTYPE, folder)
         self.ids = IdIndex()
-        self.reports = Growing(REPORT_DTYPE)
+        self.reports = Growing(REPORT_DTYPE) if folder is None else Spilled(REPORT_DTYPE, folder)
         self.accounts = Growing(ACCOUNT_DTYPE)
         self.instruments: dict[str, int] = {}
         self.terms: list[InstrumentTerms] = []
@@ -61,6 +65,7 @@ class Book:
         self._positions: Ints = np.zeros((0, 0), np.int64)
         self._by_number: tuple[Ints, Ints] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
         self._desk = scratch_desk()
+        self._working: Ints = np.zeros(0, np.int64)
 
     def apply(self, record: AnyRecord) -> None:
         """Change what is known by a record."""
@@ -101,7 +106,8 @@ class Book:
 
     def working(self) -> Ints:
         """Return the rows of orders that work, oldest first."""
-        return np.flatnonzero(self.orders.rows["status"] == WORKING)
+        self._working = self._working[self.orders.rows["status"][self._working] == WORKING]
+        return self._working
 
     def add_orders(self, orders: Rows, ids: Ids, codes: Ints, now_ns: int) -> tuple[Ints, AnyRecord, Rows]:
         """Keep new orders, those with a Code as rejected; return their rows, the record and the reports of them."""
@@ -172,6 +178,7 @@ class Book:
         return np.flatnonzero(np.isin(self.reports.rows["order"], orders))
 
     def _admit(self, rows: Ints) -> None:
+        self._working = np.concatenate([self.working(), rows])
         tagged = rows[(self.orders.rows["ticket"][rows] > 0) & (self.orders.rows["status"][rows] == WORKING)]
         if tagged.size:
             admit(_records(self.tickets.rows), _records(self.orders.rows), tagged)

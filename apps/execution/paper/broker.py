@@ -66,7 +66,6 @@ class Broker:
         self.dice = Dice(faults)
         self._meter = Meter(options.orders_per_second_max, options.orders_per_second_per_account_max)
         self._connections: dict[int, int] = {}  # by session
-        self._live = book.working()
         self._first_ns: dict[int, int] = {}  # when the first bar of an instrument that was met closed
         self._late: dict[int, int] = {}  # when a held order may be filled, by row
         self._rest: list[int] = []  # orders of which a part was filled
@@ -141,7 +140,6 @@ class Broker:
         work.records.append(record)
         self._report(reports, work)
         taken = rows[self.book.orders.rows["status"][rows] == WORKING]
-        self._live = np.concatenate([self._live, taken])
         if arrived.known.size:
             self._tell(self.book.reports_of(arrived.known), work)
         if arrived.strangers is not None:
@@ -202,9 +200,8 @@ class Broker:
 
     def _live_in(self, instruments: Ints) -> Ints:
         """Return the orders that work in instruments, oldest first."""
-        orders = self.book.orders.rows
-        self._live = self._live[orders["status"][self._live] == WORKING]
-        return self._live[np.isin(orders["instrument"][self._live], instruments)]
+        working = self.book.working()
+        return working[np.isin(self.book.orders.rows["instrument"][working], instruments)]
 
     def _inject(self, connection: int, request: protocol.Inject, now_ns: int, work: Work) -> None:
         self.dice = Dice(read_faults(request.faults))

@@ -41,7 +41,7 @@ class Server:
         self._clock = clock
         self._ledger = Ledger(folder / "ledger")
         warm()
-        book = Book()
+        book = Book(folder)
         for record in self._ledger.read():
             book.apply(record)
         self.broker = Broker(book, options, faults)
