@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 import apps  # noqa: F401  (puts the source root `platform/` on the path)
 from apps.signals.interface import list_strategies
+from tests.benchmarks import live
 from tests.benchmarks.fresh import run_trial, trials
 from tests.benchmarks.measure import ROOT, Programs, measure
 from tests.benchmarks.report import Table, as_json, machine, render
@@ -90,9 +91,12 @@ def _measured(asked: argparse.Namespace, folder: Path, log: TextIO) -> Iterator[
             limit = trial.must if trial.unit == "MB" and not asked.quick else None
             must = () if asked.quick else trial.bounds
             yield Table(trial.name, trial.title, trial.unit, _shown(run_trial(trial), asked), must, limit)
-    for name in ("feeds", "signals", "live", "kill", "restart", "kafka"):
+    for name in ("feeds", "signals", "kill", "restart", "kafka"):
         if _is_wanted(name, wanted):
             yield from importlib.import_module(f"tests.benchmarks.{name}").measure(quick=asked.quick)
+    of_live = {name for name in wanted if name.partition("-")[0] == "live"}
+    if not wanted or of_live:
+        yield from live.measure(quick=asked.quick, only=of_live - {"live"})
 
 
 def _is_wanted(name: str, wanted: set[str]) -> bool:

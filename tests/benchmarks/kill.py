@@ -17,8 +17,8 @@ from contextlib import closing
 from typing import Any
 
 import apps  # noqa: F401  (puts the source root `platform/` on the path)
-from tests.benchmarks.live import LOST_SECONDS, READY_SECONDS_MAX, _prepare, _signal
 from tests.benchmarks.live_core import DATAGRAM
+from tests.benchmarks.live_tree import LOST_SECONDS, READY_SECONDS_MAX, prepare, signal
 from tests.benchmarks.measure import Row
 from tests.benchmarks.report import Table
 from tests.benchmarks.tree import PROBE, hand_in_bars, measured_apart, running
@@ -55,14 +55,14 @@ def _measured(accounts: int, throws: int) -> dict[str, Any]:
     from banyan.store import Store
 
     call_command("migrate", verbosity=0, stdout=sys.stderr)
-    _prepare(accounts, call_command)
+    prepare(accounts, call_command)
     switch, dice = KillSwitch(settings.KILL_SWITCH), random.Random(1)
     seconds, gone = [], 0
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as probe, closing(Store("feeds")) as feeds:
         probe.bind(os.environ[PROBE])
         with running("live_core.py"):
             until = time.monotonic() + READY_SECONDS_MAX
-            while _signal(feeds, probe, accounts, LOST_SECONDS) is None:
+            while signal(feeds, probe, accounts, LOST_SECONDS) is None:
                 assert time.monotonic() < until, "the accounts do not trade: see run.log"
             for _ in range(throws):
                 for _ in range(BARS):

@@ -18,8 +18,8 @@ from contextlib import closing, suppress
 from typing import Any
 
 import apps  # noqa: F401  (puts the source root `platform/` on the path)
-from tests.benchmarks.live import LOST_SECONDS, READY_SECONDS_MAX, _prepare, _signal
 from tests.benchmarks.live_core import DATAGRAM
+from tests.benchmarks.live_tree import LOST_SECONDS, READY_SECONDS_MAX, prepare, signal
 from tests.benchmarks.measure import Row
 from tests.benchmarks.report import Table
 from tests.benchmarks.tree import PROBE, kill_all, measured_apart, running
@@ -51,17 +51,17 @@ def _measured(accounts: int, orders: int, restarts: int) -> dict[str, Any]:
     from banyan.store import Store
 
     call_command("migrate", verbosity=0, stdout=sys.stderr)
-    _prepare(accounts, call_command)
+    prepare(accounts, call_command)
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as probe, closing(Store("feeds")) as feeds:
         probe.bind(os.environ[PROBE])
         with running("live_core.py") as tree:
             until = time.monotonic() + READY_SECONDS_MAX
-            while _signal(feeds, probe, accounts, LOST_SECONDS) is None:
+            while signal(feeds, probe, accounts, LOST_SECONDS) is None:
                 assert time.monotonic() < until, "the accounts do not trade: see run.log"
             begun, made = time.monotonic(), accounts
             while made < orders:
                 time.sleep(BETWEEN_SECONDS)
-                assert _signal(feeds, probe, accounts, 6 * LOST_SECONDS) is not None, "orders got lost: see run.log"
+                assert signal(feeds, probe, accounts, 6 * LOST_SECONDS) is not None, "orders got lost: see run.log"
                 made += accounts
             made_in = time.monotonic() - begun
             kill_all(tree.pid)
@@ -72,7 +72,7 @@ def _measured(accounts: int, orders: int, restarts: int) -> dict[str, Any]:
                 while True:
                     _forget(probe)
                     asked_ns = time.time_ns()
-                    taken = _signal(feeds, probe, accounts, PATIENCE_SECONDS)
+                    taken = signal(feeds, probe, accounts, PATIENCE_SECONDS)
                     if taken is not None:
                         seconds.append((asked_ns - started_ns) / 1e9 + taken)
                         break
