@@ -94,7 +94,9 @@ def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
     quote_instruments(state, instruments, target)
     shard = shard._replace(instruments=instruments)
     lists = [state.source_lines(book, int(source)) for source in rows["source"]]
-    picked = np.concatenate(lists) if lists else np.zeros(0, np.int64)
+    picked = np.concatenate(lists) if lists else NO_COLUMN
+    if not picked.size:
+        return [_targeted(target)]
     wanted = np.repeat(np.arange(len(lists)), [each.size for each in lists])
     plan = _plan(state, shard, rows, picked, wanted, np.zeros(0, np.int64))
     events = _told(state, plan, np.arange(picked.size), target.set, target)
@@ -103,6 +105,13 @@ def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
     if plan.wishes:
         events += order_apart(state, shard, plan.wishes, cells_ordered(plan.netted), target.decided_at_ns)
     return events
+
+
+def _targeted(target: TargetSet) -> BooksTargeted:
+    """Return that a target is known here, where nobody follows it yet."""
+    return BooksTargeted(
+        set=target.set, target=target, instruments=[], account=NO_COLUMN, instrument=NO_COLUMN, working_steps=NO_COLUMN
+    )
 
 
 def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:

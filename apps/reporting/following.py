@@ -18,7 +18,7 @@ from banyan.store import Step
 _LOGGER = logging.getLogger(__name__)
 RECORDS_MAX = 400
 """Of one key in one piece."""
-BYTES_MAX = 16_000_000
+BYTES_MAX = 4_000_000
 """Of a source in one piece."""
 _NEVER_NS = 2**63 - 1
 _NICENESS = 10

@@ -43,16 +43,20 @@ def check_length(column: Ints, rows: int) -> Ints:
 
 def to_wire(column: Ints) -> "list[Any] | msgspec.Raw":
     """Return a column as JSON holds it, written already where it is long."""
-    if column.size == 0:
-        return []
+    if column.size < _LONG:
+        listed: list[Any] = column.tolist()
+        if not listed or (min(listed) >= -LARGEST_PLAIN and max(listed) <= LARGEST_PLAIN):
+            return listed
+        return _quoted(listed)
     lowest, highest = int(np.minimum.reduce(column)), int(np.maximum.reduce(column))
     is_plain = lowest >= -LARGEST_PLAIN and highest <= LARGEST_PLAIN
-    if column.size >= _LONG and (is_plain or lowest > LARGEST_PLAIN):
-        written = orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)
-        return msgspec.Raw(written if is_plain else b'["%b"]' % written[1:-1].replace(b",", b'","'))
-    listed: list[Any] = column.tolist()
-    if is_plain:
-        return listed
+    if not is_plain and lowest <= LARGEST_PLAIN:
+        return _quoted(column.tolist())
+    written = orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)
+    return msgspec.Raw(written if is_plain else b'["%b"]' % written[1:-1].replace(b",", b'","'))
+
+
+def _quoted(listed: list[int]) -> list[Any]:
     return [value if -LARGEST_PLAIN <= value <= LARGEST_PLAIN else str(value) for value in listed]
 
 

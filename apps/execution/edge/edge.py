@@ -60,12 +60,14 @@ class EdgeSettings:
     reply_ns_max: int = 5_000_000_000
     """How long a broker may take to answer a question before it is asked again."""
     reconcile_ns: int = 30_000_000_000
+    reconcile_full_ns: int = 5_000_000_000
+    """The same where a shard has taken on `orders_max` since: what no statement has covered cannot be forgotten."""
     clock_bound_ns: int = 1_000_000_000
     deadline_ns: int = 5_000_000_000
     """Of orders whose sender gave none."""
     lease_margin_ns: int = 500_000_000
     snapshot_every: int = 1_000
-    orders_max: int = 20_000
+    orders_max: int = 10_000
     """How many orders a shard takes on before those that have ended are forgotten."""
 
 

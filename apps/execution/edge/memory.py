@@ -17,7 +17,7 @@ from apps.execution.packed import pack, pack_records, unpack, unpack_records
 from banyan.columns import Ints
 
 SNAPSHOT_VERSION = 2
-KEPT_NS = 10_000_000_000
+KEPT_NS = 2_000_000_000
 """How long after its deadline an order that has ended stays in memory, and until a statement has covered its end.
 
 What comes of it later is told by its id.
@@ -139,6 +139,8 @@ class Memory:
         self.ids = IdIndex()
         self.executions = IdIndex()
         self.fills = Growing(_FILL_DTYPE)
+        self.covered = 0
+        """How many orders there were when a statement was booked the last time."""
         self._covered_executions: dict[str, int] = {}  # how many were known when a broker's statement was booked
         self._open_rows: Ints = np.zeros(0, np.int64)
         self._pairs: NDArray[np.uint64] = np.zeros((0, 0), np.uint64)
@@ -280,6 +282,7 @@ class Memory:
         """Note a statement: what has happened up to `upto` is booked, and comes in no later one."""
         self.upto[broker] = max(upto, self.upto.get(broker, 0))
         self._covered_executions[broker] = self.executions.ids.size
+        self.covered = self.orders.size
         orders = self.orders.rows
         ended = np.flatnonzero((orders["state"] >= OrderState.FILLED) & (orders["covered"] == 0))
         orders["covered"][ended[self.brokers[orders["slot"][ended]] == broker]] = 1
@@ -363,6 +366,7 @@ def from_snapshot(state: bytes) -> Memory:
         memory.marks[row, : len(memory.accounts)] = unpack(packed, len(memory.accounts))
     orders = unpack_records(snapshot.columns, snapshot.orders, ORDER_DTYPE)
     memory._open_rows = memory.orders.append(orders)
+    memory.covered = int(np.count_nonzero(orders["covered"]))
     memory.ids.append(np.frombuffer(snapshot.ids, f"S{ID_BYTES}"))
     unknown = orders[orders["state"] == OrderState.UNKNOWN]
     np.add.at(memory.unknown, (unknown["instrument"], unknown["slot"]), 1)

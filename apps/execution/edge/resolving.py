@@ -149,12 +149,18 @@ class Resolving:
                     self._recheck(link)
         for link in edge.links.values():
             link.give_up_waiting(now_ns, edge.settings.reply_ns_max)
-            if link.session and not link.statement and now_ns >= link.reconcile_at_ns:
+            if link.session and not link.statement and now_ns >= self._reconcile_at_ns(link):
                 did = True
                 name = link.broker.name
                 upto = [shard.memory.upto.get(name, 0) for shard in edge.shards.values() if _of(shard, link).any()]
                 link.ask_statement(min(upto, default=0), self._busy(link))
         return did
+
+    def _reconcile_at_ns(self, link: Link) -> int:
+        settings, shards = self._edge.settings, self._edge.shards.values()
+        if all(shard.memory.orders.size - shard.memory.covered < settings.orders_max for shard in shards):
+            return link.reconcile_at_ns
+        return link.reconcile_at_ns - settings.reconcile_ns + settings.reconcile_full_ns
 
     def ask_again(self, shard: Shard, accounts: Ints) -> None:
         """Ask brokers anew, after a restore, for what is open of accounts, and let them trade when that is known."""

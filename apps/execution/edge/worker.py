@@ -111,6 +111,9 @@ class EdgeWorker:
             os.read(self._woken, 4096)
 
     def _missed(self, key: str, after: int) -> list[Delivery]:
+        shard = self._edge.shards.get(key)
+        if shard is not None and shard.reported <= after:
+            return []
         with self._reading:
             found = missed(self._archive, key, after, now_ns=self._edge.time.now_ns())
         return [_delivery(each) for each in found]

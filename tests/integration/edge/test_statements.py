@@ -3,7 +3,11 @@
 import pytest
 
 from apps.execution.contracts import EdgeRefusal, ReportKind, client_order_id
-from tests.integration.edge.desk import SECOND, SHARD
+from apps.execution.edge.edge import EdgeSettings
+from apps.execution.edge.ledger import Ledger
+from apps.execution.edge.worker import EdgeWorker
+from banyan.transport import LocalTransport
+from tests.integration.edge.desk import SECOND, SHARD, Desk
 
 pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
 
@@ -128,3 +132,38 @@ def test_accounts_are_reconciled_on_a_timer_but_not_those_with_an_order_on_its_w
     for _ in range(4):
         desk.poll()
     assert desk.reconciled() == {2}
+
+
+def test_a_shard_with_many_orders_asks_for_a_statement_sooner(fake, clock, transactional_db):
+    settings = EdgeSettings(orders_max=2, settle_ns=SECOND // 10, recheck_ns=SECOND // 20)
+    desk = Desk([fake], clock=clock, settings=settings)
+    desk.ready(1, 2)
+    desk.told.clear()
+    fill(desk, fake, 1)
+    clock.move_to(clock.wall_ns() + 6 * SECOND)
+    for _ in range(3):
+        desk.poll()
+    assert desk.reconciled() == set(), "one order is not many"
+    fill(desk, fake, 2)
+    for _ in range(3):
+        desk.poll()
+    assert desk.reconciled() == {1, 2}
+    desk.close()
+
+
+def fill(desk, fake, decision):
+    desk.release([(1, decision, 5)])
+    desk.poll()
+    fake.say((f"e{decision}", name(1, decision), 1, FILLED, 5))
+    desk.poll()
+
+
+def test_what_execution_has_heard_is_not_looked_for_in_the_ledger(desk, fake, monkeypatch):
+    worker = EdgeWorker(desk.edge, [SHARD], LocalTransport({}))
+    fill(desk, fake, 1)
+    last = desk.edge.shards[SHARD].reported
+    (missed,) = worker._missed(SHARD, last - 1)
+    assert missed.envelope.number == last
+    monkeypatch.setattr(Ledger, "lines", lambda *_, **__: pytest.fail("it was looked for"))
+    assert worker._missed(SHARD, last) == []
+    worker._archive.close()

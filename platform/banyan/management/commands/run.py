@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 from banyan import commands
 from banyan.clock import SystemClock
 from banyan.process import Part, Role, Roles, Supervisor, run_roles
+from banyan.process.allocator import return_memory
 from banyan.process.supervisor import Body
 from banyan.process.usage import step_back
 from banyan.transport import LocalTransport
@@ -57,6 +58,7 @@ class Command(commands.Command):
         if unknown:
             raise CommandError(f"there is no role {', '.join(unknown)}; the roles are {', '.join(roles)}")
         stop = threading.Event()
+        return_memory()
         if options["role"]:
             _set_at_signals(stop)
             sys.exit(0 if _run([roles[name] for name in options["role"]], options["part"], stop) else 1)
