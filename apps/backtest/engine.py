@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from threading import local
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,13 +15,11 @@ from apps.backtest.kernels.market import Market, Specs
 from apps.backtest.kernels.opinions import TARGET_DTYPE
 from apps.backtest.market import Prepared
 from apps.backtest.options import Options, sizing_of
-from apps.backtest.reused import given_away, scratch
 from apps.backtest.specialise import specialise
 from apps.signals.interface import Strategy, StrategyError, strategy_errors
 from trading.books import TICKETS, Desk, open_desk
 from trading.compiled import running_seconds
 from trading.costs import Costs
-from trading.ledger import FILL_DTYPE
 from trading.orders import Rules
 from trading.sizing import ALL_IN, EQUAL, FIXED_LOTS, KELLY, PERCENT, RISK, VOLATILITY, WEIGHTS, Sizing
 from trading.targets import POSSIBLE, Target, impossible_field
@@ -173,7 +172,7 @@ def _curve(prepared: Prepared, specs: Specs, fills: Any, cash: float) -> NDArray
     rows, half = prepared.market.close.shape[1], fills.size // 2
     cut = int(fills[half].bar) if fills.size else rows
     holding = (float(fills[half - 1].cash), float(fills[half - 1].position)) if half else (cash, 0.0)
-    equity = given_away("equity", rows)
+    equity = np.empty(rows)
     wait = beside(rows - cut, mark_curve, prepared.closes, specs, fills[half:], holding, (cut, rows), equity)
     mark_curve(prepared.closes, specs, fills[:half], (cash, 0.0), (0, cut), equity)
     wait()
@@ -185,22 +184,21 @@ def flip_desk(
 ) -> Desk:
     """Return the desk of a run that can flip, after its last fill."""
     at, weights = flips_of(strategy, params, prepared)
-    fills = given_away("fills", at.size + 1, FILL_DTYPE).view(np.recarray)
-    desk = open_desk(options.cash, 1, 1, 0)._replace(fills=fills)
+    desk = open_desk(options.cash, 1, 1, at.size + 1)
     trade = trade_plain_flips if is_plain(prepared.market, specs, rules) else trade_flips
     trade(prepared.market, desk, specs, rules, at, weights)
     return desk
 
 
 def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the rows at which the strategy's weight changes, and the weights from there on: scratch of this thread."""
+    """Return the rows at which the strategy's weight changes, and the weights from there on."""
     market = prepared.market
     rows = market.close.shape[1]
-    at, weights = scratch("rows", rows, np.int64), scratch("weights", rows)
+    at, weights = np.empty(rows, np.int64), np.empty(rows)
     if strategy.lines is not None:
         lines = strategy.lines
         close = market.close.reshape(-1)
-        fast, slow = scratch("fast", rows), scratch("slow", rows)
+        fast, slow = _scratch(rows)
         wait = beside(rows, lines.columns, close, getattr(params, lines.fast), fast)
         lines.columns(close, getattr(params, lines.slow), slow)
         wait()
@@ -237,6 +235,17 @@ def _crossings(
     return count + changes
 
 
+_reused = local()
+
+
+def _scratch(rows: int) -> NDArray[np.float64]:
+    """Return two columns of `rows`, in a thread the same ones each time: new pages cost as much as the work in them."""
+    columns: NDArray[np.float64] | None = getattr(_reused, "columns", None)
+    if columns is None or columns.shape[1] != rows:
+        columns = _reused.columns = np.empty((2, rows))
+    return columns
+
+
 def _version(strategy: Strategy) -> str:
     # The module too: the cache holds types by their module's name, and a copied file has the same code.
     return f"{strategy.name}_{strategy.code_hash}_{strategy.module.rpartition('.')[2]}"
@@ -249,7 +258,7 @@ def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options,
     capacity = min(2 * rows * channels, 1_000_000) + 16 * channels
     while True:
         desk = open_desk(options.cash, channels, TICKETS if rules.hedging else 1, capacity)
-        equity = given_away("equity", rows)
+        equity = np.empty(rows)
         state = strategy.init(params, channels)
         begun = running_seconds()
         loop(market, (state, params), desk, specs, rules, swap_rates(options), equity, (0, rows))

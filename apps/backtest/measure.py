@@ -11,14 +11,13 @@ from apps.backtest.kernels.market import Specs
 from apps.backtest.kernels.scoring import N_SCORES, SCORE_KEYS, Outcome, Periods, score
 from apps.backtest.market import Prepared
 from apps.backtest.options import Options
-from apps.backtest.reused import given_away
 from trading.ledger import TRADE_DTYPE
 from trading.metrics import BENCHMARK_KEYS, as_dict, benchmark_metrics
 
 
 def trips_of(run: Run, prepared: Prepared, specs: Specs) -> NDArray[Any]:
     """Return a run's round trips, TRADE_DTYPE: closed ones in the order of their closing, then open ones."""
-    trips = given_away("trips", run.fills.size + len(prepared.channels), TRADE_DTYPE)
+    trips = np.empty(run.fills.size + len(prepared.channels), TRADE_DTYPE)
     swap = np.ascontiguousarray(run.desk.books["swap"])
     return trips[: round_trips(prepared.closes, specs, run.fills, swap, trips)]
 
