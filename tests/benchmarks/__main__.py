@@ -16,6 +16,7 @@ import apps  # noqa: F401  (puts the source root `platform/` on the path)
 from apps.signals.interface import list_strategies
 from tests.benchmarks import live
 from tests.benchmarks.fresh import run_trial, trials
+from tests.benchmarks.keeping import keep
 from tests.benchmarks.measure import ROOT, Programs, measure
 from tests.benchmarks.report import Table, as_json, machine, render
 from tests.benchmarks.works import EVENT_LOOP, OURS, C, in_event_loop, works
@@ -24,7 +25,6 @@ from trading.compiled import data_directory
 PEERS_VENV = ROOT / ".venv-bench"
 KEPT = ROOT / "docs" / "benchmarks.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def main() -> int:
@@ -62,7 +62,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, help="write the numbers to this file too")
     parser.add_argument(
-        "--keep", action="store_true", help="write docs/benchmarks.json and the tables of docs/benchmarks.md"
+        "--keep",
+        action="store_true",
+        help="put what was measured into docs/benchmarks.json and docs/benchmarks.md, in the place of what was there",
     )
     return parser.parse_args()
 
@@ -123,12 +125,12 @@ def _install_peers() -> None:
 def _keep(asked: argparse.Namespace, folder: Path, tables: list[Table], facts: dict[str, Any]) -> None:
     text = json.dumps(as_json(tables, facts), indent=1) + "\n"
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    kept = [folder / f"{stamp}.json", *([asked.json] if asked.json else []), *([KEPT] if asked.keep else [])]
+    kept = [folder / f"{stamp}.json", *([asked.json] if asked.json else [])]
     for path in kept:
         path.write_text(text)
     if asked.keep:
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{render(tables, facts)}\n{END}{rest.partition(END)[2]}")
+        keep(tables, facts, KEPT, PAGE)
+        kept.append(KEPT)
     sys.stdout.write(f"kept in {', '.join(str(path) for path in kept)}\n")
 
 

@@ -61,10 +61,12 @@ class Table:
 
 
 def render(tables: Iterable[Table], facts: dict[str, Any]) -> str:
-    """Return all tables as Markdown that also reads well on a terminal."""
-    lines = [", ".join(f"{name} {value}" for name, value in facts.items()), ""]
+    """Return all tables as Markdown that also reads well on a terminal, each with what it was measured on."""
+    lines = []
     for table in tables:
-        lines += [f"### {table.name}: {table.title}", "", *_aligned([HEAD, RULE, *_rows(table)]), ""]
+        lines += [f"### {table.name}: {table.title}", ""]
+        lines += [", ".join(f"{name} {value}" for name, value in facts.items()), ""] if facts else []
+        lines += [*_aligned([HEAD, RULE, *_rows(table)]), ""]
         lines += [f"- {text}: {'holds' if holds else 'DOES NOT HOLD'}" for text, holds in table.verdicts()]
         lines.append("")
     return "\n".join(lines)
@@ -73,10 +75,10 @@ def render(tables: Iterable[Table], facts: dict[str, Any]) -> str:
 def as_json(tables: Iterable[Table], facts: dict[str, Any]) -> dict[str, Any]:
     """Return everything measured, without the long lists of single results."""
     return {
-        "machine": facts,
         "works": [
             {
                 "name": table.name,
+                "machine": facts,
                 "title": table.title,
                 "unit": table.unit,
                 "rows": [_row_json(row, table) for row in table.rows],
