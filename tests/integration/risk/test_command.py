@@ -7,12 +7,12 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from apps.execution.interface import NewAccount, open_accounts
-from apps.execution.sharding import shard_keys
 from apps.feeds.models import Instrument
 from apps.risk.core import RISK
 from banyan.clock import SystemClock
 from banyan.host import Host, HostSettings
 from banyan.models import Request
+from banyan.shards import shard_keys
 from banyan.store import Store
 from banyan.transport import LocalTransport
 

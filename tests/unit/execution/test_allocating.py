@@ -168,7 +168,8 @@ def test_reduce_only_orders_go_before_others_and_take_with_them_what_they_may_no
 def test_sets_that_wait_get_the_same_whoever_came_first_and_however_much_they_want(busy, head_start_ms, counts, random):
     """One that has come with a thousand orders before does not make the others wait for all of them."""
     day = Day(Limits(100))
-    orders = [Order(0, "busy", random.randint(1, 10_000), 0, False, 1, 60 * SECOND_NS) for _ in range(30 * busy)]
+    accounts = random.sample(range(10_000), 30 * busy)  # one waits for another only within an account
+    orders = [Order(0, "busy", account, 0, False, 1, 60 * SECOND_NS) for account in accounts]
     start_ns = head_start_ms * MILLISECOND
     for name, count in enumerate(counts):
         mine = [Order(start_ns, str(name), 20_000 + 100 * name + k, 0, False, 1, 60 * SECOND_NS) for k in range(count)]
