@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from apps.backtest.parity import LEVERAGE, Case, Fill, Traded
+from apps.backtest.parity import LEVERAGE, Case, Fill, Traded, account_currency, conversions
 from apps.backtest.request import Loaded
 from apps.execution.book_contracts import SkipReason, TargetsSkipped
 from apps.execution.contracts import (
@@ -55,6 +55,7 @@ from banyan.transport import Command, LocalTransport, ask
 from settings.roles import HOSTED_CONTEXTS, ROUTES, SENDERS
 from settings.warming import rehearse
 from trading.bars import Bars
+from trading.instruments import Instrument, base_currency
 from trading.sessions import session_days
 
 FEED = "lockstep"
@@ -99,7 +100,7 @@ def trade(cases: Sequence[Case], loaded: Loaded, broker: Path) -> tuple[dict[str
         for given in _steps(loaded):
             pipeline.step(given)
         bars = {name: pipeline.bars_of(name, each.is_quotes) for name, each in loaded.bars.items()}
-        return bars, pipeline.traded(bars)
+        return bars, pipeline.traded(cases, bars)
     finally:
         pipeline.close()
 
@@ -201,12 +202,13 @@ class _Pipeline:
         kind = next(kind for kind in COLUMNS if len(COLUMNS[kind]) == len(columns) + 1)
         return to_bars(kind, opened, np.array([*columns, volume]), interval_ns)
 
-    def traded(self, bars: Mapping[str, Bars]) -> list[Traded]:
+    def traded(self, cases: Sequence[Case], bars: Mapping[str, Bars]) -> list[Traded]:
         """Return what each account did, with what it holds marked at the last closes."""
         state = self._hosts["execution"].keys[SHARD].state
         numbers = ints(range(1, len(self._sets) + 1))
         at_broker = self._steps.cash_micro(numbers).tolist()
-        for number, side in enumerate(self._traded, 1):
+        for number, (case, side) in enumerate(zip(cases, self._traded, strict=True), 1):
+            rates = conversions(case, bars, self._instruments)
             row = state.row_of[number]
             side.cash_micro = int(state.accounts.rows[row].balance_micro)
             if side.cash_micro != at_broker[number - 1]:
@@ -218,7 +220,8 @@ class _Pipeline:
                 name = state.instruments.names[cell["instrument"]]
                 kind = self._instruments[name]
                 lots = int(cell["held"]) * kind.lot_step
-                equity += lots * (float(bars[name].close[-1]) * kind.contract_size)
+                rate = float(rates[kind.currency].close[-1]) if kind.currency in rates else 1.0
+                equity += lots * (float(bars[name].close[-1]) * (kind.contract_size * rate))
             side.equity_micro = round(equity * 1e6)
         return self._traded
 
@@ -251,14 +254,13 @@ class _Pipeline:
     def _account(self, number: int, name: str, case: Case) -> list[Message]:
         options = case.backtest_options()
         sizing, _, size = case.sizing().partition(":")
-        channels = [self._instruments[each] for each in case.channels]
         return [
             OpenAccount(
                 account=f"account-{number}",
                 number=number,
                 client="lockstep",
                 broker="paper",
-                currency=options.currency or channels[0].currency,
+                currency=account_currency(case, self._instruments),
                 deposit_micro=round(options.cash * 1e6),
                 leverage_e9=round(LEVERAGE * 1e9),
                 hedging=options.accounting == "hedging",
@@ -267,6 +269,7 @@ class _Pipeline:
             ConfigureSet(
                 set=name,
                 terms=[self._terms[each] for each in case.channels],
+                conversions=[self._terms[each] for each in _pairs_beside(case, self._instruments)],
                 sizing=sizing,
                 sizing_number_e9=round(float(size or 1.0) * 1e9),
             ),
@@ -371,15 +374,25 @@ def _steps(loaded: Loaded) -> Iterator[list[Message]]:
 
 def _set_of(name: str, case: Case, loaded: Loaded) -> DefineSet:
     strategy = get_strategy(case.strategy)
-    channels = [
-        ChannelSpec(
-            instrument=each,
-            interval_ns=loaded.bars[each].interval,
-            tick_e9=round(loaded.instruments[each].tick_size * 1e9),
-        )
-        for each in case.channels
-    ]
+    channels, conversions = (
+        [
+            ChannelSpec(
+                instrument=each,
+                interval_ns=loaded.bars[each].interval,
+                tick_e9=round(loaded.instruments[each].tick_size * 1e9),
+            )
+            for each in names
+        ]
+        for names in (case.channels, _pairs_beside(case, loaded.instruments))
+    )
     member = MemberSpec(
         strategy=case.strategy, code_hash=strategy.code_hash, parameters=dict(case.params), channels=channels
     )
-    return DefineSet(set=name, members=[member])
+    return DefineSet(set=name, members=[member], conversions=conversions)
+
+
+def _pairs_beside(case: Case, instruments: Mapping[str, Instrument]) -> list[str]:
+    """Return the pairs of currencies that a case does not trade, for their rates."""
+    return [
+        name for name, each in instruments.items() if name not in case.channels and base_currency(name, each.currency)
+    ]

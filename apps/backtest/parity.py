@@ -12,7 +12,7 @@ from apps.backtest.request import Loaded
 from apps.backtest.result import Result
 from apps.signals.interface import get_strategy
 from trading.bars import Bars
-from trading.instruments import Instrument
+from trading.instruments import Instrument, base_currency
 
 _SAME = ("size_at", "fill", "leverage")
 _TAKEN = ("cash", "currency", "sizing", "accounting", "fee_bps", "engine")
@@ -94,11 +94,37 @@ def backtest(case: Case, bars: Mapping[str, Bars], loaded: Loaded) -> Traded:
     """Return what a backtest of the case does on the bars that the pipeline has had."""
     own = {name: bars[name] for name in case.channels}
     kinds = {name: loaded.instruments[name] for name in case.channels}
+    rates = conversions(case, bars, loaded.instruments)
     result = run(
-        case.strategy, own, params=case.params, instruments=kinds, conversion=loaded.conversion or None,
+        case.strategy, own, params=case.params, instruments=kinds, conversion=rates or None,
         **{name: getattr(case.backtest_options(), name) for name in (*_TAKEN, "size_at", "leverage")},
     )  # fmt: skip
     return _traded(result, kinds)
+
+
+def account_currency(case: Case, instruments: Mapping[str, Instrument]) -> str:
+    """Return the currency of a case's account: that of its first channel where none was given."""
+    return case.backtest_options().currency or instruments[case.channels[0]].currency
+
+
+def conversions(case: Case, bars: Mapping[str, Bars], instruments: Mapping[str, Instrument]) -> dict[str, Bars]:
+    """Return what each foreign currency is worth in the account's, as bars, by those instruments that are pairs."""
+    ours = account_currency(case, instruments)
+    found: dict[str, Bars] = {}
+    for name, instrument in instruments.items():
+        base = base_currency(name, instrument.currency)
+        if base and instrument.currency == ours:
+            found.setdefault(base, bars[name])
+        elif base == ours:
+            rates = 1.0 / bars[name].close
+            inverse = Bars(bars[name].time, rates, rates, rates, rates, interval=bars[name].interval)
+            found.setdefault(instrument.currency, inverse)
+    return {currency: found[currency] for currency in _foreign(case, instruments) if currency in found}
+
+
+def _foreign(case: Case, instruments: Mapping[str, Instrument]) -> set[str]:
+    ours = account_currency(case, instruments)
+    return {instruments[name].currency for name in case.channels} - {ours}
 
 
 def compare(case: Case, live: Traded, expected: Traded) -> Comparison:
@@ -153,9 +179,19 @@ def checked(loaded: Loaded, cases: Sequence[Case]) -> dict[str, Instrument]:
         if strategy.channels is not None and strategy.channels != len(case.channels):
             raise ParityError(f"{case.strategy} trades {strategy.channels} channels, it was given {len(case.channels)}")
     currency = next(iter(loaded.instruments.values())).currency or "USD"
-    return {
+    instruments = {
         name: each if each.currency else replace(each, currency=currency) for name, each in loaded.instruments.items()
     }
+    pairs = {(base_currency(name, each.currency), each.currency) for name, each in instruments.items()}
+    for case in cases:
+        ours = account_currency(case, instruments)
+        for foreign in _foreign(case, instruments):
+            if not {(foreign, ours), (ours, foreign)} & pairs:
+                raise ParityError(
+                    f"prices are in {foreign}, the account is in {ours}: give --conversion {foreign}=ID, a stored pair "
+                    f"of both currencies such as OANDA:{foreign}{ours}"
+                )
+    return instruments
 
 
 def _traded(result: Result, kinds: Mapping[str, Instrument]) -> Traded:

@@ -15,7 +15,7 @@ from apps.execution.book_contracts import SkipReason, TargetsSkipped
 from apps.execution.contracts import CancelsReleased, OrdersReleased, OrdersRequested, OrderType
 from apps.execution.kernels.netting import Netted
 from apps.execution.kernels.records import Shard
-from apps.execution.kernels.values import values_of_steps
+from apps.execution.kernels.values import step_values
 from apps.execution.state import ShardState
 from banyan.columns import Ints, ints
 from banyan.messages import Message
@@ -257,7 +257,6 @@ def _request(
     lines = state.lines.rows[[each.line for each in orders]]
     names, instrument = np.unique(lines["instrument"], return_inverse=True)
     traded = shard.instruments[names]
-    values = values_of_steps(traded, np.ones(names.size, np.int64))
     none = Bracket(0, 0, 0)
     rows = {
         "order_type": ints([each.entry.order_type for each in orders]),
@@ -281,7 +280,7 @@ def _request(
         instrument=_column(instrument.astype(np.int64)),
         decision=ints([each.decision for each in orders]),
         steps=ints([each.steps for each in orders]),
-        step_value_micro=values[instrument],
+        step_value_micro=step_values(shard, np.array(lines["instrument"]), np.array(lines["account"])),
         tag=ints([book + 1] * len(orders)),
         **columns,
     )

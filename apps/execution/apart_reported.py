@@ -15,14 +15,25 @@ from apps.execution.contracts import (
     ReportKind,
 )
 from apps.execution.evolving import full
-from apps.execution.kernels.values import amounts_of
 from apps.execution.netted_orders import column
 from apps.execution.state import ShardState
+from apps.execution.valued import fill_amounts
 from banyan.columns import Ints, ints
 from banyan.messages import Message
 
 _OPEN = (ReportKind.ACCEPTED, ReportKind.FILLED, ReportKind.UNKNOWN, ReportKind.CANCEL_REJECTED)
-_COLUMNS = ("account", "instrument", "decision", "kind", "steps", "price_e9", "fee_micro", "at_ns", "code")
+_COLUMNS = (
+    "account",
+    "instrument",
+    "decision",
+    "kind",
+    "steps",
+    "price_e9",
+    "fee_micro",
+    "amount_micro",
+    "at_ns",
+    "code",
+)
 
 
 def protective_rows(state: ShardState, report: OrdersReported) -> NDArray[np.bool_]:
@@ -77,7 +88,7 @@ def _fills(state: ShardState, report: OrdersReported, rows: Ints) -> OrdersFille
         fee_micro=column(full(report.fee_micro, report.account)[rows]),
         filled_at_ns=full(report.at_ns, report.account)[rows],
         execution_id=[report.execution_id[at] for at in rows] if report.execution_id else [],
-        amount_micro=amounts_of(state.shard(), np.array(lines["instrument"]), steps, price),
+        amount_micro=fill_amounts(state, report, rows, np.array(lines["instrument"])),
         books=[state.books.names[book] for book in books],
         split_fill=np.arange(rows.size),
         split_book=ints([books.index(int(each)) for each in lines["book"]]),

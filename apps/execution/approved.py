@@ -168,7 +168,8 @@ def _differences(state: ShardState, told: AccountsReconciled, rows: Ints) -> Lot
     quoted = known >= 0
     quotes = state.instrument_rows.rows[known[quoted]]
     price[quoted] = (quotes["bid_ticks"] + quotes["ask_ticks"]) * quotes["tick_e9"] // 2
-    amount[quoted] = amounts_of(state.shard(), known[quoted], steps[quoted], price[quoted])
+    owners = state.rows_of(np.array([number for (number, _), _ in found], np.int64))
+    amount[quoted] = amounts_of(state.shard(), known[quoted], owners[quoted], steps[quoted], price[quoted])
     return LotsBooked(
         kind=Booking.RECONCILED,
         books=[EXTERNAL],

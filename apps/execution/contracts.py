@@ -138,6 +138,8 @@ class ConfigureSet(Message, frozen=True, kw_only=True):
     below_min: str = "skip"
     reverse: bool = False
     close_only: bool = False
+    conversions: list[InstrumentTerms] = []
+    """Pairs of currencies that it does not trade, whose quotes in its targets are the rates between them."""
 
 
 @message("execution.place-manual-order.v1")
@@ -396,9 +398,10 @@ class AccountValued(Message, frozen=True, kw_only=True):
 class OrdersReported(Message, frozen=True, kw_only=True):
     """What became of orders, in the order in which the edge learned it. `kind` is a ReportKind.
 
-    For FILLED rows `steps` (signed), `price_e9`, `fee_micro` and `execution_id` tell the fill; `code` is an EdgeRefusal
-    for REFUSED rows and an index into `texts` plus 1 for what a venue said. A row with decision 0 is a fill of an order
-    that was not ours.
+    For FILLED rows `steps` (signed), `price_e9`, `fee_micro` and `execution_id` tell the fill, and `amount_micro` the
+    cash that its notional brought where the broker has converted it from another currency (0: it follows from the
+    price). `code` is an EdgeRefusal for REFUSED rows and an index into `texts` plus 1 for what a venue said. A row with
+    decision 0 is a fill of an order that was not ours.
     """
 
     instruments: list[str]
@@ -413,6 +416,7 @@ class OrdersReported(Message, frozen=True, kw_only=True):
     code: Ints = msgspec.field(default_factory=ints)
     execution_id: list[str] = msgspec.field(default_factory=list)
     texts: list[str] = msgspec.field(default_factory=list)
+    amount_micro: Ints = msgspec.field(default_factory=ints)
 
 
 @message("edge.accounts-reconciled.v1")

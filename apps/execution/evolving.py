@@ -116,7 +116,7 @@ def _account_changed(state: ShardState, event: Message) -> None:
         case SetConfigured(settings=settings):
             state.sets[settings.set] = settings
             state.books.of(settings.set)
-            for terms in settings.terms:
+            for terms in (*settings.terms, *settings.conversions):
                 state.instrument(terms.id, terms)
             apply_settings(state, settings.set)
         case Subscribed(settings=settings):

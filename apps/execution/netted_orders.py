@@ -8,7 +8,7 @@ from apps.execution.book_contracts import Booking, LotsBooked
 from apps.execution.contracts import OrdersRequested
 from apps.execution.kernels.netting import Netted, net_cells, room_for
 from apps.execution.kernels.records import Shard
-from apps.execution.kernels.values import values_of_steps
+from apps.execution.kernels.values import step_values
 from apps.execution.state import ShardState
 from banyan.columns import Ints, ints
 from banyan.messages import Message
@@ -99,7 +99,6 @@ def _request(
         chosen, cells, instrument = chosen[order], cells[order], instrument[order]
     steps = netted.order_steps[chosen]
     traded = shard.instruments[found]
-    step_values = values_of_steps(traded, np.ones(len(found), np.int64))
     books, share_order, share_book, share_steps = _listed_shares(state, netted, chosen, set_name)
     return OrdersRequested(
         set=set_name,
@@ -111,7 +110,7 @@ def _request(
         instrument=column(instrument),
         decision=columns["decision"][cells] + 1,
         steps=steps,
-        step_value_micro=step_values[instrument],
+        step_value_micro=step_values(shard, columns["instrument"][cells], columns["account"][cells]),
         reduce_only=np.ones(chosen.size, np.int64) if reduce_only else NO_COLUMN,
         books=books,
         share_order=share_order,

@@ -153,13 +153,24 @@ def _manual_obstacle(state: ShardState, command: PlaceManualOrder) -> SkipReason
         SkipReason.ENTRY_NOT_SUPPORTED: command.order_type != OrderType.MARKET,
         SkipReason.HEDGING_NOT_SUPPORTED: account.hedging,
         SkipReason.NOT_RECONCILED: not account.ready,
-        SkipReason.NO_CONVERSION: state.currencies.known(command.terms.currency) != account.currency,
+        SkipReason.NO_CONVERSION: not _is_converted(state, command),
         SkipReason.FLATTENED: account.flattened or (cell is not None and cell.flattened),
         SkipReason.FROZEN: cell is not None and cell.frozen,
         SkipReason.CLOSE_ONLY: account.close_only and not closes,
         SkipReason.BELOW_MIN: abs(command.steps) < command.terms.lot_min_steps and held + command.steps != 0,
     }
     return next((reason for reason, stands in obstacles.items() if stands), None)
+
+
+def _is_converted(state: ShardState, command: PlaceManualOrder) -> bool:
+    """Tell whether the order's currency is the account's, or there is a rate between them."""
+    ours = int(state.accounts.rows[state.row_of[command.account]].currency)
+    theirs = state.currencies.known(command.terms.currency)
+    if theirs == ours:
+        return True
+    after = evolve(state.copy(), _manual(command, 0))  # its own quote may be the rate
+    theirs = after.currencies.known(command.terms.currency)
+    return bool(after.rates(after.instrument_rows.columns)[theirs, ours] > 0.0)
 
 
 def _known_cell(state: ShardState, command: PlaceManualOrder) -> int:
@@ -213,7 +224,7 @@ def _chosen(state: ShardState, numbers: Ints) -> Ints:
 
 
 def _wrong_with(command: ConfigureSet) -> str:
-    for terms in command.terms:
+    for terms in (*command.terms, *command.conversions):
         if min(terms.tick_e9, terms.lot_step_e9, terms.contract_e9) <= 0 or terms.lot_min_steps < 0:
             return f"{terms.id}: an instrument that is traded live has a tick, a lot step and a contract size"
     if not command.sizing or not command.below_min or min(command.multiplier_e9, command.sizing_number_e9) < 0:

@@ -28,12 +28,11 @@ from apps.execution.kernels.reports import (
     Reports,
     fold_reports,
 )
-from apps.execution.kernels.values import amounts_of
 from apps.execution.netted_orders import column
 from apps.execution.order_states import transitions
 from apps.execution.people import net_soon
 from apps.execution.state import ShardState
-from apps.execution.valued import values_now, values_of
+from apps.execution.valued import fill_amounts, values_now, values_of
 from banyan.columns import Ints
 from banyan.messages import Message, Received, RowsParked
 
@@ -135,8 +134,9 @@ def _rows(state: ShardState, report: OrdersReported, cells: Ints) -> Rows:
     known = np.array([state.instruments.known(name) for name in report.instruments], np.int64)[instrument]
     steps, price = full(report.steps, like), full(report.price_e9, like)
     amount = np.zeros(like.size, np.int64)
-    priced = np.flatnonzero((known >= 0) & (steps != 0))
-    amount[priced] = amounts_of(state.shard(), known[priced], steps[priced], price[priced])
+    priced = np.flatnonzero((known >= 0) & (steps != 0) & (state.rows_of(report.account) >= 0))
+    if priced.size:
+        amount[priced] = fill_amounts(state, report, priced, known[priced])
     return Rows(
         report,
         cells,

@@ -24,10 +24,13 @@ from apps.execution.kernels.records import (
 from apps.execution.tables import NULL, Pool, Table, columns_of, from_columns
 from banyan.columns import Ints, check_length
 from banyan.records import NameIndex
+from trading.instruments import base_currency
 from trading.row_index import find_cells, find_rows, in_order
 
 SNAPSHOT_VERSION = 2
 REMEMBERED_ENDS = 4096  # orders that ended with something not filled, for fills that come late
+
+_ONE_CURRENCY = np.ones((1, 1))
 
 Ended = tuple[tuple[int, int, int], ...]
 """Of an order that ended: (line, steps that were not filled, the line's version then) of each share."""
@@ -75,6 +78,7 @@ class ShardState:
     target_of: dict[tuple[int, int], int] = field(default_factory=dict)
     _sorted: tuple[Ints, Ints] | None = None
     _source_lines: dict[tuple[int, int], Ints] = field(default_factory=dict)
+    _known_pairs: tuple[tuple[int, int], list[tuple[int, int, int]]] | None = None
 
     def __post_init__(self) -> None:
         self.orders = Pool(ORDER_DTYPE, "cell", "next_order", (self.free[0:1], self.free[2:3]))
@@ -90,7 +94,23 @@ class ShardState:
             self.shares.rows,
             self.instrument_rows.rows,
             self.free,
+            self.rates(self.instrument_rows.columns),
         )
+
+    def rates(self, instruments: Any) -> NDArray[np.float64]:
+        """Return what a unit of each currency is worth in each, float64[n, n], by the quotes in INSTRUMENT_DTYPE rows.
+
+        A pair of currencies gives the rate both ways; of several pairs the first counts. 0: nobody knows.
+        """
+        if len(self.currencies.names) < 2:
+            return _ONE_CURRENCY
+        rates = np.eye(len(self.currencies.names))
+        for row, base, quoted in self._pairs():
+            bid, ask, tick_e9 = (int(instruments[name][row]) for name in ("bid_ticks", "ask_ticks", "tick_e9"))
+            if rates[base, quoted] == 0.0 and bid > 0:
+                price = (bid * tick_e9 / 1e9 + ask * tick_e9 / 1e9) / 2.0
+                rates[base, quoted], rates[quoted, base] = price, 1.0 / price
+        return rates
 
     def copy(self) -> "ShardState":
         """Return a state of its own, to be tried out on."""
@@ -120,6 +140,18 @@ class ShardState:
         known = np.array([self.instruments.known(name) for name in names], np.int64)
         index = check_length(instrument, account.size)
         return find_cells(self.cell_rows, *self._accounts_in_order(), account, known, index)
+
+    def _pairs(self) -> list[tuple[int, int, int]]:
+        """Return the instruments (rows) that are pairs of known currencies: (row, base, quoted in)."""
+        known = self.instrument_rows.count, len(self.currencies.names)
+        if self._known_pairs is None or self._known_pairs[0] != known:
+            pairs = []
+            for row, currency in enumerate(self.instrument_rows.columns["currency"].tolist()):
+                if currency >= 0:
+                    name = base_currency(self.instruments.names[row], self.currencies.names[currency])
+                    pairs.append((row, self.currencies.known(name), currency))
+            self._known_pairs = known, [pair for pair in pairs if pair[1] >= 0]
+        return self._known_pairs[1]
 
     def _accounts_in_order(self) -> tuple[Ints, Ints]:
         """Return the accounts' numbers in rising order, and the row of each."""
@@ -159,6 +191,7 @@ class ShardState:
             if row == self.cell_rows.shape[0]:
                 self._grow_cells(2 * row, self.cell_rows.shape[1])
         if terms is not None:
+            self._known_pairs = None
             record = self.instrument_rows.rows[row]
             record.currency = self.currencies.of(terms.currency)
             for each in ("tick_e9", "lot_step_e9", "lot_min_steps", "contract_e9", "margin_e9"):

@@ -92,7 +92,7 @@ def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
     shard = state.shard()
     instruments = state.instrument_rows.columns.copy()
     quote_instruments(state, instruments, target)
-    shard = shard._replace(instruments=instruments)
+    shard = shard._replace(instruments=instruments, rates=state.rates(instruments))
     lists = [state.source_lines(book, int(source)) for source in rows["source"]]
     picked = np.concatenate(lists) if lists else NO_COLUMN
     if not picked.size:

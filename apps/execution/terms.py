@@ -26,6 +26,10 @@ def terms_from(instrument: Instrument) -> InstrumentTerms:
 
 
 def configured(name: str) -> ConfigureSet:
-    """Return the terms of everything that a set trades. Raises SetError and InstrumentNotFound."""
-    instruments = sorted({channel.instrument for member in get_set(name).members for channel in member.channels})
-    return ConfigureSet(set=name, terms=[terms_of(each) for each in instruments])
+    """Return the terms of all that a set trades or converts by. Raises SetError and InstrumentNotFound."""
+    found = get_set(name)
+    instruments = sorted({channel.instrument for member in found.members for channel in member.channels})
+    pairs = sorted({channel.instrument for channel in found.conversions} - set(instruments))
+    return ConfigureSet(
+        set=name, terms=[terms_of(each) for each in instruments], conversions=[terms_of(each) for each in pairs]
+    )

@@ -4,13 +4,29 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from apps.execution.contracts import AccountValued, PositionChanged
+from apps.execution.contracts import AccountValued, OrdersReported, PositionChanged
+from apps.execution.evolving import full
 from apps.execution.kernels.records import Shard
-from apps.execution.kernels.values import value_accounts
+from apps.execution.kernels.values import amounts_of, value_accounts
 from apps.execution.netted_orders import column, each_once, indexed
 from apps.execution.state import ShardState
 from banyan.columns import Ints
 from banyan.messages import Message
+
+
+def fill_amounts(state: ShardState, report: OrdersReported, rows: Ints, instruments: Ints) -> Ints:
+    """Return the cash that fills in some rows of a report brought; `instruments` are the state's own rows.
+
+    It is what the broker says where that had to be converted, and else, or where the broker does not say, what follows
+    from steps and price.
+    """
+    owners = state.rows_of(report.account[rows])
+    steps, prices = (full(column, report.account)[rows] for column in (report.steps, report.price_e9))
+    amounts = amounts_of(state.shard(), instruments, owners, steps, prices)
+    if not report.amount_micro.size:
+        return amounts
+    told = report.amount_micro[rows]
+    return np.where(told != 0, told, amounts)
 
 
 def values_of(

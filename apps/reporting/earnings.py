@@ -5,18 +5,23 @@ day's last close, less fees. So the profit of all days is the profit there is.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, NamedTuple
 
+from apps.reporting.rates import Rate, Rates
 from apps.reporting.scoping import Columns, Scope, ScopeError, rows, where
 
 BY = ("account", "set", "instrument", "day")
 
 
 class PositionRow(NamedTuple):
-    """What a book holds; prices in quote currency, money in the account's. None: there is no price yet."""
+    """What a book holds. None: there is no price yet, or no rate to the account's currency.
+
+    `close` is in quote currency, all else in the account's: `price` is what a unit has cost.
+    """
 
     account: str
     set: str
@@ -45,16 +50,17 @@ class PnlRow(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What a lot step of an instrument is."""
+    """What a lot step of an instrument is, and in which currency it is quoted."""
 
+    currency: str
     tick_e9: int
     lot_step_e9: int
     contract_e9: int
 
-    def value_micro(self, steps: int, bid_ticks: int, ask_ticks: int) -> int:
+    def value_micro(self, steps: int, quote: tuple[int, int], rate: Rate) -> int:
         """Return what lot steps are worth at the middle of a quote, in micro units, rounded half-even once."""
-        top = steps * self.lot_step_e9 * self.contract_e9 * (bid_ticks + ask_ticks) * self.tick_e9
-        return half_even(top, 2 * 10**21)
+        top = steps * self.lot_step_e9 * self.contract_e9 * sum(quote) * self.tick_e9
+        return half_even(top * rate.top, 2 * 10**21 * rate.bottom)
 
 
 def half_even(top: int, bottom: int) -> int:
@@ -84,10 +90,9 @@ def positions(scope: Scope, most: int) -> list[PositionRow]:
 
 
 def _told(found: Iterable[tuple[Any, ...]]) -> Iterator[PositionRow]:
-    for account, book, instrument, currency, steps, cost, realised, fees, _, terms, quote in found:
+    for account, book, instrument, currency, steps, cost, realised, fees, _, terms, quote, value in found:
         lots = steps * terms.lot_step_e9 / 1e9 if terms else None
         per_price = lots * terms.contract_e9 / 1e9 if terms and lots else 0.0
-        value = terms.value_micro(steps, *quote) if terms and quote else None
         yield PositionRow(
             account, book, instrument, currency, lots,
             cost / 1e6 / per_price if per_price else None,
@@ -114,9 +119,8 @@ def pnl(scope: Scope, by: Sequence[str], most: int) -> list[PnlRow]:
         for names, currency, fills, realised, fees, change in _by_day(scope):
             sums[tuple(names[name] for name in by), currency].add(fills, realised, fees, change)
     else:
-        for account, book, instrument, currency, steps, cost, realised, fees, fills, terms, quote in _positions(scope):
+        for account, book, instrument, currency, steps, cost, realised, fees, fills, *_, value in _positions(scope):
             names = {"account": account, "set": book, "instrument": instrument}
-            value = terms.value_micro(steps, *quote) if terms and quote else None
             group = tuple(names[name] for name in by)
             sums[group, currency].add(fills, realised, fees, _unrealised(steps, cost, value))
     told = []
@@ -139,8 +143,19 @@ def _positions(scope: Scope) -> list[tuple[Any, ...]]:
         """,  # noqa: S608
         values,
     )
-    terms, last = _terms(), {name: prices[-1][1:] for name, prices in _prices().items()}
-    return [(*row, terms.get(row[2]), last.get(row[2])) for row in found]
+    terms, closes = _terms(), _prices()
+    rates = _rates(terms, closes)
+    return [(*row, *_valued(row, terms.get(row[2]), closes.get(row[2]), rates)) for row in found]
+
+
+def _valued(
+    row: tuple[Any, ...], terms: Terms | None, closes: Sequence[tuple[date, int, int]] | None, rates: Rates
+) -> tuple[Terms | None, tuple[int, int] | None, int | None]:
+    """Return terms, last quote and value of a position, as far as they are known."""
+    if terms is None or not closes:
+        return terms, None, None
+    quote, rate = closes[-1][1:], rates.of(terms.currency, row[3])
+    return terms, quote, None if rate is None else terms.value_micro(row[4], quote, rate)
 
 
 def _by_day(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, int | None]]:
@@ -160,26 +175,34 @@ def _by_day(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, 
     for account, book, instrument, currency, day, *numbers in found:
         books[account, book, instrument, currency][day] = tuple(numbers)
     terms, prices = _terms(), _prices()
+    rates = _rates(terms, prices)
     for (account, book, instrument, currency), days in books.items():
-        for day, *numbers in _days_of(days, prices.get(instrument, []), terms.get(instrument)):
+        traded = terms.get(instrument)
+        for day, *numbers in _days_of(
+            days, prices.get(instrument, []), traded, partial(_rate, rates, traded, currency)
+        ):
             if scope.day is None or day == scope.day:
                 names = {"account": account, "set": book, "instrument": instrument, "day": day.isoformat()}
                 yield names, currency, *numbers  # type: ignore[misc]
 
 
 def _days_of(
-    days: Mapping[date, tuple[int, ...]], prices: Sequence[tuple[date, int, int]], terms: Terms | None
+    days: Mapping[date, tuple[int, ...]],
+    prices: Sequence[tuple[date, int, int]],
+    terms: Terms | None,
+    rate_of: Callable[[date], Rate | None],
 ) -> Iterator[tuple[Any, ...]]:
     """Yield (day, fills, realised, fees, change of unrealised) of one book, days without change left out."""
     first = min(days)
-    closes = {day: quote for day, *quote in prices}
+    closes = {day: (bid, ask) for day, bid, ask in prices}
     known = [day for day in closes if day < first]
     quote = closes[max(known)] if known else None
     steps = cost = before = 0
     for day in sorted({*days, *(each for each in closes if each >= first)}):
         fills, realised, fees, steps, cost = days.get(day, (0, 0, 0, steps, cost))
         quote = closes.get(day, quote)
-        value = terms.value_micro(steps, *quote) if terms and quote else None
+        rate = rate_of(day)
+        value = terms.value_micro(steps, quote, rate) if terms and quote and rate else None
         now = _unrealised(steps, cost, value)
         if now is None:
             yield day, fills, realised, fees, None
@@ -190,8 +213,16 @@ def _days_of(
 
 
 def _terms() -> dict[str, Terms]:
-    found = rows("SELECT id, tick_e9, lot_step_e9, contract_e9 FROM reporting_instrument", [])
+    found = rows("SELECT id, currency, tick_e9, lot_step_e9, contract_e9 FROM reporting_instrument", [])
     return {name: Terms(*numbers) for name, *numbers in found}
+
+
+def _rates(terms: Mapping[str, Terms], closes: Mapping[str, Sequence[tuple[date, int, int]]]) -> Rates:
+    return Rates({name: (each.currency, each.tick_e9) for name, each in terms.items()}, closes)
+
+
+def _rate(rates: Rates, terms: Terms | None, currency: str, day: date) -> Rate | None:
+    return None if terms is None else rates.of(terms.currency, currency, day)
 
 
 def _prices() -> dict[str, list[tuple[date, int, int]]]:

@@ -100,7 +100,7 @@ def _valued(news: News, _: Place, message: AccountValued, __: Any) -> None:
 
 
 def _configured(news: News, place: Place, message: SetConfigured, _: Any) -> None:
-    news.learn(message.settings.terms, place.received_at_ns)
+    news.learn((*message.settings.terms, *message.settings.conversions), place.received_at_ns)
 
 
 def _manual(news: News, place: Place, message: ManualTargeted, _: Any) -> None:

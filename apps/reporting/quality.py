@@ -30,8 +30,8 @@ class LatencyRow(NamedTuple):
 class SlippageRow(NamedTuple):
     """What fills cost against the middle of the quote at decision and at arrival (when the order was SENT).
 
-    Averages in basis points are weighted by notional; money is in the accounts' currency; cost > 0. `arrivals` is how
-    many of the orders have a quote of the time at which they were sent.
+    Averages in basis points are weighted by notional; money is in the currency of the quotes; cost > 0. `arrivals` is
+    how many of the orders have a quote of the time at which they were sent.
     """
 
     set: str
@@ -68,7 +68,7 @@ def slippage(scope: Scope) -> list[SlippageRow]:
     found = rows(
         f"""
         WITH filled AS (
-            SELECT o.set, a.broker, a.currency, sign(o.filled_steps) AS side, o.sent_at_ns, o.instrument,
+            SELECT o.set, a.broker, i.currency, sign(o.filled_steps) AS side, o.sent_at_ns, o.instrument,
               abs(o.filled_steps)::numeric * i.lot_step_e9 / 1e9 * i.contract_e9 / 1e9 AS size,
               (o.bid_ticks + o.ask_ticks)::numeric * i.tick_e9 / 2e9 AS decided, i.tick_e9,
               (SELECT sum(f.price_e9::numeric * abs(f.steps)) / sum(abs(f.steps)) / 1e9 FROM reporting_fill AS f

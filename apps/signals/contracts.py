@@ -41,7 +41,8 @@ class TargetSet(Message, frozen=True, kw_only=True):
     time_in_force: Ints
     expires_ns: Ints
     marks: list[Quoted] = []
-    """Closes of the other instruments of strategies that have decided here: what is held of them is worth that."""
+    """Closes of the other instruments of strategies that have decided here, and of pairs of currencies that the set
+    follows for their rates: what is held of them, and what a currency is worth, is worth that."""
     band_e9: int = -1
     """Drift of weight, in billionths, beyond which an unchanged target is traded back to; -1: never."""
 
@@ -79,6 +80,8 @@ class DefineSet(Message, frozen=True, kw_only=True):
     grace_ns: int = 1_000_000_000
     """How long a slice of several channels waits for bars that are missing."""
     warms_up: bool = False
+    conversions: list[ChannelSpec] = []
+    """Pairs of currencies that nobody trades here, whose closes are the rates for accounts in other currencies."""
 
 
 @message("signals.run-set.v1")
@@ -105,6 +108,7 @@ class SetDefined(Message, frozen=True, kw_only=True):
     members: list[MemberSpec]
     grace_ns: int
     warms_up: bool = False
+    conversions: list[ChannelSpec] = []
 
 
 @message("signals.set-refused.v1")

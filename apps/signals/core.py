@@ -112,6 +112,7 @@ def _defined(state: SetState, wanted: DefineSet) -> list[Message]:
             members=wanted.members,
             grace_ns=wanted.grace_ns,
             warms_up=wanted.warms_up,
+            conversions=wanted.conversions,
         )
     ]
 

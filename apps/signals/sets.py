@@ -19,6 +19,7 @@ from banyan.ids import derive
 from banyan.messages import Message
 from banyan.store import Store
 from banyan.transport import Command, ask
+from trading.instruments import base_currency
 from trading.intervals import parse_interval
 
 ALIAS = "signals"
@@ -41,12 +42,13 @@ def feed_of(instrument: str) -> str:
 
 
 def define_set(
-    name: str, members: Sequence[NewMember], *, grace_seconds: float = 1.0, warms_up: bool = True,
-    clock: Clock | None = None,
+    name: str, members: Sequence[NewMember], *, conversions: Sequence[tuple[str, str]] = (), grace_seconds: float = 1.0,
+    warms_up: bool = True, clock: Clock | None = None,
 ) -> DefineSet:  # fmt: skip
     """Define a set, or replace it. One that was never started hears of it when it is.
 
-    Its strategies are warmed up with the bars before the first that they get, unless `warms_up` is false.
+    Its strategies are warmed up with the bars before the first that they get, unless `warms_up` is false. The closes of
+    `conversions`, pairs of currencies as (instrument, interval), are rates for accounts in other currencies.
 
     Return what the set is. Raises SetError, StrategyError, UnknownStrategyError, StrategyParameterError and
     InstrumentNotFound.
@@ -55,8 +57,15 @@ def define_set(
         raise SetError(f"set {name!r}: a name has 1 to 64 small letters, digits, dots, dashes and underscores")
     specs = [_spec(name, member) for member in members]
     members_of(specs)
-    message = DefineSet(set=name, members=specs, grace_ns=round(grace_seconds * 1e9), warms_up=warms_up)
-    feeds = sorted({feed_of(channel.instrument) for spec in specs for channel in spec.channels})
+    message = DefineSet(
+        set=name,
+        members=specs,
+        grace_ns=round(grace_seconds * 1e9),
+        warms_up=warms_up,
+        conversions=[_conversion(name, *each) for each in conversions],
+    )
+    listened = [*message.conversions, *(channel for spec in specs for channel in spec.channels)]
+    feeds = sorted({feed_of(channel.instrument) for channel in listened})
     definition: Any = msgspec.to_builtins(message)
     found, _ = StrategySet.objects.using(ALIAS).update_or_create(
         id=name, defaults={"feeds": feeds, "definition": definition}
@@ -109,13 +118,7 @@ def _found(name: str) -> StrategySet:
 
 
 def _spec(name: str, member: NewMember) -> MemberSpec:
-    channels = []
-    for instrument_id, interval in member.channels:
-        instrument = get_instrument(instrument_id)
-        if not instrument.tick_size > 0.0 or not instrument.lot_step > 0.0:
-            raise SetError(f"set {name}: {instrument.id} has no tick or lot step, so it cannot be traded live")
-        tick_e9 = round(instrument.tick_size * 1e9)
-        channels.append(ChannelSpec(instrument=instrument.id, interval_ns=parse_interval(interval), tick_e9=tick_e9))
+    channels = [_channel(name, *each) for each in member.channels]
     if not 0.0 < member.share <= 1.0:
         raise SetError(f"set {name}: {member.strategy} has a share of {member.share:g}, which is not above 0 to 1")
     return MemberSpec(
@@ -125,6 +128,24 @@ def _spec(name: str, member: NewMember) -> MemberSpec:
         channels=channels,
         share_e9=round(member.share * 1e9),
     )
+
+
+def _conversion(name: str, instrument_id: str, interval: str) -> ChannelSpec:
+    instrument = get_instrument(instrument_id)
+    if not base_currency(instrument.id, instrument.currency):
+        raise SetError(
+            f"set {name}: {instrument.id} is no pair of currencies, so no rate follows from it: the symbol of a pair "
+            f"ends with the currency that it is quoted in, as EUR{instrument.currency} would"
+        )
+    return _channel(name, instrument_id, interval)
+
+
+def _channel(name: str, instrument_id: str, interval: str) -> ChannelSpec:
+    instrument = get_instrument(instrument_id)
+    if not instrument.tick_size > 0.0 or not instrument.lot_step > 0.0:
+        raise SetError(f"set {name}: {instrument.id} has no tick or lot step, so it cannot be traded live")
+    tick_e9 = round(instrument.tick_size * 1e9)
+    return ChannelSpec(instrument=instrument.id, interval_ns=parse_interval(interval), tick_e9=tick_e9)
 
 
 def _send(name: str, message: Message, clock: Clock | None) -> None:

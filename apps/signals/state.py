@@ -20,7 +20,7 @@ from apps.signals.slices import Closed, Slices
 from banyan.columns import ints
 from trading.targets import WEIGHT, Target
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 UNREADY = (StrategyError, StrategyParameterError, UnknownStrategyError)
 """Why strategies cannot be run: their code is missing, another one, or does not compile."""
 
@@ -31,7 +31,8 @@ class SetState:
 
     `is_cold` while it waits for its first bars, to be warmed up with those before them. `untold` are instruments on
     which it has an opinion that followed from its warm-up, or from a time in which it was not running. `unready` says
-    why its strategies cannot be run by the code that is here; it can only be defined anew then.
+    why its strategies cannot be run by the code that is here; it can only be defined anew then. `rates` are the last
+    closes of `conversions`, by instrument.
     """
 
     set: str
@@ -43,6 +44,8 @@ class SetState:
     unready: str = ""
     is_cold: bool = False
     untold: frozenset[str] = frozenset()
+    conversions: list[ChannelSpec] = field(default_factory=list)
+    rates: dict[str, Quoted] = field(default_factory=dict)
     tried: "SetState | None" = None
     """What this state becomes by the bars that were decided on last, kept so that they need not be seen twice."""
     tried_digest: str = ""
@@ -63,6 +66,7 @@ class SetState:
         made.version, made.is_running, made.grace_ns = self.version, self.is_running, self.grace_ns
         made.versions, made.unready = dict(self.versions), self.unready
         made.is_cold, made.untold = self.is_cold, self.untold
+        made.conversions, made.rates = self.conversions, dict(self.rates)
         return made
 
     def adopt_tried(self) -> "SetState":
@@ -76,6 +80,7 @@ class SetState:
         """Become a new version, whose strategies have seen nothing."""
         self.version, self.grace_ns = defined.set_version, defined.grace_ns
         self.is_cold, self.untold = defined.warms_up, frozenset()
+        self.conversions, self.rates = defined.conversions, {}
         try:
             self.members, self.unready = members_of(defined.members), ""
         except UNREADY as problem:
@@ -141,6 +146,8 @@ class SetState:
             for channel in member.spec.channels:
                 key = channel.instrument, channel.interval_ns
                 wanted[key] = max(wanted.get(key, 0), member.history)
+        for channel in self.conversions:
+            wanted.setdefault((channel.instrument, channel.interval_ns), 1)
         return wanted
 
     def waits_since_ns(self) -> int:
@@ -149,7 +156,10 @@ class SetState:
 
     def digest(self) -> str:
         """Return 16 hex digits that stand for everything that strategies remember."""
-        return hashlib.blake2b(self._memory.data, digest_size=8).hexdigest()
+        digest = hashlib.blake2b(self._memory.data, digest_size=8)
+        for rate in self.rates.values():
+            digest.update(f"{rate.instrument} {rate.bid_ticks} {rate.ask_ticks}".encode())
+        return digest.hexdigest()
 
     def targets(self, instruments: list[str], decided_at_ns: int) -> TargetSet:
         """Return what the set wants of `instruments` now."""
@@ -183,6 +193,7 @@ class SetState:
 
     def _take(self, bars: BarClosed) -> "_Seen":
         seen = _Seen()
+        self._take_rates(bars)
         closed = Closed.of(bars, self._index.ticks_e9)
         with np.errstate(all="ignore"):
             for panel in self._panels:
@@ -191,6 +202,17 @@ class SetState:
                 if panel.slices.take(closed) and panel.slices.is_complete():
                     self._see(panel, seen)
         return seen
+
+    def _take_rates(self, bars: BarClosed) -> None:
+        for channel in self.conversions:
+            if channel.interval_ns == bars.interval_ns and channel.instrument in bars.instruments:
+                at = bars.instruments.index(channel.instrument)
+                if not bars.revision[at]:
+                    self.rates[channel.instrument] = Quoted(
+                        instrument=channel.instrument,
+                        bid_ticks=int(bars.bid_close[at]),
+                        ask_ticks=int(bars.ask_close[at]),
+                    )
 
     def _see(self, panel: "_Panel", seen: "_Seen") -> None:
         names = [each.instrument for each in panel.slices.channels]
@@ -225,9 +247,9 @@ class SetState:
         return sorted(seen.changed | {each for each in late if is_plain(self._target(each)[0])})
 
     def _marks(self, instruments: list[str]) -> list[Quoted]:
-        """Return the closes of what strategies on several instruments have not decided on, beside `instruments`."""
+        """Return the rates, and closes of what strategies on several instruments have not decided on here."""
         deciding = {number for each in instruments for number in self._index.joint[each]}
-        marks: dict[str, Quoted] = {}
+        marks = {name: rate for name, rate in self.rates.items() if name not in instruments}
         for number in sorted(deciding):
             member = self.members[number]
             for row, channel in enumerate(member.spec.channels):
@@ -322,18 +344,22 @@ def to_snapshot(state: SetState) -> bytes:
             "unready": state.unready,
             "is_cold": state.is_cold,
             "untold": sorted(state.untold),
+            "conversions": state.conversions,
+            "rates": list(state.rates.values()),
         }
     )
 
 
 def from_snapshot(key: str, version: int, written: bytes) -> SetState:
-    """Return the state that `to_snapshot` wrote. Version 1 knew no warm-up."""
+    """Return the state that `to_snapshot` wrote. Version 1 knew no warm-up, version 2 no conversions."""
     assert 1 <= version <= SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
     read = msgspec.json.decode(written)
     specs = msgspec.convert(read["specs"], list[MemberSpec])
     made = SetState(key, read["version"], read["is_running"], read["grace_ns"], [], read["versions"])
     made.unready, made.is_cold = read.get("unready", ""), read.get("is_cold", False)
     made.untold = frozenset(read.get("untold", ()))
+    made.conversions = msgspec.convert(read.get("conversions", []), list[ChannelSpec])
+    made.rates = {each.instrument: each for each in msgspec.convert(read.get("rates", []), list[Quoted])}
     try:
         made.members = [Member.from_snapshot(spec, each) for spec, each in zip(specs, read["members"], strict=True)]
     except UNREADY as problem:

@@ -8,6 +8,17 @@ class InstrumentError(ValueError):
     """An instrument was given a number that cannot be."""
 
 
+def base_currency(instrument_id: str, currency: str) -> str:
+    """Return the currency that a pair gives the price of one unit of, "" for what is no pair of currencies.
+
+    A pair is known by its symbol, which ends with the currency that it is quoted in: OANDA:EURUSD is the price of one
+    EUR in USD, as is EUR_USD or EUR/USD.
+    """
+    symbol = "".join(filter(str.isalnum, instrument_id.rpartition(":")[2]))
+    base = symbol.removesuffix(currency) if currency else symbol
+    return base if base != symbol and 3 <= len(base) <= 4 and base.isalpha() else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """One tradable instrument of one venue.

@@ -1,5 +1,6 @@
 """Every shipped strategy trades live what a backtest says that it trades: on real bars, in one run of the pipeline."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from settings.lockstep import paper_broker, trade
 
 SAMPLE = Path(__file__).resolve().parents[2] / "apps/feeds/sample"
 EURUSD = "OANDA:EURUSD"
+GERMAN = "TEST:GERMAN"
 FUNDS = ("NYSEARCA:SPY", "NASDAQ:QQQ", "NYSEARCA:IWM", "NYSE:IBM")
 ONE_AT_A_TIME = str(Path(__file__).with_name("weights_drawn.py"))
 DRAWN = str(Path(__file__).with_name("orders_drawn.py"))
@@ -70,6 +72,20 @@ def test_strategies_on_several_instruments_trade_live_as_in_a_backtest(tmp_path)
         Case(strategy="pairs_zscore", params={"window": 8, "entry": 1.0, "exit": 0.3}, channels=FUNDS[:2]),
         Case(strategy="momentum_rank", params={"lookback": 5, "every": 3, "top": 2}, channels=FUNDS),
     )
+    assert not _differences(cases, loaded, tmp_path)
+
+
+def test_accounts_in_other_currencies_trade_live_as_in_a_backtest(tmp_path):
+    loaded = _loaded({EURUSD: "eurusd_1h_quotes.csv.gz", GERMAN: "eurusd_1h_quotes.csv.gz"}, "2016-01-04", "2016-01-07")
+    loaded.instruments[GERMAN] = replace(loaded.instruments[EURUSD], id=GERMAN, currency="EUR", contract_size=25.0)
+    fee, drawn = {"fee_bps": 0.5}, {"strategy": DRAWN, "params": {"seed": 4}}
+    cases = [
+        Case(strategy="rsi_reversion", params={"window": 4}, channels=(GERMAN,), options={"currency": "USD", **fee}),
+        Case(strategy="rsi_reversion", params={"window": 4}, channels=(EURUSD,), options={"currency": "EUR", **fee}),
+        Case(strategy=ONE_AT_A_TIME, params={"seed": 3}, channels=(GERMAN, EURUSD), options=fee),
+        Case(**drawn, channels=(GERMAN,), options={"currency": "USD", **fee}),
+        Case(**drawn, channels=(EURUSD,), options={"currency": "EUR", "sizing": "risk:1"}),
+    ]
     assert not _differences(cases, loaded, tmp_path)
 
 

@@ -229,6 +229,7 @@ class Edge:
             brokers=[message.broker],
             deposits_micro=[message.balance_micro],
             fee_rates_e9=[message.fee_rate_e9],
+            currencies=[message.currency],
         )
         shard.write(opened, self.time.now_ns())
         self._join(shard, len(shard.memory.accounts) - 1)
@@ -241,7 +242,9 @@ class Edge:
         for account in shard.memory.accounts[first:]:
             link = self.links.get(account.broker)
             if link is not None:
-                link.accounts[account.number] = NewAccount(account.number, account.deposit_micro, account.fee_rate_e9)
+                link.accounts[account.number] = NewAccount(
+                    account.number, account.deposit_micro, account.fee_rate_e9, account.currency
+                )
                 link.is_stale = True
 
     def _lost(self, link: Link) -> None:

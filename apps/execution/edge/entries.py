@@ -30,6 +30,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     brokers: list[str]
     deposits_micro: list[int]
     fee_rates_e9: list[int]
+    currencies: list[str] = []
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -89,6 +89,7 @@ _FILL_DTYPE = np.dtype(
         ("steps", np.int64),
         ("price_e9", np.int64),
         ("fee_micro", np.int64),
+        ("amount_micro", np.int64),
         ("at_ns", np.int64),
         ("execution", f"S{ID_BYTES}"),
     ],
@@ -102,6 +103,7 @@ class _Account(msgspec.Struct, frozen=True):
     broker: str
     deposit_micro: int
     fee_rate_e9: int
+    currency: str = ""
 
 
 class _Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,7 +239,10 @@ class Memory:
 
     def _open(self, opened: Opened) -> None:
         known = {account.number for account in self.accounts}
-        columns = (opened.numbers, opened.accounts, opened.brokers, opened.deposits_micro, opened.fee_rates_e9)
+        columns = (
+            opened.numbers, opened.accounts, opened.brokers, opened.deposits_micro, opened.fee_rates_e9,
+            opened.currencies or [""] * len(opened.numbers),
+        )  # fmt: skip
         self.accounts += [_Account(*row) for row in zip(*columns, strict=True) if row[0] not in known]
         self._number()
 
@@ -344,14 +349,14 @@ class Memory:
     def _keep_fills(self, reported: OrdersReported, at: Ints, rows: Ints) -> None:
         fills: NDArray[Any] = np.zeros(at.size, _FILL_DTYPE)
         fills["order"] = rows
-        for name in ("steps", "price_e9", "fee_micro", "at_ns"):
+        for name in _FILL_NUMBERS[1:]:
             column = getattr(reported, name)
             fills[name] = column[at] if column.size else 0
         fills["execution"] = np.array([reported.execution_id[each] for each in at.tolist()], f"S{ID_BYTES}")
         self.fills.append(fills)
 
 
-_FILL_NUMBERS = ("order", "steps", "price_e9", "fee_micro", "at_ns")
+_FILL_NUMBERS = ("order", "steps", "price_e9", "fee_micro", "amount_micro", "at_ns")
 
 
 def from_snapshot(state: bytes) -> Memory:
@@ -372,7 +377,7 @@ def from_snapshot(state: bytes) -> Memory:
     np.add.at(memory.unknown, (unknown["instrument"], unknown["slot"]), 1)
     fills: NDArray[Any] = np.zeros(snapshot.fills, _FILL_DTYPE)
     for name in _FILL_NUMBERS:
-        fills[name] = unpack(snapshot.fill_columns[name], snapshot.fills)
+        fills[name] = unpack(snapshot.fill_columns.get(name, b""), snapshot.fills)
     fills["execution"] = np.frombuffer(snapshot.executions, f"S{ID_BYTES}")
     memory.fills.append(fills)
     for ids in (np.ascontiguousarray(fills["execution"]), np.frombuffer(snapshot.uncovered, f"S{ID_BYTES}")):

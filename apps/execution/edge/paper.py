@@ -73,9 +73,15 @@ class PaperBroker:
         numbers = np.array([each.number for each in accounts], np.int64)
         deposits = np.array([each.deposit_micro for each in accounts], np.int64)
         rates = np.array([each.fee_rate_e9 for each in accounts], np.int64)
+        currencies = sorted({each.currency for each in accounts})
         self._write(
             protocol.Open(
-                rows=numbers.size, account=pack(numbers), deposit_micro=pack(deposits), fee_rate_e9=pack(rates)
+                rows=numbers.size,
+                account=pack(numbers),
+                deposit_micro=pack(deposits),
+                fee_rate_e9=pack(rates),
+                currencies=tuple(currencies),
+                currency=pack(np.array([currencies.index(each.currency) for each in accounts], np.int64)),
             )
         )
 
@@ -213,6 +219,7 @@ def _executions(frame: protocol.Reports) -> Executions:
         steps=unpack(frame.steps, n),
         price_e9=unpack(frame.price_e9, n),
         fee_micro=unpack(frame.fee_micro, n),
+        amount_micro=unpack(frame.amount_micro, n),
         at_ns=unpack(frame.at_ns, n),
         code=unpack(frame.code, n),
         texts=_TEXTS,

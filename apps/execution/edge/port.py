@@ -62,7 +62,9 @@ class Executions(NamedTuple):
     """Execution reports. `kind` is a ReportKind, `code` an index into `texts` plus 1 (0: nothing was said).
 
     `execution_ids` are unique for their broker for ever; an empty one is an answer that is no part of an order's life.
-    `marks` number what a broker reports, in the order in which it happened; 0 where the execution id is empty.
+    `amount_micro` is the cash that the notional of a fill brought, where the broker converts it from another currency
+    than the account's, else 0. `marks` number what a broker reports, in the order in which it happened; 0 where the
+    execution id is empty.
     """
 
     instruments: list[str]
@@ -75,6 +77,7 @@ class Executions(NamedTuple):
     steps: Ints
     price_e9: Ints
     fee_micro: Ints
+    amount_micro: Ints
     at_ns: Ints
     code: Ints
     texts: list[str]
@@ -119,6 +122,7 @@ class NewAccount:
     number: int
     deposit_micro: int
     fee_rate_e9: int
+    currency: str = ""
 
 
 class Broker(Protocol):

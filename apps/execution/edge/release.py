@@ -124,7 +124,7 @@ def recorded(memory: Memory, rows: Wanted) -> tuple[Rows, list[int]]:
             told.add(
                 account, instrument, decision, ReportKind.FILLED, steps=int(fill["steps"]),
                 price_e9=int(fill["price_e9"]), fee_micro=int(fill["fee_micro"]), at_ns=int(fill["at_ns"]),
-                execution_id=fill["execution"].decode(),
+                amount_micro=int(fill["amount_micro"]), execution_id=fill["execution"].decode(),
             )  # fmt: skip
         kind = _KIND_OF_STATE.get(OrderState(int(known["state"])))
         if kind is not None:

@@ -11,8 +11,9 @@ from apps.execution.edge.port import Event, Executions
 from apps.execution.growing import ID_BYTES, first_of_each, texts_of
 from banyan.columns import Ints, ints
 
-_COLUMNS = ("account", "instrument", "decision", "kind", "steps", "price_e9", "fee_micro", "at_ns", "code")
-_TOLD = ("kind", "steps", "price_e9", "fee_micro", "at_ns", "code")
+_NUMBERS = ("steps", "price_e9", "fee_micro", "amount_micro", "at_ns", "code")
+_COLUMNS = ("account", "instrument", "decision", "kind", *_NUMBERS)
+_TOLD = ("kind", *_NUMBERS)
 _RUN = ("execution_ids", "marks", "client_ids", "account", "instrument", *_TOLD)
 _HEX = frozenset(b"0123456789abcdef")
 
@@ -78,7 +79,7 @@ class Rows:
         }
         if not columns["account"].size:
             return None
-        for name in ("steps", "price_e9", "fee_micro", "at_ns", "code"):
+        for name in _NUMBERS:
             columns[name] = columns[name] if columns[name].any() else ints()
         used, columns["instrument"] = np.unique(columns["instrument"], return_inverse=True)
         return OrdersReported(
@@ -182,7 +183,7 @@ def _add_strange(rows: Rows, memory: Memory, told: Executions, at: int, adoption
         adoption.decisions.append(decision)
     elif kind is not ReportKind.FILLED:
         return
-    numbers = {key: int(getattr(told, key)[at]) for key in ("steps", "price_e9", "fee_micro", "at_ns", "code")}
+    numbers = {key: int(getattr(told, key)[at]) for key in _NUMBERS}
     execution_id = told.execution_ids[at].decode()
     rows.add(account, rows.name(name), decision, kind, execution_id=execution_id, **numbers)
 

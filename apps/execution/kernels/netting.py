@@ -6,7 +6,7 @@ import numpy as np
 
 from apps.execution.kernels.reasons import BELOW_MIN, CROSSED, NONE, UNCHANGED, WAITS_FOR_ORDER
 from apps.execution.kernels.records import BOOK_EXTERNAL, Shard
-from apps.execution.kernels.sizing import middle_of
+from apps.execution.kernels.sizing import middle_of, rate_of
 from trading.compiled import inner_kernel, kernel
 from trading.money import MILLIONTHS, multiple
 
@@ -118,7 +118,8 @@ def _cross(shard: Shard, working: Any, cell: Any, crossed: int, flattens: bool, 
     """Let books that want more buy from those that want less, in the order of their lines, at the quote's middle."""
     instrument = shard.instruments[cell.instrument]
     lots = multiple(float(crossed), instrument.lot_step_e9 / 1e9)
-    value = lots * (middle_of(instrument) * (instrument.contract_e9 / 1e9))
+    per_price = instrument.contract_e9 / 1e9 * rate_of(shard, instrument, shard.accounts[cell.account])
+    value = lots * (middle_of(instrument) * per_price)
     amount = int(np.rint(value * MILLIONTHS))
     for side in (1, -1):
         done = 0

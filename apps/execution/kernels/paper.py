@@ -78,7 +78,6 @@ PRICE_DTYPE = np.dtype(
         ("time", np.int64),  # ns UTC of the open
         ("closed", np.int64),
         ("day", np.int64),
-        ("conversion", np.float64),
         ("ask_open", np.float64),
         ("ask_high", np.float64),
         ("ask_low", np.float64),
@@ -91,10 +90,20 @@ PRICE_DTYPE = np.dtype(
     align=True,
 )
 
-TERMS_DTYPE = np.dtype([("tick_size", np.float64), ("lot_step", np.float64), ("contract_size", np.float64)], align=True)
+TERMS_DTYPE = np.dtype(
+    [("tick_size", np.float64), ("lot_step", np.float64), ("contract_size", np.float64), ("currency", np.int64)],
+    align=True,
+)
 
 ACCOUNT_DTYPE = np.dtype(
-    [("number", np.int64), ("cash_micro", np.int64), ("session", np.int64), ("fee_rate", np.float64)], align=True
+    [
+        ("number", np.int64),
+        ("cash_micro", np.int64),
+        ("session", np.int64),
+        ("fee_rate", np.float64),
+        ("currency", np.int64),
+    ],
+    align=True,
 )
 
 
@@ -105,6 +114,7 @@ class Venue(NamedTuple):
     terms: Any  # TERMS_DTYPE[instruments]
     accounts: Any  # ACCOUNT_DTYPE[accounts]
     positions: Any  # int64[instruments, accounts], steps
+    rates: Any  # float64[currencies, currencies]: what a unit of the first is worth in the second; 0: not known
 
 
 def scratch_desk() -> Desk:
@@ -123,7 +133,8 @@ def match(orders: Any, rows: Any, venue: Venue, costs: Costs, desk: Desk, report
     for row in rows:
         order = orders[row]
         price = venue.prices[order.instrument]
-        if price.known == 0 or order.status != WORKING:
+        conversion = conversion_of(venue, order.instrument, order.account)
+        if price.known == 0 or conversion == 0.0 or order.status != WORKING:
             continue
         if order.time_in_force == DAY and order.day < 0:
             order.day = price.day
@@ -141,7 +152,7 @@ def match(orders: Any, rows: Any, venue: Venue, costs: Costs, desk: Desk, report
         order.most = 0
         terms = venue.terms[order.instrument]
         _place(desk, order, multiple(float(steps), terms.lot_step), terms.tick_size)
-        _fill(desk, price, terms, costs, venue.accounts[order.account].fee_rate)
+        _fill(desk, price, conversion, terms, costs, venue.accounts[order.account].fee_rate)
         book = desk.books[0]
         if desk.account[0].n_fills > 0:
             fill = desk.fills[0]
@@ -250,8 +261,8 @@ def scratch_order(desk: Desk, order: Any, lots: float, tick: float) -> None:
 
 
 @inner_kernel
-def _fill(desk: Desk, price: Any, terms: Any, costs: Costs, fee_rate: float) -> None:
-    quote = quote_at(price)
+def _fill(desk: Desk, price: Any, conversion: float, terms: Any, costs: Costs, fee_rate: float) -> None:
+    quote = quote_at(price, conversion)
     rules, spec = rules_of(costs, fee_rate), spec_of(terms)
     expire(desk, quote.at, price.day)
     if not desk.books[0].working:
@@ -263,10 +274,16 @@ def _fill(desk: Desk, price: Any, terms: Any, costs: Costs, fee_rate: float) -> 
 
 
 @inner_kernel
-def quote_at(price: Any) -> Quote:
+def conversion_of(venue: Venue, instrument: int, account: int) -> float:
+    """Return what a unit of an instrument's quote currency is worth to an account, 0 where nobody knows."""
+    return float(venue.rates[venue.terms[instrument].currency, venue.accounts[account].currency])
+
+
+@inner_kernel
+def quote_at(price: Any, conversion: float) -> Quote:
     """Return prices as the bar that orders meet."""
     return Quote(
-        At(0, 0, price.time, price.conversion), At(0, 0, price.closed, price.conversion), np.nan, np.nan,
+        At(0, 0, price.time, conversion), At(0, 0, price.closed, conversion), np.nan, np.nan,
         price.ask_open, price.ask_high, price.ask_low, price.ask_close,
         price.bid_open, price.bid_high, price.bid_low, price.bid_close,
     )  # fmt: skip

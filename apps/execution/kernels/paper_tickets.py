@@ -20,6 +20,7 @@ from apps.execution.kernels.paper import (
     WORKING,
     Venue,
     apply_fill,
+    conversion_of,
     note,
     quote_at,
     rules_of,
@@ -32,6 +33,7 @@ from trading.costs import Costs
 from trading.ledger import STOP_LOSS, TRAIL
 from trading.matching import at_open, expire, fill_market, walk
 from trading.money import MILLIONTHS, multiple
+from trading.orders import Quote, Rules
 from trading.targets import DAY, FOK, GTC, IOC, LOTS, MARKET
 
 PROTECTIVE = 4  # kind of an order, beside those of trading.targets
@@ -123,7 +125,9 @@ def match_tickets(floor: Floor, numbers: Any, costs: Costs) -> int:
     n = 0
     for phase in (AT_MARKET, ALONG_THE_PATH):
         for number in numbers:
-            if floor.venue.prices[floor.tickets[number - 1].instrument].known != 0:
+            ticket = floor.tickets[number - 1]
+            rate = conversion_of(floor.venue, ticket.instrument, ticket.account)
+            if floor.venue.prices[ticket.instrument].known != 0 and rate > 0.0:
                 n = _match(floor, number, phase, costs, n)
     return n
 
@@ -160,7 +164,8 @@ def _match(floor: Floor, number: int, phase: int, costs: Costs, n: int) -> int:
     book.attached = 0
     if works_now or moves_now:
         _expect(book, orders, pending, terms.tick_size)
-    _trade(desk, price, terms, costs, venue.accounts[ticket.account].fee_rate, phase)
+    quote = quote_at(price, conversion_of(venue, ticket.instrument, ticket.account))
+    _trade(desk, quote, price.day, terms, rules_of(costs, venue.accounts[ticket.account].fee_rate), phase)
     n = _tell_entry(floor, number, n)
     n = _tell_guard(floor, number, n)
     return _tell_ends(floor, number, works_now, moves_now, n)
@@ -214,11 +219,10 @@ def _level(ticks: int, tick: float) -> float:
 
 
 @inner_kernel
-def _trade(desk: Desk, price: Any, terms: Any, costs: Costs, fee_rate: float, phase: int) -> None:
-    quote = quote_at(price)
-    rules, spec = rules_of(costs, fee_rate), spec_of(terms)
+def _trade(desk: Desk, quote: Quote, day: int, terms: Any, rules: Rules, phase: int) -> None:
+    spec = spec_of(terms)
     if desk.books[0].working:
-        expire(desk, quote.at, price.day)
+        expire(desk, quote.at, day)
     if phase == AT_MARKET:
         fill_market(desk, at_open(quote), spec, rules, 0)
     else:

@@ -148,7 +148,10 @@ FIRST_SET = 2
 
 
 class Shard(NamedTuple):
-    """All rows of a shard. `free` is int64[4]: the first free row of orders and of shares, and how many there are."""
+    """All rows of a shard. `free` is int64[4]: the first free row of orders and of shares, and how many there are.
+
+    `rates` is float64[currencies, currencies]: what one unit of the first is worth in the second, 0 where nobody knows.
+    """
 
     accounts: Any
     cells: Any
@@ -157,3 +160,4 @@ class Shard(NamedTuple):
     shares: Any
     instruments: Any
     free: Any
+    rates: Any

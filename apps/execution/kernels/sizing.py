@@ -78,10 +78,10 @@ def _obstacle(shard: Shard, target: Any, line: Any) -> tuple[int, int]:
         return HEDGING_NOT_SUPPORTED, OF_ACCOUNT
     if not target.bid > 0.0 or not target.ask > 0.0:
         return NO_PRICE, OF_NOTHING
-    currency = shard.instruments[line.instrument].currency
-    if currency < 0:
+    instrument = shard.instruments[line.instrument]
+    if instrument.currency < 0:
         return NO_TERMS, OF_NOTHING
-    if currency != account.currency:
+    if not rate_of(shard, instrument, account) > 0.0:
         return NO_CONVERSION, OF_ACCOUNT
     return NONE, OF_NOTHING
 
@@ -120,13 +120,13 @@ def _lots(
 ) -> tuple[float, float]:  # fmt: skip
     """Return (lots, the equity that they were sized on) at a taker's price, in whole steps; nan lots: not sized."""
     step = instrument.lot_step_e9 / 1e9
-    contract = instrument.contract_e9 / 1e9
     account = shard.accounts[line.account]
+    per_price = instrument.contract_e9 / 1e9 * rate_of(shard, instrument, account)
     own = price if line.channels == 1 else (target.bid + target.ask) / 2.0
     equity = line.allocation * equity_of(shard, account, line.cell, own)
-    stop_value = abs(price - target.stop_loss) * contract
+    stop_value = abs(price - target.stop_loss) * per_price
     held = multiple(float(line.held), step)
-    holding = Holding(equity, held, price * contract, stop_value, np.nan, np.nan)
+    holding = Holding(equity, held, price * per_price, stop_value, np.nan, np.nan)
     sizing = Sizing(line.rule, line.number, line.channels)
     lots = desired_lots(sizing, costs_of(account.fee_rate), holding, target.mode, value, 0.0)
     if np.isnan(lots):
@@ -170,8 +170,9 @@ def _has_drifted(shard: Shard, target: Any, line: Any, instrument: Any) -> bool:
         return False
     if line.open != 0 or line.unknown != 0 or line.held != line.working:
         return False
+    account = shard.accounts[line.account]
     middle = (target.bid + target.ask) / 2.0
-    equity = line.allocation * equity_of(shard, shard.accounts[line.account], line.cell, middle)
+    equity = line.allocation * equity_of(shard, account, line.cell, middle)
     if not equity > 0.0:
         return False
     value = target.value * line.multiplier
@@ -179,7 +180,8 @@ def _has_drifted(shard: Shard, target: Any, line: Any, instrument: Any) -> bool:
         value = -value
     weight = share_of_equity(Sizing(line.rule, line.number, line.channels), value, np.nan, np.nan)
     held = multiple(float(line.held), instrument.lot_step_e9 / 1e9)
-    return bool(abs(held * (middle * (instrument.contract_e9 / 1e9)) / equity - weight) > target.band)
+    per_price = instrument.contract_e9 / 1e9 * rate_of(shard, instrument, account)
+    return bool(abs(held * (middle * per_price) / equity - weight) > target.band)
 
 
 @inner_kernel
@@ -192,7 +194,7 @@ def costs_of(fee_rate: float) -> Costs:
 def equity_of(shard: Shard, account: Any, own_cell: int, own_price: float) -> float:
     """Return an account's cash and what it holds, `own_cell` at `own_price`, the rest at the last closes.
 
-    What has had no price yet counts for nothing.
+    What has had no price yet, or nobody can convert, counts for nothing.
     """
     equity = account.balance_micro / MILLIONTHS
     at = account.first_cell
@@ -201,9 +203,18 @@ def equity_of(shard: Shard, account: Any, own_cell: int, own_price: float) -> fl
         if cell.held != 0:
             instrument = shard.instruments[cell.instrument]
             price = own_price if at == own_cell else middle_of(instrument)
-            equity += lots_of(instrument, cell.held) * (price * (instrument.contract_e9 / 1e9))
+            per_price = instrument.contract_e9 / 1e9 * rate_of(shard, instrument, account)
+            equity += lots_of(instrument, cell.held) * (price * per_price)
         at = cell.next_cell
     return equity
+
+
+@inner_kernel
+def rate_of(shard: Shard, instrument: Any, account: Any) -> float:
+    """Return what one unit of an instrument's quote currency is worth to an account, 0 where nobody knows."""
+    if instrument.currency == account.currency or instrument.currency < 0:
+        return 1.0
+    return float(shard.rates[instrument.currency, account.currency])
 
 
 @inner_kernel

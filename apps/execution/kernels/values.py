@@ -5,19 +5,19 @@ from typing import Any
 import numpy as np
 
 from apps.execution.kernels.records import Shard
-from apps.execution.kernels.sizing import lots_of, middle_of
+from apps.execution.kernels.sizing import lots_of, middle_of, rate_of
 from trading.compiled import inner_kernel, kernel
 from trading.money import MILLIONTHS
 
 
 @kernel
-def amounts_of(shard: Shard, instruments: Any, steps: Any, prices_e9: Any) -> Any:
-    """Return the cash, in micro units (int64[k]), that lot steps at a price bring: a purchase's is negative."""
+def amounts_of(shard: Shard, instruments: Any, accounts: Any, steps: Any, prices_e9: Any) -> Any:
+    """Return the cash, in micro units (int64[k]), that lot steps at a price bring to accounts (rows)."""
     out = np.empty(steps.size, np.int64)
     for k in range(steps.size):
         instrument = shard.instruments[instruments[k]]
-        lots = lots_of(instrument, steps[k])
-        value = lots * (prices_e9[k] / 1e9 * (instrument.contract_e9 / 1e9))
+        per_price = instrument.contract_e9 / 1e9 * rate_of(shard, instrument, shard.accounts[accounts[k]])
+        value = lots_of(instrument, steps[k]) * (prices_e9[k] / 1e9 * per_price)
         out[k] = int(np.rint(-value * MILLIONTHS))
     return out
 
@@ -36,8 +36,9 @@ def value_accounts(shard: Shard, accounts: Any, steps: Any, cash: Any, out: Any)
         at = account.first_cell
         while at >= 0:
             cell = shard.cells[at]
-            value = value_micro(shard.instruments[cell.instrument], cell.held + steps[at])
-            rate = max(shard.instruments[cell.instrument].margin_e9 / 1e9, 1e9 / account.leverage_e9)
+            instrument = shard.instruments[cell.instrument]
+            value = _value_micro(instrument, cell.held + steps[at], rate_of(shard, instrument, account))
+            rate = max(instrument.margin_e9 / 1e9, 1e9 / account.leverage_e9)
             net += value
             gross += abs(value)
             margin += int(np.rint(abs(value) * rate))
@@ -50,16 +51,17 @@ def value_accounts(shard: Shard, accounts: Any, steps: Any, cash: Any, out: Any)
 
 
 @inner_kernel
-def value_micro(instrument: Any, steps: int) -> int:
-    """Return what lot steps are worth at the middle of the last quote, in whole micro units."""
-    lots = lots_of(instrument, steps)
-    return int(np.rint(lots * (middle_of(instrument) * (instrument.contract_e9 / 1e9)) * MILLIONTHS))
+def _value_micro(instrument: Any, steps: int, rate: float) -> int:
+    """Return what lot steps are worth at the middle of the last quote, in whole micro units of the account."""
+    per_price = instrument.contract_e9 / 1e9 * rate
+    return int(np.rint(lots_of(instrument, steps) * (middle_of(instrument) * per_price) * MILLIONTHS))
 
 
 @kernel
-def values_of_steps(instruments: Any, steps: Any) -> Any:
-    """Return what lot steps are worth, in micro units (int64[k]); `instruments` is INSTRUMENT_DTYPE[k]."""
-    out = np.empty(steps.size, np.int64)
-    for k in range(steps.size):
-        out[k] = value_micro(instruments[k], steps[k])
+def step_values(shard: Shard, instruments: Any, accounts: Any) -> Any:
+    """Return what one lot step is worth to accounts (rows), in micro units (int64[k])."""
+    out = np.empty(instruments.size, np.int64)
+    for k in range(instruments.size):
+        instrument = shard.instruments[instruments[k]]
+        out[k] = _value_micro(instrument, 1, rate_of(shard, instrument, shard.accounts[accounts[k]]))
     return out

@@ -32,6 +32,7 @@ def reports_frame(book: Book, rows: Ints) -> Reports:
         steps=pack(reports["steps"]),
         price_e9=pack(reports["price_e9"]),
         fee_micro=pack(reports["fee_micro"]),
+        amount_micro=pack(np.where(book.is_converted(orders), reports["cash_micro"] + reports["fee_micro"], 0)),
         at_ns=pack(reports["at_ns"]),
     )
 

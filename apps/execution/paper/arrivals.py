@@ -83,7 +83,7 @@ def judged(book: Book, request: Submit, arrived: Arrivals, now_ns: int, at_next:
     codes[dice.chosen(dice.faults.reject, n)] = Code.INJECTED
     codes[dice.chosen(dice.faults.requote, n) & market] = Code.REQUOTE
     if not at_next:
-        codes[market & (book.prices["known"][orders["instrument"]] == 0)] = Code.NO_PRICE
+        codes[market & ~book.has_price(orders)] = Code.NO_PRICE
     codes[_is_bad(orders)] = Code.BAD_ORDER
     if now_ns > request.deadline_ns:
         codes[:] = Code.DEADLINE_PASSED

@@ -37,7 +37,9 @@ from apps.execution.kernels.paper_tickets import (
 from apps.execution.packed import pack_records, unpack, unpack_records
 from apps.execution.paper.ledger import Accepted, AnyRecord, Began, Deposited, Happened, Named, Opened
 from banyan.columns import Ints
+from banyan.records import NameIndex
 from trading.costs import Costs
+from trading.instruments import base_currency
 
 Rows = NDArray[Any]
 """A structured array."""
@@ -58,6 +60,8 @@ class Book:
         self.terms: list[InstrumentTerms] = []
         self.tickets = Growing(TICKET_DTYPE)
         self._tickets: dict[tuple[int, int, int], int] = {}
+        self.currencies = NameIndex([""])
+        self.rates = np.ones((1, 1))
         self.references: set[str] = set()
         self.session = 0
         self.prices: Rows = np.zeros(0, PRICE_DTYPE)
@@ -159,6 +163,29 @@ class Book:
         self._follow(reports)
         return np.concatenate([reports, fills[fills["kind"] == REPORT_FILLED]])
 
+    def convert(self, instruments: Ints) -> None:
+        """Take the rates between currencies from the closes of those of these instruments that are pairs of them."""
+        for row in instruments.tolist():
+            terms, price = self.terms[row], self.prices[row]
+            base = self.currencies.known(base_currency(terms.id, terms.currency))
+            if base > 0:
+                quoted, rate = self.currencies.of(terms.currency), (price["bid_close"] + price["ask_close"]) / 2.0
+                self.rates[base, quoted], self.rates[quoted, base] = rate, 1.0 / rate
+
+    def has_price(self, orders: Rows) -> NDArray[np.bool_]:
+        """Return which orders have a price, and the rate to their account's currency."""
+        theirs, ours = self._currencies(orders)
+        return (self.prices["known"][orders["instrument"]] != 0) & (self.rates[theirs, ours] > 0.0)  # type: ignore[no-any-return]
+
+    def is_converted(self, orders: Rows) -> NDArray[np.bool_]:
+        """Return of which orders the cash is in another currency than their prices."""
+        theirs, ours = self._currencies(orders)
+        return (ours != theirs) & (ours > 0) & (theirs > 0)  # type: ignore[no-any-return]
+
+    def _currencies(self, orders: Rows) -> tuple[Ints, Ints]:
+        """Return the currencies of orders' prices, and those of their accounts."""
+        return self._terms["currency"][orders["instrument"]], self.accounts.rows["currency"][orders["account"]]
+
     def keep_reports(self, reports: Rows) -> AnyRecord:
         """Keep reports whose changes are made; return the record of them."""
         self.reports.append(reports)
@@ -192,6 +219,8 @@ class Book:
         accounts["number"] = unpack(record.account, record.rows)
         accounts["cash_micro"] = unpack(record.deposit_micro, record.rows)
         accounts["fee_rate"] = unpack(record.fee_rate_e9, record.rows) / 1e9
+        currencies = np.array([self.currencies.of(name) for name in record.currencies], np.int64)
+        accounts["currency"] = currencies[unpack(record.currency, record.rows)]
         self.accounts.append(accounts)
         numbers = self.accounts.rows["number"]
         order = np.argsort(numbers, kind="stable")
@@ -203,12 +232,23 @@ class Book:
             self.instruments[each.id] = len(self.terms)
             self.terms.append(each)
         self._terms = np.array(
-            [(each.tick_e9 / 1e9, each.lot_step_e9 / 1e9, each.contract_e9 / 1e9) for each in self.terms], TERMS_DTYPE
+            [
+                (each.tick_e9 / 1e9, each.lot_step_e9 / 1e9, each.contract_e9 / 1e9, self.currencies.of(each.currency))
+                for each in self.terms
+            ],
+            TERMS_DTYPE,
         )
         self._make_room()
 
     def _make_room(self) -> None:
         instruments, accounts = len(self.terms), self.accounts.size
+        currencies, known = len(self.currencies.names), self.rates.shape[0]
+        if currencies > known:
+            rates = np.eye(currencies)
+            rates[:known, :known] = self.rates
+            rates[0], rates[:, 0] = 1.0, 1.0  # an account or an instrument that names none takes any as its own
+            self.rates = rates
+            self.convert(np.flatnonzero(self.prices["known"]))
         prices: Rows = np.zeros(instruments, PRICE_DTYPE)
         prices[: self.prices.size] = self.prices
         self.prices = prices
@@ -220,7 +260,7 @@ class Book:
 
     def _venue(self) -> Venue:
         prices, terms, accounts = (_records(rows) for rows in (self.prices, self._terms, self.accounts.rows))
-        return Venue(prices, terms, accounts, self._positions)
+        return Venue(prices, terms, accounts, self._positions, self.rates)
 
 
 def _records(rows: Rows) -> Any:

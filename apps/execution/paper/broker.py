@@ -100,8 +100,16 @@ class Broker:
             raise _CannotDo("an account is named twice")
         if new.size:
             deposit, rate = unpack(request.deposit_micro, request.rows), unpack(request.fee_rate_e9, request.rows)
+            currency = unpack(request.currency, request.rows)
+            if currency.min(initial=0) < 0 or currency.max(initial=0) >= len(request.currencies):
+                raise _CannotDo("a currency is not among the currencies")
             opened = Opened(
-                rows=new.size, account=pack(account[new]), deposit_micro=pack(deposit[new]), fee_rate_e9=pack(rate[new])
+                rows=new.size,
+                account=pack(account[new]),
+                deposit_micro=pack(deposit[new]),
+                fee_rate_e9=pack(rate[new]),
+                currencies=request.currencies,
+                currency=pack(currency[new]),
             )
             self._keep(opened, work)
         work.answers.append((connection, protocol.Done(request=request.request)))

@@ -35,6 +35,8 @@ class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     account: bytes
     deposit_micro: bytes
     fee_rate_e9: bytes
+    currencies: tuple[str, ...] = ("",)
+    currency: bytes = b""
 
 
 class Deposited(Record, frozen=True, kw_only=True, tag="deposited"):

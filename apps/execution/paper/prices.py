@@ -38,10 +38,9 @@ def set_prices(book: Book, request: Prices) -> Ints:
     prices = book.prices
     for name, column in columns.items():
         prices[name][instruments] = column / 1e9
-    conversion = unpack(request.conversion_e9, n)
-    prices["conversion"][instruments] = np.where(conversion == 0, 1.0, conversion / 1e9)
     prices["time"][instruments] = request.time_ns
     prices["closed"][instruments] = max(request.closed_ns, request.time_ns)
     prices["day"][instruments] = request.day if request.day >= 0 else request.time_ns // _DAY_NS
     prices["known"][instruments] = 1
+    book.convert(instruments)
     return instruments

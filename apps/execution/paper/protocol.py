@@ -53,12 +53,17 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
 
 class Open(Frame, frozen=True, kw_only=True, tag="open"):
-    """Open accounts; those that are open stay as they are. Answered by Done."""
+    """Open accounts; those that are open stay as they are. Answered by Done.
+
+    `currency` is an index into `currencies`; an account of "" takes every price as one in its own currency.
+    """
 
     rows: int
     account: bytes
     deposit_micro: bytes = b""
     fee_rate_e9: bytes = b""
+    currencies: tuple[str, ...] = ("",)
+    currency: bytes = b""
 
 
 class Deposit(Frame, frozen=True, kw_only=True, tag="deposit"):
@@ -133,8 +138,7 @@ class AskStatement(Frame, frozen=True, kw_only=True, tag="ask-statement"):
 class Prices(Frame, frozen=True, kw_only=True, tag="prices"):
     """Prices of instruments, one step of time: quotes (opens only), or bars. Answered by Done once all are matched.
 
-    `day` is the session day, -1 the date of `time_ns`; `conversion_e9` account currency per unit of quote currency, 0
-    as if it were one.
+    `day` is the session day, -1 the date of `time_ns`. The closes of pairs of currencies are the rates between them.
     """
 
     rows: int
@@ -150,7 +154,6 @@ class Prices(Frame, frozen=True, kw_only=True, tag="prices"):
     bid_high: bytes = b""
     bid_low: bytes = b""
     bid_close: bytes = b""
-    conversion_e9: bytes = b""
 
 
 class Inject(Frame, frozen=True, kw_only=True, tag="inject"):
@@ -182,6 +185,8 @@ class LoggedIn(Frame, frozen=True, kw_only=True, tag="logged-in"):
 class Reports(Frame, frozen=True, kw_only=True, tag="reports"):
     """Execution reports. `execution` numbers are unique for ever; `kind` is a ReportKind, `code` a Code.
 
+    `amount_micro` is the cash that a fill's notional brought, where it had to be converted to the account's currency.
+
     Execution number 0 is an answer, not something that happened to an order: a rejected cancel, an unknown account.
     """
 
@@ -196,6 +201,7 @@ class Reports(Frame, frozen=True, kw_only=True, tag="reports"):
     steps: bytes = b""
     price_e9: bytes = b""
     fee_micro: bytes = b""
+    amount_micro: bytes = b""
     at_ns: bytes = b""
 
 

@@ -134,6 +134,7 @@ def executions(marks: list[int], *rows: tuple[Any, ...]) -> Executions:
         steps=np.array(steps, np.int64),
         price_e9=np.full(n, 1_100_000_000, np.int64),
         fee_micro=none,
+        amount_micro=none,
         at_ns=none,
         code=none,
         texts=[],

@@ -93,12 +93,12 @@ def test_a_mapped_symbol_is_traded_in_place_of_the_sets_own() -> None:
     assert (request.bid_ticks.tolist(), request.ask_ticks.tolist()) == ([BID], [ASK])
 
 
-def test_foreign_currency_is_skipped_and_closing_is_not() -> None:
+def test_what_nobody_can_convert_is_skipped() -> None:
     desk = Desk()
     desk.open(1, currency="EUR")
-    desk.configure("trend")
+    desk.configure("trend", GOLD)
     desk.subscribe("trend", 1)
-    assert skip(desk.target("trend", 1, EURUSD=0.10)) == (SkipReason.NO_CONVERSION, SettingLevel.ACCOUNT)
+    assert skip(desk.target("trend", 1, GOLD=10)) == (SkipReason.NO_CONVERSION, SettingLevel.ACCOUNT)
 
 
 def test_allocations_add_up_to_the_equity_unless_leveraged() -> None:

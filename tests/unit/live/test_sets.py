@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -39,10 +41,14 @@ def bars(hour, **closes):
 class Driven:
     """A set that is driven by hand: every message passes the codec, and a second state follows the events alone."""
 
-    def __init__(self, *members, grace_ns=1_000_000_000, warms_up=False):
+    def __init__(self, *members, grace_ns=1_000_000_000, warms_up=False, conversions=()):
         self.state = SIGNALS.new_state("s")
         self.follower = SIGNALS.new_state("s")
-        self.give(DefineSet(set="s", members=list(members), grace_ns=grace_ns, warms_up=warms_up))
+        self.give(
+            DefineSet(
+                set="s", members=list(members), grace_ns=grace_ns, warms_up=warms_up, conversions=list(conversions)
+            )
+        )
         self.give(RunSet(set="s", is_running=True))
 
     def give(self, message: Message) -> list[Message]:
@@ -218,6 +224,27 @@ def test_a_target_with_a_bracket_is_not_told_after_its_time():
     assert driven.state.untold
     assert values(driven.give(bars(5, EUR=101_010))) == []
     assert not driven.state.untold
+
+
+def test_the_closes_of_pairs_that_a_set_converts_by_travel_with_its_targets():
+    driven = Driven(member("sma_cross", EUR, fast=1, slow=2), conversions=[GBP])
+    assert driven.state.how_much_to_warm_up()[GBP.instrument, HOUR] == 1
+    driven.give(bars(1, EUR=100_000, GBP=130_000))
+    driven.give(bars(1, GBP=130_500))
+    (told,) = [each for each in driven.give(bars(2, EUR=100_100, GBP=131_000)) if isinstance(each, TargetSet)]
+    assert [(each.instrument, each.bid_ticks, each.ask_ticks) for each in told.marks] == [
+        (GBP.instrument, 131_000, 131_002)
+    ]
+    again = from_snapshot("s", SNAPSHOT_VERSION, to_snapshot(driven.state))
+    assert (again.rates, again.conversions) == (driven.state.rates, [GBP])
+
+
+def test_a_snapshot_of_before_conversions_is_read():
+    driven = Driven(member("sma_cross", EUR, fast=1, slow=2))
+    kept = json.loads(to_snapshot(driven.state))
+    del kept["conversions"], kept["rates"]
+    again = from_snapshot("s", 2, json.dumps(kept).encode())
+    assert to_snapshot(again) == to_snapshot(driven.state)
 
 
 def test_a_set_whose_strategy_is_another_now_takes_no_bars_until_it_is_defined_again():

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.backtest import cli_arguments as arguments
-from apps.backtest.parity import Case, Comparison, backtest, checked, compare, told
+from apps.backtest.parity import Case, Comparison, ParityError, backtest, checked, compare, told
 from apps.backtest.request import Loaded
 from banyan import commands
 
@@ -46,6 +46,7 @@ marked at the last close. Exit code 1 where there is a difference."""
         group.add_argument("--cash", type=float, help="cash at the start (100,000)")
         group.add_argument("--sizing", help="what a weight means, as for `backtest`; the strategy's own when not given")
         group.add_argument("--fee-bps", type=float, help="fee, in basis points of each fill's notional")
+        group.add_argument("--currency", help="currency of the account (that of the first instrument)")
         parser.add_argument("--json", action="store_true", help="print the comparison as JSON and nothing else")
 
     def run(self, **given: Any) -> None:
@@ -64,12 +65,15 @@ marked at the last close. Exit code 1 where there is a difference."""
 
 def _asked(given: dict[str, Any]) -> tuple[list[Case], Loaded]:
     data = arguments.data_of({**given, "adjust": given["adjust"] or ("" if given["csv"] else "none")})
-    options = {name: given[name] for name in ("cash", "sizing", "fee_bps") if given[name] is not None}
+    if data.conversion and not data.is_stored:
+        raise ParityError("--conversion: bars of files are not converted here; import them, and give --instrument")
+    options = {name: given[name] for name in ("cash", "sizing", "fee_bps", "currency") if given[name] is not None}
     cases = []
     for name in given["strategy"]:
         request = arguments.request_of({**given, "strategy": name})
         cases.append(Case(strategy=request.strategy, channels=data.instruments, params=request.params, options=options))
-    loaded = data.load()
+    beside = tuple(name for name in data.conversion.values() if name not in data.instruments)
+    loaded = replace(data, instruments=(*data.instruments, *beside), conversion={}).load()
     return cases, replace(loaded, instruments=checked(loaded, cases))
 
 

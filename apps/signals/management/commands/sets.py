@@ -39,6 +39,10 @@ anew: define it again first if a strategy had to be mended."""
         parser.add_argument(
             "--instrument", action="append", default=[], metavar="ID", help="what it trades, once for each channel"
         )
+        parser.add_argument(
+            "--conversion", action="append", default=[], metavar="ID",
+            help="a pair of currencies whose closes convert for accounts in another currency, such as OANDA:EURUSD",
+        )  # fmt: skip
         parser.add_argument("--interval", default="1h", help="interval of its bars (1h)")
         parser.add_argument(
             "--param", "-p", action="append", default=[], metavar="NAME=VALUE", help="a parameter, once for each"
@@ -88,7 +92,10 @@ anew: define it again first if a strategy had to be mended."""
             options["share"],
         )
         members = [*(_present(name) if options["add"] else []), member]
-        sent = define_set(name, members, warms_up=not options["cold"])
+        conversions = [(each, options["interval"]) for each in options["conversion"]]
+        if options["add"]:
+            conversions = list(dict.fromkeys([*_present_conversions(name), *conversions]))
+        sent = define_set(name, members, conversions=conversions, warms_up=not options["cold"])
         self.say(f"{name}: {', '.join(each.strategy for each in sent.members)}; `manage.py sets start {name}`")
 
     def _show(
@@ -103,6 +110,8 @@ anew: define it again first if a strategy had to be mended."""
             self.say(f"{each.id}: {state_of(each, report)}, from {', '.join(each.feeds)}")
             for member in each.definition["members"]:
                 self.say(f"  {_member(member)}")
+            for channel in each.definition.get("conversions", ()):
+                self.say(f"  converts by {channel['instrument']} {format_interval(channel['interval_ns'])}")
             if each.parked_because:
                 self.say(f"  parked: {each.parked_because}")
             if report is not None and in_full:
@@ -125,6 +134,12 @@ def _as_json(found: StrategySet, report: SetReport | None) -> dict[str, Any]:
     if report is not None:
         told |= {name: getattr(report, name) for name in ("pid", "starts", "failures", "problem", "megabytes")}
     return {**found.definition, **told}
+
+
+def _present_conversions(name: str) -> list[tuple[str, str]]:
+    found = StrategySet.objects.using("signals").filter(id=name).first()
+    channels = found.definition.get("conversions", ()) if found else ()
+    return [(channel["instrument"], format_interval(channel["interval_ns"])) for channel in channels]
 
 
 def _present(name: str) -> list[NewMember]:
