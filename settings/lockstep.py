@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from apps.backtest.parity import LEVERAGE, Case, Fill, Traded, account_currency, conversions
+from apps.backtest.parity import LEVERAGE, Case, Fill, Traded, account_currency, bars_per_year, conversions
 from apps.backtest.request import Loaded
 from apps.execution.book_contracts import SkipReason, TargetsSkipped
 from apps.execution.contracts import (
@@ -374,12 +374,14 @@ def _steps(loaded: Loaded) -> Iterator[list[Message]]:
 
 def _set_of(name: str, case: Case, loaded: Loaded) -> DefineSet:
     strategy = get_strategy(case.strategy)
+    counts = bars_per_year(case, loaded)
     channels, conversions = (
         [
             ChannelSpec(
                 instrument=each,
                 interval_ns=loaded.bars[each].interval,
                 tick_e9=round(loaded.instruments[each].tick_size * 1e9),
+                bars_per_year=counts.get(each, 0.0),
             )
             for each in names
         ]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.backtest.interface import run
+from apps.backtest.market import prepare
 from apps.backtest.options import Options
 from apps.backtest.request import Loaded
 from apps.backtest.result import Result
@@ -120,6 +121,15 @@ def conversions(case: Case, bars: Mapping[str, Bars], instruments: Mapping[str, 
             inverse = Bars(bars[name].time, rates, rates, rates, rates, interval=bars[name].interval)
             found.setdefault(instrument.currency, inverse)
     return {currency: found[currency] for currency in _foreign(case, instruments) if currency in found}
+
+
+def bars_per_year(case: Case, loaded: Loaded) -> dict[str, float]:
+    """Return how many bars a year each channel of a case has, 0 where that is not known."""
+    own = {name: loaded.bars[name] for name in case.channels}
+    kinds = {name: loaded.instruments[name] for name in case.channels}
+    rates = conversions(case, loaded.bars, loaded.instruments)
+    market = prepare(own, case.backtest_options(), instruments=kinds, conversion=rates or None).market
+    return dict(zip(case.channels, np.nan_to_num(market.bars_per_year).tolist(), strict=True))
 
 
 def _foreign(case: Case, instruments: Mapping[str, Instrument]) -> set[str]:

@@ -235,7 +235,9 @@ def _filled(state: ShardState, event: OrdersFilled) -> None:
         shard, cells[event.split_fill], _numbered(state, event.books, event.split_book, event.split_fill)
     )
     splits = event.split_fill, lines, event.split_steps
-    fill_orders(shard, orders, event.steps, event.amount_micro, full(event.fee_micro, event.account), splits)
+    fill_orders(
+        shard, orders, event.steps, event.amount_micro, full(event.fee_micro, event.account), event.price_e9, splits
+    )
     if state.apart.entries or state.apart.guards:
         note_filled(state, event, cells)
     for at in np.flatnonzero(orders[event.split_fill] < 0).tolist():
@@ -294,7 +296,9 @@ def _booked(state: ShardState, event: LotsBooked) -> None:
     books = np.array([state.books.of(name) for name in event.books], np.int64)[full(event.book, event.account)]
     triples = zip(rows.tolist(), instruments.tolist(), books.tolist(), strict=True)
     lines = np.array([state.line(state.cell(row, at), book) for row, at, book in triples], np.int64)
-    book_lots(state.shard(), lines, event.steps, event.amount_micro, full(event.fee_micro, event.account))
+    book_lots(
+        state.shard(), lines, event.steps, event.amount_micro, full(event.fee_micro, event.account), event.price_e9
+    )
 
 
 def _price_if_none(state: ShardState, instrument: int, price_e9: int) -> None:

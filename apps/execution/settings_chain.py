@@ -19,6 +19,8 @@ RULES = {
     "kelly": KELLY,
 }
 PERCENTAGES = ("percent", "risk", "vol")
+NUMBERED = {"percent": 10, "lots": 1, "risk": 1, "vol": 15, "kelly": 0.5}
+"""The rules that take a number, each with a usual one."""
 JOINS = ("converge", "next-change")
 BELOW_MINS = ("skip", "round-up")
 
@@ -27,8 +29,8 @@ Level = ConfigureSet | Subscribe | ConfigureAccount
 
 def refusal_of(given: Level) -> str:
     """Return what is wrong with settings, "" if nothing is."""
-    if given.sizing and given.sizing not in RULES:
-        return f"sizing={given.sizing!r}: choose one of {', '.join(RULES)}"
+    if given.sizing and (problem := _wrong_with_sizing(given)):
+        return problem
     if given.below_min and given.below_min not in BELOW_MINS:
         return f"below_min={given.below_min!r}: choose one of {', '.join(BELOW_MINS)}"
     if isinstance(given, Subscribe):
@@ -39,6 +41,14 @@ def refusal_of(given: Level) -> str:
         traded = list(given.symbols.values())
         if len(set(traded)) < len(traded):
             return "symbols: two instruments of the set would be traded as the same one"
+    return ""
+
+
+def _wrong_with_sizing(given: Level) -> str:
+    if given.sizing not in RULES:
+        return f"sizing={given.sizing!r}: choose one of {', '.join(RULES)}"
+    if given.sizing in NUMBERED and given.sizing_number_e9 == 0:
+        return f"sizing={given.sizing!r}: it takes a number above 0, such as {NUMBERED[given.sizing]}"
     return ""
 
 

@@ -27,7 +27,7 @@ from banyan.records import NameIndex
 from trading.instruments import base_currency
 from trading.row_index import find_cells, find_rows, in_order
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 REMEMBERED_ENDS = 4096  # orders that ended with something not filled, for fills that come late
 
 _ONE_CURRENCY = np.ones((1, 1))
@@ -237,6 +237,7 @@ class ShardState:
             cell=cell, account=owner.account, instrument=instrument, source=instrument if source is None else source,
             book=book, next_line=NULL,
         )  # fmt: skip
+        self.lines.rows[at].returns = self._first_line(int(owner.account), book, at)
         owner = self.cells.rows[cell]
         if owner.first_line == NULL:
             owner.first_line = at
@@ -248,6 +249,12 @@ class ShardState:
         owner.n_lines += 1
         self._index_line(at)
         return at
+
+    def _first_line(self, account: int, book: int, otherwise: int) -> int:
+        """Return the line of a book that an account (row) had first, in whichever cell."""
+        lines = self.lines.columns[:otherwise]
+        found = np.flatnonzero((lines["account"] == account) & (lines["book"] == book))
+        return int(found[0]) if found.size else otherwise
 
     def remember_end(self, cell: int, decision: int, shares: Ended) -> None:
         """Remember an order that ended unfilled, for a while."""
@@ -347,8 +354,11 @@ def to_snapshot(state: ShardState) -> bytes:
 
 
 def from_snapshot(key: str, version: int, kept: bytes) -> ShardState:
-    """Return the state that `to_snapshot` wrote; version 1 had no orders apart, and targets without their prices."""
-    assert version in (1, SNAPSHOT_VERSION), f"no step leads from snapshot version {version}"
+    """Return the state that `to_snapshot` wrote.
+
+    Version 1 had no orders apart, and targets without their prices; version 2 counted no closed trades.
+    """
+    assert 1 <= version <= SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
     snapshot = msgspec.msgpack.decode(kept, type=_Snapshot)
     state = ShardState(key)
     for name, dtype in _TABLES.items():
@@ -362,5 +372,19 @@ def from_snapshot(key: str, version: int, kept: bytes) -> ShardState:
     state.ended = dict(snapshot.ended)
     state.gated_at_ns, state.known_fills = snapshot.gated_at_ns, set(snapshot.known_fills)
     state.apart = read(snapshot.apart)
+    if version < 3:
+        _count_trades_from_here(state)
     state.reindex()
     return state
+
+
+def _count_trades_from_here(state: ShardState) -> None:
+    """Let books count what they close from here on, by what they have paid for what they hold."""
+    first: dict[tuple[int, int], int] = {}
+    for at in range(state.lines.count):
+        line = state.lines.rows[at]
+        line.returns = first.setdefault((int(line.account), int(line.book)), at)
+        terms = state.instrument_rows.rows[line.instrument]
+        size = int(line.held) * int(terms.lot_step_e9) * int(terms.contract_e9)
+        if size:
+            line.entry_price = abs(int(line.cost_micro) * 1e12 / size)

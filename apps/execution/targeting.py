@@ -38,7 +38,13 @@ def target_rows(state: ShardState, target: TargetSet) -> Any:
     """Return a message's targets as TARGET_DTYPE[rows]; instruments that are not known here have -1 as source."""
     book = state.books.known(target.set)
     band = np.nan if target.band_e9 < 0 else target.band_e9 / 1e9
-    return np.array([(book, *_target_row(state, target, at), band) for at in range(len(target.quotes))], TARGET_DTYPE)
+    rows = [(book, *_target_row(state, target, at), band, _volatility(target, at)) for at in range(len(target.quotes))]
+    return np.array(rows, TARGET_DTYPE)
+
+
+def _volatility(target: TargetSet, at: int) -> float:
+    told = target.volatility[at] if target.volatility else None
+    return np.nan if told is None else told
 
 
 def _target_row(state: ShardState, target: TargetSet, at: int) -> tuple[float, ...]:

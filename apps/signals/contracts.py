@@ -45,14 +45,20 @@ class TargetSet(Message, frozen=True, kw_only=True):
     follows for their rates: what is held of them, and what a currency is worth, is worth that."""
     band_e9: int = -1
     """Drift of weight, in billionths, beyond which an unchanged target is traded back to; -1: never."""
+    volatility: list[float | None] = []
+    """Of each row's instrument, a year, as a share, by the bars before the one that decided; None: not known."""
 
 
 class ChannelSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel of a strategy in a set; `tick_e9` is the instrument's tick in billionths of its quote currency."""
+    """A channel of a strategy in a set; `tick_e9` is the instrument's tick in billionths of its quote currency.
+
+    `bars_per_year` annualises its volatility; 0: it is not told.
+    """
 
     instrument: str
     interval_ns: int
     tick_e9: int
+    bars_per_year: float = 0.0
 
 
 class MemberSpec(msgspec.Struct, frozen=True, kw_only=True):

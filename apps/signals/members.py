@@ -117,7 +117,9 @@ class Member:
     def from_snapshot(cls, spec: MemberSpec, written: dict[str, Any]) -> "Member":
         """Return the strategy as it was. Raises what `of` raises, and StrategyError of a class shown its past again."""
         made = cls.of(spec)
-        for array, text in zip(made._arrays(), written["arrays"], strict=True):
+        arrays = made._arrays()
+        kept = written["arrays"] + [_written(each) for each in arrays[len(written["arrays"]) :]]
+        for array, text in zip(arrays, kept, strict=True):
             array[...] = np.frombuffer(base64.b64decode(text), array.dtype).reshape(array.shape)
         made.slices.times[:] = written["closed_at_ns"], written["shown_at_ns"]
         made.mind.relive({name: base64.b64decode(text) for name, text in written.get("past", {}).items()})
@@ -126,7 +128,7 @@ class Member:
     def _arrays(self) -> Sequence[NDArray[Any]]:
         slices = self.slices
         return [
-            *self.arrays(), slices.prices, slices.bid_ticks, slices.ask_ticks, slices.fresh,
+            *self.arrays(), slices.prices, slices.bid_ticks, slices.ask_ticks, slices.fresh, slices.past, slices.counts,
         ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from apps.feeds.interface import get_instrument
 from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet
@@ -19,10 +20,13 @@ from banyan.ids import derive
 from banyan.messages import Message
 from banyan.store import Store
 from banyan.transport import Command, ask
-from trading.instruments import base_currency
-from trading.intervals import parse_interval
+from trading.instruments import Instrument, base_currency
+from trading.intervals import DAY, parse_interval
+from trading.metrics.definitions import HOURS_PER_SESSION, periods_per_year
+from trading.sessions import days_per_week, session_days
 
 ALIAS = "signals"
+_A_WEEK = np.arange(1_704_664_800, 1_705_096_800, 3600) * 10**9  # hours of foreign exchange, from Sunday 17:00 New York
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -145,7 +149,21 @@ def _channel(name: str, instrument_id: str, interval: str) -> ChannelSpec:
     if not instrument.tick_size > 0.0 or not instrument.lot_step > 0.0:
         raise SetError(f"set {name}: {instrument.id} has no tick or lot step, so it cannot be traded live")
     tick_e9 = round(instrument.tick_size * 1e9)
-    return ChannelSpec(instrument=instrument.id, interval_ns=parse_interval(interval), tick_e9=tick_e9)
+    interval_ns = parse_interval(interval)
+    return ChannelSpec(
+        instrument=instrument.id,
+        interval_ns=interval_ns,
+        tick_e9=tick_e9,
+        bars_per_year=_bars_per_year(instrument, interval_ns),
+    )
+
+
+def _bars_per_year(instrument: Instrument, interval_ns: int) -> float:
+    """Return how many bars a year has, 0 where nobody knows how long the sessions of the calendar are."""
+    if interval_ns < DAY and instrument.calendar not in HOURS_PER_SESSION:
+        return 0.0
+    week = days_per_week(np.unique(session_days(_A_WEEK, instrument)))
+    return periods_per_year(instrument.calendar, interval_ns, "bar", week)
 
 
 def _send(name: str, message: Message, clock: Clock | None) -> None:

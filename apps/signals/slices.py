@@ -1,6 +1,7 @@
 """Bars as they arrive, until a strategy's channels have all closed at one time."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 from apps.feeds.contracts import BarClosed
 from apps.signals.contracts import ChannelSpec
 from trading.bars import Bar, Slice
+from trading.volatility import VOLATILITY_BARS, volatility_of
 
 FIELDS = ("open", "high", "low", "close", "volume", "bid", "ask")
+PAST_BARS = VOLATILITY_BARS + 2  # so many closes give all returns before the last bar
+_CLOSE = FIELDS.index("close")
 
 
 @dataclass(slots=True)
@@ -19,7 +23,9 @@ class Slices:
     """What the channels of strategies have shown: float64[7, channels] of FIELDS, nan before a channel's first bar.
 
     `bid_ticks` and `ask_ticks` are the closing quotes, int64[channels]; `fresh` tells which channels have closed at
-    `closed_at_ns`, which is 0 while no slice waits. `times`, int64[2], are `closed_at_ns` and `shown_at_ns`.
+    `closed_at_ns`, which is 0 while no slice waits. `times`, int64[2], are `closed_at_ns` and `shown_at_ns`. `past` are
+    the last closes of channels whose volatility is told, float64[channels, PAST_BARS], each in the place of the oldest;
+    `counts`, int64[2, channels], says how many there were, and when the last one closed.
     """
 
     channels: tuple[ChannelSpec, ...]
@@ -28,6 +34,8 @@ class Slices:
     ask_ticks: NDArray[np.int64]
     fresh: NDArray[np.int64]
     times: NDArray[np.int64]
+    past: NDArray[np.float64]
+    counts: NDArray[np.int64]
 
     @classmethod
     def of(cls, channels: tuple[ChannelSpec, ...]) -> "Slices":
@@ -40,6 +48,8 @@ class Slices:
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
             np.zeros(2, np.int64),
+            np.zeros((count if tells_volatility(channels) else 0, PAST_BARS)),
+            np.zeros((2, count), np.int64),
         )
 
     @property
@@ -54,7 +64,7 @@ class Slices:
 
     def arrays(self) -> list[NDArray[Any]]:
         """Return all that changes, as arrays that can be written to."""
-        return [self.prices, self.bid_ticks, self.ask_ticks, self.fresh, self.times]
+        return [self.prices, self.bid_ticks, self.ask_ticks, self.fresh, self.times, self.past, self.counts]
 
     def moved(self, places: Iterator[NDArray[Any]]) -> "Slices":
         """Return these slices in other arrays, as many as `arrays` gives."""
@@ -81,6 +91,8 @@ class Slices:
         self.bid_ticks[mine], self.ask_ticks[mine] = closed.bid_ticks[theirs], closed.ask_ticks[theirs]
         self.fresh[mine] = 1
         self.times[0] = closed.at_ns
+        if self.past.size:
+            self._remember(mine, closed.at_ns)
         return True
 
     def _take_one(self, closed: "Closed") -> bool:
@@ -92,7 +104,25 @@ class Slices:
         self.bid_ticks[0], self.ask_ticks[0] = closed.bid_ticks[place], closed.ask_ticks[place]
         self.fresh[0] = 1
         self.times[0] = closed.at_ns
+        if self.past.size:
+            self._remember([0], closed.at_ns)
         return True
+
+    def volatility(self, row: int) -> float | None:
+        """Return a channel's yearly volatility by its bars before the slice that was shown last, None if not known."""
+        if not self.past.size or not self.channels[row].bars_per_year > 0.0:
+            return None
+        upto = int(self.counts[0, row]) - (int(self.counts[1, row]) == self.shown_at_ns)
+        places = np.arange(max(0, upto - VOLATILITY_BARS - 1), upto) % PAST_BARS
+        found = float(volatility_of(self.past[row, places], self.channels[row].bars_per_year))
+        return None if math.isnan(found) else found
+
+    def _remember(self, rows: list[int], closed_at_ns: int) -> None:
+        for row in rows:
+            if self.counts[1, row] != closed_at_ns:
+                self.counts[0, row] += 1
+                self.counts[1, row] = closed_at_ns
+            self.past[row, (self.counts[0, row] - 1) % PAST_BARS] = self.prices[_CLOSE, row]
 
     def is_complete(self) -> bool:
         """Tell whether every channel has closed at the time of the slice that waits."""
@@ -104,6 +134,11 @@ class Slices:
         shown = Shown(self.shown_at_ns, self.prices, self.fresh.copy())
         self.fresh[:] = 0
         return shown
+
+
+def tells_volatility(channels: Sequence[ChannelSpec]) -> bool:
+    """Tell whether the volatility of some of these channels is told with the targets."""
+    return any(channel.bars_per_year > 0.0 for channel in channels)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from apps.signals.memory import laid_out
 from apps.signals.minds import weight_target
 from apps.signals.parameters import StrategyParameterError
 from apps.signals.registry import UnknownStrategyError
-from apps.signals.slices import Closed, Slices
+from apps.signals.slices import PAST_BARS, Closed, Slices
 from banyan.columns import ints
 from trading.targets import WEIGHT, Target
 
@@ -145,7 +145,8 @@ class SetState:
         for member in self.members:
             for channel in member.spec.channels:
                 key = channel.instrument, channel.interval_ns
-                wanted[key] = max(wanted.get(key, 0), member.history)
+                past = PAST_BARS if channel.bars_per_year > 0.0 else 0
+                wanted[key] = max(wanted.get(key, 0), member.history, past)
         for channel in self.conversions:
             wanted.setdefault((channel.instrument, channel.interval_ns), 1)
         return wanted
@@ -189,6 +190,7 @@ class SetState:
             time_in_force=numbers("time_in_force"),
             expires_ns=numbers("expires"),
             marks=self._marks(instruments),
+            volatility=self._volatility(instruments),
         )
 
     def _take(self, bars: BarClosed) -> "_Seen":
@@ -257,6 +259,14 @@ class SetState:
                 if channel.instrument not in instruments and bid > 0:
                     marks[channel.instrument] = Quoted(instrument=channel.instrument, bid_ticks=bid, ask_ticks=ask)
         return list(marks.values())
+
+    def _volatility(self, instruments: list[str]) -> list[float | None]:
+        """Return what is known of each instrument's volatility, nothing where nothing is."""
+        found = []
+        for instrument in instruments:
+            number, row = self._index.places[instrument][0]
+            found.append(self.members[number].slices.volatility(row))
+        return found if any(each is not None for each in found) else []
 
     def _target(self, instrument: str) -> tuple[Target, Quoted]:
         """Return the one target of all members that trade an instrument: weights count by share and add up."""
@@ -351,7 +361,10 @@ def to_snapshot(state: SetState) -> bytes:
 
 
 def from_snapshot(key: str, version: int, written: bytes) -> SetState:
-    """Return the state that `to_snapshot` wrote. Version 1 knew no warm-up, version 2 no conversions."""
+    """Return the state that `to_snapshot` wrote.
+
+    Version 1 knew no warm-up, version 2 no conversions, and no past closes for volatility.
+    """
     assert 1 <= version <= SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
     read = msgspec.json.decode(written)
     specs = msgspec.convert(read["specs"], list[MemberSpec])

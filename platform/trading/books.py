@@ -170,7 +170,7 @@ def book_fill(
     before = ticket.quantity
     after = before + lots
     if before * lots < 0.0:
-        _count_close(account, ticket, min(abs(lots), abs(before)) * per_price, price, fee)
+        count_close(account, ticket.price, before, min(abs(lots), abs(before)) * per_price, price, fee)
     if before * lots >= 0.0:
         ticket.price = (ticket.price * before + price * lots) / after
     elif before * after < 0.0:
@@ -211,24 +211,29 @@ def _held(desk: Desk, channel: int, lot_step: float) -> float:
 
 
 @inner_kernel
-def _count_close(account: Any, ticket: Any, closed_per_price: float, price: float, fee: float) -> None:
-    entered = ticket.price * closed_per_price
-    gain = np.sign(ticket.quantity) * (price - ticket.price) * closed_per_price - fee
-    account.closes += 1
-    account.return_sum += gain / entered
-    account.return_squares += (gain / entered) * (gain / entered)
-
-
-@inner_kernel
-def kelly_share(account: Any) -> float:
+def kelly_share(closed: Any) -> float:
     """Return mean / mean square of the returns of all closing fills so far, in 0..1; 1 before the twentieth.
 
     The growth-optimal share for returns with that mean and variance (Thorp 2006, equation 7.3, small returns). It only
-    limits: an account that begins with none could never close the trades that it is to be found from.
+    limits: an account that begins with none could never close the trades that it is to be found from. `closed` has
+    `closes`, `return_sum` and `return_squares`.
     """
-    if account.closes < 20 or account.return_squares <= 0.0:
+    if closed.closes < 20 or closed.return_squares <= 0.0:
         return 1.0
-    return min(1.0, max(0.0, account.return_sum / account.return_squares))
+    return min(1.0, max(0.0, closed.return_sum / closed.return_squares))
+
+
+@inner_kernel
+def count_close(closed: Any, entry_price: float, quantity: float, per_price: float, price: float, fee: float) -> None:
+    """Count the return of closing a position of `quantity` (signed) that was entered at a price.
+
+    `per_price` is account currency per unit of price of what is closed.
+    """
+    entered = entry_price * per_price
+    gain = np.sign(quantity) * (price - entry_price) * per_price - fee
+    closed.closes += 1
+    closed.return_sum += gain / entered
+    closed.return_squares += (gain / entered) * (gain / entered)
 
 
 @inner_kernel

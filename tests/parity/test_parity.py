@@ -75,6 +75,20 @@ def test_strategies_on_several_instruments_trade_live_as_in_a_backtest(tmp_path)
     assert not _differences(cases, loaded, tmp_path)
 
 
+def test_volatility_and_kelly_size_live_as_in_a_backtest(tmp_path):
+    loaded = _loaded({EURUSD: "eurusd_1h_quotes.csv.gz"}, "2016-01-04", "2016-01-13")
+    fast = {"strategy": "rsi_reversion", "params": {"window": 2}, "channels": (EURUSD,)}
+    cases = [
+        Case(**fast, options={"sizing": "vol:15", "fee_bps": 0.5}),
+        Case(**fast, options={"sizing": "kelly:2", "fee_bps": 0.2}),
+        Case(
+            strategy="random", params={"hold": 2, "side": "both"}, channels=(EURUSD,), options={"sizing": "kelly:0.5"}
+        ),
+        Case(strategy=DRAWN, params={"seed": 5}, channels=(EURUSD,), options={"sizing": "kelly:1"}),
+    ]
+    assert not _differences(cases, loaded, tmp_path)
+
+
 def test_accounts_in_other_currencies_trade_live_as_in_a_backtest(tmp_path):
     loaded = _loaded({EURUSD: "eurusd_1h_quotes.csv.gz", GERMAN: "eurusd_1h_quotes.csv.gz"}, "2016-01-04", "2016-01-07")
     loaded.instruments[GERMAN] = replace(loaded.instruments[EURUSD], id=GERMAN, currency="EUR", contract_size=25.0)

@@ -11,8 +11,7 @@ from trading.matching import expire
 from trading.orders import Place, Quote, Rules
 from trading.sizing import VOLATILITY
 from trading.targets import GTC
-
-VOLATILITY_BARS = 60  # how far back the volatility sizing looks
+from trading.volatility import VOLATILITY_BARS, yearly
 
 
 class Market(NamedTuple):
@@ -210,10 +209,7 @@ def _volatility(market: Market, t: int, i: int) -> float:
             count += 1
             total += step
             squares += step * step
-    if count < VOLATILITY_BARS // 2:
-        return np.nan
-    variance = (squares - total * total / count) / (count - 1)
-    return np.sqrt(max(variance, 0.0) * market.bars_per_year[i])
+    return yearly(count, total, squares, market.bars_per_year[i])
 
 
 @inner_kernel

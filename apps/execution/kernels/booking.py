@@ -7,18 +7,21 @@ import numpy as np
 from apps.execution.kernels.netting import part_of
 from apps.execution.kernels.reasons import STATE_NEW, STATE_PARTIALLY_FILLED, STATE_UNKNOWN
 from apps.execution.kernels.records import Shard
+from apps.execution.kernels.sizing import lots_of, rate_of
+from trading.books import count_close
 from trading.compiled import inner_kernel, kernel
+from trading.money import MILLIONTHS
 
 
 @kernel
-def book_lots(shard: Shard, lines: Any, steps: Any, amounts: Any, fees: Any) -> None:
+def book_lots(shard: Shard, lines: Any, steps: Any, amounts: Any, fees: Any, prices_e9: Any) -> None:
     """Book lots and the cash that came for them, row by row."""
     for k in range(lines.size):
-        book(shard, lines[k], steps[k], amounts[k], fees[k])
+        book(shard, lines[k], steps[k], amounts[k], fees[k], prices_e9[k] / 1e9)
 
 
 @inner_kernel
-def book(shard: Shard, at: int, steps: int, amount: int, fee: int) -> None:
+def book(shard: Shard, at: int, steps: int, amount: int, fee: int, price: float) -> None:
     """Book `steps` in a line, for which `amount` came in as cash (negative: was paid) and `fee` was paid.
 
     What is closed takes its part of what was paid for all that was held, by average cost.
@@ -27,6 +30,7 @@ def book(shard: Shard, at: int, steps: int, amount: int, fee: int) -> None:
     cell = shard.cells[line.cell]
     before = line.cost_micro
     held = line.held
+    _follow_entry(shard, line, steps, fee / MILLIONTHS, price)
     if held * steps >= 0:
         line.cost_micro -= amount
     elif abs(steps) <= abs(held):
@@ -38,6 +42,23 @@ def book(shard: Shard, at: int, steps: int, amount: int, fee: int) -> None:
     line.fees_micro += fee
     cell.held += steps
     shard.accounts[line.account].balance_micro += amount - fee
+
+
+@inner_kernel
+def _follow_entry(shard: Shard, line: Any, steps: int, fee: float, price: float) -> None:
+    """Take a fill into the average price of what is held, and count what it closes as a backtest does."""
+    instrument = shard.instruments[line.instrument]
+    before, lots = lots_of(instrument, line.held), lots_of(instrument, steps)
+    after = lots_of(instrument, line.held + steps)
+    if before * lots < 0.0 and line.entry_price > 0.0:
+        per_price = instrument.contract_e9 / 1e9 * rate_of(shard, instrument, shard.accounts[line.account])
+        closed = min(abs(lots), abs(before)) * per_price
+        if closed > 0.0:
+            count_close(shard.lines[line.returns], line.entry_price, before, closed, price, fee)
+    if before * lots >= 0.0 and after != 0.0:
+        line.entry_price = (line.entry_price * before + price * lots) / after
+    elif before * after < 0.0:
+        line.entry_price = price
 
 
 @kernel
@@ -109,7 +130,9 @@ def find_order(shard: Shard, cell: int, decision: int) -> int:
 
 
 @kernel
-def fill_orders(shard: Shard, orders: Any, steps: Any, amounts: Any, fees: Any, splits: Any) -> None:
+def fill_orders(
+    shard: Shard, orders: Any, steps: Any, amounts: Any, fees: Any, prices_e9: Any, splits: Any
+) -> None:  # fmt: skip
     """Book fills row by row: of open orders, and of ended ones (-1), whose splits are booked and nothing else.
 
     `splits` is (rows int64[s] rising, lines int64[s], steps int64[s]); a fill without one is of its order's one share.
@@ -119,12 +142,12 @@ def fill_orders(shard: Shard, orders: Any, steps: Any, amounts: Any, fees: Any, 
         done = 0
         if at == splits[0].size or splits[0][at] != k:
             line = shard.shares[shard.orders[orders[k]].first_share].line
-            _fill(shard, orders[k], line, steps[k], amounts[k], fees[k])
+            _fill(shard, orders[k], line, steps[k], (amounts[k], fees[k]), prices_e9[k] / 1e9)
             done = steps[k]
         while at < splits[0].size and splits[0][at] == k:
             part = splits[2][at]
-            amount, fee = part_of_fill(amounts[k], fees[k], done, part, steps[k])
-            _fill(shard, orders[k], splits[1][at], part, amount, fee)
+            paid = part_of_fill(amounts[k], fees[k], done, part, steps[k])
+            _fill(shard, orders[k], splits[1][at], part, paid, prices_e9[k] / 1e9)
             done += part
             at += 1
         if orders[k] >= 0:
@@ -142,8 +165,8 @@ def part_of_fill(amount: int, fee: int, done: int, part: int, whole: int) -> tup
 
 
 @inner_kernel
-def _fill(shard: Shard, order: int, line_at: int, steps: int, amount: int, fee: int) -> None:
-    book(shard, line_at, steps, amount, fee)
+def _fill(shard: Shard, order: int, line_at: int, steps: int, paid: tuple[int, int], price: float) -> None:
+    book(shard, line_at, steps, paid[0], paid[1], price)
     if order < 0:
         return
     line = shard.lines[line_at]

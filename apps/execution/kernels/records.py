@@ -60,6 +60,11 @@ LINE_DTYPE = np.dtype(
         ("cash_micro", np.int64),  # all that its fills brought, fees taken off
         ("cost_micro", np.int64),  # paid for what it holds
         ("fees_micro", np.int64),
+        ("entry_price", np.float64),  # average, of what it holds
+        ("returns", np.int64),  # the line that counts the closed trades of its book in all the account's cells:
+        ("closes", np.int64),  # how many fills have closed something, with the sum and
+        ("return_sum", np.float64),
+        ("return_squares", np.float64),  # the sum of squares of their returns
         # the settings that hold for it, and at which level each was given
         ("active", np.int64),
         ("waits", np.int64),  # 1: it has joined and waits for the next version
@@ -138,6 +143,7 @@ TARGET_DTYPE = np.dtype(
         ("bid", np.float64),  # the quote that decided, in price; 0: none
         ("ask", np.float64),
         ("band", np.float64),  # nan: never rebalanced
+        ("volatility", np.float64),  # a year, as a share; nan or 0: not known
     ],
     align=True,
 )

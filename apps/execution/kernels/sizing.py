@@ -25,6 +25,7 @@ from apps.execution.kernels.reasons import (
     WAITS_FOR_CHANGE,
 )
 from apps.execution.kernels.records import Shard
+from trading.books import kelly_share
 from trading.compiled import inner_kernel, kernel
 from trading.costs import Costs, taker_price
 from trading.money import MILLIONTHS, multiple, to_step
@@ -126,7 +127,8 @@ def _lots(
     equity = line.allocation * equity_of(shard, account, line.cell, own)
     stop_value = abs(price - target.stop_loss) * per_price
     held = multiple(float(line.held), step)
-    holding = Holding(equity, held, price * per_price, stop_value, np.nan, np.nan)
+    kelly = kelly_share(shard.lines[line.returns])
+    holding = Holding(equity, held, price * per_price, stop_value, target.volatility, kelly)
     sizing = Sizing(line.rule, line.number, line.channels)
     lots = desired_lots(sizing, costs_of(account.fee_rate), holding, target.mode, value, 0.0)
     if np.isnan(lots):
@@ -178,7 +180,8 @@ def _has_drifted(shard: Shard, target: Any, line: Any, instrument: Any) -> bool:
     value = target.value * line.multiplier
     if line.reverse:
         value = -value
-    weight = share_of_equity(Sizing(line.rule, line.number, line.channels), value, np.nan, np.nan)
+    kelly = kelly_share(shard.lines[line.returns])
+    weight = share_of_equity(Sizing(line.rule, line.number, line.channels), value, target.volatility, kelly)
     held = multiple(float(line.held), instrument.lot_step_e9 / 1e9)
     per_price = instrument.contract_e9 / 1e9 * rate_of(shard, instrument, account)
     return bool(abs(held * (middle * per_price) / equity - weight) > target.band)

@@ -18,6 +18,7 @@ from apps.execution.interface import (
     subscribe,
 )
 from apps.execution.models import Account
+from apps.execution.settings_chain import NUMBERED, RULES
 from apps.execution.terms import configured
 from banyan import commands
 from banyan.ids import derive
@@ -57,6 +58,12 @@ class Command(commands.Command):
         parser.add_argument("--set", help="the strategy set to follow")
         parser.add_argument("--allocation", type=float, default=1.0, help="share of equity that the set is given (1)")
         parser.add_argument("--join", choices=("converge", "next-change"), default="next-change", help="when to begin")
+        parser.add_argument(
+            "--sizing",
+            default="",
+            metavar="RULE[:N]",
+            help="what a weight means here, as for `backtest`, such as vol:15",
+        )
         parser.add_argument("--multiplier", type=float, help="times what the set wants")
         parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
         parser.add_argument("--reason", default="", help="why, for the record")
@@ -97,11 +104,14 @@ class Command(commands.Command):
             raise AccountError("give the accounts and --set")
         wanted = configured(options["set"])
         configure_set(wanted, request=derive("configure", msgspec.json.encode(wanted).decode()))
+        sizing, number = _sizing(options["sizing"])
         terms = Subscribe(
             account=0,
             set=options["set"],
             allocation_e9=round(options["allocation"] * 1e9),
             join=options["join"],
+            sizing=sizing,
+            sizing_number_e9=number,
             multiplier_e9=-1 if options["multiplier"] is None else round(options["multiplier"] * 1e9),
             lots_max_e9=-1 if options["lots_max"] is None else round(options["lots_max"] * 1e9),
             is_active=is_active,
@@ -137,6 +147,22 @@ def _named(accounts: list[str], count: int | None) -> list[str]:
         return accounts
     width = len(str(count))
     return [f"{account}-{number:0{width}d}" for account in accounts for number in range(1, count + 1)]
+
+
+def _sizing(text: str) -> tuple[str, int]:
+    """Return the rule and its number in billionths, as `Subscribe` has them."""
+    rule, _, number = text.partition(":")
+    if rule and rule not in RULES:
+        raise AccountError(f"--sizing {text}: choose one of {', '.join(RULES)}")
+    if rule in NUMBERED and not number:
+        raise AccountError(f"--sizing {rule}: it takes a number, such as {rule}:{NUMBERED[rule]}")
+    try:
+        size = float(number) if number else -1e-9
+    except ValueError:
+        raise AccountError(f"--sizing {text}: {number!r} is not a number") from None
+    if number and not 0.0 < size < 1e9:
+        raise AccountError(f"--sizing {text}: {number} is not above 0 and below a billion")
+    return rule, round(size * 1e9)
 
 
 def _some(accounts: list[str]) -> list[str]:
