@@ -1,6 +1,7 @@
 """What execution tells of accounts, settings and books, beside orders. Units: those of `apps.execution.contracts`."""
 
 from enum import IntEnum
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -192,3 +193,57 @@ class AccountsResumed(Message, frozen=True, kw_only=True):
 
     account: Ints
     instrument: str
+
+
+# ---- the settings that hold -----------------------------------------------------------------------------------------
+
+Level = ConfigureSet | Subscribe | ConfigureAccount
+NUMBERED = {"percent": 10, "lots": 1, "risk": 1, "vol": 15, "kelly": 0.5}
+"""The rules that take a number, each with a usual one."""
+_NO_VALUE: dict[str, Any] = {
+    "sizing": "", "multiplier_e9": -1, "lots_max_e9": -1, "below_min": "", "instruments": None, "reverse": None,
+    "close_only": None,
+}  # fmt: skip
+"""The settings of the chain, each with what says that a level does not give it."""
+_LEVEL_NAMES = {level: level.name.lower() if level else "" for level in SettingLevel}
+
+
+class Effective(NamedTuple):
+    """A setting that holds: its value in words, and at which level it was given ("" where at none)."""
+
+    name: str
+    value: str
+    level: str
+
+
+def effective_settings(configured: ConfigureSet, of: Subscribe, by: ConfigureAccount | None) -> list[Effective]:
+    """Return what holds for a subscription, in words, each with the level that gave it."""
+    chain: tuple[Level | None, ...] = (configured, of, by)
+    found = []
+    for name, none in _NO_VALUE.items():
+        givers = (None, of, by) if name == "instruments" else chain
+        value, level = effective(givers, name, none)
+        if name == "sizing":
+            number = effective(chain, "sizing_number_e9", -1)[0]
+            value = f"{value}:{number / 1e9:g}" if value in NUMBERED else value
+        found.append(Effective(name.removesuffix("_e9"), _in_words(name, value), _LEVEL_NAMES[level]))
+    own = (("allocation", f"{of.allocation_e9 / 1e9:g}"), ("join", of.join))
+    return found + [Effective(name, value, _LEVEL_NAMES[SettingLevel.SUBSCRIPTION]) for name, value in own]
+
+
+def _in_words(name: str, value: Any) -> str:
+    if name == "instruments":
+        return "all" if value is None else ", ".join(value)
+    if name == "lots_max_e9" and value <= 0:
+        return "no limit"
+    return f"{value / 1e9:g}" if name.endswith("_e9") else {True: "yes", False: "no"}.get(value, str(value))
+
+
+def effective(chain: tuple[Level | None, ...], name: str, none: Any) -> tuple[Any, SettingLevel]:
+    """Return the narrowest value that was given, and its level."""
+    levels = (SettingLevel.SET, SettingLevel.SUBSCRIPTION, SettingLevel.ACCOUNT)
+    for level, given in reversed(list(zip(levels, chain, strict=True))):
+        value = none if given is None else getattr(given, name)
+        if value != none:
+            return value, level
+    return none, SettingLevel.NONE

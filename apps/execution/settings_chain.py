@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from apps.execution.book_contracts import ConfigureAccount, SettingLevel
+from apps.execution.book_contracts import NUMBERED, ConfigureAccount, Level, effective
 from apps.execution.contracts import ConfigureSet, Subscribe
 from apps.execution.state import ShardState
 from trading.sizing import ALL_IN, EQUAL, FIXED_LOTS, KELLY, PERCENT, RISK, VOLATILITY, WEIGHTS
@@ -19,12 +19,8 @@ RULES = {
     "kelly": KELLY,
 }
 PERCENTAGES = ("percent", "risk", "vol")
-NUMBERED = {"percent": 10, "lots": 1, "risk": 1, "vol": 15, "kelly": 0.5}
-"""The rules that take a number, each with a usual one."""
 JOINS = ("converge", "next-change")
 BELOW_MINS = ("skip", "round-up")
-
-Level = ConfigureSet | Subscribe | ConfigureAccount
 
 
 def refusal_of(given: Level) -> str:
@@ -47,7 +43,7 @@ def refusal_of(given: Level) -> str:
 def _wrong_with_sizing(given: Level) -> str:
     if given.sizing not in RULES:
         return f"sizing={given.sizing!r}: choose one of {', '.join(RULES)}"
-    if given.sizing in NUMBERED and given.sizing_number_e9 == 0:
+    if given.sizing in NUMBERED and given.sizing_number_e9 <= 0:
         return f"sizing={given.sizing!r}: it takes a number above 0, such as {NUMBERED[given.sizing]}"
     return ""
 
@@ -87,29 +83,19 @@ def _apply(state: ShardState, configured: ConfigureSet, of: Subscribe, by: Confi
 
 def _settle(line: Any, instrument: str, configured: ConfigureSet, of: Subscribe, by: ConfigureAccount | None) -> None:
     chain = (configured, of, by)
-    rule, _ = _effective(chain, "sizing", "")
-    number, number_level = _effective(chain, "sizing_number_e9", -1)
+    rule, _ = effective(chain, "sizing", "")
+    number, number_level = effective(chain, "sizing_number_e9", -1)
     assert number_level  # a set says all
     line.active = of.is_active
     line.allocation = of.allocation_e9 / 1e9
     line.rule = RULES[rule]
     line.number = number / 1e9 / (100.0 if rule in PERCENTAGES else 1.0)
     line.channels = len(configured.terms)
-    line.multiplier = _effective(chain, "multiplier_e9", -1)[0] / 1e9
-    line.lots_max = _effective(chain, "lots_max_e9", -1)[0] / 1e9
-    below_min, line.min_level = _effective(chain, "below_min", "")
+    line.multiplier = effective(chain, "multiplier_e9", -1)[0] / 1e9
+    line.lots_max = effective(chain, "lots_max_e9", -1)[0] / 1e9
+    below_min, line.min_level = effective(chain, "below_min", "")
     line.round_up = below_min == "round-up"
-    line.reverse = _effective(chain, "reverse", None)[0]
-    line.close_only, line.close_level = _effective(chain, "close_only", None)
-    allowed, line.allowed_level = _effective((None, of, by), "instruments", None)
+    line.reverse = effective(chain, "reverse", None)[0]
+    line.close_only, line.close_level = effective(chain, "close_only", None)
+    allowed, line.allowed_level = effective((None, of, by), "instruments", None)
     line.allowed = allowed is None or instrument in allowed
-
-
-def _effective(chain: tuple[Level | None, ...], name: str, none: Any) -> tuple[Any, SettingLevel]:
-    """Return the narrowest value that was given, and its level."""
-    levels = (SettingLevel.SET, SettingLevel.SUBSCRIPTION, SettingLevel.ACCOUNT)
-    for level, given in reversed(list(zip(levels, chain, strict=True))):
-        value = none if given is None else getattr(given, name)
-        if value != none:
-            return value, level
-    return none, SettingLevel.NONE

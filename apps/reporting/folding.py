@@ -11,10 +11,13 @@ import numpy as np
 
 from apps.execution.book_contracts import (
     EXTERNAL,
+    AccountConfigured,
     LotsBooked,
     ManualTargeted,
     OrdersAdopted,
     SetConfigured,
+    SettingLevel,
+    Subscribed,
     TargetsSkipped,
 )
 from apps.execution.contracts import (
@@ -31,10 +34,10 @@ from apps.execution.contracts import (
 )
 from apps.feeds.contracts import BarClosed
 from apps.reporting.accounting import part_of
-from apps.reporting.news import Close, News, Place, Quotes, Refusals, Signal, Skips, Trade, Value
+from apps.reporting.news import Close, News, Place, Quotes, Refusals, Setting, Signal, Skips, Trade, Value
 from apps.risk.contracts import OrdersApproved, OrdersRefused
 from apps.signals.contracts import TargetSet
-from banyan.codec import Envelope, decode_envelope, decode_message
+from banyan.codec import Envelope, decode_envelope, decode_message, encode_message
 from banyan.columns import Ints
 from banyan.host.delivery import split_events
 from banyan.messages import Message
@@ -100,7 +103,20 @@ def _valued(news: News, _: Place, message: AccountValued, __: Any) -> None:
 
 
 def _configured(news: News, place: Place, message: SetConfigured, _: Any) -> None:
-    news.learn((*message.settings.terms, *message.settings.conversions), place.received_at_ns)
+    settings = message.settings
+    news.learn((*settings.terms, *settings.conversions), place.received_at_ns)
+    news.settings.append(Setting(place, SettingLevel.SET, settings.set, None, encode_message(settings)))
+
+
+def _subscribed(news: News, place: Place, message: Subscribed, _: Any) -> None:
+    settings = message.settings
+    body = encode_message(settings)
+    news.settings.append(Setting(place, SettingLevel.SUBSCRIPTION, settings.set, settings.account, body))
+
+
+def _account_configured(news: News, place: Place, message: AccountConfigured, _: Any) -> None:
+    settings = message.settings
+    news.settings.append(Setting(place, SettingLevel.ACCOUNT, "", settings.account, encode_message(settings)))
 
 
 def _manual(news: News, place: Place, message: ManualTargeted, _: Any) -> None:
@@ -151,7 +167,7 @@ def _requested(news: News, place: Place, message: OrdersRequested, _: Any) -> No
         order.steps, order.order_type, order.reduce_only = steps, order_type, bool(reduce_only)
         order.bid_ticks, order.ask_ticks = quotes[instrument]
         order.decided_at_ns = message.decided_at_ns
-        order.requested_at_ns = place.received_at_ns
+        order.requested_at_ns, order.requested_number = place.received_at_ns, place.number
 
 
 def _books(message: OrdersRequested) -> dict[int, str]:
@@ -353,6 +369,8 @@ EVENTS: Mapping[str, Mapping[str, Handler]] = {
             AccountOpened: _opened,
             AccountValued: _valued,
             SetConfigured: _configured,
+            Subscribed: _subscribed,
+            AccountConfigured: _account_configured,
             ManualTargeted: _manual,
             OrdersRequested: _requested,
             OrdersAdopted: _adopted,

@@ -16,11 +16,12 @@ from apps.reporting.reading import (
     signals,
     skips,
 )
+from apps.reporting.reasons import Effective, settings_of
 from apps.reporting.scoping import Scope, ScopeError, check
 from apps.reporting.timeline import Happening, timeline
 
 __all__ = [
-    "BY", "AccountRow", "FillRow", "Happening", "LatencyRow", "OrderRow", "PnlRow", "PositionRow", "RefusalRow",
-    "Scope", "ScopeError", "SignalRow", "SkipRow", "SlippageRow", "accounts", "check", "fills", "latencies", "orders",
-    "pnl", "positions", "refusals", "signals", "skips", "slippage", "timeline",
+    "BY", "AccountRow", "Effective", "FillRow", "Happening", "LatencyRow", "OrderRow", "PnlRow", "PositionRow",
+    "RefusalRow", "Scope", "ScopeError", "SignalRow", "SkipRow", "SlippageRow", "accounts", "check", "fills",
+    "latencies", "orders", "pnl", "positions", "refusals", "settings_of", "signals", "skips", "slippage", "timeline",
 ]  # fmt: skip

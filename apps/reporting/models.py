@@ -98,6 +98,7 @@ class Order(models.Model):
     decided_at_ns = models.BigIntegerField(null=True, help_text="Event time: the close of the bar that decided.")
     signalled_at_ns = models.BigIntegerField(null=True)
     requested_at_ns = models.BigIntegerField(null=True)
+    requested_number = models.BigIntegerField(null=True, help_text="Of the record of execution's log.")
     approved_at_ns = models.BigIntegerField(null=True)
     sent_at_ns = models.BigIntegerField(null=True)
     accepted_at_ns = models.BigIntegerField(null=True)
@@ -262,6 +263,25 @@ class Skip(models.Model):
     instrument = _numbers()
     reason = _numbers()
     level = _numbers()
+
+    def __str__(self) -> str:
+        return f"{self.shard} {self.number}"
+
+
+class Setting(models.Model):
+    """What was set for a set, a subscription or an account, as the command that did. Kept for ever."""
+
+    pk = models.CompositePrimaryKey("shard", "number", "event")
+    shard = models.TextField()
+    number = models.BigIntegerField()
+    event = models.IntegerField()
+    level = models.SmallIntegerField(help_text="A SettingLevel.")
+    set = models.TextField()
+    account = models.BigIntegerField(null=True)
+    body = models.BinaryField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "set"])]
 
     def __str__(self) -> str:
         return f"{self.shard} {self.number}"

@@ -32,6 +32,7 @@ class OrderNews:
     decided_at_ns: int | None = None
     signalled_at_ns: int | None = None
     requested_at_ns: int | None = None
+    requested_number: int | None = None
     approved_at_ns: int | None = None
     sent_at_ns: int | None = None
     accepted_at_ns: int | None = None
@@ -122,6 +123,16 @@ class Skips(NamedTuple):
     level: list[int]
 
 
+class Setting(NamedTuple):
+    """What was set for a set, a subscription or an account: `level` is a SettingLevel, `body` the command."""
+
+    place: Place
+    level: int
+    set: str
+    account: int | None
+    body: bytes
+
+
 class Refusals(NamedTuple):
     """Orders that were refused, and by whom."""
 
@@ -153,6 +164,7 @@ class News:
     quotes: list[Quotes] = field(default_factory=list)
     signals: list[Signal] = field(default_factory=list)
     skips: list[Skips] = field(default_factory=list)
+    settings: list[Setting] = field(default_factory=list)
     refusals: list[Refusals] = field(default_factory=list)
 
     def learn(self, all_terms: Iterable[InstrumentTerms], at_ns: int) -> None:

@@ -46,6 +46,7 @@ class OrderRow(NamedTuple):
     last_fill_ns: int | None
     ended_at_ns: int | None
     signalled_at_ns: int | None
+    number: int | None
 
 
 class FillRow(NamedTuple):
@@ -103,6 +104,7 @@ class SkipRow(NamedTuple):
     instrument: str
     reason: str
     level: str
+    number: int
 
 
 _LOTS = "i.lot_step_e9 / 1e9"
@@ -129,7 +131,7 @@ def orders(scope: Scope, most: int) -> list[OrderRow]:
            WHERE f.account = o.account AND f.instrument = o.instrument AND f.decision = o.decision AND f.kind = 0),
           o.fee_micro / 1e6, o.steps, o.filled_steps, o.is_unknown, o.end_kind, o.end_code, o.end_text,
           o.requested_at_ns, o.approved_at_ns, o.sent_at_ns, o.accepted_at_ns, o.unknown_at_ns, o.first_fill_ns,
-          o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns
+          o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns, o.requested_number
         FROM reporting_order AS o JOIN reporting_account AS a ON a.number = o.account
         LEFT JOIN reporting_instrument AS i ON i.id = o.instrument
         WHERE o.steps IS NOT NULL AND {limits}
@@ -237,7 +239,7 @@ def skips(scope: Scope, most: int) -> list[SkipRow]:
     )
     found = rows(
         f"""
-        SELECT s.skipped_at_ns, a.id, s.set, s.instruments[u.instrument + 1], u.reason, u.level
+        SELECT s.skipped_at_ns, a.id, s.set, s.instruments[u.instrument + 1], u.reason, u.level, s.number
         FROM reporting_skip AS s
         CROSS JOIN LATERAL unnest(s.account, s.instrument, s.reason, s.level) AS u(account, instrument, reason, level)
         JOIN reporting_account AS a ON a.number = u.account
@@ -246,7 +248,7 @@ def skips(scope: Scope, most: int) -> list[SkipRow]:
         [*values, most],
     )
     return [
-        SkipRow._make([*row[:4], named(SkipReason, row[4]), named(SettingLevel, row[5]) if row[5] else ""])
+        SkipRow._make([*row[:4], named(SkipReason, row[4]), named(SettingLevel, row[5]) if row[5] else "", row[6]])
         for row in found
     ]
 

@@ -259,6 +259,11 @@ def _write_arrays(cursor: Any, news: News) -> None:
         (*_PLACE("shard"), "skipped_at_ns", "set", "instruments", "account", "instrument", "reason", "level"),
         ((*_placed(each.place), each.place.received_at_ns, *each[1:]) for each in news.skips),
     )
+    settings = [
+        (each.place.key, each.place.number, each.place.event, each.level, each.set, each.account, each.body)
+        for each in news.settings
+    ]
+    _copy(cursor, "reporting_setting", ("shard", "number", "event", "level", "set", "account", "body"), settings)
     _copy(
         cursor,
         "reporting_refusal",

@@ -19,13 +19,11 @@ def test_an_older_snapshot_of_execution_is_read_and_is_one_of_today_then(version
     state = _read(version)
     written = to_snapshot(state)
     assert to_snapshot(from_snapshot("0", EXECUTION.snapshot_version, written)) == written
-    books = state.books.names
+    numbers, books, names = state.accounts.rows["number"], state.books.names, state.instruments.names
     held = {
-        (int(state.accounts.rows["number"][line.account]), books[line.book], state.instruments.names[line.instrument]): (
-            int(line.held), int(line.working),
-        )
+        (int(numbers[line.account]), books[line.book], names[line.instrument]): (int(line.held), int(line.working))
         for line in state.lines.rows
-    }  # fmt: skip
+    }
     assert held[1, "trend", "SIM:EURUSD"] == (10, 20)
     assert held[2, "carry", "SIM:EURUSD"] == (-4, -4)
     assert held[1, "trend", "SIM:GOLD"] == (3, 3)

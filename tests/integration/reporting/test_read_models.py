@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
 
-from apps.execution.book_contracts import LotsBooked
+from apps.execution.book_contracts import ConfigureAccount, LotsBooked
 from apps.execution.contracts import (
     Flatten,
     OrdersFilled,
@@ -303,6 +303,47 @@ def test_an_order_tells_its_life(desk, follower):
     assert [each.at_ns for each in told] == sorted(each.at_ns for each in told)
     words = [each.what.partition(" ")[0] for each in told]
     assert words == ["trend", "requested", "approved", "sent", "acknowledged", "filled", "filled"]
+
+
+def test_an_order_and_a_skip_tell_the_settings_that_held_then_and_who_gave_them(desk, follower, capsys):
+    desk.open(1, 2)
+    desk.configure("trend", EURUSD, multiplier_e9=2 * 10**9)
+    desk.subscribe("trend", 1, sizing="vol", sizing_number_e9=15 * 10**9)
+    desk.subscribe("trend", 2, close_only=True)
+    desk.requested(desk.target("trend", 1, EURUSD=0.1))
+    desk.feed(ConfigureAccount(account=1, multiplier_e9=500_000_000))
+    desk.configure("trend", EURUSD, multiplier_e9=3 * 10**9)
+    desk.target("trend", 2, EURUSD=0.2)
+    read_all(follower)
+    new, old = ({each.name: each for each in interface.settings_of(row)} for row in interface.orders(EVERYTHING, 10))
+    assert (old["multiplier"].value, old["multiplier"].level) == ("2", "set")
+    assert (new["multiplier"].value, new["multiplier"].level) == ("0.5", "account")
+    assert (old["sizing"].value, old["sizing"].level) == ("vol:15", "subscription")
+    assert (old["close_only"].value, old["instruments"].value, old["instruments"].level) == ("no", "all", "")
+    skip = interface.skips(EVERYTHING, 10)[0]
+    told = {each.name: each for each in interface.settings_of(skip)}
+    assert (told["close_only"].value, told["close_only"].level) == ("yes", "subscription")
+    call_command("report", "orders", account="A1", settings=True, lines=1)
+    assert "multiplier   0.5              account" in capsys.readouterr().out
+    call_command("report", "skips", account="A2", settings=True, json=True)
+    assert json.loads(capsys.readouterr().out)[0]["settings"]["close_only"] == {"value": "yes", "level": "subscription"}
+
+
+def test_positions_and_profit_in_another_currency_are_converted_at_the_rate_of_their_day(desk, follower):
+    desk.open(1, currency="EUR")
+    desk.configure("trend", EURUSD)
+    desk.subscribe("trend", 1)
+    desk.trade(desk.target("trend", 1, EURUSD=0.1))
+    paid = -(desk.balance(1) - 10_000 * 10**6)
+    for bid in (112_000, 110_000):
+        desk.now_ns += 24 * HOUR_NS
+        desk.close_bar(EURUSD, bid, bid)
+    read_all(follower)
+    (position,) = interface.positions(EVERYTHING, 10)
+    assert (position.value, position.close) == (10_000.0, 1.1)  # 10,000 EUR are that at any rate
+    assert position.unrealised == pytest.approx((10_000 * 10**6 - paid) / 1e6)
+    days = interface.pnl(EVERYTHING, ["day"], 10)
+    assert sum(each.unrealised for each in days) == pytest.approx(position.unrealised)
 
 
 def test_a_refused_order_tells_the_limit_that_refused_it(desk, follower):

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from apps.execution.book_contracts import NUMBERED
 from apps.execution.contracts import Subscribe
 from apps.execution.interface import (
     AccountError,
@@ -18,7 +19,7 @@ from apps.execution.interface import (
     subscribe,
 )
 from apps.execution.models import Account
-from apps.execution.settings_chain import NUMBERED, RULES
+from apps.execution.settings_chain import RULES
 from apps.execution.terms import configured
 from banyan import commands
 from banyan.ids import derive

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from apps.reporting import interface
-from apps.reporting.interface import OrderRow, Scope, ScopeError
+from apps.reporting.interface import OrderRow, Scope, ScopeError, SkipRow
 from banyan import commands
 
 Cell = Callable[[Any], str]
@@ -40,6 +40,7 @@ that is. With --client or --account nothing of anybody else is shown."""
 
     examples = """
   manage.py report orders --account ACME-1 --timeline
+  manage.py report orders --account ACME-1 --set trend --settings --lines 1
   manage.py report pnl --by account,set --client acme
   manage.py report pnl --by day --set trend
   manage.py report refusals --day 2026-03-02
@@ -56,6 +57,11 @@ that is. With --client or --account nothing of anybody else is shown."""
         parser.add_argument("--day", type=_day, help="only this day, in the account's zone (2026-03-02)")
         parser.add_argument("--by", default="account", help="pnl: group by account, set, instrument, day (account)")
         parser.add_argument("--timeline", action="store_true", help="orders: what happened to each, and when")
+        parser.add_argument(
+            "--settings",
+            action="store_true",
+            help="orders, skips: the settings that held, and the level that gave each",
+        )
         parser.add_argument("--lines", type=int, default=50, help="how many rows at most (50)")
         parser.add_argument("--json", action="store_true", help="a JSON array, with times in ns since 1970 UTC")
 
@@ -70,23 +76,32 @@ that is. With --client or --account nothing of anybody else is shown."""
         found = _ask(what, scope, most + 1, by)
         shown, more = found[:most], len(found) > most
         if options["json"]:
-            self.say_json([_plain(row, by, with_timeline=options["timeline"]) for row in shown])
+            wanted = frozenset(name for name in ("timeline", "settings") if options[name])
+            self.say_json([_plain(row, by, wanted) for row in shown])
         elif not shown:
             self.say(f"{_NOTHING[what]}{_of(scope)}")
-        elif what == "orders" and options["timeline"]:
-            self._timelines(shown)
+        elif what in ("orders", "skips") and (options["settings"] or options["timeline"]):
+            self._one_by_one(shown, options)
         else:
             self._table(what, shown, by)
         if more:
             self.whisper(f"there are more than {most:,}: --lines shows more of them")
 
-    def _timelines(self, orders: Sequence[OrderRow]) -> None:
-        for order in orders:
-            self.say(
-                f"{order.account} {order.instrument} #{order.decision} {order.set} {order.lots:+g} lots: {order.state}"
-            )
-            for each in interface.timeline(order):
-                self.say(f"  {_time(each.at_ns)}  {each.what}")
+    def _one_by_one(self, found: Sequence[OrderRow | SkipRow], options: Mapping[str, Any]) -> None:
+        for row in found:
+            if isinstance(row, OrderRow):
+                self.say(f"{row.account} {row.instrument} #{row.decision} {row.set} {row.lots:+g} lots: {row.state}")
+            else:
+                self.say(f"{_time(row.skipped_at_ns)} {row.account} {row.instrument} {row.set}: {row.reason}")
+            if options["timeline"] and isinstance(row, OrderRow):
+                for each in interface.timeline(row):
+                    self.say(f"  {_time(each.at_ns)}  {each.what}")
+            if options["settings"]:
+                told = interface.settings_of(row)
+                for setting in told:
+                    self.say(f"  {setting.name:<12} {setting.value:<16} {setting.level or 'nowhere given'}")
+                if not told:
+                    self.say(f"  no settings: {row.set} is no strategy set that the account follows")
 
     def _table(self, what: str, found: Sequence[Any], by: Sequence[str]) -> None:
         names = [name for name in found[0]._fields if name not in _HIDDEN.get(what, ())]
@@ -120,9 +135,10 @@ def _aligned(text: str, width: int, is_left: bool) -> str:
 _HIDDEN: Mapping[str, Sequence[str]] = {
     "orders": (
         "requested_at_ns", "approved_at_ns", "sent_at_ns", "accepted_at_ns", "unknown_at_ns", "first_fill_ns",
-        "last_fill_ns", "ended_at_ns", "signalled_at_ns",
+        "last_fill_ns", "ended_at_ns", "signalled_at_ns", "number",
     ),
     "positions": ("steps",),
+    "skips": ("number",),
 }  # fmt: skip
 _MONEY = (
     "deposit", "balance", "equity", "margin", "value", "unrealised", "realised", "fees", "fee", "amount", "total",
@@ -143,10 +159,13 @@ def _ask(what: str, scope: Scope, most: int, by: Sequence[str]) -> Sequence[Any]
             return asked
 
 
-def _plain(row: Any, by: Sequence[str], *, with_timeline: bool) -> dict[str, Any]:
+def _plain(row: Any, by: Sequence[str], wanted: frozenset[str]) -> dict[str, Any]:
     named: dict[str, Any] = row._asdict()
-    if with_timeline and isinstance(row, OrderRow):
+    if "timeline" in wanted and isinstance(row, OrderRow):
         named["timeline"] = [each._asdict() for each in interface.timeline(row)]
+    if "settings" in wanted and isinstance(row, OrderRow | SkipRow):
+        settings = interface.settings_of(row)
+        named["settings"] = {each.name: {"value": each.value, "level": each.level} for each in settings}
     if "group" in named:
         named = {**dict(zip(by, named.pop("group"), strict=True)), **named}
     return named
