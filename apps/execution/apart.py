@@ -105,7 +105,7 @@ def order_apart(
                 else:
                     cancelled += state.apart.guards_of(wish.line)
     if cancelled:
-        yield _cancels(state, cancelled)
+        yield cancels(state, cancelled)
     yield from _requests(state, shard, orders, decided_at_ns, reduce_only)
     if moved:
         yield _moves(state, moved)
@@ -149,7 +149,7 @@ def with_guards(state: ShardState, released: OrdersReleased, keys: Sequence[Key]
             rows["order_type"][at], rows["time_in_force"][at] = entry.order_type, entry.time_in_force
             rows["limit_ticks"][at], rows["stop_ticks"][at] = entry.limit_ticks, entry.stop_ticks
             rows["expires_ns"][at] = entry.expires_ns
-            rows["tag"][at] = _tag(state, entry.line)
+            rows["tag"][at] = _tag(state, entry.line) if entry.is_tagged else 0
     for after, at in enumerate(guarded, count):
         entry = entries[at]
         assert entry is not None
@@ -228,7 +228,14 @@ def _tag(state: ShardState, line: int) -> int:
     return int(state.lines.rows[line].book) + 1
 
 
-def _cancels(state: ShardState, keys: Sequence[Key]) -> CancelsReleased:
+def untagged_in(state: ShardState, cells: Ints) -> list[Key]:
+    """Return the entries in cells that people have placed."""
+    chosen = set(cells.tolist())
+    return [key for key, entry in state.apart.entries.items() if not entry.is_tagged and key[0] in chosen]
+
+
+def cancels(state: ShardState, keys: Sequence[Key], *, is_final: bool = False) -> CancelsReleased:
+    """Return the message that orders are to be cancelled."""
     cells = state.cells.rows[[cell for cell, _ in keys]]
     names, instrument = np.unique(cells["instrument"], return_inverse=True)
     return CancelsReleased(
@@ -236,6 +243,7 @@ def _cancels(state: ShardState, keys: Sequence[Key]) -> CancelsReleased:
         account=np.array(state.accounts.rows["number"][cells["account"]]),
         instrument=instrument.astype(np.int64),
         decision=ints([decision for _, decision in keys]),
+        is_final=is_final,
     )
 
 

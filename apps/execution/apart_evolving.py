@@ -40,14 +40,18 @@ def note_requested(state: ShardState, event: OrdersRequested, cells: Ints) -> No
         column = getattr(event, name)
         return int(column[at]) if column.size else 0
 
-    for at in np.flatnonzero(event.tag > 0).tolist():
+    own = event.tag if event.tag.size else np.zeros(event.account.size, np.int64)
+    rests = event.order_type if event.order_type.size else own
+    for at in np.flatnonzero((own > 0) | (rests != 0)).tolist():
         cell, decision = int(cells[at]), int(event.decision[at])
         bracket = Bracket(number("stop_loss_ticks", at), number("take_profit_ticks", at), number("trail_ticks", at))
         is_guarded = any((bracket.stop_loss_ticks, bracket.take_profit_ticks, bracket.trail_ticks))
-        line = state.line_of(cell, int(event.tag[at]) - 1)
+        tag = int(own[at])
+        line = state.line_of(cell, tag - 1 if tag else state.books.known(event.set))
         state.apart.entries[cell, decision] = Entry(
             line, number("order_type", at), number("limit_ticks", at), number("stop_ticks", at),
             number("time_in_force", at), number("expires_ns", at), bracket if is_guarded else None,
+            is_tagged=tag > 0,
         )  # fmt: skip
         row = state.cells.rows[cell]
         row.decision = max(int(row.decision), decision + is_guarded)
@@ -70,6 +74,8 @@ def note_released(state: ShardState, event: OrdersReleased, cells: Ints) -> None
 
 def note_cancelled(state: ShardState, event: CancelsReleased, cells: Ints) -> None:
     """Note entries that a newer version of their target has cancelled."""
+    if event.is_final:
+        return
     for cell, decision in zip(cells.tolist(), event.decision.tolist(), strict=True):
         entry = state.apart.entries.get((cell, decision))
         if entry is not None:

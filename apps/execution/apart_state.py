@@ -17,7 +17,10 @@ class Bracket(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """An entry of a line's own; `is_replaced` once a newer version of its target has cancelled it."""
+    """An entry of a line's own; `is_replaced` once a newer version of its target has cancelled it.
+
+    One that a person has placed is not tagged: it is the book's own, and no position of its own at the broker.
+    """
 
     line: int
     order_type: int
@@ -27,6 +30,7 @@ class Entry(msgspec.Struct, frozen=True):
     expires_ns: int
     bracket: Bracket | None
     is_replaced: bool = False
+    is_tagged: bool = True
 
 
 class Guard(msgspec.Struct, frozen=True):

@@ -144,7 +144,7 @@ class ConfigureSet(Message, frozen=True, kw_only=True):
 
 @message("execution.place-manual-order.v1")
 class PlaceManualOrder(Message, frozen=True, kw_only=True):
-    """A person's order, in the account's book `manual`."""
+    """A person's order, in the account's book `manual`. `time_in_force` is a number of `trading.targets`."""
 
     account: int
     terms: InstrumentTerms
@@ -154,6 +154,17 @@ class PlaceManualOrder(Message, frozen=True, kw_only=True):
     order_type: int = OrderType.MARKET
     limit_ticks: int = 0
     stop_ticks: int = 0
+    time_in_force: int = 0
+    expires_ns: int = 0
+
+
+@message("execution.cancel-order.v1")
+class CancelOrder(Message, frozen=True, kw_only=True):
+    """A person's wish that an order does no more; what it has filled stays. It is not ordered again."""
+
+    account: int
+    instrument: str
+    decision: int
 
 
 @message("execution.flatten.v1")
@@ -263,12 +274,13 @@ class OrdersReleased(Message, frozen=True, kw_only=True):
 
 @message("execution.cancels-released.v1")
 class CancelsReleased(Message, frozen=True, kw_only=True):
-    """Orders that the edge is to cancel."""
+    """Orders that the edge is to cancel. With `is_final` nothing is to come in their place."""
 
     instruments: list[str]
     account: Ints
     instrument: Ints
     decision: Ints
+    is_final: bool = False
 
 
 @message("execution.orders-accepted.v1")

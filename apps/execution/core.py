@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from apps.execution.approved import gate, lift_gates, reconcile, refuse, release
 from apps.execution.book_contracts import ConfigureAccount
+from apps.execution.by_hand import cancel_order, place_manual
 from apps.execution.contracts import (
     AccountsReconciled,
+    CancelOrder,
     ConfigureSet,
     Flatten,
     GateAccounts,
@@ -22,7 +24,6 @@ from apps.execution.people import (
     configure_set,
     flatten,
     open_account,
-    place_manual,
     resume,
     subscribe,
 )
@@ -73,6 +74,8 @@ def _commanded(state: ShardState, received: Received) -> Sequence[Message]:
             events = subscribe(state, received, command)
         case PlaceManualOrder() as command:
             events = place_manual(state, received, command)
+        case CancelOrder() as command:
+            events = cancel_order(state, command)
         case Flatten(accounts=accounts, instrument=instrument, reason=reason):
             events = flatten(state, received, accounts, instrument, reason)
         case Resume() as command:

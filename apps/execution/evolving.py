@@ -197,9 +197,8 @@ def _requested(state: ShardState, event: OrdersRequested) -> None:
     state.shares.reserve(count + event.share_order.size)
     shard = state.shard()
     requested = np.full(count, OrderState.REQUESTED, np.int64)
-    orders = open_orders(
-        shard, cells, event.decision, event.steps, full(event.reduce_only, event.account), requested
-    )  # fmt: skip
+    reduce_only, resting = full(event.reduce_only, event.account), full(event.order_type, event.account)
+    orders = open_orders(shard, cells, event.decision, event.steps, reduce_only, resting, requested)
     whole = np.arange(count)
     if event.share_order.size:
         whole = np.setdiff1d(whole, event.share_order)
@@ -210,7 +209,7 @@ def _requested(state: ShardState, event: OrdersRequested) -> None:
         books = _numbered(state, event.books, event.share_book, event.share_order)
         lines = find_lines(shard, cells[event.share_order], books)
         share_out(shard, orders[event.share_order], lines, event.share_steps)
-    if event.tag.size:
+    if event.tag.size or event.order_type.size:
         note_requested(state, event, cells)
 
 
@@ -221,7 +220,7 @@ def _released(state: ShardState, event: OrdersReleased | CancelsReleased) -> Non
     cells = state.cells_named([each.id for each in event.terms], event.account, event.instrument)
     shard = state.shard()
     set_states(shard, find_orders(shard, cells, event.decision), PENDING_NEW)
-    if event.tag.size:
+    if event.order_type.size:
         note_released(state, event, cells)
 
 
@@ -319,7 +318,8 @@ def _adopted(state: ShardState, event: OrdersAdopted) -> None:
     state.shares.reserve(cells.size)
     shard = state.shard()
     unknown = np.full(cells.size, OrderState.UNKNOWN, np.int64)
-    orders = open_orders(shard, cells, event.decision, event.steps, np.zeros(cells.size, np.int64), unknown)
+    none = np.zeros(cells.size, np.int64)
+    orders = open_orders(shard, cells, event.decision, event.steps, none, none, unknown)
     share_out(shard, orders, lines, event.steps)
 
 

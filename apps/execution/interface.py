@@ -9,7 +9,16 @@ import msgspec
 from django.conf import settings
 from django.db import transaction
 
-from apps.execution.contracts import ConfigureSet, Flatten, LiftGates, OpenAccount, Resume, Subscribe
+from apps.execution.contracts import (
+    CancelOrder,
+    ConfigureSet,
+    Flatten,
+    LiftGates,
+    OpenAccount,
+    PlaceManualOrder,
+    Resume,
+    Subscribe,
+)
 from apps.execution.models import Account
 from banyan.clock import Clock, SystemClock
 from banyan.columns import ints
@@ -104,6 +113,23 @@ def flatten(accounts: Iterable[str], *, instrument: str = "", reason: str = "", 
             for shard, numbers in numbers_by_shard(accounts)
         ]
     )
+
+
+def place_order(account: str, order: PlaceManualOrder, *, request: str) -> None:
+    """Place an order in an account's book `manual`; its `account` is filled in. Raises AccountError.
+
+    `request` names this request, so that asking twice orders once.
+    """
+    ((shard, numbers),) = numbers_by_shard([account])
+    message = msgspec.structs.replace(order, account=numbers[0])
+    _ask([Command(shard, message, derive("place-order", account, request))])
+
+
+def cancel_order(account: str, instrument: str, decision: int, *, request: str) -> None:
+    """Cancel an order by its decision number, if it is open. Raises AccountError."""
+    ((shard, numbers),) = numbers_by_shard([account])
+    message = CancelOrder(account=numbers[0], instrument=instrument, decision=decision)
+    _ask([Command(shard, message, derive("cancel-order", account, request))])
 
 
 def resume(accounts: Iterable[str], *, instrument: str = "", request: str) -> None:

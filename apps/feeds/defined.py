@@ -13,6 +13,7 @@ from apps.feeds.building import LATENESS_NS
 from apps.feeds.calendars import check_calendar
 from apps.feeds.checks import MAX_JUMP_SIGMAS
 from apps.feeds.contracts import ConfigureFeed, FeedInstrument
+from apps.feeds.interface import feed_of
 from apps.feeds.live import check_tick, stored_past
 from apps.feeds.pipeline import WAIT_NS, FeedSpec
 from apps.feeds.resampling import check_intervals
@@ -95,11 +96,6 @@ def check_definition(wanted: FeedDefinition) -> None:
     if wanted.stale_after_ns < SECOND:
         raise FeedError("--stale-after is 1 s or more: a feed is looked at every second")
     (_check_tail if wanted.source == TAIL else _check_replay)(wanted)
-
-
-def feed_of(instrument: str) -> str:
-    """Return the name of the feed of an instrument: its venue, in small letters."""
-    return instrument.partition(":")[0].lower()
 
 
 def spec_of(definition: FeedDefinition) -> FeedSpec:

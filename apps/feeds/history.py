@@ -50,6 +50,26 @@ def bars_before(feed: str, counts: Mapping[Channel, int], before_ns: int) -> lis
     return _merged(feed, {each: _unbroken(each, found[each], counts[each], before_ns) for each in counts})
 
 
+def last_quote(feed: str, instrument: str) -> tuple[int, int] | None:
+    """Return bid and ask, in ticks, at which the last bar of an instrument closed that a feed has let in."""
+    store = Store(FEEDS.name)
+    rows = store.connection.execute("SELECT number FROM banyan_key WHERE key = %s", [feed]).fetchall()
+    last = rows[0][0] if rows else 0
+    found: tuple[int, int, int] | None = None
+    first = max(0, last - _RECORDS_MAX)
+    while last > first and found is None:
+        for step in store.steps(feed, max(first, last - _AT_ONCE), last):
+            for name, body in split_events(step.events):
+                message = decode_message(name, body) if name == BarClosed.wire_name else None
+                if isinstance(message, BarClosed) and instrument in message.instruments:
+                    at = message.instruments.index(instrument)
+                    quote = message.closed_at_ns, int(message.bid_close[at]), int(message.ask_close[at])
+                    found = quote if found is None else max(found, quote)
+        last -= _AT_ONCE
+    store.close()
+    return None if found is None else found[1:]
+
+
 def _closed_by(feed: str, counts: Mapping[Channel, int], before_ns: int) -> dict[Channel, Bars]:
     """Return what the log of a feed holds, read backwards until there is enough of each channel."""
     found: dict[Channel, Bars] = {channel: {} for channel in counts}

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FileReport", "InstrumentNotFound", "LayoutError", "NoData", "NoGoodRows",
-    "bars_before", "data_hash", "get_instrument", "notices", "read_bars", "read_bars_file", "shipped_instruments",
+    "bars_before", "data_hash", "feed_of", "get_instrument", "last_quote", "notices", "read_bars", "read_bars_file",
+    "shipped_instruments",
 ]  # fmt: skip
 
 
@@ -78,6 +79,18 @@ def bars_before(feed: str, counts: "Mapping[tuple[str, int], int]", before_ns: i
     from apps.feeds.history import bars_before as found
 
     return found(feed, {Channel(*channel): count for channel, count in counts.items()}, before_ns)
+
+
+def feed_of(instrument_id: str) -> str:
+    """Return the name of the feed that an instrument's prices come from: its venue, in lower case."""
+    return instrument_id.partition(":")[0].lower()
+
+
+def last_quote(instrument_id: str) -> tuple[int, int] | None:
+    """Return the last closing quote, bid and ask in ticks, that an instrument's feed has let in, None without one."""
+    from apps.feeds.history import last_quote as found
+
+    return found(feed_of(instrument_id), instrument_id)
 
 
 def notices() -> list[str]:

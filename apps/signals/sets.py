@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from apps.feeds.interface import get_instrument
+from apps.feeds.interface import feed_of, get_instrument
 from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet
 from apps.signals.errors import SetError
 from apps.signals.models import StrategySet
@@ -38,11 +38,6 @@ class NewMember:
     channels: Sequence[tuple[str, str]]
     parameters: dict[str, int | float | str]
     share: float = 1.0
-
-
-def feed_of(instrument: str) -> str:
-    """Return the name of the feed that an instrument's prices come from: its venue, in lower case."""
-    return instrument.partition(":")[0].lower()
 
 
 def define_set(

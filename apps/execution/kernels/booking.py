@@ -62,7 +62,9 @@ def _follow_entry(shard: Shard, line: Any, steps: int, fee: float, price: float)
 
 
 @kernel
-def open_orders(shard: Shard, cells: Any, decisions: Any, steps: Any, reduce_only: Any, states: Any) -> Any:
+def open_orders(
+    shard: Shard, cells: Any, decisions: Any, steps: Any, reduce_only: Any, resting: Any, states: Any
+) -> Any:  # fmt: skip
     """Take up orders, whose rows are returned (int64[k]); free rows must be there. Shares are given by `share_out`."""
     rows = np.empty(cells.size, np.int64)
     for k in range(cells.size):
@@ -79,12 +81,13 @@ def open_orders(shard: Shard, cells: Any, decisions: Any, steps: Any, reduce_onl
         order.first_share = -1
         order.n_shares = 0
         order.reduce_only = reduce_only[k]
+        order.resting = resting[k] != 0
         order.next_order = cell.first_order
         cell.first_order = at
         cell.decision = max(cell.decision, decisions[k])
         if states[k] == STATE_UNKNOWN:
             cell.frozen += 1
-        _add_coming(cell, steps[k] > 0, steps[k])
+        _add_coming(cell, order, steps[k])
         rows[k] = at
     return rows
 
@@ -184,7 +187,7 @@ def _fill(shard: Shard, order: int, line_at: int, steps: int, paid: tuple[int, i
 def _count_filled(shard: Shard, at: int, steps: int) -> None:
     order = shard.orders[at]
     cell = shard.cells[order.cell]
-    _add_coming(cell, order.steps > 0, -steps)
+    _add_coming(cell, order, -steps)
     order.filled += steps
     if order.filled == order.steps:
         drop(shard, at)
@@ -236,7 +239,7 @@ def end_orders(shard: Shard, orders: Any) -> None:
 def _end(shard: Shard, at: int) -> None:
     order = shard.orders[at]
     is_unknown = order.state == STATE_UNKNOWN
-    _add_coming(shard.cells[order.cell], order.steps > 0, order.filled - order.steps)
+    _add_coming(shard.cells[order.cell], order, order.filled - order.steps)
     share_at = order.first_share
     while share_at >= 0:
         share = shard.shares[share_at]
@@ -286,8 +289,10 @@ def drop(shard: Shard, at: int) -> None:
 
 
 @inner_kernel
-def _add_coming(cell: Any, is_purchase: bool, steps: int) -> None:
-    if is_purchase:
+def _add_coming(cell: Any, order: Any, steps: int) -> None:
+    if order.resting:
+        return
+    if order.steps > 0:
         cell.buying += steps
     else:
         cell.selling += steps

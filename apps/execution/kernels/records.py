@@ -36,7 +36,7 @@ CELL_DTYPE = np.dtype(
         ("frozen", np.int64),  # orders of which nobody knows whether they arrived
         ("flattened", np.int64),
         ("held", np.int64),  # all books, `external` among them
-        ("buying", np.int64),  # steps of purchases that are requested, sent or unknown
+        ("buying", np.int64),  # steps of purchases at market that are requested, sent or unknown
         ("selling", np.int64),  # and of sales: 0 or less
     ],
     align=True,
@@ -96,6 +96,7 @@ ORDER_DTYPE = np.dtype(
         ("n_shares", np.int64),
         ("next_order", np.int64),  # of the same cell
         ("reduce_only", np.int64),
+        ("resting", np.int64),  # 1: it may stand there for long, so nothing else waits for it
     ],
     align=True,
 )

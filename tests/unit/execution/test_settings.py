@@ -12,7 +12,6 @@ from apps.execution.book_contracts import (
 from apps.execution.contracts import (
     InstrumentTerms,
     OrdersRequested,
-    PlaceManualOrder,
     Subscribe,
 )
 from banyan.columns import ints
@@ -31,13 +30,11 @@ def desk() -> Desk:
     return made
 
 
-def test_limits_by_hand_and_hedging_are_refused_in_so_many_words(desk: Desk) -> None:
+def test_hedging_is_refused_in_so_many_words(desk: Desk) -> None:
     desk.open(2, hedging=True)
     desk.subscribe("trend", 2)
     skipped = only(desk.target("trend", 3, EURUSD=0.1), TargetsSkipped)
     assert (skipped.account.tolist(), skipped.reason.tolist()) == ([2], [SkipReason.HEDGING_NOT_SUPPORTED])
-    manual = PlaceManualOrder(account=1, terms=EURUSD, steps=5, bid_ticks=BID, ask_ticks=ASK, order_type=1)
-    assert skip(desk.feed(manual))[0] == SkipReason.ENTRY_NOT_SUPPORTED
 
 
 def test_settings_come_from_the_narrowest_level_that_gives_them() -> None:

@@ -11,14 +11,17 @@ from apps.execution.contracts import Subscribe
 from apps.execution.interface import (
     AccountError,
     NewAccount,
+    cancel_order,
     configure_set,
     flatten,
     lift_gates,
     open_accounts,
+    place_order,
     resume,
     subscribe,
 )
 from apps.execution.models import Account
+from apps.execution.orders_typed import IN_FORCE, Typed, order_of
 from apps.execution.settings_chain import RULES
 from apps.execution.terms import configured
 from banyan import commands
@@ -38,6 +41,8 @@ class Command(commands.Command):
   manage.py accounts open DEMO --client demo --deposit 100000 --count 100      (DEMO-001 to DEMO-100)
   manage.py accounts subscribe ACME-1 --set trend --allocation 0.5
   manage.py accounts subscribe DEMO --count 100 --set trend --join converge
+  manage.py accounts order ACME-1 --instrument OANDA:EURUSD --lots 0.5 --limit 1.0812 --in-force day
+  manage.py accounts cancel ACME-1 --instrument OANDA:EURUSD --order 12
   manage.py accounts flatten ACME-1 --reason "client asked"
   manage.py accounts resume ACME-1
   manage.py accounts lift ACME-1 --reason "order 12 was cancelled by phone"      (gated by the edge)
@@ -45,7 +50,10 @@ class Command(commands.Command):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
-        parser.add_argument("action", choices=("open", "subscribe", "unsubscribe", "flatten", "resume", "lift", "list"))
+        actions = (
+            "open", "subscribe", "unsubscribe", "order", "cancel", "flatten", "resume", "lift", "list",
+        )  # fmt: skip
+        parser.add_argument("action", choices=actions)
         parser.add_argument("account", nargs="*", help="accounts by their ids")
         parser.add_argument("--count", type=int, help="stand for that many accounts: ID-1 to ID-n, zeros in front")
         parser.add_argument("--client", default="", help="whose account it is")
@@ -67,6 +75,16 @@ class Command(commands.Command):
         )
         parser.add_argument("--multiplier", type=float, help="times what the set wants")
         parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
+        parser.add_argument("--instrument", default="", help="order, cancel: of what")
+        parser.add_argument("--lots", type=float, default=0.0, help="order: how many lots to buy, or (-) to sell")
+        parser.add_argument("--limit", type=float, help="order: at this price or better")
+        parser.add_argument("--stop", type=float, help="order: once this price is touched; with --limit a stop-limit")
+        parser.add_argument("--in-force", choices=tuple(IN_FORCE), default="gtc", help="order: for how long (gtc)")
+        parser.add_argument("--until", default="", help="order: ISO time, UTC, until which a gtd order stands")
+        parser.add_argument(
+            "--order", type=int, default=0, help="cancel: the order's number, as `report orders` shows it"
+        )
+        parser.add_argument("--key", default="", help="order, cancel: a name for this request; again, it is done once")
         parser.add_argument("--reason", default="", help="why, for the record")
 
     def run(self, **options: Any) -> None:
@@ -121,6 +139,19 @@ class Command(commands.Command):
         verb = "follow" if is_active else "no longer follow"
         self.say(f"{count:,} account{'s' * (count != 1)} {verb} {options['set']}")
 
+    def _order(self, accounts: list[str], options: dict[str, Any]) -> None:
+        if len(accounts) != 1 or not options["instrument"] or not options["lots"]:
+            raise AccountError("order: give one account, --instrument and --lots")
+        names = ("instrument", "lots", "limit", "stop", "in_force", "until")
+        place_order(accounts[0], order_of(Typed(**{name: options[name] for name in names})), request=_key(options))
+        self.say(f"asked for; `manage.py report orders --account {accounts[0]} --set manual` tells what becomes of it")
+
+    def _cancel(self, accounts: list[str], options: dict[str, Any]) -> None:
+        if len(accounts) != 1 or not options["instrument"] or not options["order"]:
+            raise AccountError("cancel: give one account, --instrument and --order")
+        cancel_order(accounts[0], options["instrument"], options["order"], request=_key(options))
+        self.say(f"asked for; `manage.py report orders --account {accounts[0]}` tells whether it was in time")
+
     def _flatten(self, accounts: list[str], options: dict[str, Any]) -> None:
         flatten(_some(accounts), reason=options["reason"], request=uuid.uuid4().hex)
         self.say(f"{len(accounts):,} accounts: what they hold is closed, and they are held at zero until resumed")
@@ -148,6 +179,10 @@ def _named(accounts: list[str], count: int | None) -> list[str]:
         return accounts
     width = len(str(count))
     return [f"{account}-{number:0{width}d}" for account in accounts for number in range(1, count + 1)]
+
+
+def _key(options: dict[str, Any]) -> str:
+    return options["key"] or uuid.uuid4().hex
 
 
 def _sizing(text: str) -> tuple[str, int]:

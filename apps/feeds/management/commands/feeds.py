@@ -13,10 +13,9 @@ from apps.feeds.defined import (
     FeedDefinition,
     FeedError,
     check_definition,
-    feed_of,
     parse_files,
 )
-from apps.feeds.interface import get_instrument
+from apps.feeds.interface import feed_of, get_instrument
 from apps.feeds.models import Feed, FeedReport
 from apps.feeds.pipeline import WAIT_NS
 from apps.feeds.reports import feed_reports, state_of
