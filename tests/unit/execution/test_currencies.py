@@ -111,11 +111,13 @@ def test_cash_is_what_the_broker_has_converted_and_else_what_follows_from_the_la
 
 def test_books_of_an_account_in_another_currency_cross_at_the_converted_middle():
     desk = Desk()
-    desk.open(1, currency="EUR", deposit=100_000)
+    desk.open(1, currency="EUR", deposit=100_000, ready=False)
     for name, lots in (("a", 0.1), ("b", -0.1)):
         desk.configure(name)
-        desk.subscribe(name, 1, allocation_e9=500_000_000)
-        desk.trade(desk.target(name, 1, EURUSD=lots))
+        desk.subscribe(name, 1, allocation_e9=500_000_000, join="converge")
+        desk.target(name, 1, EURUSD=lots)
+    desk.reconcile(1)
+    assert (desk.held(1, "a"), desk.held(1, "b")) == (10, -10)
     assert desk.line(1, EURUSD.id, "b").cash_micro == 10_000 * 10**6
 
 
