@@ -10,6 +10,8 @@ from apps.execution.book_contracts import Booking, BooksTargeted, LotsBooked, Or
 from apps.execution.contracts import (
     AccountOpened,
     AccountsGated,
+    CashBooked,
+    CashKind,
     OrdersAccepted,
     OrdersEnded,
     OrdersFilled,
@@ -36,6 +38,8 @@ def read_step(facts: Facts, state: ShardState, message: Message | None, events: 
             case AccountOpened():
                 facts.accounts[event.number] = Account(event.account, state.key)
                 facts.cash[event.number] = Cash(deposit=event.balance_micro)
+            case CashBooked():
+                _paid(facts, event)
             case AccountsGated():
                 facts.restored_ns = max(facts.restored_ns, event.gated_at_ns)
             case OrdersRequested():
@@ -54,6 +58,17 @@ def read_step(facts: Facts, state: ShardState, message: Message | None, events: 
         version = int(message.version[0]) if message.version.size else 0
         facts.unanswered += [Unanswered(message.set, version, name, account) for account, name in sorted(awaited)]
     return state
+
+
+def _paid(facts: Facts, event: CashBooked) -> None:
+    for account, kind, amount in zip(
+        event.account.tolist(), event.kind.tolist(), event.amount_micro.tolist(), strict=True
+    ):
+        cash = facts.cash[account]
+        if kind == CashKind.PAYMENT:
+            cash.deposit += amount
+        else:
+            cash.booked += amount
 
 
 def read_state(facts: Facts, state: ShardState) -> None:

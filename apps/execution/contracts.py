@@ -40,6 +40,17 @@ class ReportKind(IntEnum):
     CANCEL_REJECTED = 8
     DENIED = 9
     """Refused by risk: it never left execution."""
+    CASH = 10
+    """No order's: `amount_micro` came to the account, `steps` is a CashKind."""
+
+
+class CashKind(IntEnum):
+    """Why cash came to an account, or went, without a fill."""
+
+    PAYMENT = 0
+    """A deposit, or a withdrawal: no profit."""
+    SWAP = 1
+    DIVIDEND = 2
 
 
 class EdgeRefusal(IntEnum):
@@ -343,6 +354,25 @@ class OrdersUnknown(Message, frozen=True, kw_only=True):
     decision: Ints
 
 
+@message("execution.cash-booked.v1")
+class CashBooked(Message, frozen=True, kw_only=True):
+    """Cash that came to accounts, or went, without a fill: `kind` is a CashKind, `reference` the broker's.
+
+    Payments are of the whole account. Swap and dividends are of the books that hold the instrument, a row for each;
+    what nobody holds any more is of `external`.
+    """
+
+    books: list[str]
+    instruments: list[str]
+    account: Ints
+    kind: Ints
+    amount_micro: Ints
+    at_ns: Ints
+    book: Ints
+    instrument: Ints
+    reference: list[str]
+
+
 @message("execution.position-changed.v1")
 class PositionChanged(Message, frozen=True, kw_only=True):
     """What accounts hold after fills: attributed and external lots together."""
@@ -401,6 +431,8 @@ class AccountValued(Message, frozen=True, kw_only=True):
     margin_micro: Ints
     gross_micro: Ints
     net_micro: Ints
+    paid_in_micro: Ints = msgspec.field(default_factory=ints)
+    """What was paid in (or out, below 0) since they were valued last: no profit, and no loss."""
 
 
 # ---- what the edge reports; key: the shard -----------------------------------------------------------------------

@@ -27,6 +27,8 @@ from apps.execution.contracts import (
     AccountOpened,
     AccountsGated,
     CancelsReleased,
+    CashBooked,
+    CashKind,
     OrdersAccepted,
     OrdersEnded,
     OrdersFilled,
@@ -83,6 +85,8 @@ def evolve(state: ShardState, event: Message) -> ShardState:
             _ended(state, event)
         case LotsBooked():
             _booked(state, event)
+        case CashBooked():
+            _cash(state, event)
         case OrdersAdopted():
             _adopted(state, event)
         case _:
@@ -298,6 +302,18 @@ def _booked(state: ShardState, event: LotsBooked) -> None:
     book_lots(
         state.shard(), lines, event.steps, event.amount_micro, full(event.fee_micro, event.account), event.price_e9
     )
+
+
+def _cash(state: ShardState, event: CashBooked) -> None:
+    owners = state.rows_of(event.account)
+    np.add.at(state.accounts.columns["balance_micro"], owners, event.amount_micro)
+    if state.gated_at_ns and (state.accounts.columns["ready"] == 0).any():
+        state.known_fills.update(event.reference)
+    for at in np.flatnonzero(event.kind != CashKind.PAYMENT).tolist():
+        instrument = state.instrument(event.instruments[event.instrument[at]])
+        book = state.books.of(event.books[event.book[at]])
+        line = state.line(state.cell(int(owners[at]), instrument), book)
+        state.lines.rows[line].cash_micro += event.amount_micro[at]
 
 
 def _price_if_none(state: ShardState, instrument: int, price_e9: int) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from apps.execution.apart_reported import named, protected, protective_rows, taken
 from apps.execution.book_contracts import EXTERNAL, Booking, LotsBooked, OrdersAdopted
+from apps.execution.cash import decide_cash
 from apps.execution.contracts import (
     OrdersAccepted,
     OrdersEnded,
@@ -66,6 +67,13 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     """Return what reports give, as events in an order in which each cell's rows take effect as they were reported."""
     if state.known_fills and report.execution_id:
         report = _unknown_only(state, report)
+    is_cash = report.kind == ReportKind.CASH
+    if is_cash.any():
+        booked = decide_cash(state, received, taken(report, is_cash))
+        after = state.copy()
+        for event in booked:
+            after = evolve(after, event)
+        return booked + (decide_reports(after, received, taken(report, ~is_cash)) if not is_cash.all() else [])
     guarded = protective_rows(state, report) if state.apart.guards else _NOT_ONE
     if guarded.any():
         return _protected(state, received, report, guarded)
@@ -104,7 +112,7 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
 def _unknown_only(state: ShardState, report: OrdersReported) -> OrdersReported:
     """Return a report without the fills that were booked before a restore."""
     new = np.array([each not in state.known_fills for each in report.execution_id], bool)
-    new |= report.kind != ReportKind.FILLED
+    new |= ~np.isin(report.kind, (ReportKind.FILLED, ReportKind.CASH))
     if new.all():
         return report
     return taken(report, new)

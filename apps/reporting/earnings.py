@@ -11,6 +11,7 @@ from datetime import date
 from functools import partial
 from typing import Any, NamedTuple
 
+from apps.execution.contracts import CashKind
 from apps.reporting.rates import Rate, Rates
 from apps.reporting.scoping import Columns, Scope, ScopeError, rows, where
 
@@ -38,13 +39,18 @@ class PositionRow(NamedTuple):
 
 
 class PnlRow(NamedTuple):
-    """Profit of a group, in one currency; `total` is realised + unrealised - fees. None: a price is missing."""
+    """Profit of a group, in one currency; `total` is realised + unrealised + swap + dividends - fees.
+
+    None: a price is missing. What was paid in or out is no profit.
+    """
 
     group: tuple[str, ...]
     currency: str
     fills: int
     realised: float
     unrealised: float | None
+    swap: float
+    dividends: float
     fees: float
     total: float | None
 
@@ -74,6 +80,8 @@ class _Sum:
     fills: int = 0
     realised: int = 0
     fees: int = 0
+    swap: int = 0
+    dividends: int = 0
     unrealised: int | None = 0
 
     def add(self, fills: int, realised: int, fees: int, unrealised: int | None) -> None:
@@ -123,12 +131,36 @@ def pnl(scope: Scope, by: Sequence[str], most: int) -> list[PnlRow]:
             names = {"account": account, "set": book, "instrument": instrument}
             group = tuple(names[name] for name in by)
             sums[group, currency].add(fills, realised, fees, _unrealised(steps, cost, value))
-    told = []
-    for (group, currency), each in sorted(sums.items())[:most]:
-        total = None if each.unrealised is None else (each.realised + each.unrealised - each.fees) / 1e6
-        unrealised = None if each.unrealised is None else each.unrealised / 1e6
-        told.append(PnlRow(group, currency, each.fills, each.realised / 1e6, unrealised, each.fees / 1e6, total))
-    return told
+    for names, currency, swap, dividends in _cash(scope):
+        of_group = sums[tuple(names[name] for name in by), currency]
+        of_group.swap += swap
+        of_group.dividends += dividends
+    return [_pnl_row(group, currency, each) for (group, currency), each in sorted(sums.items())[:most]]
+
+
+def _pnl_row(group: tuple[str, ...], currency: str, of: _Sum) -> PnlRow:
+    others = of.realised + of.swap + of.dividends - of.fees
+    unrealised = None if of.unrealised is None else of.unrealised / 1e6
+    total = None if of.unrealised is None else (others + of.unrealised) / 1e6
+    money = (of.swap / 1e6, of.dividends / 1e6, of.fees / 1e6)
+    return PnlRow(group, currency, of.fills, of.realised / 1e6, unrealised, *money, total)
+
+
+def _cash(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int]]:
+    """Yield (names, currency, swap, dividends) of each book's days that had any."""
+    limits, values = where(scope, Columns(set="c.book", instrument="c.instrument", day="c.day"))
+    found = rows(
+        f"""
+        SELECT a.id, c.book, c.instrument, c.day, a.currency, sum(c.amount_micro) FILTER (WHERE c.kind = %s),
+          sum(c.amount_micro) FILTER (WHERE c.kind = %s)
+        FROM reporting_cash AS c JOIN reporting_account AS a ON a.number = c.account
+        WHERE c.kind <> %s AND {limits} GROUP BY a.id, c.book, c.instrument, c.day, a.currency
+        """,  # noqa: S608
+        [int(CashKind.SWAP), int(CashKind.DIVIDEND), int(CashKind.PAYMENT), *values],
+    )
+    for account, book, instrument, day, currency, swap, dividends in found:
+        names = {"account": account, "set": book, "instrument": instrument, "day": day.isoformat()}
+        yield names, currency, int(swap or 0), int(dividends or 0)
 
 
 def _positions(scope: Scope) -> list[tuple[Any, ...]]:

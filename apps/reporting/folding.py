@@ -23,6 +23,8 @@ from apps.execution.book_contracts import (
 from apps.execution.contracts import (
     AccountOpened,
     AccountValued,
+    CashBooked,
+    CashKind,
     OrdersAccepted,
     OrdersEnded,
     OrdersFilled,
@@ -34,7 +36,7 @@ from apps.execution.contracts import (
 )
 from apps.feeds.contracts import BarClosed
 from apps.reporting.accounting import part_of
-from apps.reporting.news import Close, News, Place, Quotes, Refusals, Setting, Signal, Skips, Trade, Value
+from apps.reporting.news import Cash, Close, News, Place, Quotes, Refusals, Setting, Signal, Skips, Trade, Value
 from apps.risk.contracts import OrdersApproved, OrdersRefused
 from apps.signals.contracts import TargetSet
 from banyan.codec import Envelope, decode_envelope, decode_message, encode_message
@@ -131,6 +133,16 @@ def _closed(news: News, place: Place, message: BarClosed, _: Any) -> None:
         known = news.closes.get((instrument, day))
         if known is None or message.closed_at_ns >= known.closed_at_ns:
             news.closes[instrument, day] = Close(message.closed_at_ns, bid, ask)
+
+
+def _cash(news: News, place: Place, message: CashBooked, _: Any) -> None:
+    references = message.reference or [""] * message.account.size
+    columns = (message.at_ns, message.account, message.book, message.instrument, message.kind, message.amount_micro)
+    rows = zip(*(each.tolist() for each in columns), references, strict=True)
+    for row, (at_ns, account, book, instrument, kind, amount, reference) in enumerate(rows):
+        of_book = kind != CashKind.PAYMENT
+        name, of = (message.books[book], message.instruments[instrument]) if of_book else ("", "")
+        news.cash.append(Cash(place, row, at_ns, account, name, of, kind, amount, reference))
 
 
 # ---- signals and what became of them --------------------------------------------------------------------------------
@@ -379,6 +391,7 @@ EVENTS: Mapping[str, Mapping[str, Handler]] = {
             OrdersEnded: _ended,
             OrdersUnknown: _unknown,
             LotsBooked: _booked,
+            CashBooked: _cash,
             TargetsSkipped: _skipped,
         }
     ),

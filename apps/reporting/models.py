@@ -268,6 +268,30 @@ class Skip(models.Model):
         return f"{self.shard} {self.number}"
 
 
+class Cash(models.Model):
+    """Cash that came to an account or a book without a fill: payments, swap, dividends. Kept for ever."""
+
+    pk = models.CompositePrimaryKey("shard", "number", "event", "row")
+    shard = models.TextField()
+    number = models.BigIntegerField()
+    event = models.IntegerField()
+    row = models.IntegerField()
+    at_ns = models.BigIntegerField()
+    day = models.DateField(help_text="In the account's zone.")
+    account = models.BigIntegerField()
+    book = models.TextField(help_text="Empty: a payment, which is of the whole account.")
+    instrument = models.TextField()
+    kind = models.SmallIntegerField(help_text="A CashKind.")
+    amount_micro = models.BigIntegerField()
+    reference = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "day"])]
+
+    def __str__(self) -> str:
+        return f"{self.shard} {self.number} {self.event} {self.row}"
+
+
 class Setting(models.Model):
     """What was set for a set, a subscription or an account, as the command that did. Kept for ever."""
 

@@ -74,6 +74,20 @@ class Trade(NamedTuple):
     execution_id: str
 
 
+class Cash(NamedTuple):
+    """Cash that came to a book, or went, without a fill; a payment is of no book (""). `kind` is a CashKind."""
+
+    place: Place
+    row: int
+    at_ns: int
+    account: int
+    book: str
+    instrument: str
+    kind: int
+    amount_micro: int
+    reference: str
+
+
 class Value(NamedTuple):
     """What an account was worth."""
 
@@ -159,6 +173,7 @@ class News:
     """With when they were told: of two logs the later word counts, whichever is read first."""
     orders: dict[OrderKey, OrderNews] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
+    cash: list[Cash] = field(default_factory=list)
     closes: dict[tuple[str, int], Close] = field(default_factory=dict)
     """By (instrument, day: days since 1970-01-01 UTC)."""
     quotes: list[Quotes] = field(default_factory=list)

@@ -18,7 +18,7 @@ from banyan.timescale import ensure_partitions
 READER = "reporting"
 PARTITIONED = (Fill, Quote, Signal, Skip, Refusal)
 TABLES = (
-    "account", "instrument", "order", "fill", "position", "day", "price", "quote", "signal", "skip", "setting",
+    "account", "instrument", "order", "fill", "position", "day", "price", "quote", "signal", "skip", "setting", "cash",
     "refusal",
 )  # fmt: skip
 _AHEAD = timedelta(days=28)

@@ -12,7 +12,7 @@ from banyan.codec import decode_message
 
 
 class AccountRow(NamedTuple):
-    """An account and what it was worth when it was last valued, in its currency."""
+    """An account and what it was worth when it was last valued, in its currency; `deposit`: all that was paid in."""
 
     account: str
     client: str
@@ -114,7 +114,9 @@ def accounts(scope: Scope, most: int) -> list[AccountRow]:
     """Return accounts, by number."""
     limits, values = where(scope, Columns())
     found = rows(
-        "SELECT id, client, broker, currency, deposit_micro / 1e6, balance_micro / 1e6, equity_micro / 1e6, "  # noqa: S608
+        "SELECT id, client, broker, currency, (deposit_micro + (SELECT COALESCE(sum(c.amount_micro), 0) "  # noqa: S608
+        "FROM reporting_cash AS c WHERE c.account = a.number AND c.kind = 0)) / 1e6, balance_micro / 1e6, "
+        "equity_micro / 1e6, "
         f"margin_micro / 1e6 FROM reporting_account AS a WHERE {limits} ORDER BY number LIMIT %s",
         [*values, most],
     )

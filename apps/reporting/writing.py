@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import psycopg
 from django.db import connections
 
-from apps.reporting.accounting import Booked, BookKey, Books, Held
+from apps.reporting.accounting import Booked, BookKey, Books, Held, day_of
 from apps.reporting.news import ADDED, LATEST, News, OrderKey, OrderNews, Place
 
 ALIAS = "reporting"
@@ -59,6 +59,7 @@ class Writer:
             for number, (opened, _) in news.accounts.items():
                 self._zones[number] = opened.time_zone
             self._write_trades(cursor, news)
+            self._write_cash(cursor, news)
             _upsert(cursor, "reporting_order", _ORDER_KEY, _ORDER_COLUMNS, _order_rows(news.orders), _ORDER_SETS)
             _write_prices(cursor, news)
             _write_arrays(cursor, news)
@@ -87,6 +88,24 @@ class Writer:
             (*key, *(getattr(of_day, name) for name in _DAY_COLUMNS)) for key, of_day in books.days.items()
         )  # fmt: skip
         _upsert(cursor, "reporting_day", ("account", "instrument", "book", "day"), _DAY_COLUMNS, day_rows, _DAY_SETS)
+
+    def _write_cash(self, cursor: Any, news: News) -> None:
+        if not news.cash:
+            return
+        self._look_up({each.account for each in news.cash} - self._known, cursor)
+        rows = (
+            (
+                each.place.key, each.place.number, each.place.event, each.row, each.at_ns,
+                day_of(self._zones.get(each.account, "UTC"), each.at_ns), each.account, each.book, each.instrument,
+                each.kind, each.amount_micro, each.reference,
+            )
+            for each in news.cash
+        )  # fmt: skip
+        names = (
+            "shard", "number", "event", "row", "at_ns", "day", "account", "book", "instrument", "kind",
+            "amount_micro", "reference",
+        )  # fmt: skip
+        _copy(cursor, "reporting_cash", names, rows)
 
     def _look_up(self, accounts: set[int], cursor: Any) -> None:
         """Read what accounts held before and the zones that they are in."""

@@ -303,3 +303,4 @@ class ValuesNoted(Message, frozen=True, kw_only=True):
     margin_micro: Ints
     gross_micro: Ints
     net_micro: Ints
+    paid_in_micro: Ints = msgspec.field(default_factory=ints)

@@ -99,6 +99,7 @@ def decide_valued(state: RiskState, valued: AccountValued) -> list[Message]:
             full(column, count)
             for column in (
                 valued.balance_micro, valued.equity_micro, valued.margin_micro, valued.gross_micro, valued.net_micro,
+                valued.paid_in_micro,
             )
         ]
     )  # fmt: skip
@@ -122,6 +123,7 @@ def decide_valued(state: RiskState, valued: AccountValued) -> list[Message]:
                 margin_micro=short(columns[2]),
                 gross_micro=short(columns[3]),
                 net_micro=short(columns[4]),
+                paid_in_micro=short(columns[5]),
             )
         )
         events += _stops(state, rows[chosen], columns, days, valued.valued_at_ns)
@@ -134,7 +136,10 @@ def decide_valued(state: RiskState, valued: AccountValued) -> list[Message]:
 def note_values(state: RiskState, event: ValuesNoted) -> None:
     """Know what accounts are worth."""
     count = event.account.size
-    columns = (event.balance_micro, event.equity_micro, event.margin_micro, event.gross_micro, event.net_micro)
+    columns = (
+        event.balance_micro, event.equity_micro, event.margin_micro, event.gross_micro, event.net_micro,
+        event.paid_in_micro,
+    )  # fmt: skip
     now = np.zeros((len(state.zones.names), PERIODS), np.int64)
     now[[state.zones.known(zone) for zone in event.zones]] = periods_of(event.days)
     value(

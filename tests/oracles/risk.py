@@ -146,9 +146,9 @@ class PlainRisk:
     def value(self, at_ns, rows):
         """Return the stops (account, reason, level, bound, actual) that follow."""
         valued, bad = set(), []
-        for number, balance, equity, margin, gross, net in rows:
+        for number, balance, equity, margin, gross, net, paid_in in rows:
             account = self.accounts.get(number)
-            sizes = max(abs(each) for each in (balance, equity, margin, gross, net))
+            sizes = max(abs(each) for each in (balance, equity, margin, gross, net, paid_in))
             if (
                 account is None
                 or not account.is_open
@@ -162,6 +162,8 @@ class PlainRisk:
                 if period not in account.periods or now > account.periods[period]:
                     account.periods[period] = now
                     account.start[period] = {"equity": account.equity, "balance": account.balance}
+            for start in account.start.values():
+                start.update({of: worth + paid_in for of, worth in start.items()})
             account.balance, account.equity, account.margin, account.gross, account.net = (
                 balance, equity, margin, gross, net,
             )  # fmt: skip

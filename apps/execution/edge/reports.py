@@ -175,13 +175,14 @@ def _counts(kind: Ints, state: Ints) -> NDArray[np.bool_]:
 def _add_strange(rows: Rows, memory: Memory, told: Executions, at: int, adoption: Adoption) -> None:
     """Add the report of an order that the ledger does not know: one of ours before a restore, or somebody else's."""
     account, kind = int(told.account[at]), ReportKind(int(told.kind[at]))
-    name = told.instruments[int(told.instrument[at])] if told.instruments else ""
-    decision = _decision_of(memory, told, at, name)
+    index = int(told.instrument[at])
+    name = told.instruments[index] if told.instruments and index >= 0 else ""
+    decision = 0 if kind is ReportKind.CASH else _decision_of(memory, told, at, name)
     if decision:
         adoption.accounts.append(account)
         adoption.instruments.append(name)
         adoption.decisions.append(decision)
-    elif kind is not ReportKind.FILLED:
+    elif kind not in (ReportKind.FILLED, ReportKind.CASH):
         return
     numbers = {key: int(getattr(told, key)[at]) for key in _NUMBERS}
     execution_id = told.execution_ids[at].decode()

@@ -26,6 +26,7 @@ REPORT_FILLED = 1
 REPORT_REJECTED = 2
 REPORT_CANCELLED = 3
 REPORT_EXPIRED = 4
+REPORT_CASH = 10
 REPORT_TRIGGERED = 100  # the broker's own notes: they are kept, and told to nobody
 REPORT_DAY = 101
 
@@ -68,6 +69,8 @@ REPORT_DTYPE = np.dtype(
         ("at_ns", np.int64),
         ("kind", np.int32),
         ("code", np.int32),
+        ("account", np.int32),  # of cash, which is of no order (-1)
+        ("instrument", np.int32),
     ],
     align=True,
 )

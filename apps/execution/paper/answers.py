@@ -7,7 +7,7 @@ import numpy as np
 from apps.execution.growing import ID_BYTES, Ids
 from apps.execution.kernels.paper import REPORT_TRIGGERED
 from apps.execution.packed import PackedError, pack, unpack
-from apps.execution.paper.book import Book
+from apps.execution.paper.book import Book, Rows
 from apps.execution.paper.protocol import AskStatement, Found, Query, Reports, Statement
 from banyan.columns import Ints
 
@@ -18,31 +18,47 @@ def reports_frame(book: Book, rows: Ints) -> Reports:
     """Return reports, but for those that the broker keeps to itself, as a frame."""
     rows = rows[book.reports.rows["kind"][rows] < REPORT_TRIGGERED]
     reports = book.reports.rows[rows]
-    order = reports["order"]
-    orders = book.orders.rows[order]
+    ours = reports["order"] >= 0
+    client_ids = np.zeros(rows.size, f"S{ID_BYTES}")
+    client_ids[ours] = book.ids.ids[reports["order"][ours]]
+    instrument = reports["instrument"].astype(np.int64)
+    amount = np.where(ours, 0, reports["cash_micro"])
+    if ours.any():
+        orders = book.orders.rows[reports["order"][ours]]
+        instrument[ours] = orders["instrument"]
+        amount[ours] = np.where(book.is_converted(orders), reports["cash_micro"][ours] + reports["fee_micro"][ours], 0)
     return Reports(
         rows=rows.size,
         instruments=list(book.instruments),
         execution=pack(rows + 1),
-        client_ids=book.ids.ids[order].tobytes(),
-        account=pack(book.accounts.rows["number"][orders["account"]]),
-        instrument=pack(orders["instrument"]),
+        client_ids=client_ids.tobytes(),
+        account=pack(book.accounts.rows["number"][_slots(book, reports)]),
+        instrument=pack(instrument),
         kind=pack(reports["kind"]),
         code=pack(reports["code"]),
         steps=pack(reports["steps"]),
         price_e9=pack(reports["price_e9"]),
         fee_micro=pack(reports["fee_micro"]),
-        amount_micro=pack(np.where(book.is_converted(orders), reports["cash_micro"] + reports["fee_micro"], 0)),
+        amount_micro=pack(amount),
         at_ns=pack(reports["at_ns"]),
     )
+
+
+def _slots(book: Book, reports: Rows) -> Ints:
+    """Return the accounts (slots) that reports are of."""
+    slots = reports["account"].astype(np.int64)
+    ours = reports["order"] >= 0
+    if ours.all():
+        return book.orders.rows["account"][reports["order"]].astype(np.int64)
+    slots[ours] = book.orders.rows["account"][reports["order"][ours]]
+    return slots
 
 
 def reports_by_session(book: Book, rows: Ints) -> Iterator[tuple[int, Reports]]:
     """Yield the sessions that reports concern, each with a frame of its reports."""
     if not rows.size:
         return
-    accounts = book.orders.rows["account"][book.reports.rows["order"][rows]]
-    sessions = book.accounts.rows["session"][accounts]
+    sessions = book.accounts.rows["session"][_slots(book, book.reports.rows[rows])]
     first = int(sessions[0])
     if np.all(sessions == first):
         yield first, reports_frame(book, rows)
@@ -94,7 +110,7 @@ def statement(book: Book, request: AskStatement, now_ns: int) -> Statement:
     working = working[np.isin(orders["account"][working], slots)]
     reports = book.reports.rows
     since = np.arange(max(0, request.since), reports.size)
-    since = since[np.isin(orders["account"][reports["order"][since]], slots)]
+    since = since[np.isin(_slots(book, reports[since]), slots)]
     return Statement(
         request=request.request,
         session=request.session,

@@ -16,6 +16,7 @@ from apps.execution.kernels.paper import (
     REJECTED,
     REPORT_ACCEPTED,
     REPORT_CANCELLED,
+    REPORT_CASH,
     REPORT_DTYPE,
     REPORT_FILLED,
     REPORT_REJECTED,
@@ -77,9 +78,7 @@ class Book:
             case Opened():
                 self._open(record)
             case Deposited():
-                slots = self.slots(unpack(record.account, record.rows))
-                np.add.at(self.accounts.rows["cash_micro"], slots, unpack(record.amount_micro, record.rows))
-                self.references.add(record.reference)
+                self._pay(record)
             case Began():
                 self.session = record.session
                 self.accounts.rows["session"][unpack(record.slot, record.rows)] = record.session
@@ -226,6 +225,18 @@ class Book:
         order = np.argsort(numbers, kind="stable")
         self._by_number = numbers[order], order
         self._make_room()
+
+    def _pay(self, record: Deposited) -> None:
+        slots, amounts = self.slots(unpack(record.account, record.rows)), unpack(record.amount_micro, record.rows)
+        np.add.at(self.accounts.rows["cash_micro"], slots, amounts)
+        self.references.add(record.reference)
+        if not record.at_ns:
+            return
+        reports: Rows = np.zeros(record.rows, REPORT_DTYPE)
+        reports["order"], reports["kind"], reports["steps"] = -1, REPORT_CASH, record.kind
+        reports["cash_micro"], reports["account"], reports["at_ns"] = amounts, slots, record.at_ns
+        reports["instrument"] = self.instruments.get(record.instrument, -1)
+        self.reports.append(reports)
 
     def _name(self, terms: list[InstrumentTerms]) -> None:
         for each in terms:

@@ -119,13 +119,20 @@ class Broker:
             raise _CannotDo("an account is not open")
         if request.reference not in self.book.references:
             unpack(request.amount_micro, request.rows)
+            if request.instrument and request.instrument not in self.book.instruments:
+                raise _CannotDo(f"{request.instrument} was never traded or priced here")
             deposited = Deposited(
                 rows=request.rows,
                 reference=request.reference,
                 account=request.account,
                 amount_micro=request.amount_micro,
+                kind=request.kind,
+                instrument=request.instrument,
+                at_ns=now_ns,
             )
+            first = self.book.reports.size
             self._keep(deposited, work)
+            self._tell(np.arange(first, self.book.reports.size), work)
         work.answers.append((connection, protocol.Done(request=request.request)))
 
     def _login(self, connection: int, request: protocol.Login, now_ns: int, work: Work) -> None:

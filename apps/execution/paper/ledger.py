@@ -40,12 +40,15 @@ class Opened(Record, frozen=True, kw_only=True, tag="opened"):
 
 
 class Deposited(Record, frozen=True, kw_only=True, tag="deposited"):
-    """Cash was added to accounts."""
+    """Cash was added to accounts, at `at_ns`: 0 in ledgers of before that was reported."""
 
     rows: int
     reference: str
     account: bytes
     amount_micro: bytes
+    kind: int = 0
+    instrument: str = ""
+    at_ns: int = 0
 
 
 class Began(Record, frozen=True, kw_only=True, tag="began"):

@@ -67,12 +67,17 @@ class Open(Frame, frozen=True, kw_only=True, tag="open"):
 
 
 class Deposit(Frame, frozen=True, kw_only=True, tag="deposit"):
-    """Add to the cash of accounts (or take from it), once per `reference`: a swap, a dividend, a payment."""
+    """Add to the cash of accounts (or take from it), once per `reference`: reported as what `kind` (a CashKind) says.
+
+    A swap or a dividend is of the instrument `instrument` ("" for a payment).
+    """
 
     rows: int
     reference: str
     account: bytes
     amount_micro: bytes
+    kind: int = 0
+    instrument: str = ""
 
 
 class Login(Frame, frozen=True, kw_only=True, tag="login"):

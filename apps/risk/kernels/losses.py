@@ -13,10 +13,10 @@ PEAK = 2 * PERIODS
 
 @kernel
 def are_possible(values: Any, possible: Any) -> None:
-    """Write into `possible`, int64[n], whether values can be (1): int64[5, n], balance, equity, margin, gross, net."""
+    """Write into `possible`, int64[n], whether values (int64[6, n], see `value`) can be (1)."""
     for i in range(possible.size):
         possible[i] = 1
-        for each in range(5):
+        for each in range(6):
             if values[each, i] > AMOUNT_MAX or values[each, i] < -AMOUNT_MAX:
                 possible[i] = 0
         if values[2, i] < 0 or values[3, i] < 0 or abs(values[4, i]) > values[3, i]:
@@ -27,7 +27,9 @@ def are_possible(values: Any, possible: Any) -> None:
 def value(accounts: Any, references: Any, turns: Any, rows: Any, values: Any, now: Any) -> None:
     """Value accounts (`rows`, int64[n]). `now` is int64[zones, 3]: the day, week and month in each zone.
 
-    What a period's loss is measured from is what an account was last worth before it.
+    What a period's loss is measured from is what an account was last worth before it, and what was paid in or out
+    since: that moves what all losses are measured from, and so is neither profit nor loss. `values` is int64[6, n]:
+    balance, equity, margin, gross, net and what was paid in.
     """
     for i in range(rows.size):
         row = rows[i]
@@ -37,6 +39,8 @@ def value(accounts: Any, references: Any, turns: Any, rows: Any, values: Any, no
                 turns[row, period] = now[account.zone, period]
                 references[row, 2 * period] = account.equity
                 references[row, 2 * period + 1] = account.balance
+        for loss in range(LOSSES):
+            references[row, loss] += values[5, i]
         account.balance = values[0, i]
         account.equity = values[1, i]
         account.margin = values[2, i]

@@ -13,6 +13,7 @@ from django.db import connections
 
 from apps.execution.book_contracts import ConfigureAccount, LotsBooked
 from apps.execution.contracts import (
+    CashKind,
     Flatten,
     OrdersFilled,
     OrdersReleased,
@@ -32,6 +33,7 @@ from banyan.columns import ints
 from tests.integration.reporting.conftest import read_all
 from tests.integration.reporting.recorded import HOUR_NS, SHARD
 from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, of_type
+from tests.unit.execution.test_cash import cash
 
 pytestmark = pytest.mark.django_db(databases=["reporting"], transaction=True)
 EVERYTHING = Scope()
@@ -344,6 +346,25 @@ def test_positions_and_profit_in_another_currency_are_converted_at_the_rate_of_t
     assert position.unrealised == pytest.approx((10_000 * 10**6 - paid) / 1e6)
     days = interface.pnl(EVERYTHING, ["day"], 10)
     assert sum(each.unrealised for each in days) == pytest.approx(position.unrealised)
+
+
+def test_what_is_paid_in_is_no_profit_and_swap_and_dividends_are_their_own(desk, follower):
+    desk.open(1, deposit=10_000)
+    desk.configure("trend", EURUSD)
+    desk.subscribe("trend", 1)
+    desk.trade(desk.target("trend", 1, EURUSD=0.05))
+    desk.close_bar(EURUSD)
+    desk.feed(cash((1, "", CashKind.PAYMENT, 2_500 * 10**6), (1, EURUSD.id, CashKind.SWAP, -1_250_000)))
+    desk.now_ns += 24 * HOUR_NS
+    desk.feed(cash((1, EURUSD.id, CashKind.DIVIDEND, 3 * 10**6), ids=("c9",)))
+    desk.close_bar(EURUSD)
+    read_all(follower)
+    (account,) = interface.accounts(EVERYTHING, 10)
+    (row,) = interface.pnl(EVERYTHING, ["account"], 10)
+    assert (account.deposit, row.swap, row.dividends) == (12_500.0, -1.25, 3.0)
+    assert row.total == pytest.approx(account.equity - account.deposit, abs=1e-6)
+    (by_set,) = interface.pnl(Scope(set="trend"), ["set", "instrument"], 10)
+    assert (by_set.swap, by_set.dividends, by_set.total) == (row.swap, row.dividends, row.total)
 
 
 def test_a_refused_order_tells_the_limit_that_refused_it(desk, follower):

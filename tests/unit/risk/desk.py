@@ -104,9 +104,9 @@ class Desk:
             PositionChanged(instruments=[instrument], account=ints([account]), instrument=ints(), steps=ints([steps]))
         )
 
-    def value(self, equity, balance=None, account=1, gross=0, net=0, margin=0):
+    def value(self, equity, balance=None, account=1, gross=0, net=0, margin=0, paid_in=0):
         amounts = {"balance": equity if balance is None else balance, "equity": equity, "gross": gross, "net": net,
-                   "margin": margin}  # fmt: skip
+                   "margin": margin, "paid_in": paid_in}  # fmt: skip
         columns = {f"{name}_micro": ints([amount * UNIT]) for name, amount in amounts.items()}
         return self.give(AccountValued(valued_at_ns=self.now, account=ints([account]), **columns))
 

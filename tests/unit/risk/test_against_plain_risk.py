@@ -71,9 +71,10 @@ def random_value(random):
         random.randint(0, 40),
         gross,
         random.randint(-gross, gross),
+        random.choice((0, 0, 0, random.randint(-50, 50))),
     ]
     if random.random() < 0.01:
-        row[random.randrange(5)] = random.choice((-1, -30, 2**58, 2**58 + 1, -(2**62)))
+        row[random.randrange(6)] = random.choice((-1, -30, 2**58, 2**58 + 1, -(2**62)))
     return number, *row
 
 
@@ -171,7 +172,8 @@ class Pair:
         self.plain.hold(account, name, steps)
 
     def value(self, rows):
-        columns = dict(zip(("account", "balance_micro", "equity_micro", "margin_micro", "gross_micro", "net_micro"),
+        columns = dict(zip(("account", "balance_micro", "equity_micro", "margin_micro", "gross_micro", "net_micro",
+                            "paid_in_micro"),
                            map(ints, zip(*rows, strict=True)), strict=True))  # fmt: skip
         events = self.desk.give(AccountValued(valued_at_ns=self.desk.now, **columns))
         expected = self.plain.value(self.desk.now, rows)

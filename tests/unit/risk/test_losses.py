@@ -206,3 +206,27 @@ def test_terms_of_an_open_account_change_and_its_money_does_not(desk):
         )
     )  # fmt: skip
     assert int(desk.state.accounts.rows["equity"][0]) == 700 * UNIT
+
+
+@pytest.mark.parametrize("name", ["daily_loss_e9_max", "daily_balance_loss_e9_max", "drawdown_e9_max"])
+def test_what_is_paid_in_or_out_is_no_profit_and_no_loss(desk, name):
+    limit(desk, **{name: TEN_PERCENT})
+    assert stops(desk.value(400, paid_in=-600)) == [], "600 of 1,000 were withdrawn"
+    assert stops(desk.value(360)) == []
+    (stop,) = stops(desk.value(359))
+    assert stop.actual.tolist() == [102_500_000]
+
+
+def test_a_deposit_hides_no_loss(desk):
+    limit(desk, daily_loss_e9_max=TEN_PERCENT)
+    desk.value(950)
+    assert stops(desk.value(1_850, paid_in=1_000)) == [], "150 of 2,000 are lost"
+    assert len(stops(desk.value(1_799))) == 1
+
+
+def test_a_deposit_of_before_the_day_belongs_to_what_the_day_is_measured_from(desk):
+    limit(desk, daily_loss_e9_max=TEN_PERCENT)
+    desk.value(2_000, paid_in=1_000)
+    desk.now += DAY
+    assert stops(desk.value(1_800)) == []
+    assert len(stops(desk.value(1_799))) == 1

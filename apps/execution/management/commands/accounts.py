@@ -5,9 +5,11 @@ import uuid
 from typing import Any
 
 import msgspec
+from django.conf import settings
 
 from apps.execution.book_contracts import NUMBERED
 from apps.execution.contracts import Subscribe
+from apps.execution.edge.paper_cash import pay
 from apps.execution.interface import (
     AccountError,
     NewAccount,
@@ -25,6 +27,7 @@ from apps.execution.orders_typed import IN_FORCE, Typed, order_of
 from apps.execution.settings_chain import RULES
 from apps.execution.terms import configured
 from banyan import commands
+from banyan.columns import ints
 from banyan.ids import derive
 
 
@@ -41,6 +44,7 @@ class Command(commands.Command):
   manage.py accounts open DEMO --client demo --deposit 100000 --count 100      (DEMO-001 to DEMO-100)
   manage.py accounts subscribe ACME-1 --set trend --allocation 0.5
   manage.py accounts subscribe DEMO --count 100 --set trend --join converge
+  manage.py accounts withdraw ACME-1 --amount 2500 --key march      (at the paper broker)
   manage.py accounts order ACME-1 --instrument OANDA:EURUSD --lots 0.5 --limit 1.0812 --in-force day
   manage.py accounts cancel ACME-1 --instrument OANDA:EURUSD --order 12
   manage.py accounts flatten ACME-1 --reason "client asked"
@@ -51,7 +55,8 @@ class Command(commands.Command):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
         actions = (
-            "open", "subscribe", "unsubscribe", "order", "cancel", "flatten", "resume", "lift", "list",
+            "open", "subscribe", "unsubscribe", "deposit", "withdraw", "order", "cancel", "flatten", "resume", "lift",
+            "list",
         )  # fmt: skip
         parser.add_argument("action", choices=actions)
         parser.add_argument("account", nargs="*", help="accounts by their ids")
@@ -75,6 +80,7 @@ class Command(commands.Command):
         )
         parser.add_argument("--multiplier", type=float, help="times what the set wants")
         parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
+        parser.add_argument("--amount", type=float, default=0.0, help="deposit, withdraw: how much, in its currency")
         parser.add_argument("--instrument", default="", help="order, cancel: of what")
         parser.add_argument("--lots", type=float, default=0.0, help="order: how many lots to buy, or (-) to sell")
         parser.add_argument("--limit", type=float, help="order: at this price or better")
@@ -84,7 +90,9 @@ class Command(commands.Command):
         parser.add_argument(
             "--order", type=int, default=0, help="cancel: the order's number, as `report orders` shows it"
         )
-        parser.add_argument("--key", default="", help="order, cancel: a name for this request; again, it is done once")
+        parser.add_argument(
+            "--key", default="", help="a name for this order, cancel or payment; again, it is done once"
+        )
         parser.add_argument("--reason", default="", help="why, for the record")
 
     def run(self, **options: Any) -> None:
@@ -138,6 +146,28 @@ class Command(commands.Command):
         count = subscribe([(account, terms) for account in accounts], request=uuid.uuid4().hex)
         verb = "follow" if is_active else "no longer follow"
         self.say(f"{count:,} account{'s' * (count != 1)} {verb} {options['set']}")
+
+    def _deposit(self, accounts: list[str], options: dict[str, Any]) -> None:
+        self._pay(accounts, options, 1)
+
+    def _withdraw(self, accounts: list[str], options: dict[str, Any]) -> None:
+        self._pay(accounts, options, -1)
+
+    def _pay(self, accounts: list[str], options: dict[str, Any], side: int) -> None:
+        if not 0.0 < options["amount"] < 1e9:
+            raise AccountError(f"{options['action']}: give --amount, above 0 and below a billion")
+        found = list(Account.objects.using("execution").filter(id__in=_some(accounts)))
+        missing = sorted(set(accounts) - {each.id for each in found})
+        if missing:
+            raise AccountError(f"there is no account {', '.join(missing[:5])}: `manage.py accounts list` shows them")
+        elsewhere = [each.id for each in found if each.broker != "paper"]
+        if elsewhere:
+            raise AccountError(
+                f"{', '.join(elsewhere[:5])}: not at the paper broker; what is paid elsewhere is reported"
+            )
+        numbers, amount = ints([each.number for each in found]), round(side * options["amount"] * 1e6)
+        pay(settings.PAPER_DIR / "socket", numbers, ints([amount] * len(found)), f"payment {_key(options)}")
+        self.say(f"{len(found):,} accounts: {side * options['amount']:+,.2f} each; it is no profit, and no loss")
 
     def _order(self, accounts: list[str], options: dict[str, Any]) -> None:
         if len(accounts) != 1 or not options["instrument"] or not options["lots"]:

@@ -142,7 +142,7 @@ _HIDDEN: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 _MONEY = (
     "deposit", "balance", "equity", "margin", "value", "unrealised", "realised", "fees", "fee", "amount", "total",
-    "notional", "decision_cost", "arrival_cost",
+    "notional", "decision_cost", "arrival_cost", "swap", "dividends",
 )  # fmt: skip
 
 
