@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
+from apps.backtest.engine import swap_rates
 from apps.backtest.parity import LEVERAGE, Case, Fill, Traded, account_currency, bars_per_year, conversions
 from apps.backtest.request import Loaded
 from apps.execution.book_contracts import SkipReason, TargetsSkipped
@@ -134,7 +135,8 @@ class _Pipeline:
         self._clock = VirtualClock(min(int(bars.time[0]) for bars in loaded.bars.values()))
         self._transport = LocalTransport(SENDERS)
         self._hosts = {name: self._host(name) for name in HOSTED_CONTEXTS}
-        self._steps = PaperSteps(broker, self._terms, self._day_of)
+        self._cases: Sequence[Case] = ()
+        self._steps = PaperSteps(broker, self._terms, self._day_of, self._swap)
         self._transport.tap(self._remember_bars)
         self._transport.tap(self._steps.listen)
         self._transport.attach(WITNESS, self, [SHARD])
@@ -162,6 +164,9 @@ class _Pipeline:
 
     def open(self, cases: Sequence[Case]) -> None:
         """Open accounts and sets, and wait until they may trade."""
+        self._cases = cases
+        charged = [any(swap_rates(case.backtest_options())) for case in cases]
+        self._steps.accounts = ints([number for number, is_charged in enumerate(charged, 1) if is_charged])
         for name, host in self._hosts.items():
             host.open([FEED] if name == "feeds" else self._sets if name == "signals" else [SHARD])
         self._edge.open([SHARD])
@@ -237,6 +242,12 @@ class _Pipeline:
         """Return the session day of a time by the first instrument, as in a backtest."""
         first = next(iter(self._instruments.values()))
         return int(session_days(np.array([time_ns], np.int64), first)[0])
+
+    def _swap(self, account: int, name: str, steps: int, price: float, days: int) -> int:
+        """Return what an account pays for holding an instrument, in micro units, as a backtest charges it."""
+        rates, kind = swap_rates(self._cases[account - 1].backtest_options()), self._instruments[name]
+        lots = abs(steps) * kind.lot_step
+        return round(lots * price * kind.contract_size * rates[0 if steps > 0 else 1] * days * 1e6)
 
     def _host(self, name: str) -> Host[Any]:
         routes = [*ROUTES[name], *(Route(kind, WITNESS, every([SHARD])) for kind in _TOLD.get(name, ()))]

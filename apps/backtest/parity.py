@@ -16,7 +16,7 @@ from trading.bars import Bars
 from trading.instruments import Instrument, base_currency
 
 _SAME = ("size_at", "fill", "leverage")
-_TAKEN = ("cash", "currency", "sizing", "accounting", "fee_bps", "engine")
+_TAKEN = ("cash", "currency", "sizing", "accounting", "fee_bps", "swap_long_pct", "swap_short_pct", "engine")
 LEVERAGE = 1000.0
 """So much that no margin is ever missing: what a broker would refuse is not what is compared."""
 

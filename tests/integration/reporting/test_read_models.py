@@ -312,7 +312,7 @@ def test_an_order_and_a_skip_tell_the_settings_that_held_then_and_who_gave_them(
     desk.configure("trend", EURUSD, multiplier_e9=2 * 10**9)
     desk.subscribe("trend", 1, sizing="vol", sizing_number_e9=15 * 10**9)
     desk.subscribe("trend", 2, close_only=True)
-    desk.requested(desk.target("trend", 1, EURUSD=0.1))
+    desk.trade(desk.target("trend", 1, EURUSD=0.1))
     desk.feed(ConfigureAccount(account=1, multiplier_e9=500_000_000))
     desk.configure("trend", EURUSD, multiplier_e9=3 * 10**9)
     desk.target("trend", 2, EURUSD=0.2)
@@ -325,9 +325,9 @@ def test_an_order_and_a_skip_tell_the_settings_that_held_then_and_who_gave_them(
     skip = interface.skips(EVERYTHING, 10)[0]
     told = {each.name: each for each in interface.settings_of(skip)}
     assert (told["close_only"].value, told["close_only"].level) == ("yes", "subscription")
-    call_command("report", "orders", account="A1", settings=True, lines=1)
+    call_command("report", "orders", account="A1", why=True, lines=1)
     assert "multiplier   0.5              account" in capsys.readouterr().out
-    call_command("report", "skips", account="A2", settings=True, json=True)
+    call_command("report", "skips", account="A2", why=True, json=True)
     assert json.loads(capsys.readouterr().out)[0]["settings"]["close_only"] == {"value": "yes", "level": "subscription"}
 
 
@@ -335,6 +335,7 @@ def test_positions_and_profit_in_another_currency_are_converted_at_the_rate_of_t
     desk.open(1, currency="EUR")
     desk.configure("trend", EURUSD)
     desk.subscribe("trend", 1)
+    desk.close_bar(EURUSD)
     desk.trade(desk.target("trend", 1, EURUSD=0.1))
     paid = -(desk.balance(1) - 10_000 * 10**6)
     for bid in (112_000, 110_000):

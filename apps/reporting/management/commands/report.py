@@ -40,7 +40,7 @@ that is. With --client or --account nothing of anybody else is shown."""
 
     examples = """
   manage.py report orders --account ACME-1 --timeline
-  manage.py report orders --account ACME-1 --set trend --settings --lines 1
+  manage.py report orders --account ACME-1 --set trend --why --lines 1
   manage.py report pnl --by account,set --client acme
   manage.py report pnl --by day --set trend
   manage.py report refusals --day 2026-03-02
@@ -58,7 +58,7 @@ that is. With --client or --account nothing of anybody else is shown."""
         parser.add_argument("--by", default="account", help="pnl: group by account, set, instrument, day (account)")
         parser.add_argument("--timeline", action="store_true", help="orders: what happened to each, and when")
         parser.add_argument(
-            "--settings",
+            "--why",
             action="store_true",
             help="orders, skips: the settings that held, and the level that gave each",
         )
@@ -76,11 +76,11 @@ that is. With --client or --account nothing of anybody else is shown."""
         found = _ask(what, scope, most + 1, by)
         shown, more = found[:most], len(found) > most
         if options["json"]:
-            wanted = frozenset(name for name in ("timeline", "settings") if options[name])
+            wanted = frozenset(name for name in ("timeline", "why") if options[name])
             self.say_json([_plain(row, by, wanted) for row in shown])
         elif not shown:
             self.say(f"{_NOTHING[what]}{_of(scope)}")
-        elif what in ("orders", "skips") and (options["settings"] or options["timeline"]):
+        elif what in ("orders", "skips") and (options["why"] or options["timeline"]):
             self._one_by_one(shown, options)
         else:
             self._table(what, shown, by)
@@ -96,7 +96,7 @@ that is. With --client or --account nothing of anybody else is shown."""
             if options["timeline"] and isinstance(row, OrderRow):
                 for each in interface.timeline(row):
                     self.say(f"  {_time(each.at_ns)}  {each.what}")
-            if options["settings"]:
+            if options["why"]:
                 told = interface.settings_of(row)
                 for setting in told:
                     self.say(f"  {setting.name:<12} {setting.value:<16} {setting.level or 'nowhere given'}")
@@ -163,7 +163,7 @@ def _plain(row: Any, by: Sequence[str], wanted: frozenset[str]) -> dict[str, Any
     named: dict[str, Any] = row._asdict()
     if "timeline" in wanted and isinstance(row, OrderRow):
         named["timeline"] = [each._asdict() for each in interface.timeline(row)]
-    if "settings" in wanted and isinstance(row, OrderRow | SkipRow):
+    if "why" in wanted and isinstance(row, OrderRow | SkipRow):
         settings = interface.settings_of(row)
         named["settings"] = {each.name: {"value": each.value, "level": each.level} for each in settings}
     if "group" in named:
