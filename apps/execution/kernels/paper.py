@@ -54,6 +54,7 @@ ORDER_DTYPE = np.dtype(
         ("time_in_force", np.int8),
         ("reduce_only", np.int8),
         ("triggered", np.int8),
+        ("held_back", np.int8),  # 1: it meets no price yet
         ("status", np.int8),
     ],
     align=True,

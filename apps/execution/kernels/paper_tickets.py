@@ -139,7 +139,7 @@ def _match(floor: Floor, number: int, phase: int, costs: Costs, n: int) -> int:
     price = venue.prices[ticket.instrument]
     terms = venue.terms[ticket.instrument]
     entry, pending, guard = ticket.entry - 1, ticket.pending - 1, ticket.guard - 1
-    works_now = entry >= 0 and (orders[entry].kind == MARKET) == (phase == AT_MARKET)
+    works_now = entry >= 0 and orders[entry].held_back == 0 and (orders[entry].kind == MARKET) == (phase == AT_MARKET)
     moves_now = entry < 0 and pending >= 0 and phase == AT_MARKET
     if not works_now and not moves_now and (guard < 0 or phase == AT_MARKET):
         return n
@@ -149,7 +149,7 @@ def _match(floor: Floor, number: int, phase: int, costs: Costs, n: int) -> int:
     _load(desk, ticket, orders, terms)
     book = desk.books[0]
     if works_now:
-        lots = multiple(float(orders[entry].steps - orders[entry].filled), terms.lot_step)
+        lots = multiple(float(_steps_now(orders[entry])), terms.lot_step)
         scratch_order(desk, orders[entry], lots, terms.tick_size)
         book.goal = desk.tickets[0, 0].quantity + lots
     elif moves_now:
@@ -169,6 +169,16 @@ def _match(floor: Floor, number: int, phase: int, costs: Costs, n: int) -> int:
     n = _tell_entry(floor, number, n)
     n = _tell_guard(floor, number, n)
     return _tell_ends(floor, number, works_now, moves_now, n)
+
+
+@inner_kernel
+def _steps_now(order: Any) -> int:
+    """Return the steps that an entry may have at these prices, which is all from the next time on."""
+    left, most = order.steps - order.filled, order.most
+    order.most = 0
+    if most == 0 or abs(left) <= most:
+        return left
+    return most if left > 0 else -most
 
 
 @inner_kernel

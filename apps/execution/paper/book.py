@@ -156,7 +156,10 @@ class Book:
         reports["order"] = rows
         reports["at_ns"] = now_ns
         reports["kind"] = REPORT_CANCELLED
-        fills = self.match(late, costs)
+        tickets = self.orders.rows["ticket"][late]
+        fills = np.concatenate(
+            [self.match(late[tickets == 0], costs), self.match_tickets(np.unique(tickets[tickets > 0]), costs)]
+        )
         status = self.orders.rows["status"]
         status[rows] = np.where(status[rows] == WORKING, CANCELLED, status[rows])
         self._follow(reports)

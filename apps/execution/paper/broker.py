@@ -28,7 +28,7 @@ from apps.execution.paper.rates import Meter
 from banyan.clock import VirtualClock
 from banyan.columns import Ints
 from trading.costs import Costs
-from trading.targets import MARKET
+from trading.targets import FOK, MARKET
 
 FREE = Costs(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
@@ -86,6 +86,7 @@ class Broker:
         due = [row for row, when in self._late.items() if when <= now_ns]
         for row in due:
             del self._late[row]
+        self.book.orders.rows["held_back"][due] = 0
         rows, self._rest = np.array(sorted({*due, *self._rest}), np.int64), []
         self._match(rows, work)
 
@@ -171,6 +172,7 @@ class Broker:
         late = rows[self.dice.chosen(self.dice.faults.late, rows.size)]
         for row in rows.tolist():
             self._late.pop(row, None)
+        self.book.orders.rows["held_back"][late] = 0
         self._report(self.book.cancel(rows, late, self.options.costs, now_ns), work)
         if refused is not None:
             work.answers.append((connection, refused))
@@ -240,14 +242,16 @@ class Broker:
             self._keep(Named(terms=new), work)
 
     def _befall(self, rows: Ints, now_ns: int) -> None:
-        """Draw which new orders are filled late or in part."""
-        rows = rows[self.book.orders.rows["ticket"][rows] == 0]
+        """Draw which new orders are filled late or in part. What protects is neither; all or nothing is not in part."""
+        orders, faults = self.book.orders.rows, self.dice.faults
+        rows = rows[orders["kind"][rows] != PROTECTIVE]
         if not rows.size:
             return
-        orders, faults = self.book.orders.rows, self.dice.faults
-        for row in rows[self.dice.chosen(faults.late, rows.size)].tolist():
-            self._late[row] = now_ns + int(faults.late_ms * 1e6)
-        orders["most"][rows] = self.dice.parts(orders["steps"][rows])
+        late = rows[self.dice.chosen(faults.late, rows.size)]
+        orders["held_back"][late] = 1
+        self._late.update(dict.fromkeys(late.tolist(), now_ns + int(faults.late_ms * 1e6)))
+        whole = (orders["ticket"][rows] > 0) & (orders["time_in_force"][rows] == FOK)
+        orders["most"][rows] = np.where(whole, 0, self.dice.parts(orders["steps"][rows]))
 
     def _due(self, rows: Ints) -> Ints:
         return rows[~np.isin(rows, list(self._late))] if self._late else rows
@@ -256,12 +260,12 @@ class Broker:
         if not rows.size:
             return
         orders = self.book.orders.rows
+        in_part = rows[orders["most"][rows] != 0]
         numbers = orders["ticket"][rows]
         if numbers.any():
             rows, numbers = rows[numbers == 0], numbers[numbers > 0]
             first = np.unique(numbers, return_index=True)[1]
             self._report(self.book.match_tickets(numbers[np.sort(first)], self.options.costs), work)
-        in_part = rows[orders["most"][rows] != 0]
         reports = self.book.match(rows, self.options.costs)
         self._rest += in_part[orders["status"][in_part] == WORKING].tolist()
         self._report(reports, work)

@@ -14,7 +14,7 @@ from apps.execution.packed import pack
 from apps.execution.paper import protocol
 from apps.execution.paper.book import Book
 from apps.execution.paper.broker import FREE, Broker, Options, Work, warm
-from apps.execution.paper.faults import Faults
+from apps.execution.paper.faults import Dice, Faults
 from apps.execution.paper.protocol import Code
 from trading.books import At, Spec, open_desk
 from trading.matching import at_open, expire, fill_market, walk
@@ -276,3 +276,65 @@ def test_a_trailing_stop_stays_where_the_best_price_has_brought_it():
     trader = traded({0: Version(10, trail=10)}, [flat, flat, rise, fall])
     assert trader.fills()[1][2] == pytest.approx(1.1004, abs=1e-4)
     assert not trader.guards()
+
+
+def at_fault(versions: dict[int, Version], prices: list[list[int]], **faults: Any) -> Trader:
+    """Trade at a broker that misbehaves, which settles what it has put off after each bar."""
+    trader = Trader()
+    trader.broker.dice = Dice(Faults(**faults))
+    for bar, points in enumerate(prices):
+        trader.price(bar, points)
+        if bar in versions:
+            trader.follow(versions[bar])
+        trader.broker.settle(10**18, trader.work)
+    return trader
+
+
+def replayed(trader: Trader) -> Book:
+    again = Book()
+    for record in trader.work.records:
+        again.apply(record)
+    return again
+
+
+def test_an_entry_that_is_filled_in_part_is_protected_by_what_came_with_it_all_the_way():
+    flat = [110_000] * 4
+    entered = Version(20, stop_loss=109_990)
+    trader = at_fault({0: entered}, [flat, flat, [110_000, 110_000, 109_980, 109_980]], partial=1.0, seed=3)
+    bought = [steps for _, steps, *_ in trader.fills() if steps > 0]
+    assert len(bought) == 2
+    assert sum(bought) == pytest.approx(0.2)
+    assert trader.fills()[-1][1] == pytest.approx(-0.2)
+    assert (trader.ticket()["steps"], trader.guards()) == (0, [])
+    assert replayed(trader).tickets.rows.tolist() == trader.broker.book.tickets.rows.tolist()
+
+
+def test_all_or_nothing_is_not_filled_in_part():
+    trader = at_fault({0: Version(20, time_in_force=FOK)}, [[110_000] * 4] * 2, partial=1.0, seed=3)
+    assert [steps for _, steps, *_ in trader.fills()] == [0.2]
+
+
+def test_an_entry_that_is_late_is_filled_after_its_time_and_protected_from_then_on():
+    flat = [110_000] * 4
+    trader = Trader()
+    trader.broker.dice = Dice(Faults(late=1.0, late_ms=5.0))
+    trader.price(0, flat)
+    trader.follow(Version(10, stop_loss=109_990))
+    trader.price(1, [110_000, 110_000, 109_980, 110_000])
+    assert (trader.fills(), trader.waits()) == ([], True)
+    trader.broker.settle(10**18, trader.work)
+    trader.price(2, flat)
+    assert trader.fills()[0][1] == 0.1
+    assert replayed(trader).orders.rows["filled"].tolist() == trader.broker.book.orders.rows["filled"].tolist()
+
+
+def test_an_entry_that_is_cancelled_too_late_leaves_its_fill_under_the_tag():
+    flat = [110_000] * 4
+    trader = Trader()
+    trader.price(0, flat)
+    trader.broker.dice = Dice(Faults(late=1.0, late_ms=1e9))
+    trader.follow(Version(10))
+    trader.follow(Version(0))
+    assert [steps for _, steps, *_ in trader.fills()] == [0.1]
+    assert trader.ticket()["steps"] == 10
+    assert replayed(trader).tickets.rows.tolist() == trader.broker.book.tickets.rows.tolist()
