@@ -69,7 +69,8 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
         report = _unknown_only(state, report)
     is_cash = report.kind == ReportKind.CASH
     if is_cash.any():
-        booked = decide_cash(state, received, taken(report, is_cash))
+        booked = [*_put_aside(report, is_cash & (state.rows_of(report.account) < 0))]
+        booked += decide_cash(state, received, taken(report, is_cash))
         after = state.copy()
         for event in booked:
             after = evolve(after, event)
@@ -78,10 +79,7 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     if guarded.any():
         return _protected(state, received, report, guarded)
     ours = state.rows_of(report.account) >= 0
-    events: list[Message] = []
-    if not ours.all():
-        reason = "the account is not open in this shard"
-        events.append(RowsParked(reason=reason, rows=np.flatnonzero(~ours), accounts=report.account[~ours]))
+    events: list[Message] = [*_put_aside(report, ~ours)]
     cells = state.cells_named(report.instruments, report.account, report.instrument)
     forgotten = _forgotten(state, report, ours, cells)
     if forgotten is not None:
@@ -107,6 +105,12 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     if folded.counts[1]:
         values.append(net_soon(received))
     return events + told + values
+
+
+def _put_aside(report: OrdersReported, foreign: NDArray[np.bool_]) -> Iterator[RowsParked]:
+    if foreign.any():
+        reason = "the account is not open in this shard"
+        yield RowsParked(reason=reason, rows=np.flatnonzero(foreign), accounts=report.account[foreign])
 
 
 def _unknown_only(state: ShardState, report: OrdersReported) -> OrdersReported:

@@ -168,6 +168,7 @@ def test_fills_positions_and_cash_are_those_of_the_books_of_execution(desk, foll
 @pytest.mark.parametrize("seed", [0, 1, 2, 4])
 def test_a_rebuild_gives_what_reading_piece_by_piece_in_any_order_gave(desk, monkeypatch, seed):
     trade_at_random(desk, seed, rounds=16)
+    desk.feed(cash((1, "", CashKind.PAYMENT, 10**9), (2, EURUSD.id, CashKind.SWAP, -(10**6))))
     chance = random.Random(seed)
     monkeypatch.setattr(following, "RECORDS_MAX", 3)
     followers = [Follower([log], Projector()) for log in desk.logs]
