@@ -100,9 +100,16 @@ def _obstacle(state: ShardState, command: PlaceManualOrder) -> SkipReason | None
         SkipReason.FLATTENED: account.flattened or (cell is not None and cell.flattened),
         SkipReason.FROZEN: cell is not None and cell.frozen,
         SkipReason.CLOSE_ONLY: account.close_only and not closes,
+        SkipReason.WAITS_FOR_ORDER: command.order_type != MARKET and line >= 0 and _gap(state, line) != 0,
         SkipReason.BELOW_MIN: abs(command.steps) < command.terms.lot_min_steps and held + command.steps != 0,
     }
     return next((reason for reason, stands in obstacles.items() if stands), None)
+
+
+def _gap(state: ShardState, line: int) -> int:
+    """Return what a book is short of what it wants, with what is on its way."""
+    row = state.lines.rows[line]
+    return int(row.working - row.held - row.open - row.unknown)
 
 
 def _is_converted(state: ShardState, command: PlaceManualOrder) -> bool:

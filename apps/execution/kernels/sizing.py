@@ -29,7 +29,7 @@ from trading.books import kelly_share
 from trading.compiled import inner_kernel, kernel
 from trading.costs import Costs, taker_price
 from trading.money import MILLIONTHS, multiple, to_step
-from trading.sizing import Holding, Sizing, desired_lots, share_of_equity, whole_lots
+from trading.sizing import KELLY, Holding, Sizing, desired_lots, share_of_equity, whole_lots
 from trading.targets import LOTS, MARKET
 
 
@@ -127,7 +127,7 @@ def _lots(
     equity = line.allocation * equity_of(shard, account, line.cell, own)
     stop_value = abs(price - target.stop_loss) * per_price
     held = multiple(float(line.held), step)
-    kelly = kelly_share(shard.lines[line.returns])
+    kelly = kelly_share(shard.lines[line.returns]) if line.rule == KELLY else 1.0
     holding = Holding(equity, held, price * per_price, stop_value, target.volatility, kelly)
     sizing = Sizing(line.rule, line.number, line.channels)
     lots = desired_lots(sizing, costs_of(account.fee_rate), holding, target.mode, value, 0.0)
@@ -180,7 +180,7 @@ def _has_drifted(shard: Shard, target: Any, line: Any, instrument: Any) -> bool:
     value = target.value * line.multiplier
     if line.reverse:
         value = -value
-    kelly = kelly_share(shard.lines[line.returns])
+    kelly = kelly_share(shard.lines[line.returns]) if line.rule == KELLY else 1.0
     weight = share_of_equity(Sizing(line.rule, line.number, line.channels), value, target.volatility, kelly)
     held = multiple(float(line.held), instrument.lot_step_e9 / 1e9)
     per_price = instrument.contract_e9 / 1e9 * rate_of(shard, instrument, account)

@@ -11,6 +11,8 @@ from typing import Any
 from apps.execution.book_contracts import BooksTargeted, LotsBooked, ManualTargeted
 from apps.execution.contracts import (
     AccountOpened,
+    CashBooked,
+    CashKind,
     OrdersAccepted,
     OrdersEnded,
     OrdersFilled,
@@ -32,6 +34,7 @@ class Order:
     shares: dict[str, int]
     filled: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     unknown: bool = False
+    rests: bool = False
 
     def left(self, book: str) -> int:
         """What is still open of a book's share."""
@@ -51,6 +54,7 @@ class PlainBooks:
     balance: dict[int, int] = field(default_factory=dict)
     retargeted: dict[Line, int] = field(default_factory=lambda: defaultdict(int))
     flat: set[int] = field(default_factory=set)
+    paid_in: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     def coming(self, line: Line) -> int:
         """What is on its way to a book."""
@@ -85,6 +89,7 @@ class PlainBooks:
             OrdersEnded: self._ended,
             OrdersUnknown: self._unknown,
             OrdersAccepted: self._accepted,
+            CashBooked: self._cash,
         }
         fold: Any = folds.get(type(event))
         if fold is not None:
@@ -122,6 +127,12 @@ class PlainBooks:
         for (_, kind), (steps, amount) in moved.items():
             assert kind != 0 or (steps, amount) == (0, 0), "a cross moves neither lots nor cash out of an account"
 
+    def _cash(self, event: CashBooked) -> None:
+        for account, kind, amount in zip(event.account, event.kind, event.amount_micro, strict=True):
+            self.balance[int(account)] += int(amount)
+            if kind == CashKind.PAYMENT:
+                self.paid_in[int(account)] += int(amount)
+
     def _requested(self, event: OrdersRequested) -> None:
         shares: dict[int, dict[str, int]] = {at: {event.set: int(steps)} for at, steps in enumerate(event.steps)}
         for at in set(event.share_order.tolist()):
@@ -136,8 +147,9 @@ class PlainBooks:
             assert not (seen_buy and steps < 0), "sells come before buys"
             seen_buy = seen_buy or steps > 0
             expected = sum(self.gap(line) for line in self.lines(cell))
+            rests = bool(event.order_type.size and event.order_type[at])
             reduces = bool(event.reduce_only.size and event.reduce_only[at])
-            assert reduces or steps == expected, f"{cell}: {steps} ordered, the books come to {expected}"
+            assert reduces or rests or steps == expected, f"{cell}: {steps} ordered, the books come to {expected}"
             for book, share in shares[at].items():
                 line = (account, name, book)
                 before = self.held[line] + self.coming(line)
@@ -145,7 +157,7 @@ class PlainBooks:
                 after = (before if not reduces else self.held[line]) + share
                 assert low <= after <= high, f"{line}: {before} and {share} more is beyond {self.working[line]}"
             self.decisions[cell] += 1
-            self.orders[account, name, self.decisions[cell]] = Order(steps, shares[at])
+            self.orders[account, name, self.decisions[cell]] = Order(steps, shares[at], rests=rests)
 
     def _filled(self, event: OrdersFilled) -> None:
         splits: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))

@@ -7,14 +7,25 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec import structs
 
 from apps.execution.book_contracts import AccountsFlattened, AccountsResumed, BooksTargeted
-from apps.execution.contracts import Flatten, OrdersRequested, PlaceManualOrder, ReportKind, Resume
+from apps.execution.contracts import (
+    CancelOrder,
+    CashKind,
+    Flatten,
+    OrdersRequested,
+    OrderType,
+    PlaceManualOrder,
+    ReportKind,
+    Resume,
+)
 from apps.execution.core import EXECUTION
 from apps.execution.state import from_snapshot, to_snapshot
 from banyan.messages import Message
 from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, target
 from tests.unit.execution.plain_books import PlainBooks, rows
+from tests.unit.execution.test_cash import cash
 
 ACCOUNTS = (3, 5)
 SETS = ("carry", "trend")
@@ -132,6 +143,30 @@ class Walk(RuleBasedStateMachine):
         self.catch_up()
 
     @rule(account=st.sampled_from(ACCOUNTS), terms=st.sampled_from(TERMS), steps=st.integers(-5, 5).filter(bool))
+    def manual_limit(self, account: int, terms: Any, steps: int) -> None:
+        bid, ask = QUOTES[terms.id]
+        order = PlaceManualOrder(account=account, terms=terms, steps=steps, bid_ticks=bid, ask_ticks=ask)
+        self.desk.feed(structs.replace(order, order_type=OrderType.LIMIT, limit_ticks=bid))
+        self.catch_up()
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        account, instrument, decision = data.draw(st.sampled_from(sorted(self.sent)), label="order")
+        self.desk.feed(CancelOrder(account=account, instrument=instrument, decision=decision))
+        self.catch_up()
+
+    @rule(
+        account=st.sampled_from(ACCOUNTS),
+        terms=st.sampled_from(TERMS),
+        kind=st.sampled_from(CashKind),
+        amount=st.integers(-(10**9), 10**9),
+    )
+    def cash(self, account: int, terms: Any, kind: CashKind, amount: int) -> None:
+        self.desk.feed(cash((account, terms.id, int(kind), amount)))
+        self.catch_up()
+
+    @rule(account=st.sampled_from(ACCOUNTS), terms=st.sampled_from(TERMS), steps=st.integers(-5, 5).filter(bool))
     def outside(self, account: int, terms: Any, steps: int) -> None:
         self.desk.report((ReportKind.FILLED, account, terms.id, 0, steps, QUOTES[terms.id][0] * terms.tick_e9, 11))
         self.catch_up()
@@ -176,7 +211,8 @@ class Walk(RuleBasedStateMachine):
             assert cell.held == self.plain.position(key2)
             orders = [order for key, order in self.plain.orders.items() if key[:2] == key2]
             assert cell.frozen == sum(order.unknown for order in orders)
-            assert cell.buying + cell.selling == sum(order.left(book) for order in orders for book in order.shares)
+            netted = [order for order in orders if not order.rests]
+            assert cell.buying + cell.selling == sum(order.left(book) for order in netted for book in order.shares)
 
     @invariant()
     def cash_is_the_deposit_and_what_fills_brought(self) -> None:
@@ -185,7 +221,7 @@ class Walk(RuleBasedStateMachine):
             row = state.row_of[number]
             lines = state.lines.rows[state.lines.rows["account"] == row]
             assert state.accounts.rows[row].balance_micro == balance
-            assert int(lines["cash_micro"].sum()) == balance - 10**12
+            assert int(lines["cash_micro"].sum()) == balance - 10**12 - self.plain.paid_in[number]
             assert (lines["cost_micro"][lines["held"] == 0] == 0).all()
 
     @invariant()
