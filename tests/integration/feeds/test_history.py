@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from apps.feeds.contracts import BAR_COLUMNS, ReceiveBars
 from apps.feeds.core import FEEDS
-from apps.feeds.interface import bars_before
+from apps.feeds.interface import bars_before, last_quote
 from banyan.clock import SystemClock
 from banyan.columns import ints
 from banyan.host import Host
@@ -87,3 +87,11 @@ def test_bars_before_a_long_hole_are_too_old_to_go_on_from(tmp_path):
 
 def test_where_nothing_is_known_there_is_no_history():
     assert bars_before("oanda", {(EUR, HOUR): 9}, BEGIN) == []
+
+
+def test_the_last_quote_is_that_of_the_newest_bar_that_was_let_in():
+    assert last_quote(EUR) is None
+    close_live((1, EUR, 110_001), (2, EUR, 110_002), (2, GBP, 130_000))
+    assert last_quote(EUR) == (110_002, 110_002)
+    assert last_quote(GBP) == (130_000, 130_000)
+    assert last_quote("OANDA:USDJPY") is None

@@ -129,9 +129,9 @@ class Command(commands.Command):
     def _change(self, accounts: list[str], options: dict[str, Any], *, is_active: bool) -> None:
         if not options["set"] or not accounts:
             raise AccountError("give the accounts and --set")
+        sizing, number = _sizing(options["sizing"])
         wanted = configured(options["set"])
         configure_set(wanted, request=derive("configure", msgspec.json.encode(wanted).decode()))
-        sizing, number = _sizing(options["sizing"])
         terms = Subscribe(
             account=0,
             set=options["set"],

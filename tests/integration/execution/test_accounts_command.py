@@ -1,0 +1,106 @@
+"""Orders, cancels and payments as they are typed: what becomes of the words, and what cannot be."""
+
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from apps.execution import orders_typed
+from apps.execution.contracts import CancelOrder, OrderType, PlaceManualOrder
+from apps.execution.interface import NewAccount, open_accounts
+from apps.execution.management.commands import accounts as command
+from banyan.codec import decode_envelope, decode_message
+from banyan.models import Request
+from trading.targets import DAY, GTC, GTD
+
+pytestmark = pytest.mark.django_db(databases=["execution", "feeds"], transaction=True)
+EURUSD = "OANDA:EURUSD"
+
+
+def asked(kind: type) -> list[Any]:
+    """Return the commands of a kind that wait for execution."""
+    rows = Request.objects.using("execution").order_by("place")
+    found = [decode_message(decode_envelope(bytes(row.header)).name, bytes(row.body)) for row in rows]
+    return [each for each in found if isinstance(each, kind)]
+
+
+@pytest.fixture(autouse=True)
+def _account(monkeypatch):
+    monkeypatch.setattr(orders_typed, "last_quote", lambda _: (108_100, 108_102))
+    return open_accounts([NewAccount(id="A-1", client="a", deposit=1e4)])
+
+
+def order(**typed: Any) -> None:
+    call_command("accounts", "order", "A-1", instrument=EURUSD, stdout=StringIO(), **typed)
+
+
+def test_an_order_is_typed_in_lots_and_prices_and_asked_for_in_steps_and_ticks():
+    order(lots=20_000.0, limit=1.08, in_force="day")
+    order(lots=-3.0, stop=1.07, limit=1.06999, in_force="gtd", until="2026-03-02T16:00")
+    order(lots=1.0)
+    limit, stop_limit, market = asked(PlaceManualOrder)
+    assert (limit.order_type, limit.limit_ticks, limit.time_in_force) == (OrderType.LIMIT, 108_000, DAY)
+    assert limit.steps * limit.terms.lot_step_e9 == 20_000 * 10**9
+    assert (limit.bid_ticks, limit.ask_ticks) == (108_100, 108_102)
+    assert (stop_limit.order_type, stop_limit.stop_ticks, stop_limit.limit_ticks) == (3, 107_000, 106_999)
+    assert stop_limit.steps < 0
+    until_ns = int(np.datetime64("2026-03-02T16:00", "ns").astype(np.int64))
+    assert (stop_limit.time_in_force, stop_limit.expires_ns) == (GTD, until_ns)
+    assert (market.order_type, market.time_in_force) == (OrderType.MARKET, GTC)
+
+
+def test_the_same_key_asks_once():
+    for _ in range(2):
+        order(lots=1.0, key="once")
+        call_command("accounts", "cancel", "A-1", instrument=EURUSD, order=7, key="once", stdout=StringIO())
+    assert len(asked(PlaceManualOrder)) == 1
+    (cancel,) = asked(CancelOrder)
+    assert (cancel.instrument, cancel.decision) == (EURUSD, 7)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({}, "--instrument and --lots"),
+        ({"lots": 0.3}, "0.3 lots are not whole steps of 1"),
+        ({"lots": 1.0, "limit": 1.080001}, "a price of 1.080001 is not whole ticks of 1e-05"),
+        ({"lots": 1.0, "stop": -1.0}, "not above 0"),
+        ({"lots": 1.0, "limit": 1.0, "until": "soon"}, "no time such as"),
+    ],
+)
+def test_what_cannot_be_an_order_is_said_in_one_line(typed, said):
+    with pytest.raises(CommandError, match=said):
+        order(**typed)
+    assert not asked(PlaceManualOrder)
+
+
+def test_without_a_quote_there_is_nothing_to_check_an_order_against(monkeypatch):
+    monkeypatch.setattr(orders_typed, "last_quote", lambda _: None)
+    with pytest.raises(CommandError, match="let no price in yet"):
+        order(lots=1.0)
+
+
+def test_money_is_paid_at_the_paper_broker_and_nowhere_else(monkeypatch):
+    paid: list[Any] = []
+    monkeypatch.setattr(command, "pay", lambda _, *given: paid.append(given))
+    call_command("accounts", "withdraw", "A-1", amount=12.5, key="k", stdout=StringIO())
+    ((numbers, amounts, reference),) = paid
+    assert (numbers.tolist(), amounts.tolist(), reference) == ([1], [-12_500_000], "payment k")
+    open_accounts([NewAccount(id="B-1", client="b", deposit=0.0, broker="mt5")])
+    with pytest.raises(CommandError, match="B-1: not at the paper broker"):
+        call_command("accounts", "deposit", "B-1", amount=1.0)
+    with pytest.raises(CommandError, match="there is no account C-1"):
+        call_command("accounts", "deposit", "C-1", amount=1.0)
+    with pytest.raises(CommandError, match="above 0"):
+        call_command("accounts", "deposit", "A-1", amount=-1.0)
+
+
+@pytest.mark.parametrize(("sizing", "said"), [("vol", "vol:15"), ("magic", "choose one of"), ("vol:x", "not a number")])
+def test_a_sizing_that_cannot_be_is_said_in_one_line(sizing, said, monkeypatch):
+    monkeypatch.setattr(command, "configured", lambda _: None)
+    monkeypatch.setattr(command, "configure_set", lambda *_, **__: None)
+    with pytest.raises(CommandError, match=said):
+        call_command("accounts", "subscribe", "A-1", set="trend", sizing=sizing)
