@@ -69,7 +69,7 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
         report = _unknown_only(state, report)
     is_cash = report.kind == ReportKind.CASH
     if is_cash.any():
-        booked = [*_put_aside(report, is_cash & (state.rows_of(report.account) < 0))]
+        booked: list[Message] = [*_put_aside(report, is_cash & (state.rows_of(report.account) < 0))]
         booked += decide_cash(state, received, taken(report, is_cash))
         after = state.copy()
         for event in booked:
