@@ -94,7 +94,8 @@ def read_broker(facts: Facts, book: Book, numbers: set[int]) -> None:
         is_rejected, is_working = status == REJECTED, status == WORKING
         facts.placed.append(Placed(order, client_id, number, steps, filled, arrived, is_rejected, is_working))
     reports = book.reports.rows
-    fills = reports[(reports["kind"] == REPORT_FILLED) & is_theirs[book.orders.rows["account"][reports["order"]]]]
+    fills = reports[reports["kind"] == REPORT_FILLED]
+    fills = fills[is_theirs[book.orders.rows["account"][fills["order"]]]]
     of = book.orders.rows[fills["order"]]
     trades = zip(
         fills["order"].tolist(), accounts["number"][of["account"]].tolist(), of["instrument"].tolist(),
