@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from apps.execution.contracts import (
     AccountOpened,
     AccountsReconciled,
@@ -29,6 +31,7 @@ from banyan.columns import ints
 from banyan.context import Context
 from banyan.messages import Message, Received
 from trading.compiled import compiler
+from trading.volatility import volatility_of
 
 _TERMS = InstrumentTerms(
     id="REHEARSAL:ANY", currency="USD", tick_e9=10_000, lot_step_e9=10**9, lot_min_steps=1, contract_e9=10**9
@@ -44,6 +47,7 @@ def prepare() -> None:
     rehearse()
     warm_broker()
     first_of_each(decimal_ids(ints([1, 2])))
+    volatility_of(np.ones(2), 1.0)
 
 
 @cache
