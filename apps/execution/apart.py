@@ -16,6 +16,7 @@ from apps.execution.contracts import CancelsReleased, OrdersReleased, OrdersRequ
 from apps.execution.kernels.netting import Netted
 from apps.execution.kernels.records import Shard
 from apps.execution.kernels.values import step_values
+from apps.execution.order_states import OrderState
 from apps.execution.state import ShardState
 from banyan.columns import Ints, ints
 from banyan.messages import Message
@@ -228,10 +229,24 @@ def _tag(state: ShardState, line: int) -> int:
     return int(state.lines.rows[line].book) + 1
 
 
-def untagged_in(state: ShardState, cells: Ints) -> list[Key]:
-    """Return the entries in cells that people have placed."""
+def sent_by_hand(state: ShardState, cells: Ints) -> list[Key]:
+    """Return the orders in cells that people have placed, and that were sent."""
     chosen = set(cells.tolist())
-    return [key for key, entry in state.apart.entries.items() if not entry.is_tagged and key[0] in chosen]
+    keys = [key for key, entry in state.apart.entries.items() if not entry.is_tagged and key[0] in chosen]
+    rows = state.orders.rows
+    return [
+        key
+        for key in keys
+        if any(
+            rows[at].decision == key[1] and rows[at].state != OrderState.REQUESTED for at in _open_orders(state, key[0])
+        )
+    ]
+
+
+def flat_by_hand(state: ShardState, keys: Sequence[Key]) -> list[Key]:
+    """Return those of these orders that a person has placed in a cell that is held at zero since."""
+    entries = state.apart.entries
+    return [key for key in keys if key in entries and not entries[key].is_tagged and state.is_flat(key[0])]
 
 
 def cancels(state: ShardState, keys: Sequence[Key], *, is_final: bool = False) -> CancelsReleased:

@@ -1,5 +1,7 @@
 """What events change of orders that are apart from the netted ones."""
 
+from collections.abc import Iterator
+
 import msgspec
 import numpy as np
 
@@ -82,13 +84,29 @@ def note_cancelled(state: ShardState, event: CancelsReleased, cells: Ints) -> No
             state.apart.entries[cell, decision] = msgspec.structs.replace(entry, is_replaced=True)
 
 
+def resting_by_hand(state: ShardState) -> Iterator[tuple[int, int]]:
+    """Yield (line, steps that are not filled) of the orders that people have placed."""
+    keys = [key for key, entry in state.apart.entries.items() if not entry.is_tagged]
+    if not keys:
+        return
+    cells, decisions = (np.array(each, np.int64) for each in zip(*keys, strict=True))
+    for key, order in zip(keys, find_orders(state.shard(), cells, decisions).tolist(), strict=True):
+        if order >= 0:
+            row = state.orders.rows[order]
+            yield state.apart.entries[key].line, int(row.steps - row.filled)
+
+
 def note_filled(state: ShardState, event: OrdersFilled, cells: Ints) -> None:
     """Forget entries that are filled; a book whose protective order was filled wants what it has from here on.
 
-    That holds too where a version waited for the end of an entry that it had cancelled: nothing is bought back.
+    That holds too where a version waited for the end of an entry that it had cancelled: nothing is bought back. What a
+    person has placed and is filled while the account is held at zero is not wanted any more.
     """
     open_orders = find_orders(state.shard(), cells, event.decision)
     for at, key in enumerate(zip(cells.tolist(), event.decision.tolist(), strict=True)):
+        entry = state.apart.entries.get(key)
+        if entry is not None and not entry.is_tagged and state.is_flat(key[0]):
+            state.lines.rows[entry.line].working -= int(event.steps[at])
         if open_orders[at] < 0:
             state.apart.entries.pop(key, None)
         guard = state.apart.guards.get(key)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from apps.execution.apart import with_guards
+from apps.execution.apart import cancels, flat_by_hand, with_guards
 from apps.execution.book_contracts import EXTERNAL, AccountsReady, Booking, LotsBooked
 from apps.execution.contracts import (
     AccountsGated,
@@ -58,6 +58,8 @@ def release(state: ShardState, approved: OrdersApproved) -> Sequence[Message]:
     if state.apart.entries:
         keys = list(zip(rows["cell"][taken].tolist(), rows["decision"][taken].tolist(), strict=True))
         released = with_guards(state, released, keys)
+        flat = flat_by_hand(state, keys)
+        return [*events, released, *([cancels(state, flat, is_final=True)] if flat else [])]
     events.append(released)
     return events
 

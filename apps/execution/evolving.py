@@ -8,6 +8,7 @@ from apps.execution.apart_evolving import (
     note_released,
     note_requested,
     note_targeted,
+    resting_by_hand,
     wishes_kept,
 )
 from apps.execution.book_contracts import (
@@ -261,8 +262,9 @@ def _keep_late(state: ShardState, order: tuple[int, int], line: int, steps: int)
         return
     state.ended[order] = tuple((at, left - steps if at == line else left, version) for at, left, version in shares)
     row = state.lines.rows[line]
-    is_flat = state.cells.rows[row.cell].flattened or state.accounts.rows[row.account].flattened
-    if not is_flat and any(at == line and version == row.seen_version for at, _, version in shares):
+    if not state.is_flat(int(row.cell)) and any(
+        at == line and version == row.seen_version for at, _, version in shares
+    ):
         row.working += steps
 
 
@@ -352,10 +354,14 @@ def _flattened(state: ShardState, rows: Ints, instrument: str) -> None:
     if instrument:
         chosen = np.isin(cells["account"], rows) & (cells["instrument"] == state.instruments.known(instrument))
         cells["flattened"][chosen] = 1
-        lines["working"][chosen[lines["cell"]] & (lines["book"] != BOOK_EXTERNAL)] = 0
+        closed = chosen[lines["cell"]] & (lines["book"] != BOOK_EXTERNAL)
     else:
         state.accounts.columns["flattened"][rows] = 1
-        lines["working"][np.isin(lines["account"], rows) & (lines["book"] != BOOK_EXTERNAL)] = 0
+        closed = np.isin(lines["account"], rows) & (lines["book"] != BOOK_EXTERNAL)
+    lines["working"][closed] = 0
+    for line, steps in resting_by_hand(state):
+        if closed[line]:
+            lines["working"][line] += steps  # until it has ended: nothing is ordered against it
 
 
 def _resumed(state: ShardState, rows: Ints, instrument: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from apps.execution.apart import cancels, untagged_in
+from apps.execution.apart import cancels, sent_by_hand
 from apps.execution.book_contracts import (
     FLATTEN,
     AccountConfigured,
@@ -104,7 +104,7 @@ def flatten(state: ShardState, received: Received, numbers: Ints, instrument: st
     wanted &= state.accounts.columns["ready"][state.cells.columns["account"]] != 0
     if instrument:
         wanted &= state.cells.columns["instrument"] == state.instruments.known(instrument)
-    by_hand = untagged_in(state, np.flatnonzero(wanted)) if state.apart.entries else []
+    by_hand = sent_by_hand(state, np.flatnonzero(wanted)) if state.apart.entries else []
     if by_hand:
         events.append(cancels(state, by_hand, is_final=True))
     apart = np.zeros(wanted.size, bool)

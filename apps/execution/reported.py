@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.execution.apart import flat_by_hand
 from apps.execution.apart_reported import named, protected, protective_rows, taken
 from apps.execution.book_contracts import EXTERNAL, Booking, LotsBooked, OrdersAdopted
 from apps.execution.cash import decide_cash
@@ -102,9 +103,18 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
         values = list(values_now(after, received.event_time_ns, cells))
     else:
         values = list(_values(state, received, rows, folded))
-    if folded.counts[1]:
+    if folded.counts[1] or _fills_what_is_flat(state, rows, folded):
         values.append(net_soon(received))
     return events + told + values
+
+
+def _fills_what_is_flat(state: ShardState, rows: Rows, folded: Folded) -> bool:
+    """Tell whether an order that a person has placed was filled in a cell that is held at zero."""
+    if not state.apart.entries:
+        return False
+    filled = np.flatnonzero(folded.taken != 0)
+    keys = list(zip(rows.cell[filled].tolist(), rows.report.decision[filled].tolist(), strict=True))
+    return bool(flat_by_hand(state, keys))
 
 
 def _put_aside(report: OrdersReported, foreign: NDArray[np.bool_]) -> Iterator[RowsParked]:

@@ -159,6 +159,11 @@ class ShardState:
             self._sorted = in_order(self.accounts.columns["number"])
         return self._sorted
 
+    def is_flat(self, cell: int) -> bool:
+        """Tell whether a cell is held at zero."""
+        row = self.cells.rows[cell]
+        return bool(row.flattened or self.accounts.rows[row.account].flattened)
+
     def line_of(self, cell: int, book: int) -> int:
         """Return the line of a book in a cell, -1 if it has none."""
         at = int(self.cells.rows["first_line"][cell])

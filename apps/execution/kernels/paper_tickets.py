@@ -161,7 +161,8 @@ def _match(floor: Floor, number: int, phase: int, costs: Costs, n: int) -> int:
         book.time_in_force = GTC
         book.since = 0
         book.live = 1
-    book.attached = 0
+    # A later part of an entry finds the bracket that came with the first in its place.
+    book.attached = 1 if works_now and pending < 0 and orders[entry].filled != 0 else 0
     if works_now or moves_now:
         _expect(book, orders, pending, terms.tick_size)
     quote = quote_at(price, conversion_of(venue, ticket.instrument, ticket.account))

@@ -65,6 +65,15 @@ class PlainBooks:
             if (number, name) == (account, instrument) and book in order.shares
         )
 
+    def resting(self, line: Line) -> int:
+        """What rests of the orders that people have placed in a book."""
+        account, instrument, book = line
+        return sum(
+            order.left(book)
+            for (number, name, _), order in self.orders.items()
+            if (number, name) == (account, instrument) and order.rests and book in order.shares
+        )
+
     def gap(self, line: Line) -> int:
         """How much a book is short of what it wants."""
         return 0 if line[2] == "external" else self.working[line] - self.held[line] - self.coming(line)
@@ -173,6 +182,8 @@ class PlainBooks:
                 line = (account, name, book)
                 self.held[line] += part
                 order.filled[book] += part
+                if order.rests and not is_late and account in self.flat:
+                    self.working[line] -= part
                 assert order.left(book) * order.steps >= 0, "a book got more than its share"
                 if is_late and account not in self.flat and order.filled["version", book] == self.retargeted[line]:
                     self.working[line] += part

@@ -73,7 +73,7 @@ class Walk(RuleBasedStateMachine):
         self.plain.flat |= set(accounts)
         for line in list(self.plain.working):
             if line[0] in accounts:
-                self.plain.working[line] = 0
+                self.plain.working[line] = self.plain.resting(line)
 
     def resumed(self, accounts: list[int]) -> None:
         was_flat = self.plain.flat & set(accounts)

@@ -114,8 +114,23 @@ def test_flattening_cancels_what_people_have_placed(desk: Desk) -> None:
     desk.approve(only(desk.feed(order(5, **LIMIT)), OrdersRequested))
     events = desk.feed(Flatten(accounts=ints([1])))
     assert only(events, CancelsReleased).decision.tolist() == [1]
+    assert not of_type(desk.run_timers(), OrdersRequested), "nothing is sold against what rests"
     desk.report((ReportKind.CANCELLED, 1, EURUSD.id, 1))
     assert working(desk) == 0
+
+
+def test_what_is_filled_before_its_cancel_in_a_flattened_account_is_closed_again(desk: Desk) -> None:
+    desk.approve(only(desk.feed(order(5, **LIMIT)), OrdersRequested))
+    desk.feed(Flatten(accounts=ints([1])))
+    closing = only(desk.report((ReportKind.FILLED, 1, EURUSD.id, 1, 5, BID * 10_000)), OrdersRequested)
+    assert (closing.steps.tolist(), closing.reduce_only.tolist()) == ([-5], [1])
+
+
+def test_what_is_approved_after_flattening_is_cancelled_as_soon_as_it_is_sent(desk: Desk) -> None:
+    request = only(desk.feed(order(5, **LIMIT)), OrdersRequested)
+    assert not of_type(desk.feed(Flatten(accounts=ints([1]))), CancelsReleased)
+    events = desk.approve(request)
+    assert only(events, OrdersReleased).decision.tolist() == only(events, CancelsReleased).decision.tolist() == [1]
 
 
 @pytest.mark.parametrize(
