@@ -117,10 +117,16 @@ def conversions(case: Case, bars: Mapping[str, Bars], instruments: Mapping[str, 
         if base and instrument.currency == ours:
             found.setdefault(base, bars[name])
         elif base == ours:
-            rates = 1.0 / bars[name].close
-            inverse = Bars(bars[name].time, rates, rates, rates, rates, interval=bars[name].interval)
-            found.setdefault(instrument.currency, inverse)
+            found.setdefault(instrument.currency, _inverse(bars[name]))
     return {currency: found[currency] for currency in _foreign(case, instruments) if currency in found}
+
+
+def _inverse(bars: Bars) -> Bars:
+    """Return what the quote currency of a pair was worth in its base when its bars opened and closed."""
+    opened, closed = 1.0 / bars.open, 1.0 / bars.close
+    return Bars(
+        bars.time, opened, np.maximum(opened, closed), np.minimum(opened, closed), closed, interval=bars.interval
+    )
 
 
 def bars_per_year(case: Case, loaded: Loaded) -> dict[str, float]:

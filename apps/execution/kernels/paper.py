@@ -118,7 +118,8 @@ class Venue(NamedTuple):
     terms: Any  # TERMS_DTYPE[instruments]
     accounts: Any  # ACCOUNT_DTYPE[accounts]
     positions: Any  # int64[instruments, accounts], steps
-    rates: Any  # float64[currencies, currencies]: what a unit of the first is worth in the second; 0: not known
+    opening: Any  # float64[currencies, currencies]: what a unit of the first was worth in the second at the open,
+    rates: Any  # and at the close of the prices; 0: not known
 
 
 def scratch_desk() -> Desk:
@@ -137,8 +138,8 @@ def match(orders: Any, rows: Any, venue: Venue, costs: Costs, desk: Desk, report
     for row in rows:
         order = orders[row]
         price = venue.prices[order.instrument]
-        conversion = conversion_of(venue, order.instrument, order.account)
-        if price.known == 0 or conversion == 0.0 or order.status != WORKING:
+        conversions = conversions_of(venue, order.instrument, order.account)
+        if price.known == 0 or conversions[1] == 0.0 or order.status != WORKING:
             continue
         if order.time_in_force == DAY and order.day < 0:
             order.day = price.day
@@ -156,7 +157,8 @@ def match(orders: Any, rows: Any, venue: Venue, costs: Costs, desk: Desk, report
         order.most = 0
         terms = venue.terms[order.instrument]
         _place(desk, order, multiple(float(steps), terms.lot_step), terms.tick_size)
-        _fill(desk, price, conversion, terms, costs, venue.accounts[order.account].fee_rate)
+        quote, fee_rate = quote_at(price, conversions), venue.accounts[order.account].fee_rate
+        _fill(desk, quote, price.day, spec_of(terms), rules_of(costs, fee_rate))
         book = desk.books[0]
         if desk.account[0].n_fills > 0:
             fill = desk.fills[0]
@@ -265,10 +267,8 @@ def scratch_order(desk: Desk, order: Any, lots: float, tick: float) -> None:
 
 
 @inner_kernel
-def _fill(desk: Desk, price: Any, conversion: float, terms: Any, costs: Costs, fee_rate: float) -> None:
-    quote = quote_at(price, conversion)
-    rules, spec = rules_of(costs, fee_rate), spec_of(terms)
-    expire(desk, quote.at, price.day)
+def _fill(desk: Desk, quote: Quote, day: int, spec: Spec, rules: Rules) -> None:
+    expire(desk, quote.at, day)
     if not desk.books[0].working:
         return
     if desk.books[0].kind == MARKET:
@@ -278,16 +278,17 @@ def _fill(desk: Desk, price: Any, conversion: float, terms: Any, costs: Costs, f
 
 
 @inner_kernel
-def conversion_of(venue: Venue, instrument: int, account: int) -> float:
-    """Return what a unit of an instrument's quote currency is worth to an account, 0 where nobody knows."""
-    return float(venue.rates[venue.terms[instrument].currency, venue.accounts[account].currency])
+def conversions_of(venue: Venue, instrument: int, account: int) -> tuple[float, float]:
+    """Return what a unit of a quote currency is worth to an account, at the open and at the close; 0: nobody knows."""
+    theirs, ours = venue.terms[instrument].currency, venue.accounts[account].currency
+    return float(venue.opening[theirs, ours]), float(venue.rates[theirs, ours])
 
 
 @inner_kernel
-def quote_at(price: Any, conversion: float) -> Quote:
+def quote_at(price: Any, conversions: tuple[float, float]) -> Quote:
     """Return prices as the bar that orders meet."""
     return Quote(
-        At(0, 0, price.time, conversion), At(0, 0, price.closed, conversion), np.nan, np.nan,
+        At(0, 0, price.time, conversions[0]), At(0, 0, price.closed, conversions[1]), np.nan, np.nan,
         price.ask_open, price.ask_high, price.ask_low, price.ask_close,
         price.bid_open, price.bid_high, price.bid_low, price.bid_close,
     )  # fmt: skip

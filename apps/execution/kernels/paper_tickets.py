@@ -20,7 +20,7 @@ from apps.execution.kernels.paper import (
     WORKING,
     Venue,
     apply_fill,
-    conversion_of,
+    conversions_of,
     note,
     quote_at,
     rules_of,
@@ -126,8 +126,8 @@ def match_tickets(floor: Floor, numbers: Any, costs: Costs) -> int:
     for phase in (AT_MARKET, ALONG_THE_PATH):
         for number in numbers:
             ticket = floor.tickets[number - 1]
-            rate = conversion_of(floor.venue, ticket.instrument, ticket.account)
-            if floor.venue.prices[ticket.instrument].known != 0 and rate > 0.0:
+            rates = conversions_of(floor.venue, ticket.instrument, ticket.account)
+            if floor.venue.prices[ticket.instrument].known != 0 and rates[1] > 0.0:
                 n = _match(floor, number, phase, costs, n)
     return n
 
@@ -162,12 +162,13 @@ def _match(floor: Floor, number: int, phase: int, costs: Costs, n: int) -> int:
         book.since = 0
         book.live = 1
     # A later part of an entry finds the bracket that came with the first in its place.
-    book.attached = 1 if works_now and pending < 0 and orders[entry].filled != 0 else 0
+    keeps = works_now and pending < 0 and orders[entry].filled != 0
+    book.attached = 1 if keeps else 0
     if works_now or moves_now:
         _expect(book, orders, pending, terms.tick_size)
-    quote = quote_at(price, conversion_of(venue, ticket.instrument, ticket.account))
+    quote = quote_at(price, conversions_of(venue, ticket.instrument, ticket.account))
     _trade(desk, quote, price.day, terms, rules_of(costs, venue.accounts[ticket.account].fee_rate), phase)
-    n = _tell_entry(floor, number, n)
+    n = _tell_entry(floor, number, keeps, n)
     n = _tell_guard(floor, number, n)
     return _tell_ends(floor, number, works_now, moves_now, n)
 
@@ -241,15 +242,15 @@ def _trade(desk: Desk, quote: Quote, day: int, terms: Any, rules: Rules, phase: 
 
 
 @inner_kernel
-def _tell_entry(floor: Floor, number: int, n: int) -> int:
-    """Report the fill of the entry, and that its protective order stands in the place of the one before."""
+def _tell_entry(floor: Floor, number: int, keeps: bool, n: int) -> int:
+    """Report the fill of the entry, and that its protective order stands in the place of the one before, or `keeps`."""
     orders, tickets, venue, desk, reports = floor
     ticket = tickets[number - 1]
     entry, pending, guard = ticket.entry - 1, ticket.pending - 1, ticket.guard - 1
     for k in range(desk.account[0].n_fills):
         if not STOP_LOSS <= desk.fills[k].reason <= TRAIL:
             n = _fill(floor, k, entry, n)
-    if desk.books[0].attached:
+    if desk.books[0].attached and not keeps:
         at_ns = venue.prices[ticket.instrument].time
         if guard >= 0:
             n = _cancel(floor, guard, at_ns, CODE_REPLACED, n)

@@ -63,6 +63,7 @@ class Book:
         self._tickets: dict[tuple[int, int, int], int] = {}
         self.currencies = NameIndex([""])
         self.rates = np.ones((1, 1))
+        self.opening = self.rates
         self.references: set[str] = set()
         self.session = 0
         self.prices: Rows = np.zeros(0, PRICE_DTYPE)
@@ -166,13 +167,19 @@ class Book:
         return np.concatenate([reports, fills[fills["kind"] == REPORT_FILLED]])
 
     def convert(self, instruments: Ints) -> None:
-        """Take the rates between currencies from the closes of those of these instruments that are pairs of them."""
+        """Take the rates between currencies from the prices of those of these instruments that are pairs of them.
+
+        At the open of a bar a pair that opens then counts with its open, any other with the price that it had last.
+        """
+        self.opening = self.rates.copy()
         for row in instruments.tolist():
             terms, price = self.terms[row], self.prices[row]
             base = self.currencies.known(base_currency(terms.id, terms.currency))
             if base > 0:
-                quoted, rate = self.currencies.of(terms.currency), (price["bid_close"] + price["ask_close"]) / 2.0
-                self.rates[base, quoted], self.rates[quoted, base] = rate, 1.0 / rate
+                quoted = self.currencies.of(terms.currency)
+                for rates, point in ((self.opening, "open"), (self.rates, "close")):
+                    rate = (price[f"bid_{point}"] + price[f"ask_{point}"]) / 2.0
+                    rates[base, quoted], rates[quoted, base] = rate, 1.0 / rate
 
     def has_price(self, orders: Rows) -> NDArray[np.bool_]:
         """Return which orders have a price, and the rate to their account's currency."""
@@ -274,7 +281,7 @@ class Book:
 
     def _venue(self) -> Venue:
         prices, terms, accounts = (_records(rows) for rows in (self.prices, self._terms, self.accounts.rows))
-        return Venue(prices, terms, accounts, self._positions, self.rates)
+        return Venue(prices, terms, accounts, self._positions, self.opening, self.rates)
 
 
 def _records(rows: Rows) -> Any:

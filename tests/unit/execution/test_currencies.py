@@ -58,11 +58,11 @@ def test_a_pair_of_currencies_is_known_by_its_symbol(instrument, currency, base)
 
 def test_an_order_is_sized_and_valued_by_the_rate_that_came_with_the_target():
     desk = Desk()
-    desk.open(1, deposit=1_000_000)
+    desk.open(1, deposit=100_000_000)
     desk.configure("trend", DAX, conversions=[EURUSD], sizing="weights")
     desk.subscribe("trend", 1)
     request = only(desk.feed(target("trend", 1, {DAX.id: 0.9}, mode=ints([0]), marks=mark(EURUSD.id))), OrdersRequested)
-    assert request.steps.tolist() == [int(900_000 / (18_001.0 * 25 * EUR_IN_USD))]
+    assert request.steps.tolist() == [int(90_000_000 / (18_001.0 * 25 * EUR_IN_USD))]
     assert request.step_value_micro.tolist() == [round(18_000.5 * 25 * EUR_IN_USD * 1e6)]
 
 
