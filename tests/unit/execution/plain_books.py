@@ -162,7 +162,8 @@ class PlainBooks:
             for book, share in shares[at].items():
                 line = (account, name, book)
                 before = self.held[line] + self.coming(line)
-                low, high = sorted((before if not reduces else self.held[line], self.working[line]))
+                wanted = self.working[line] - (self.resting(line) if reduces else 0)
+                low, high = sorted((before if not reduces else self.held[line], wanted))
                 after = (before if not reduces else self.held[line]) + share
                 assert low <= after <= high, f"{line}: {before} and {share} more is beyond {self.working[line]}"
             self.decisions[cell] += 1
