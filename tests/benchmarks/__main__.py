@@ -41,6 +41,9 @@ def main() -> int:
             tables.append(table)
             sys.stdout.write(render([table], {}).lstrip() + "\n")
             sys.stdout.flush()
+    if not tables:
+        sys.stderr.write(f"nothing that is measured is called {asked.only}: see --help\n")
+        return 2
     verdicts = [verdict for table in tables for verdict in table.verdicts()]
     sys.stdout.write(f"{sum(holds for _, holds in verdicts)} of {len(verdicts)} bounds hold\n")
     _keep(asked, folder, tables, facts)

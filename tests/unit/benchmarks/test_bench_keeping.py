@@ -72,3 +72,12 @@ def test_keeping_the_same_twice_changes_nothing(tmp_path: Path) -> None:
     kept = numbers.read_text(), page.read_text()
     keep([table("W1", 0.001)], {"measured": "now"}, numbers, page)
     assert (numbers.read_text(), page.read_text()) == kept
+
+
+def test_a_name_that_nothing_has_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(main, "data_directory", lambda: tmp_path)
+    monkeypatch.setattr("sys.argv", ["tests.benchmarks", "--only", "W99", "--no-peers"])
+    assert main.main() == 2
+    assert "called W99" in capsys.readouterr().err
