@@ -82,19 +82,14 @@ def _parser(name: str) -> argparse.ArgumentParser:
         prog=f"python -m extract.{name}",
         description=f"The context {name} as a service. SIGTERM ends it in order.",
     )
-    parser.add_argument("--part", type=_part, default=Part(), metavar="K/N", help="hold part K of N of the keys only")
+    parser.add_argument(
+        "--part", type=Part.typed, default=Part(), metavar="K/N", help="hold part K of N of the keys only"
+    )
     parser.add_argument(
         "--health", type=_address, default=("127.0.0.1", 8101), metavar="HOST:PORT",
         help="where /live, /ready, /lag and /metrics are answered (127.0.0.1:8101)",
     )  # fmt: skip
     return parser
-
-
-def _part(text: str) -> Part:
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not K/N with K from 1 to N, such as 1/2")
-    return Part(int(number), int(count))
 
 
 def _address(text: str) -> tuple[str, int]:

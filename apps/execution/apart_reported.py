@@ -88,7 +88,7 @@ def _fills(state: ShardState, report: OrdersReported, rows: Ints) -> OrdersFille
         fee_micro=column(full(report.fee_micro, report.account)[rows]),
         filled_at_ns=full(report.at_ns, report.account)[rows],
         execution_id=[report.execution_id[at] for at in rows] if report.execution_id else [],
-        amount_micro=fill_amounts(state, report, rows, np.array(lines["instrument"])),
+        amount_micro=fill_amounts(state, report, rows, (np.array(lines["account"]), np.array(lines["instrument"]))),
         books=[state.books.names[book] for book in books],
         split_fill=np.arange(rows.size),
         split_book=ints([books.index(int(each)) for each in lines["book"]]),

@@ -34,7 +34,7 @@ def place_manual(state: ShardState, received: Received, command: PlaceManualOrde
     if reason is not None:
         return [_skip(command, reason)]
     after = evolve(state.copy(), _targeted(command, 0))
-    cell = _known_cell(after, command)
+    cell = _known_cell(after, command.account, command.terms.id)
     before = state.line_of(cell, BOOK_MANUAL) if 0 <= cell < state.cells.count else -1
     working = command.steps + (int(state.lines.rows[before].working) if before >= 0 else 0)
     if command.order_type == MARKET:
@@ -47,8 +47,7 @@ def cancel_order(state: ShardState, command: CancelOrder) -> Sequence[Message]:
     problem = unknown_account(state, command.account)
     if problem:
         return [refused(_CANCEL, command.account, problem)]
-    instrument = state.instruments.known(command.instrument)
-    cell = int(state.cell_rows[instrument, state.row_of[command.account]]) if instrument >= 0 else -1
+    cell = _known_cell(state, command.account, command.instrument)
     key = cell, command.decision
     if key not in state.apart.guards:
         found = [at for at in _open_orders(state, cell) if state.orders.rows[at].decision == command.decision]
@@ -88,7 +87,7 @@ def _wrong_with(command: PlaceManualOrder) -> str:
 
 def _obstacle(state: ShardState, command: PlaceManualOrder) -> SkipReason | None:
     account = state.accounts.rows[state.row_of[command.account]]
-    cell_at = _known_cell(state, command)
+    cell_at = _known_cell(state, command.account, command.terms.id)
     cell = state.cells.rows[cell_at] if cell_at >= 0 else None
     line = state.line_of(cell_at, BOOK_MANUAL) if cell_at >= 0 else -1
     held = int(state.lines.rows[line].held) if line >= 0 else 0
@@ -122,9 +121,9 @@ def _is_converted(state: ShardState, command: PlaceManualOrder) -> bool:
     return bool(after.rates(after.instrument_rows.columns)[theirs, ours] > 0.0)
 
 
-def _known_cell(state: ShardState, command: PlaceManualOrder) -> int:
-    instrument = state.instruments.known(command.terms.id)
-    return int(state.cell_rows[instrument, state.row_of[command.account]]) if instrument >= 0 else -1
+def _known_cell(state: ShardState, account: int, name: str) -> int:
+    instrument = state.instruments.known(name)
+    return int(state.cell_rows[instrument, state.row_of[account]]) if instrument >= 0 else -1
 
 
 def _netted(

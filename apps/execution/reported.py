@@ -79,7 +79,8 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     guarded = protective_rows(state, report) if state.apart.guards else _NOT_ONE
     if guarded.any():
         return _protected(state, received, report, guarded)
-    ours = state.rows_of(report.account) >= 0
+    owners = state.rows_of(report.account)
+    ours = owners >= 0
     events: list[Message] = [*_put_aside(report, ~ours)]
     cells = state.cells_named(report.instruments, report.account, report.instrument)
     forgotten = _forgotten(state, report, ours, cells)
@@ -87,7 +88,7 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
         events.append(forgotten)
         state = evolve(state.copy(), forgotten)
         cells = state.cells_named(report.instruments, report.account, report.instrument)
-    rows = _rows(state, report, cells)
+    rows = _rows(state, report, cells, owners)
     folded = _fold(state, rows)
     told: list[Message] = []
     for group in range(int(folded.group.max(initial=0)) + 1):
@@ -150,15 +151,15 @@ def _protected(
     return [*events, *told, *values_now(after, received.event_time_ns, cells), net_soon(received)]
 
 
-def _rows(state: ShardState, report: OrdersReported, cells: Ints) -> Rows:
+def _rows(state: ShardState, report: OrdersReported, cells: Ints, owners: Ints) -> Rows:
     like = report.account
     instrument = full(report.instrument, like)
     known = np.array([state.instruments.known(name) for name in report.instruments], np.int64)[instrument]
     steps, price = full(report.steps, like), full(report.price_e9, like)
     amount = np.zeros(like.size, np.int64)
-    priced = np.flatnonzero((known >= 0) & (steps != 0) & (state.rows_of(report.account) >= 0))
+    priced = np.flatnonzero((known >= 0) & (steps != 0) & (owners >= 0))
     if priced.size:
-        amount[priced] = fill_amounts(state, report, priced, known[priced])
+        amount[priced] = fill_amounts(state, report, priced, (owners[priced], known[priced]))
     return Rows(
         report,
         cells,

@@ -242,7 +242,7 @@ class ShardState:
             cell=cell, account=owner.account, instrument=instrument, source=instrument if source is None else source,
             book=book, next_line=NULL,
         )  # fmt: skip
-        self.lines.rows[at].returns = self._first_line(int(owner.account), book, at)
+        self.lines.rows[at].returns = self._returns_line(int(owner.account), book, at)
         owner = self.cells.rows[cell]
         if owner.first_line == NULL:
             owner.first_line = at
@@ -255,11 +255,15 @@ class ShardState:
         self._index_line(at)
         return at
 
-    def _first_line(self, account: int, book: int, otherwise: int) -> int:
-        """Return the line of a book that an account (row) had first, in whichever cell."""
-        lines = self.lines.columns[:otherwise]
-        found = np.flatnonzero((lines["account"] == account) & (lines["book"] == book))
-        return int(found[0]) if found.size else otherwise
+    def _returns_line(self, account: int, book: int, otherwise: int) -> int:
+        """Return the line in which an account (row) counts what a book has closed, in whichever cell."""
+        cell = int(self.accounts.rows[account].first_cell)
+        while cell != NULL:
+            line = self.line_of(cell, book)
+            if line != NULL:
+                return int(self.lines.rows[line].returns)
+            cell = int(self.cells.rows[cell].next_cell)
+        return otherwise
 
     def remember_end(self, cell: int, decision: int, shares: Ended) -> None:
         """Remember an order that ended unfilled, for a while."""

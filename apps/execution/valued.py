@@ -14,13 +14,13 @@ from banyan.columns import Ints
 from banyan.messages import Message
 
 
-def fill_amounts(state: ShardState, report: OrdersReported, rows: Ints, instruments: Ints) -> Ints:
-    """Return the cash that fills in some rows of a report brought; `instruments` are the state's own rows.
+def fill_amounts(state: ShardState, report: OrdersReported, rows: Ints, places: tuple[Ints, Ints]) -> Ints:
+    """Return the cash that fills in some rows of a report brought; `places` are their accounts' rows and instruments'.
 
     It is what the broker says where that had to be converted, and else, or where the broker does not say, what follows
     from steps and price.
     """
-    owners = state.rows_of(report.account[rows])
+    owners, instruments = places
     steps, prices = (full(column, report.account)[rows] for column in (report.steps, report.price_e9))
     amounts = amounts_of(state.shard(), instruments, owners, steps, prices)
     if not report.amount_micro.size:

@@ -1,6 +1,7 @@
 """The last bars before a time: those that a feed has closed, and before these what is stored."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
@@ -52,42 +53,46 @@ def bars_before(feed: str, counts: Mapping[Channel, int], before_ns: int) -> lis
 
 def last_quote(feed: str, instrument: str) -> tuple[int, int] | None:
     """Return bid and ask, in ticks, at which the last bar of an instrument closed that a feed has let in."""
-    store = Store(FEEDS.name)
-    rows = store.connection.execute("SELECT number FROM banyan_key WHERE key = %s", [feed]).fetchall()
-    last = rows[0][0] if rows else 0
-    found: tuple[int, int, int] | None = None
-    first = max(0, last - _RECORDS_MAX)
-    while last > first and found is None:
-        for step in store.steps(feed, max(first, last - _AT_ONCE), last):
-            for name, body in split_events(step.events):
-                message = decode_message(name, body) if name == BarClosed.wire_name else None
-                if isinstance(message, BarClosed) and instrument in message.instruments:
-                    at = message.instruments.index(instrument)
-                    quote = message.closed_at_ns, int(message.bid_close[at]), int(message.ask_close[at])
-                    found = quote if found is None else max(found, quote)
-        last -= _AT_ONCE
-    store.close()
-    return None if found is None else found[1:]
+    for messages in _backwards(feed):
+        having = [each for each in messages if instrument in each.instruments]
+        if having:
+            last = max(having, key=lambda each: each.closed_at_ns)
+            at = last.instruments.index(instrument)
+            return int(last.bid_close[at]), int(last.ask_close[at])
+    return None
 
 
 def _closed_by(feed: str, counts: Mapping[Channel, int], before_ns: int) -> dict[Channel, Bars]:
     """Return what the log of a feed holds, read backwards until there is enough of each channel."""
     found: dict[Channel, Bars] = {channel: {} for channel in counts}
-    store = Store(FEEDS.name)
-    rows = store.connection.execute("SELECT number FROM banyan_key WHERE key = %s", [feed]).fetchall()
-    last = rows[0][0] if rows else 0
-    first = max(0, last - _RECORDS_MAX)
-    while last > first and any(len(found[each]) < count for each, count in counts.items()):
+    for messages in _backwards(feed):
         before: dict[Channel, Bars] = {channel: {} for channel in counts}
-        for step in store.steps(feed, max(first, last - _AT_ONCE), last):
-            for name, body in split_events(step.events):
-                message = decode_message(name, body) if name == BarClosed.wire_name else None
-                if isinstance(message, BarClosed) and message.closed_at_ns < before_ns:
-                    _collect(before, message)
+        for message in messages:
+            if message.closed_at_ns < before_ns:
+                _collect(before, message)
         found = {channel: before[channel] | bars for channel, bars in found.items()}
-        last -= _AT_ONCE
-    store.close()
+        if all(len(found[each]) >= count for each, count in counts.items()):
+            break
     return found
+
+
+def _backwards(feed: str) -> Iterator[list[BarClosed]]:
+    """Yield the closed bars of the last records of a feed's log, a piece of it at a time, the last piece first."""
+    with closing(Store(FEEDS.name)) as store:
+        rows = store.connection.execute("SELECT number FROM banyan_key WHERE key = %s", [feed]).fetchall()
+        last = rows[0][0] if rows else 0
+        first = max(0, last - _RECORDS_MAX)
+        while last > first:
+            steps = store.steps(feed, max(first, last - _AT_ONCE), last)
+            events = [event for step in steps for event in split_events(step.events)]
+            yield [_closed(body) for name, body in events if name == BarClosed.wire_name]
+            last -= _AT_ONCE
+
+
+def _closed(body: bytes) -> BarClosed:
+    message = decode_message(BarClosed.wire_name, body)
+    assert isinstance(message, BarClosed)
+    return message
 
 
 def _stored(channel: Channel, before_ns: int, count: int) -> Bars:

@@ -1,5 +1,6 @@
 """One process: the roles that it has, each in a thread of its own, until it is told to stop."""
 
+import argparse
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,14 @@ class Part:
 
     number: int = 1
     count: int = 1
+
+    @classmethod
+    def typed(cls, text: str) -> "Part":
+        """Return the part that is typed as "1/2". Raises argparse.ArgumentTypeError."""
+        number, _, count = text.partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not K/N with K from 1 to N, such as 1/2")
+        return cls(int(number), int(count))
 
     def of(self, keys: Sequence[str]) -> Sequence[str]:
         """Return the keys of this part: the parts have all of them, each once."""

@@ -66,7 +66,11 @@ class Command(commands.Command):
         parser.add_argument("--currency", default="USD", help="the account's currency (USD)")
         parser.add_argument("--deposit", type=float, default=0.0, help="what it begins with, in its currency")
         parser.add_argument("--leverage", type=float, default=1.0, help="the most notional per unit of equity (1)")
-        parser.add_argument("--hedging", action="store_true", help="each order is a position of its own")
+        parser.add_argument(
+            "--hedging",
+            action="store_true",
+            help="each order is a position of its own (opened, but refused as yet whenever it is to trade)",
+        )
         parser.add_argument("--zone", default="UTC", help="IANA zone in which the account's day turns (UTC)")
         parser.add_argument("--canary", action="store_true", help="open it in the canary shard, for life")
         parser.add_argument("--set", help="the strategy set to follow")

@@ -1,6 +1,5 @@
 """`manage.py run`: the system, as one tree of processes."""
 
-import argparse
 import signal
 import sys
 import threading
@@ -42,7 +41,7 @@ class Command(commands.Command):
         """Take the roles."""
         parser.add_argument("role", nargs="*", help="roles to run in this process; see --list")
         parser.add_argument(
-            "--part", type=_part, default=Part(), metavar="K/N", help="hold part K of N of the keys only"
+            "--part", type=Part.typed, default=Part(), metavar="K/N", help="hold part K of N of the keys only"
         )
         parser.add_argument("--list", action="store_true", help="list the roles and end")
 
@@ -88,10 +87,3 @@ def _bodies(roles: Roles) -> dict[str, Body]:
             name = f"{role.process}-{number}" if role.parts > 1 else role.process
             processes.setdefault((name, Part(number, role.parts)), []).append(role)
     return {name: partial(_run, theirs, part) for (name, part), theirs in processes.items()}
-
-
-def _part(text: str) -> Part:
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not K/N with K from 1 to N, such as 1/2")
-    return Part(int(number), int(count))

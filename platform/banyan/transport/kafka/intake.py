@@ -14,13 +14,13 @@ from banyan.host import Delivery, Host, Place, Wanted
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from banyan.store import Store
+from banyan.transport.kafka.complaints import Complaints
 from banyan.transport.kafka.lag import Lag
 from banyan.transport.kafka.wire import Resend, encode_resend, envelope_of
 
 _LOGGER = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
 _LOOK_SECONDS = 1.0
-_COMPLAINT_SECONDS = 10.0
 _AT_ONCE = 500
 _PAUSE_SECONDS = 0.005
 
@@ -54,7 +54,7 @@ class Intake:
         self._stuck: dict[Stream, int] = {}
         self._doubted: dict[Stream, int] = {}  # streams of which Kafka may have lost the last
         self._asked: list[tuple[str, Resend]] = []
-        self._complained_at = -_COMPLAINT_SECONDS
+        self._complaints = Complaints(_LOGGER, self.name)
         self.count = 0
         self.resent = 0
 
@@ -130,7 +130,7 @@ class Intake:
             new = [key for key, epoch in held.items() if self._epochs.get(key) != epoch]
             places = self._store.places(sorted(held))
         except (KafkaException, psycopg.OperationalError) as problem:
-            self._complain(f"which partitions to read cannot be asked now: {problem}")
+            self._complaints.say(f"which partitions to read cannot be asked now: {problem}")
             return
         starts: dict[Part, int] = {}
         for key in held:
@@ -224,14 +224,7 @@ class Intake:
                 consumer.incremental_unassign([TopicPartition(*part)])
                 consumer.incremental_assign([TopicPartition(*part, OFFSET_BEGINNING)])
             case _:
-                self._complain(f"{problem.str()} ({part[0]}/{part[1]})" if part[0] else problem.str())
-
-    def _complain(self, problem: str) -> None:
-        """Say what is wrong, not more often than a person reads it."""
-        now = time.monotonic()
-        if now - self._complained_at >= _COMPLAINT_SECONDS:
-            self._complained_at = now
-            _LOGGER.warning("%s: %s", self.name, problem)
+                self._complaints.say(f"{problem.str()} ({part[0]}/{part[1]})" if part[0] else problem.str())
 
     def _doubt(self, key: str) -> None:
         """Remember to ask the senders of a key that has been read to the end for more: Kafka may have lost the last."""

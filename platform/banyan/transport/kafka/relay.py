@@ -21,6 +21,7 @@ from banyan.host import Delivery
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from banyan.store import Store
+from banyan.transport.kafka.complaints import Complaints
 from banyan.transport.kafka.wire import HEADER, decode_resend
 from banyan.transport.outbox import delivery_of
 
@@ -28,7 +29,6 @@ _LOGGER = logging.getLogger(__name__)
 _TURN_SECONDS = 0.1
 _LOOK_SECONDS = 1.0
 _KEEP_SECONDS = 0.5
-_COMPLAINT_SECONDS = 10.0
 _FLUSH_SECONDS = 3.0
 _UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
@@ -62,7 +62,7 @@ class Relay:
         self._missed: set[Stream] = set()  # what was offered while its stream was behind
         self._is_stopping = False
         self._failure = ""
-        self._complained_at = -_COMPLAINT_SECONDS
+        self._complaints = Complaints(_LOGGER, self.name)
         self.count = 0
 
     @property
@@ -222,7 +222,9 @@ class Relay:
         except BufferError:
             return False
         except KafkaException as problem:
-            self._complain(f"Kafka's client does not take {envelope.number} of {receiver}/{receiver_key}: {problem}")
+            self._complaints.say(
+                f"Kafka's client does not take {envelope.number} of {receiver}/{receiver_key}: {problem}"
+            )
             return False
         self._produced[stream] = envelope.number
         return True
@@ -233,7 +235,7 @@ class Relay:
             self._acknowledged[stream] = max(position, self._acknowledged.get(stream, 0))
             return
         remedy = "; `manage.py topics apply` makes topics" if problem.code() in _UNKNOWN else ""
-        self._complain(f"Kafka did not take {position} of {stream[0]}/{stream[1]}: {problem}{remedy}")
+        self._complaints.say(f"Kafka did not take {position} of {stream[0]}/{stream[1]}: {problem}{remedy}")
         with self._lock:
             self._produced[stream] = min(position - 1, self._produced.get(stream, position))
             self._behind.add(stream)
@@ -248,11 +250,4 @@ class Relay:
         if problem.fatal():
             self._failure = problem.str()
         elif problem.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._complain("no broker can be reached; what is committed waits in the outbox")
-
-    def _complain(self, problem: str) -> None:
-        """Say what is wrong, not more often than a person reads it."""
-        now = time.monotonic()
-        if now - self._complained_at >= _COMPLAINT_SECONDS:
-            self._complained_at = now
-            _LOGGER.warning("%s: %s", self.name, problem)
+            self._complaints.say("no broker can be reached; what is committed waits in the outbox")
