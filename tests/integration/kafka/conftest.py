@@ -15,6 +15,7 @@ from banyan.codec import Envelope, encode_message
 from banyan.host import Delivery, Host, HostSettings
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
+from banyan.models import Log
 from banyan.process import HostWorker
 from banyan.store import Store
 from banyan.transport import LocalTransport
@@ -63,7 +64,13 @@ class Side:
         self.host.offer(deliveries)
 
     def told(self, key: str = "a") -> list[int]:
-        return list(self.host.keys[key].state["told"]) if key in self.host.keys else []
+        """Return what a key was told, or nothing while the last of it is not committed."""
+        if key not in self.host.keys:
+            return []
+        told = list(self.host.keys[key].state["told"])
+        number = self.host.keys[key].number
+        is_committed = Log.objects.using(self.host.context.name).filter(key=key, number=number).exists()
+        return told if is_committed else []
 
     def stop(self) -> None:
         if self.stop_event.is_set():
