@@ -23,7 +23,10 @@ from extract.health import Health, HealthServer, health_of
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a service is made of. `rehearse` compiles, before the first message, what decisions call."""
+    """What a service is made of. `rehearse` compiles, before the first message, what decisions call.
+
+    Keys that nobody has led are led from the first on where `leads_new` says so, else they follow.
+    """
 
     context: Context[Any]
     routes: Sequence[Route]
@@ -32,6 +35,7 @@ class Service:
     keys: Sequence[str]
     cluster: Cluster
     topics: Topics
+    leads_new: bool
     rehearse: Callable[[], object]
 
 
@@ -60,14 +64,17 @@ def _workers(
     service: Service, health: HealthServer, transport: LocalTransport, clock: Clock, part: Part
 ) -> Sequence[Worker]:
     keys = part.of(service.keys)
-    store = Store(service.context.name)
+    store = Store(service.context.name, leads_new=service.leads_new)
     host = Host(service.context, store, service.routes, clock, owner=own_name(), settings=HostSettings())
     host.is_gone = is_gone
     transport.join(host, keys)
     link = Link(
-        host, transport, service.cluster, service.topics,
-        receivers=service.receivers, senders=service.senders, side="service",
+        host, service.cluster, service.topics,
+        receivers=service.receivers, senders=service.senders, side="service", has_other_side=True,
     )  # fmt: skip
+    for receiver in service.receivers:
+        transport.attach(receiver, link.relay, None)
+    link.open()
     worker = HostWorker(host, keys, clock)
 
     def look() -> Health:

@@ -13,6 +13,7 @@ DEBUG = False
 
 INSTALLED_APPS = [
     "banyan",
+    "banyan.facade",
     "apps.feeds",
     "apps.signals",
     "apps.execution",

@@ -1,7 +1,7 @@
 """Production: behind TLS, on a PostgreSQL server that the environment names, with every secret from the environment."""
 
 from settings.base import *
-from settings.base import LOGGING, MIDDLEWARE, environment
+from settings.base import EXTRACTED, LOGGING, MIDDLEWARE, environment
 from settings.env import flag, hosts, origins, secret_key, whole_number
 from settings.kafka import cluster
 from settings.routing import databases
@@ -12,7 +12,7 @@ CSRF_TRUSTED_ORIGINS = environment.read(
     "BANYAN_CSRF_TRUSTED_ORIGINS", origins, example="https://banyan.example.com", default=[]
 )
 KAFKA = cluster(environment, None)
-DATABASES = databases(environment, None)
+DATABASES = databases(environment, None, EXTRACTED)
 for _database in DATABASES.values():
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"]["pool"] = True

@@ -51,6 +51,8 @@ from apps.signals.interface import sets_of_feed
 from apps.signals.running import prepare, run_set, watched
 from banyan.clock import Clock
 from banyan.context import Context
+from banyan.facade.crossing import Crossing, Needs
+from banyan.facade.routing import routings
 from banyan.host import Host, HostSettings, Route, every, same_key
 from banyan.messages import Message
 from banyan.process import (
@@ -70,6 +72,7 @@ from banyan.process import (
 from banyan.store import Store
 from banyan.transport import Channels, LocalTransport
 from settings.routes import FROM_RISK, TO_RISK
+from settings.routing import EXTRACTABLE
 from settings.shards import SHARDS
 from settings.warming import rehearse
 
@@ -166,7 +169,7 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Build:
         host.is_gone = is_gone
         transport.join(host, mine)
         workers: list[Worker] = [HostWorker(host, mine, clock), Listener(context.name, host)]
-        return [*workers, *linked(host, transport)]
+        return [*workers, *linked(host, transport), *crossing(host, transport)]
 
     return build
 
@@ -181,7 +184,32 @@ def linked(host: Host[Any], transport: LocalTransport) -> Sequence[Worker]:
     from banyan.transport.kafka import Link  # whoever has no service needs no client of Kafka
     from settings.topics import TOPICS
 
-    return Link(host, transport, settings.KAFKA, TOPICS, receivers=receivers, senders=senders, side="app").workers
+    link = Link(host, settings.KAFKA, TOPICS, receivers=receivers, senders=senders, side="app")
+    for receiver in receivers:
+        transport.attach(receiver, link.relay, None)
+    link.open()
+    return link.workers
+
+
+def crossing(host: Host[Any], transport: LocalTransport) -> Sequence[Worker]:
+    """Return the worker that keeps a host of the app joined to the services of contexts that are on their way out."""
+    name = host.context.name
+    receivers = {route.receiver for route in ROUTES.get(name, ())} & set(HOSTED_CONTEXTS) - set(settings.EXTRACTED)
+    if not {name, *receivers, *BESIDE.get(name, ())} & set(EXTRACTABLE):
+        return []
+    made = Crossing(host, sorted(receivers), BESIDE.get(name, ()), routings, _linked_by_kafka)
+    transport.tap(made.listen)
+    return [made]
+
+
+def _linked_by_kafka(host: Host[Any], needs: Needs) -> Any:
+    from banyan.transport.kafka import Link
+    from settings.topics import TOPICS
+
+    return Link(
+        host, settings.KAFKA, TOPICS,
+        receivers=needs.receivers, senders=needs.senders, side="app", has_other_side=needs.has_other_side,
+    )  # fmt: skip
 
 
 def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker]:

@@ -1,5 +1,6 @@
 """Which database belongs to which context, and the router that keeps them apart."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +12,24 @@ if TYPE_CHECKING:
 
 # Contexts with tables of their own: the app label is the alias of its database. Everything else (users, sessions,
 # the admin's log) lives in `default`.
-CONTEXTS = ("feeds", "backtest", "signals", "execution", "risk", "edge", "reporting")
+CONTEXTS = ("feeds", "backtest", "signals", "execution", "risk", "edge", "reporting", "facade")
 # Those of them that a host runs, and whose database therefore has the runtime's tables: log, outbox, timers and so on.
 HOSTED = ("feeds", "signals", "execution", "risk")
+# Contexts that can have a service, whose database is then another one.
+EXTRACTABLE = ("risk",)
 _EXAMPLE_URL = "postgresql://banyan:secret@db.example.com:5432/banyan"
 _ENGINE = "banyan.timescale"
 
 
-def databases(environment: Environment, server: EmbeddedServer | None) -> dict[str, dict[str, Any]]:
+def databases(
+    environment: Environment, server: EmbeddedServer | None, extracted: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
     """Return Django's DATABASES: one for `default` and one per context.
 
     `DATABASE_URL` names the first; a context's is `<CONTEXT>_DATABASE_URL`, or else the same server with the context's
     name appended to the database's (`banyan_feeds`). Without any URL they are on the embedded `server`; raises
-    `SettingError` when that is None, as in production.
+    `SettingError` when that is None, as in production. Of a context that is `extracted` it is its service's database,
+    `<CONTEXT>_SERVICE_DATABASE_URL`.
     """
     embedded = REQUIRED if server is None else {"NAME": "banyan", "EMBEDDED": server, "OPTIONS": {}}
     main = environment.read("DATABASE_URL", postgresql_url, example=_EXAMPLE_URL, default=embedded)
@@ -33,6 +39,12 @@ def databases(environment: Environment, server: EmbeddedServer | None) -> dict[s
     for context in CONTEXTS:
         own[context] = environment.read(
             f"{context.upper()}_DATABASE_URL", postgresql_url, example=f"{_EXAMPLE_URL}_{context}", default=own[context]
+        )
+    for context in extracted:
+        name = f"{context}_service"
+        beside = {**main, "NAME": f"{main['NAME']}_{name}", "OPTIONS": dict(main["OPTIONS"])}
+        own[context] = environment.read(
+            f"{name.upper()}_DATABASE_URL", postgresql_url, example=f"{_EXAMPLE_URL}_{name}", default=beside
         )
     return {alias: {"ENGINE": _ENGINE, **connection} for alias, connection in {"default": main, **own}.items()}
 

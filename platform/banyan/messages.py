@@ -96,6 +96,68 @@ class TimerDue(Message, frozen=True, kw_only=True):
     due_ns: int
 
 
+@message("banyan.logged.v1")
+class Logged(Message, frozen=True, kw_only=True):
+    """A record of a leader's log: an input with its envelope, when it was received, and [name, message] of its events.
+
+    Its number and epoch are those of the envelope that it travels in. `digest` is that of the state after it, where the
+    leader has taken one.
+    """
+
+    received_at_ns: int
+    committed_at_ns: int
+    envelope: msgspec.Raw
+    message: msgspec.Raw
+    events: msgspec.Raw
+    digest: str = ""
+
+
+class StreamMark(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stream from a key of `context` has been applied; or, of one to it, how far it has been sent."""
+
+    context: str
+    key: str
+    epoch: int = 0
+    number: int
+
+
+@message("banyan.seeded.v1")
+class Seeded(Message, frozen=True, kw_only=True):
+    """All that a side needs to follow a key from the next record of its log on: a snapshot, and what stands beside it.
+
+    `state` is a snapshot of schema `version`, `digest` its BLAKE2b in 32 hex digits, `timers` when each is due. `seen`
+    are ids of inputs without number that have been applied.
+    """
+
+    version: int
+    state: bytes
+    digest: str
+    read: list[StreamMark]
+    sent: list[StreamMark]
+    timers: dict[str, int]
+    seen: list[str]
+
+
+@message("banyan.compared.v1")
+class Compared(Message, frozen=True, kw_only=True):
+    """What a follower would have decided about a record of the log: the `same`, or else `events`, or a `problem`.
+
+    `digest` tells whether its state has the leader's digest, "" where none was to be compared. `decided_ns` is how long
+    it took to decide.
+    """
+
+    same: bool
+    cause: str
+    input: str
+    received_at_ns: int
+    committed_at_ns: int
+    followed_at_ns: int
+    decided_ns: int
+    events: msgspec.Raw = msgspec.Raw(b"[]")
+    problem: str = ""
+    digest: str = ""
+
+
 @message("banyan.rows-parked.v1")
 class RowsParked(Message, frozen=True, kw_only=True):
     """Rows of an input that could not be processed: they are kept as dead letters, the other rows went on.

@@ -38,6 +38,7 @@ class Log(models.Model):
     pk = models.CompositePrimaryKey("key", "number", "written_at")
     key = models.CharField(max_length=100)
     number = models.BigIntegerField()
+    epoch = models.BigIntegerField(default=0, db_default=0, help_text="Of whoever led the key then.")
     written_at = TimePartitionField(interval="7 days")
     received_at_ns = models.BigIntegerField()
     header = models.BinaryField()

@@ -1,10 +1,10 @@
-"""The service of risk. Without `RISK_DATABASE_URL` or `DATABASE_URL` it has its database on the embedded server."""
+"""The service of risk. Without `RISK_SERVICE_DATABASE_URL` or `DATABASE_URL` its database is on the embedded server."""
 
 import os
 from pathlib import Path
 from typing import Any
 
-from settings.env import Environment, absolute_path, log_level, whole_number
+from settings.env import Environment, absolute_path, contexts, log_level, whole_number
 from settings.kafka import cluster, kafka_server
 from settings.routing import databases, embedded_server
 
@@ -23,10 +23,11 @@ INSTALLED_APPS = ["banyan", "apps.risk"]
 DATABASE_ROUTERS = ["settings.routing.ContextRouter"]
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {},  # Django wants the name; what is not risk's is nowhere
-    "risk": databases(environment, embedded_server(environment, DATA_DIR))["risk"],
+    "risk": databases(environment, embedded_server(environment, DATA_DIR), ["risk"])["risk"],
 }
 KAFKA = cluster(environment, kafka_server(environment, DATA_DIR))
-EXTRACTED = ("risk",)
+EXTRACTED: tuple[str, ...] = environment.read("BANYAN_EXTRACTED", contexts("risk"), example="risk", default=())
+"""Where the app is without this context, its service leads from the first on; else it follows until it is told."""
 SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12", default=12)
 
 LOG_LEVEL: str = environment.read("BANYAN_LOG_LEVEL", log_level, example="INFO", default="INFO")

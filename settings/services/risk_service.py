@@ -28,6 +28,7 @@ def made() -> Service:
         keys=SHARDS,
         cluster=settings.KAFKA,
         topics=TOPICS,
+        leads_new="risk" in settings.EXTRACTED,
         rehearse=rehearse,
     )
 

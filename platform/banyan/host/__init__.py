@@ -1,7 +1,20 @@
 """The one runtime of every context: from waiting messages to a committed log, and what follows from it handed on."""
 
 from banyan.host.delivery import Delivery, Place
+from banyan.host.following import COMPARATOR
 from banyan.host.host import Host, HostSettings, Wanted
+from banyan.host.records import record_of
 from banyan.host.routes import Route, every, same_key
 
-__all__ = ["Delivery", "Host", "HostSettings", "Place", "Route", "Wanted", "every", "same_key"]
+__all__ = [
+    "COMPARATOR",
+    "Delivery",
+    "Host",
+    "HostSettings",
+    "Place",
+    "Route",
+    "Wanted",
+    "every",
+    "record_of",
+    "same_key",
+]

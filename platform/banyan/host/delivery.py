@@ -1,5 +1,6 @@
 """A message on its way into a key, and the envelope that an event leaves with."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -61,7 +62,7 @@ def envelope_of_event(
     )
 
 
-def join_events(events: list[tuple[str, bytes]]) -> bytes:
+def join_events(events: Iterable[tuple[str, bytes]]) -> bytes:
     """Return events (wire name, encoded message) as the log holds them."""
     return b"[" + b",".join(b'["%b",%b]' % (name.encode(), body) for name, body in events) + b"]"
 

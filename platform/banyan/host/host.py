@@ -14,18 +14,21 @@ from banyan.clock import Clock
 from banyan.codec import CodecError, Envelope, encode_message
 from banyan.context import Context
 from banyan.host.delivery import Delivery
-from banyan.host.memory import KeyMemory, RebuildError, rebuild, snapshot_of
+from banyan.host.following import follow, is_record, next_records, plant_seeds, take_record
+from banyan.host.memory import KeyMemory, RebuildError, digest_of, rebuild, snapshot_of
+from banyan.host.records import record_of, seed_of
 from banyan.host.round import Round
 from banyan.host.routes import Route
 from banyan.ids import derive
 from banyan.messages import Message, TimerDue
-from banyan.store import FETCH_MOST, Store
+from banyan.store import FETCH_MOST, NotFollowingError, Store
 
 State = TypeVar("State")
 Marks = Mapping[tuple[str, str], tuple[int, int]]
 Wanted = Mapping[str, tuple[Marks, set[str] | None]]
 """What is to be read from outboxes: by key, its marks, and of which senders (None: of all; "": commands)."""
 _LOGGER = logging.getLogger(__name__)
+_SEEN_MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class HostSettings:
     waiting_max: int = 10_000
     tries_max: int = 3
     snapshot_every: int = 1_000
+    digest_every: int = 256
     poll_seconds: float = 1.0
     always_decode: bool = False
 
@@ -54,6 +58,10 @@ class Host(Generic[State]):
     `offer` may be called by any thread, everything else by one. `hand_on` gets what was committed; `fetch` returns what
     outboxes hold for keys after their marks. The transport sets both. `is_gone` tells of an owner whether it has
     certainly ended, so that its keys are free before its leases run out.
+
+    Keys that another side leads follow it: what its log shows is taken in, never handed on, and what would have been
+    decided here goes to `compare`. `log` gets the records of keys that lead, before their events are handed on, and
+    what `seed` asks for; None: nobody follows.
     """
 
     def __init__(
@@ -66,6 +74,9 @@ class Host(Generic[State]):
         self.settings = settings or HostSettings()
         self.hand_on: Callable[[list[Delivery]], None] = lambda _: None
         self.fetch: Callable[[Wanted], dict[str, list[Delivery]]] = lambda _: {}
+        self.look: Callable[[Wanted], None] = lambda _: None
+        self.log: Callable[[list[Delivery]], None] | None = None
+        self.compare: Callable[[list[Delivery]], None] = lambda _: None
         self.is_gone: Callable[[str], bool] = lambda _: False
         self.arrived = threading.Condition()
         self._clock = clock
@@ -79,6 +90,7 @@ class Host(Generic[State]):
         self._woken: dict[str, set[str]] = {}
         self._strangers: set[str] = set()
         self._looked: set[str] = set()
+        self._seeds: set[str] = set()
         self._tries: dict[str, int] = {}
         self._is_careful = False
         self._renewed_ns: int | None = None
@@ -110,6 +122,12 @@ class Host(Generic[State]):
                     raise BusyError(f"{self.context.name}: {self.settings.waiting_max} messages wait already")
             self.arrived.notify()
 
+    def seed(self, keys: Iterable[str]) -> None:
+        """Give `log`, of those of the keys that lead here, all that it takes to follow them; for any thread."""
+        with self.arrived:
+            self._seeds.update(keys)
+            self.arrived.notify()
+
     def look_for(self, woken: Iterable[tuple[str, str]]) -> None:
         """Read in the next round what waits elsewhere: (sender, key) of each, the sender of commands being ""."""
         with self.arrived:
@@ -124,6 +142,8 @@ class Host(Generic[State]):
         """
         self._keep_leases()
         self._sort_offered()
+        self._plant()
+        self._give_seeds()
         self._fetch()
         taken = {key: self._inputs(memory) for key, memory in self._keys.items() if not memory.parked_because}
         if not any(taken.values()):
@@ -139,12 +159,16 @@ class Host(Generic[State]):
     def is_quiet(self) -> bool:
         """Tell whether nothing waits and no timer is due."""
         due_ns = self.next_due_ns()
-        waits = any(memory.waiting for memory in self._keys.values() if not memory.parked_because)
+        waits = any(
+            memory.waiting if memory.is_leading else memory.records
+            for memory in self._keys.values()
+            if not memory.parked_because
+        )
         return not (self._offered or waits or (due_ns is not None and due_ns <= self._clock.wall_ns()))
 
     def has_offers(self) -> bool:
         """Tell whether a message waits for the next round."""
-        return bool(self._offered or self._left_in_outboxes or self._woken)
+        return bool(self._offered or self._left_in_outboxes or self._woken or self._seeds)
 
     def waiting(self) -> int:
         """Return how many messages wait to be applied; may be called by any thread."""
@@ -164,7 +188,8 @@ class Host(Generic[State]):
 
     def next_due_ns(self) -> int | None:
         """Return when the next timer is due, in ns since 1970 UTC."""
-        return min((due for memory in self._keys.values() for due in memory.timers.values()), default=None)
+        leading = [memory for memory in self._keys.values() if memory.is_leading]
+        return min((due for memory in leading for due in memory.timers.values()), default=None)
 
     def close(self) -> None:
         """Apply what waits, keep a snapshot of every key, and give the keys back."""
@@ -218,7 +243,9 @@ class Host(Generic[State]):
         for delivery in offered:
             key, is_kept = delivery.envelope.key, delivery.envelope.number > 0
             memory = self._keys.get(key)
-            if memory is not None and is_kept and len(memory.waiting) >= self.settings.waiting_max:
+            if memory is not None and is_record(self.context, delivery):
+                take_record(memory, delivery, self.settings.waiting_max)
+            elif memory is not None and is_kept and len(memory.waiting) >= self.settings.waiting_max:
                 self._left_in_outboxes.add(key)
             elif memory is not None:
                 memory.waiting.append(delivery)
@@ -234,6 +261,9 @@ class Host(Generic[State]):
         self._strangers = wanted - set(self._wanted)
         self._looked = of_all & self._keys.keys()
         held = wanted & self._keys.keys()
+        following = {key for key in held if not self._keys[key].is_leading}
+        self.look({key: (self._keys[key].marks, None) for key in held})
+        held -= following
         idle = sorted(key for key in held if not self._keys[key].waiting)
         asked = {key: (self._keys[key].marks, None if key in of_all else of_some[key]) for key in idle}
         found = self.fetch(asked) if asked else {}
@@ -255,10 +285,12 @@ class Host(Generic[State]):
         return due
 
     def _inputs(self, memory: KeyMemory[State]) -> list[Delivery]:
+        most = 1 if self._is_careful else self.settings.inputs_per_round_max
+        if not memory.is_leading:
+            return next_records(memory, most)
         now_ns = self._clock.wall_ns()
         due = sorted((due_ns, name) for name, due_ns in memory.timers.items() if due_ns <= now_ns)
         inputs = [self._timer(memory.key, name, due_ns) for due_ns, name in due]
-        most = 1 if self._is_careful else self.settings.inputs_per_round_max
         while memory.waiting and len(inputs) < most:
             inputs.append(memory.waiting.popleft())
         return inputs
@@ -294,7 +326,9 @@ class Host(Generic[State]):
             memory = self._keys[key]
             for delivery in inputs:
                 try:
-                    if self._tries.get(delivery.envelope.id, 0) >= self.settings.tries_max:
+                    if not memory.is_leading:
+                        follow(current, memory, delivery)
+                    elif self._tries.get(delivery.envelope.id, 0) >= self.settings.tries_max:
                         current.park(memory, delivery, f"failed {self.settings.tries_max} times, see the log of errors")
                     else:
                         current.apply(memory, delivery)
@@ -305,7 +339,11 @@ class Host(Generic[State]):
                     self._stop(key, delivery, str(problem))
                 except psycopg.OperationalError:
                     raise  # a route could not ask its database: the input is not to blame, and comes again
-                except Exception:
+                except Exception as problem:
+                    if not memory.is_leading:
+                        self._stop(key, delivery, f"cannot be followed: {type(problem).__name__}: {problem}")
+                        self._forget(taken)
+                        return False
                     tries = self._tries[delivery.envelope.id] = self._tries.get(delivery.envelope.id, 0) + 1
                     _LOGGER.exception(
                         "%s/%s: %s %s failed (try %d)",
@@ -333,11 +371,48 @@ class Host(Generic[State]):
             self._lose(key)
         self._is_careful = False
         self._tries.clear()
+        if self.log is not None:
+            self._log(current, moved)
         self.hand_on([each for each in current.outgoing if each.envelope.sender_key in moved])
         for key in moved:
             memory = self._keys[key]
             if memory.number - memory.snapshot_number >= self.settings.snapshot_every:
                 self._keep_snapshot(memory)
+
+        if current.followed:
+            self.compare([each for each in current.followed if each.envelope.key in moved])
+
+    def _log(self, current: Round[State], moved: set[str]) -> None:
+        """Give whoever follows what was committed of keys that lead, here and there with a digest of the state."""
+        assert self.log is not None
+        now_ns = self._clock.wall_ns()
+        last = {key: numbers[2] for key, numbers in current.batch.keys.items()}
+        records = []
+        for step in current.batch.steps:
+            memory = self._keys.get(step.key)
+            if memory is None or step.key not in moved or not memory.is_leading:
+                continue
+            digest = ""
+            if step.number == last[step.key] and step.number - memory.digested >= self.settings.digest_every:
+                digest, memory.digested = digest_of(self.context.to_snapshot(memory.state)), step.number
+            records.append(record_of(self.context.name, step, now_ns, digest))
+        self.log(records)
+
+    def _give_seeds(self) -> None:
+        with self.arrived:
+            wanted, self._seeds = self._seeds, set()
+        for key in wanted & self._keys.keys():
+            memory = self._keys[key]
+            if self.log is not None and memory.is_leading:
+                self.log([seed_of(self.context, memory, self.store.last_seen(key, _SEEN_MOST), self._clock.wall_ns())])
+
+    def _plant(self) -> None:
+        for key, memory in list(self._keys.items()):
+            if memory.records and not memory.is_leading:
+                try:
+                    plant_seeds(self.context, self.store, memory)
+                except (CodecError, NotFollowingError) as problem:
+                    _LOGGER.warning("%s/%s: %s", self.context.name, key, problem)
 
     def _forget(self, taken: dict[str, list[Delivery]]) -> None:
         """Throw away the memory of keys with uncommitted inputs; they are rebuilt, and the inputs wait again."""

@@ -19,7 +19,11 @@ class RebuildError(RuntimeError):
 
 @dataclass(slots=True)
 class KeyMemory(Generic[State]):
-    """A key's state and its place in log, streams and time; `waiting` are its inputs, not applied yet."""
+    """A key's state and its place in log, streams and time.
+
+    `waiting` are its inputs, not applied yet. Where the key follows, `records` are those of its leader's log, and what
+    waits does so until a record shows it applied. `digested` is the number at which the last digest was taken.
+    """
 
     key: str
     epoch: int
@@ -31,7 +35,10 @@ class KeyMemory(Generic[State]):
     snapshot_number: int
     parked_because: str = ""
     parked_id: str = ""
+    is_leading: bool = True
+    digested: int = 0
     waiting: deque[Delivery] = field(default_factory=deque)
+    records: deque[Delivery] = field(default_factory=deque)
 
 
 def rebuild(context: Context[State], store: Store, row: KeyRow) -> KeyMemory[State]:
@@ -48,6 +55,8 @@ def rebuild(context: Context[State], store: Store, row: KeyRow) -> KeyMemory[Sta
         snapshot_number=begins,
         parked_because=row.parked_because,
         parked_id=row.parked_id,
+        is_leading=row.is_leading,
+        digested=row.number,
     )
 
 

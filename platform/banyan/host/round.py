@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from banyan.codec import decode_message, encode_envelope, encode_message
 from banyan.context import Context
@@ -18,12 +18,20 @@ State = TypeVar("State")
 Routes = Mapping[type[Message], Sequence[Route]]
 
 
+class Origin(NamedTuple):
+    """When an input was received, and in which epoch of its key it was decided."""
+
+    received_at_ns: int
+    epoch: int
+
+
 @dataclass(slots=True)
 class Round(Generic[State]):
-    """What one round has applied, all of it received at the same time, and none of it committed yet.
+    """What one round has applied, all that it has decided received at the same time, and none of it committed yet.
 
     `seen` are the (key, id) of inputs without a number that were applied before. `gaps` collects the keys to which a
-    message came before its turn; it is left to be read from its sender's outbox.
+    message came before its turn; it is left to be read from its sender's outbox. `followed` is what keys that follow
+    have to say of what they would have decided.
     """
 
     context: Context[State]
@@ -34,6 +42,7 @@ class Round(Generic[State]):
     batch: Batch = field(default_factory=Batch)
     outgoing: list[Delivery] = field(default_factory=list)
     gaps: set[str] = field(default_factory=set)
+    followed: list[Delivery] = field(default_factory=list)
 
     def apply(self, memory: KeyMemory[State], delivery: Delivery) -> None:
         """Apply an input whose turn it is, and pass over one that was applied already or comes too early.
@@ -57,7 +66,7 @@ class Round(Generic[State]):
         events = self.context.decide(memory.state, received)
         for event in events:
             memory.state = self.context.evolve(memory.state, event)
-        self._record(memory, delivery, events)
+        self.record(memory, delivery, events, _encoded(events), Origin(self.received_at_ns, memory.epoch))
 
     def park(self, memory: KeyMemory[State], delivery: Delivery, reason: str) -> None:
         """Put an input aside as a dead letter, and move on."""
@@ -65,7 +74,7 @@ class Round(Generic[State]):
             return
         parked = MessageParked(id=delivery.envelope.id, reason=reason)
         memory.state = self.context.evolve(memory.state, parked)
-        self._record(memory, delivery, [parked])
+        self.record(memory, delivery, [parked], _encoded([parked]), Origin(self.received_at_ns, memory.epoch))
 
     def _is_due(self, memory: KeyMemory[State], delivery: Delivery) -> bool:
         envelope = delivery.envelope
@@ -77,16 +86,21 @@ class Round(Generic[State]):
             self.gaps.add(memory.key)
         return verdict is Verdict.APPLY
 
-    def _record(self, memory: KeyMemory[State], delivery: Delivery, events: Sequence[Message]) -> None:
+    def record(
+        self, memory: KeyMemory[State], delivery: Delivery, events: Sequence[Message],
+        encoded: Sequence[tuple[str, bytes]], origin: Origin,
+    ) -> None:  # fmt: skip
+        """Keep an input and the events that it gave, which memory has taken in already, and what follows from them."""
         envelope, key = delivery.envelope, memory.key
-        begins = self.batch.keys.get(key, (memory.epoch, memory.number, 0))[1]
+        begins = self.batch.keys[key][1] if key in self.batch.keys else memory.number
         memory.number += 1
-        self.batch.keys[key] = memory.epoch, begins, memory.number
-        encoded = [(event.wire_name, encode_message(event)) for event in events]
+        self.batch.keys[key] = memory.epoch, begins, memory.number, memory.is_leading
         header = encode_envelope(envelope)
         self.batch.steps.append(
-            Step(key, memory.number, self.received_at_ns, header, delivery.body, join_events(encoded))
-        )
+            Step(
+                key, memory.number, origin.received_at_ns, header, delivery.body, join_events(encoded), origin.epoch
+            )
+        )  # fmt: skip
         self._move_mark(memory, delivery)
         for index, (event, (name, body)) in enumerate(zip(events, encoded, strict=True)):
             match event:
@@ -101,7 +115,7 @@ class Round(Generic[State]):
                 case MessageParked():
                     self._bury(memory, delivery, event.reason, None, None, header)
                 case _:
-                    self._send(memory, delivery, index, event, name, body)
+                    self._send(memory, delivery, index, event, name, body, origin)
 
     def _move_mark(self, memory: KeyMemory[State], delivery: Delivery) -> None:
         envelope, key = delivery.envelope, memory.key
@@ -120,15 +134,18 @@ class Round(Generic[State]):
             self.batch.seen.append((key, envelope.id))
 
     def _send(
-        self, memory: KeyMemory[State], delivery: Delivery, index: int, event: Message, name: str, body: bytes
-    ) -> None:
+        self, memory: KeyMemory[State], delivery: Delivery, index: int, event: Message, name: str, body: bytes,
+        origin: Origin,
+    ) -> None:  # fmt: skip
         position = position_of(memory.number, index)
         for route in self.routes.get(type(event), ()):
             for receiver_key in route.keys(memory.key, event):
                 stream = route.receiver, receiver_key
                 previous = memory.streams.get(stream, 0)
                 memory.streams[stream] = position
-                self.batch.send(Output(*stream, memory.key, position, previous, memory.epoch))
+                self.batch.send(Output(*stream, memory.key, position, previous, origin.epoch))
+                if not memory.is_leading:
+                    continue  # kept for the day on which it leads; what it follows has been sent by its leader
                 envelope = envelope_of_event(
                     delivery.envelope,
                     name=name,
@@ -136,9 +153,9 @@ class Round(Generic[State]):
                     key=memory.key,
                     position=position,
                     previous=previous,
-                    epoch=memory.epoch,
+                    epoch=origin.epoch,
                     receiver_key=receiver_key,
-                    received_at_ns=self.received_at_ns,
+                    received_at_ns=origin.received_at_ns,
                 )
                 self.outgoing.append(Delivery(route.receiver, envelope, body, event))
 
@@ -157,3 +174,7 @@ class Round(Generic[State]):
                 delivery.body,
             )
         )
+
+
+def _encoded(events: Sequence[Message]) -> list[tuple[str, bytes]]:
+    return [(event.wire_name, encode_message(event)) for event in events]

@@ -30,7 +30,8 @@ class Topics:
     """Which topic and partition a message is on.
 
     All streams from a context to another are on one topic where `shared` names it; else each of the sender's keys has a
-    topic. One whose (sender, receiver) is `keyed` has a partition for each of `shards`; others have one.
+    topic. One whose (sender, receiver) is `keyed` has a partition for each of `shards`; others have one. The log of a
+    context is the stream from each of its keys to itself, on the side that follows.
     """
 
     environment: str
@@ -40,11 +41,17 @@ class Topics:
 
     def name(self, sender: str, receiver: str, sender_key: str) -> str:
         """Return the topic of the streams from a key of `sender` to keys of `receiver`."""
-        return topic_name(self.environment, sender, "evt", self.shared.get((sender, receiver), sender_key))
+        return topic_name(
+            self.environment, sender, _kind(sender, receiver), self.shared.get((sender, receiver), sender_key)
+        )
 
     def resend(self, sender: str) -> str:
         """Return the topic on which receivers ask `sender` for what they miss."""
         return topic_name(self.environment, sender, "cmd", "resend")
+
+    def compared(self, context: str) -> str:
+        """Return the topic on which followers of a context tell what they would have decided."""
+        return topic_name(self.environment, context, "evt", "compared")
 
     def partition(self, sender: str, receiver: str, receiver_key: str) -> int:
         """Return the partition of what a key of `receiver` gets from `sender`."""
@@ -56,12 +63,16 @@ class Topics:
         if (sender, receiver) in self.shared:
             wanted = self.name(sender, receiver, "")
             return [(wanted, partition)] if wanted in existing else []
-        ours = topic_name(self.environment, sender, "evt", "x").removesuffix("x.v1")
+        ours = topic_name(self.environment, sender, _kind(sender, receiver), "x").removesuffix("x.v1")
         return [(topic, partition) for topic in existing if topic.startswith(ours) and topic.endswith(".v1")]
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
         return {key: place for place, key in enumerate(self.shards)}
+
+
+def _kind(sender: str, receiver: str) -> str:
+    return "log" if sender == receiver else "evt"
 
 
 @dataclass(frozen=True, slots=True)

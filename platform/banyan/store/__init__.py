@@ -3,6 +3,7 @@
 from banyan.store.batch import Batch, DeadLetter, Output, Step
 from banyan.store.connection import connect
 from banyan.store.notices import Notice
+from banyan.store.seeding import NotFollowingError, Seed
 from banyan.store.store import FETCH_MOST, KeyRow, Outgoing, SnapshotRow, Store
 
 __all__ = [
@@ -10,9 +11,11 @@ __all__ = [
     "Batch",
     "DeadLetter",
     "KeyRow",
+    "NotFollowingError",
     "Notice",
     "Outgoing",
     "Output",
+    "Seed",
     "SnapshotRow",
     "Step",
     "Store",

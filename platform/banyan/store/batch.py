@@ -1,7 +1,7 @@
 """What a host wants to become true together, and the one statement that makes it so.
 
-The statement moves each key's row by compare-and-set on (epoch, number) and writes only what belongs to keys that
-moved: a key that somebody else has taken is dropped alone, and the others of the batch commit.
+The statement moves each key's row by compare-and-set on (epoch, number, leading or not) and writes only what belongs to
+keys that moved: a key that somebody else has taken is dropped alone, and the others of the batch commit.
 """
 
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from banyan.compression import compress
 
 MOVED = """moved AS (
     UPDATE banyan_key AS k SET number = v.number, lease_until = now() + make_interval(secs => %s)
-    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS v(key, epoch, old, number)
-    WHERE k.key = v.key AND k.epoch = v.epoch AND k.number = v.old AND k.is_leading RETURNING k.key)"""
+    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bool[]) AS v(key, epoch, old, number, leads)
+    WHERE k.key = v.key AND k.epoch = v.epoch AND k.number = v.old AND k.is_leading = v.leads RETURNING k.key)"""
 
 
 class Step(NamedTuple):
-    """A row of the log."""
+    """A row of the log; `epoch` is its leader's."""
 
     key: str
     number: int
@@ -26,6 +26,7 @@ class Step(NamedTuple):
     header: bytes
     body: bytes
     events: bytes
+    epoch: int = 0
 
 
 class Output(NamedTuple):
@@ -67,8 +68,9 @@ _TABLES = {
             ("header", "bytea"),
             ("body", "bytea"),
             ("events", "bytea"),
+            ("epoch", "bigint"),
         ),
-        "INSERT INTO banyan_log (key, number, received_at_ns, header, body, events, written_at) "
+        "INSERT INTO banyan_log (key, number, received_at_ns, header, body, events, epoch, written_at) "
         "SELECT r.*, now() {rows}",
     ),
     "outputs": _Table(
@@ -133,9 +135,9 @@ _TABLES = {
 
 @dataclass(slots=True)
 class Batch:
-    """Rows to commit together. `keys` holds (epoch, old number, new number) by key."""
+    """Rows to commit together. `keys` holds (epoch, old number, new number, whether it leads) by key."""
 
-    keys: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    keys: dict[str, tuple[int, int, int, bool]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     seen: list[tuple[str, str]] = field(default_factory=list)
@@ -172,7 +174,7 @@ class Batch:
         return _statement(tuple(parts)), parameters
 
     def _parts(self) -> Iterator[tuple[str, list[Any]]]:
-        yield "steps", [(*step[:4], compress(step.body), compress(step.events)) for step in self.steps]
+        yield "steps", [(*step[:4], compress(step.body), compress(step.events), step.epoch) for step in self.steps]
         yield "outputs", self.outputs
         yield "streams", [(*stream, position) for stream, position in self._streams.items()]
         yield "marks", [(*stream, *mark) for stream, mark in self._marks.items()]

@@ -10,6 +10,7 @@ from banyan.compression import compress, expand
 from banyan.store.batch import Batch, Step
 from banyan.store.connection import connect
 from banyan.store.notices import CHANNEL, Notice, notice_of, payloads
+from banyan.store.seeding import Seed, plant
 
 
 class KeyRow(NamedTuple):
@@ -20,6 +21,7 @@ class KeyRow(NamedTuple):
     number: int
     parked_because: str
     parked_id: str
+    is_leading: bool
 
 
 class SnapshotRow(NamedTuple):
@@ -51,11 +53,15 @@ FETCH_MOST = 500
 
 
 class Store:
-    """A context's log, outbox, marks, timers and snapshots. Not for several threads at once."""
+    """A context's log, outbox, marks, timers and snapshots. Not for several threads at once.
 
-    def __init__(self, alias: str, *, lease_seconds: float = 5.0) -> None:
+    Keys that have had no owner before are led from the first on where `leads_new` says so, else they follow.
+    """
+
+    def __init__(self, alias: str, *, lease_seconds: float = 5.0, leads_new: bool = True) -> None:
         self.alias = alias
         self.lease_seconds = lease_seconds
+        self._leads_new = leads_new
         self._connection: psycopg.Connection[Any] | None = None
         self._listens = False
 
@@ -90,14 +96,14 @@ class Store:
         with self.connection.transaction():
             self.connection.execute(
                 "INSERT INTO banyan_key (key, epoch, is_leading, number, owner, parked_because, parked_id) "
-                "SELECT key, 0, true, 0, '', '', '' FROM unnest(%s::text[]) AS r(key) ON CONFLICT DO NOTHING",
-                [list(keys)],
+                "SELECT key, 0, %s, 0, '', '', '' FROM unnest(%s::text[]) AS r(key) ON CONFLICT DO NOTHING",
+                [self._leads_new, list(keys)],
             )
             rows = self.connection.execute(
                 "UPDATE banyan_key SET epoch = epoch + 1, owner = %s, "
                 "lease_until = now() + make_interval(secs => %s) WHERE key = ANY(%s) "
                 "AND (owner IN ('', %s) OR lease_until < now()) "
-                "RETURNING key, epoch, number, parked_because, parked_id",
+                "RETURNING key, epoch, number, parked_because, parked_id, is_leading",
                 [owner, self.lease_seconds, list(keys), owner],
             ).fetchall()
         return {row[0]: KeyRow(*row) for row in rows}
@@ -148,7 +154,7 @@ class Store:
         with self.connection.transaction(), self.connection.cursor("steps", binary=True) as cursor:
             cursor.itersize = 500
             cursor.execute(
-                "SELECT key, number, received_at_ns, header, body, events FROM banyan_log "
+                "SELECT key, number, received_at_ns, header, body, events, epoch FROM banyan_log "
                 "WHERE key = %s AND number > %s AND number <= %s ORDER BY number",
                 [key, after, upto if upto is not None else 2**62],
             )
@@ -190,6 +196,23 @@ class Store:
             [key, snapshot.number, snapshot.version, snapshot.digest, compress(snapshot.state)],
         )
 
+    def plant(self, key: str, epoch: int, seed: Seed, place: tuple[str, int, int] | None) -> None:
+        """Begin a key anew that follows here; of Kafka it has read up to `place`. Raises NotFollowingError."""
+        with self.connection.transaction():
+            plant(self.connection, key, epoch, seed)
+            if place is not None:
+                topic, partition, offset = place
+                self.connection.execute(
+                    "INSERT INTO banyan_place AS s (key, topic, partition, next_offset) VALUES (%s, %s, %s, %s) "
+                    "ON CONFLICT (key, topic, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset",
+                    [key, topic, partition, offset + 1],
+                )
+
+    def last_seen(self, key: str, most: int) -> list[str]:
+        """Return the ids of the last inputs without number that a key has applied."""
+        rows = self._rows("SELECT id FROM banyan_seen WHERE key = %s ORDER BY seen_at DESC LIMIT %s", [key, most])
+        return sorted(each for (each,) in rows)
+
     def marks(self, key: str) -> dict[tuple[str, str], tuple[int, int]]:
         """Return (epoch, position) by (sender, its key): how far `key` has applied each stream."""
         rows = self._rows("SELECT sender, sender_key, epoch, position FROM banyan_mark WHERE key = %s", [key])
@@ -215,6 +238,28 @@ class Store:
             "WHERE s.key = ANY(%s) AND s.receiver = ANY(%s) AND s.position > COALESCE(r.position, 0)",
             [list(keys), list(receivers)],
         )
+
+    def relayed_log(self, context: str, keys: Sequence[str]) -> list[tuple[str, str, str, int, int]]:
+        """Return the same of the log of a context, which is a stream from each key to itself: of all its keys."""
+        return self._rows(
+            "SELECT %s::text, k.key, k.key, COALESCE(r.position, 0), k.number FROM banyan_key AS k "
+            "LEFT JOIN banyan_relayed AS r ON r.key = k.key AND r.receiver_key = k.key AND r.receiver = %s "
+            "WHERE k.key = ANY(%s)",
+            [context, context, list(keys)],
+        )
+
+    def begin_relaying(self, context: str, receivers: Sequence[str]) -> None:
+        """Let Kafka have what streams of `context` that it had nothing of before say from now on."""
+        self.connection.execute(
+            "INSERT INTO banyan_relayed (key, receiver, receiver_key, position) "
+            "SELECT key, receiver, receiver_key, position FROM banyan_stream WHERE receiver = ANY(%s) UNION ALL "
+            "SELECT key, %s::text, key, number FROM banyan_key WHERE %s = ANY(%s) ON CONFLICT DO NOTHING",
+            [list(receivers), context, context, list(receivers)],
+        )
+
+    def end_relaying(self, receivers: Sequence[str]) -> None:
+        """Forget what Kafka has of streams to receivers, because nobody reads it there any more."""
+        self.connection.execute("DELETE FROM banyan_relayed WHERE receiver = ANY(%s)", [list(receivers)])
 
     def keep_relayed(self, positions: Mapping[tuple[str, str, str], int]) -> None:
         """Remember up to which position Kafka has streams, by (receiver, its key, our key); it never goes back."""

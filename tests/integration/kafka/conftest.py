@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from banyan.clock import SystemClock
 from banyan.codec import Envelope, encode_message
+from banyan.context import Context
 from banyan.host import Delivery, Host, HostSettings
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
@@ -31,19 +32,34 @@ class Side:
     """One context with its link, as a process would have it."""
 
     def __init__(
-        self, name: str, cluster: Cluster, topics: Topics, owner: str, *, keys: tuple[str, ...] = KEYS
+        self,
+        name: str,
+        cluster: Cluster,
+        topics: Topics,
+        owner: str,
+        *,
+        keys: tuple[str, ...] = KEYS,
+        alias: str = "",
+        context: Context[Any] | None = None,
+        has_other_side: bool = False,
     ) -> None:
         other = "risk" if name == "execution" else "execution"
         settings = HostSettings(always_decode=True, poll_seconds=0.2)
         routes = tally.ROUTES if name == "execution" else []
         clock = SystemClock()
         self.transport = LocalTransport({})
-        self.host: Host[Any] = Host(tally.context(name), Store(name), routes, clock, owner=owner, settings=settings)
+        store = Store(alias or name, leads_new=not alias)
+        self.host: Host[Any] = Host(
+            context or tally.context(name), store, routes, clock, owner=owner, settings=settings
+        )
         self.transport.join(self.host, keys)
         self.link = Link(
-            self.host, self.transport, cluster, topics,
-            receivers=[other] if routes else [], senders=[] if routes else [other], side="test",
+            self.host, cluster, topics,
+            receivers=[other] if routes else [], senders=[] if routes else [other], side="test", has_other_side=has_other_side,
         )  # fmt: skip
+        self.link.open()
+        if routes:
+            self.transport.attach(other, self.link.relay, None)
         self.stop_event = threading.Event()
         self.workers = [HostWorker(self.host, keys, clock), *self.link.workers]
         self.threads = [
@@ -93,8 +109,8 @@ class Bench:
         self.topics = Topics(
             f"t{os.getpid()}-{next(_NUMBERS)}",
             KEYS,
-            {("execution", "risk"): "sums"},
-            frozenset({("execution", "risk")}),
+            {("execution", "risk"): "sums", ("execution", "execution"): "log"},
+            frozenset({("execution", "risk"), ("execution", "execution")}),
         )
         self.topic = self.topics.name("execution", "risk", "")
         self.admin = AdminClient(cluster.options())
@@ -102,7 +118,12 @@ class Bench:
         self.make_topics()
 
     def make_topics(self) -> None:
-        wanted = [NewTopic(self.topic, len(KEYS), 1), NewTopic(self.topics.resend("execution"), 1, 1)]
+        self.log_topic = self.topics.name("execution", "execution", "")
+        self.made = [self.topic, self.log_topic, self.topics.resend("execution"), self.topics.compared("execution")]
+        wanted = [
+            *(NewTopic(name, len(KEYS), 1) for name in self.made[:2]),
+            *(NewTopic(name, 1, 1) for name in self.made[2:]),
+        ]
         for made in self.admin.create_topics(wanted).values():
             made.result(20)
 
@@ -112,8 +133,8 @@ class Bench:
         self.until(lambda: self.topic not in self.admin.list_topics(timeout=10).topics)
         self.admin.create_topics([NewTopic(self.topic, len(KEYS), 1)])[self.topic].result(20)
 
-    def side(self, name: str, owner: str = "one", *, keys: tuple[str, ...] = KEYS) -> Side:
-        made = Side(name, self.cluster, self.topics, owner, keys=keys)
+    def side(self, name: str, owner: str = "one", **how: Any) -> Side:
+        made = Side(name, self.cluster, self.topics, owner, **how)
         self.sides.append(made)
         return made
 
@@ -130,4 +151,4 @@ def bench(kafka: Cluster, transactional_db: None) -> Iterator[Bench]:
     yield made
     for side in made.sides:
         side.stop()
-    made.admin.delete_topics([made.topic, made.topics.resend("execution")])
+    made.admin.delete_topics(made.made)

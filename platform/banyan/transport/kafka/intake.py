@@ -13,6 +13,7 @@ from banyan.codec import CodecError
 from banyan.host import Delivery, Host, Place, Wanted
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
+from banyan.messages import Seeded
 from banyan.store import Store
 from banyan.transport.kafka.complaints import Complaints
 from banyan.transport.kafka.lag import Lag
@@ -36,17 +37,20 @@ class Intake:
     Who holds a key is said by its lease in PostgreSQL alone: partitions are assigned by ourselves, and begin where the
     place of each key says. A record that Kafka does not have is asked of its sender, who has it in an outbox. `look` is
     called by the host's thread.
+
+    One whose only sender is the context itself reads the log of the keys that follow here.
     """
 
     def __init__(self, host: Host[Any], senders: Sequence[str], cluster: Cluster, topics: Topics, side: str) -> None:
-        self.name = f"{host.context.name}-intake"
+        self._is_of_log = tuple(senders) == (host.context.name,)
+        self.name = f"{host.context.name}-{'log-intake' if self._is_of_log else 'intake'}"
         self._host = host
         self._context = host.context.name
         self._senders = tuple(senders)
         self._cluster = cluster
         self._topics = topics
-        self._store = Store(self._context)
-        self._lag = Lag(cluster, f"{topics.environment}.{self._context}.{side}")
+        self._store = Store(host.store.alias)
+        self._lag = Lag(cluster, f"{topics.environment}.{self._context}.{side}{'.log' if self._is_of_log else ''}")
         self._epochs: dict[str, int] = {}
         self._parts: dict[str, list[Part]] = {}
         self._unread: dict[str, set[Part]] = {}  # of each key the partitions whose end has not been seen
@@ -60,8 +64,9 @@ class Intake:
 
     def is_caught_up(self) -> bool:
         """Tell whether every key that is held has been read to the end once."""
-        held = set(self._host.keys)
-        return bool(held) and all(self._parts.get(key) and not self._unread.get(key) for key in held)
+        held = set(self._held())
+        is_read = all(self._parts.get(key) and not self._unread.get(key) for key in held)
+        return is_read and (bool(held) or self._is_of_log)
 
     def lags(self) -> Mapping[str, int]:
         """Return how many records wait in Kafka for each key, as of a moment ago."""
@@ -71,7 +76,8 @@ class Intake:
         """Notice where a message was read that its key has not been able to apply: what is before it is missing."""
         seen = dict(self._seen)
         for (key, sender, sender_key), number in seen.items():
-            if key not in wanted:
+            memory = self._host.keys.get(key)
+            if key not in wanted or memory is None or memory.is_leading == self._is_of_log:
                 continue
             stream, mark = (key, sender, sender_key), wanted[key][0].get((sender, sender_key), (0, 0))[1]
             if number <= mark:
@@ -101,9 +107,10 @@ class Intake:
                     self._follow(consumer)
                 if is_time:
                     self._ask_doubted()
+                    self._ask_for_seeds()
                     self._report(consumer)
                 self._send_asked(asking)
-                if self._host.waiting() > self._host.settings.waiting_max // 2:
+                if not self._has_room():
                     stop.wait(_PAUSE_SECONDS)
                     continue
                 first = consumer.poll(_POLL_SECONDS)
@@ -117,7 +124,17 @@ class Intake:
         """Do nothing: it waits for a moment at the longest."""
 
     def _held(self) -> dict[str, int]:
-        return {key: memory.epoch for key, memory in list(self._host.keys.items())}
+        return {
+            key: memory.epoch
+            for key, memory in list(self._host.keys.items())
+            if not (self._is_of_log and memory.is_leading)
+        }
+
+    def _has_room(self) -> bool:
+        """Tell whether more may be read: inputs that wait for a leader must not keep its log from being read."""
+        memories = list(self._host.keys.values())
+        waiting = sum(len(each.records) for each in memories) if self._is_of_log else self._host.waiting()
+        return waiting <= self._host.settings.waiting_max // 2
 
     def _has_new_keys(self) -> bool:
         return any(self._epochs.get(key) != epoch for key, epoch in self._held().items())
@@ -196,14 +213,16 @@ class Intake:
         if envelope.key not in self._epochs:
             return None
         sender, sender_key, number = envelope.sender, envelope.sender_key, envelope.number
-        if sender not in self._senders or not number or topic != self._topics.name(sender, self._context, sender_key):
+        is_seed = self._is_of_log and envelope.name == Seeded.wire_name
+        is_theirs = sender in self._senders and topic == self._topics.name(sender, self._context, sender_key)
+        if not is_theirs or not (number or is_seed):
             _LOGGER.warning(
                 "%s: %s/%d at %d is not what %r may send there", self.name, topic, partition, offset, sender
             )
             return None
         stream = envelope.key, sender, sender_key
         last = self._seen.get(stream, 0)
-        if envelope.previous > last:
+        if envelope.previous > last and not is_seed:
             self._ask(stream, last)
         self._seen[stream] = max(number, last)
         return Delivery(self._context, envelope, record.value() or b"", None, Place(topic, partition, offset))
@@ -244,6 +263,13 @@ class Intake:
             if last == before:
                 del self._doubted[stream]
                 self._ask(stream, last)
+
+    def _ask_for_seeds(self) -> None:
+        """Ask the leader of each key that follows here and has nothing yet for all that it takes to begin."""
+        if self._is_of_log:
+            for key, memory in list(self._host.keys.items()):
+                if not memory.is_leading and (self._context, key) not in memory.marks:
+                    self._ask((key, self._context, key), 0)
 
     def _ask(self, stream: Stream, after: int) -> None:
         key, sender, sender_key = stream

@@ -1,4 +1,4 @@
-"""What joins a host to the contexts whose side is reached through Kafka."""
+"""What joins a host to what is reached through Kafka: other contexts' sides, and the other side of its own."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,30 +6,53 @@ from typing import Any
 from banyan.host import Host, Wanted
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
+from banyan.transport.kafka.compared import Verdicts
 from banyan.transport.kafka.intake import Intake
 from banyan.transport.kafka.relay import Relay
-from banyan.transport.local import LocalTransport
 
 
 class Link:
-    """Joins `host`, which `transport` carries for already, to `receivers` and `senders` by Kafka.
+    """Joins `host` to `receivers` and `senders` by Kafka, and where it `has_other_side` to whoever follows or leads.
 
-    `workers` are to run in the host's process.
+    `workers` are to run in the host's process. What the host hands on for the receivers goes to `relay`, by its owner.
     """
 
     def __init__(
-        self, host: Host[Any], transport: LocalTransport, cluster: Cluster, topics: Topics, *,
-        receivers: Sequence[str], senders: Sequence[str], side: str,
+        self, host: Host[Any], cluster: Cluster, topics: Topics, *, receivers: Sequence[str], senders: Sequence[str],
+        side: str, has_other_side: bool = False,
     ) -> None:  # fmt: skip
-        self.relay = Relay(host.context.name, receivers, cluster, topics, lambda: list(host.keys))
+        name = host.context.name
+        own = [name] if has_other_side else []
+        self._host = host
+        self.receivers = tuple(receivers)
+        self.relay = Relay(
+            name, [*receivers, *own], cluster, topics,
+            lambda: [key for key, memory in list(host.keys.items()) if memory.is_leading], host.seed,
+            alias=host.store.alias,
+        )  # fmt: skip
         self.intake = Intake(host, senders, cluster, topics, side)
-        for receiver in receivers:
-            transport.attach(receiver, self.relay, None)
-        self.workers: list[Relay | Intake] = [*([self.relay] if receivers else []), *([self.intake] if senders else [])]
-        fetch = host.fetch
+        self.log = Intake(host, own, cluster, topics, side) if own else None
+        self.verdicts = Verdicts(name, cluster, topics) if own else None
+        self.workers: list[Relay | Intake | Verdicts] = [
+            *([self.relay] if receivers or own else []),
+            *([self.intake] if senders else []),
+            *(each for each in (self.log, self.verdicts) if each is not None),
+        ]
 
-        def fetch_and_look(wanted: Wanted) -> Any:
-            self.intake.look(wanted)
-            return fetch(wanted)
+    def open(self) -> None:
+        """Let the host use it."""
+        self._host.look = self._look
+        if self.log is not None and self.verdicts is not None:
+            self._host.log = self.relay.offer
+            self._host.compare = self.verdicts.offer
 
-        host.fetch = fetch_and_look
+    def close(self) -> None:
+        """Let the host do without."""
+        self._host.look = lambda _: None
+        self._host.compare = lambda _: None
+        self._host.log = None
+
+    def _look(self, wanted: Wanted) -> None:
+        for intake in (self.intake, self.log):
+            if intake is not None:
+                intake.look(wanted)

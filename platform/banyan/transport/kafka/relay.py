@@ -17,10 +17,10 @@ import psycopg
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from banyan.codec import encode_envelope
-from banyan.host import Delivery
+from banyan.host import Delivery, record_of
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
-from banyan.store import Store
+from banyan.store import FETCH_MOST, Store
 from banyan.transport.kafka.complaints import Complaints
 from banyan.transport.kafka.wire import HEADER, decode_resend
 from banyan.transport.outbox import delivery_of
@@ -30,6 +30,7 @@ _TURN_SECONDS = 0.1
 _LOOK_SECONDS = 1.0
 _KEEP_SECONDS = 0.5
 _FLUSH_SECONDS = 3.0
+_SEED_SECONDS = 5.0
 _UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 Stream = tuple[str, str, str]
@@ -37,21 +38,25 @@ Stream = tuple[str, str, str]
 
 
 class Relay:
-    """Carries what the keys of context `sender` that are held here send to `receivers`.
+    """Carries what the keys of context `sender` that are led here send to `receivers`.
 
-    `held` returns the keys that are held now. `offer` may be called by any thread, everything else by one.
+    `led` returns the keys that are led now. Where the sender is among the receivers, its log is carried too, and `seed`
+    is called for keys whose follower has nothing yet. `alias` is of the database, where it is not called like the context. `offer` may be called by any thread, everything else by one.
     """
 
     def __init__(
-        self, sender: str, receivers: Sequence[str], cluster: Cluster, topics: Topics, held: Callable[[], Iterable[str]]
-    ) -> None:
+        self, sender: str, receivers: Sequence[str], cluster: Cluster, topics: Topics,
+        led: Callable[[], Iterable[str]], seed: Callable[[Iterable[str]], None] = lambda _: None, *, alias: str = "",
+    ) -> None:  # fmt: skip
         self.name = f"{sender}-relay"
         self._sender = sender
         self._receivers = tuple(receivers)
         self._cluster = cluster
         self._topics = topics
-        self._held = held
-        self._store = Store(sender)
+        self._led = led
+        self._seed = seed
+        self._seeded_at: dict[str, float] = {}
+        self._store = Store(alias or sender)
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._producer: Producer | None = None
@@ -75,7 +80,7 @@ class Relay:
         with self._lock:
             for each in deliveries:
                 envelope = each.envelope
-                stream = each.receiver, envelope.key, envelope.sender_key
+                stream = _stream_of(each)
                 is_next = self._produced.get(stream) == envelope.previous and stream not in self._behind
                 if not (is_next and self._produce(stream, each)):
                     self._behind.add(stream)
@@ -139,7 +144,7 @@ class Relay:
         return consumer
 
     def _take_requests(self, requests: Consumer) -> None:
-        held = set(self._held())
+        led = set(self._led())
         while (record := requests.poll(0)) is not None:
             if record.error() is not None:
                 continue  # the topic is not there yet, or no broker is: receivers ask again
@@ -149,24 +154,35 @@ class Relay:
                 _LOGGER.warning("%s: what was asked for again cannot be read: %s", self.name, problem)
                 continue
             stream = asked.receiver, asked.receiver_key, asked.sender_key
-            if asked.sender_key in held and asked.receiver in self._receivers:
+            if asked.sender_key not in led or asked.receiver not in self._receivers:
+                continue
+            if asked.receiver == self._sender and asked.after == 0:
+                self._give_seed(asked.sender_key)
+            else:
                 with self._lock:
                     if stream not in self._behind and asked.after < self._produced.get(stream, 0):
                         _LOGGER.info("%s: %s/%s asks again for what follows %d", self.name, *stream[:2], asked.after)
                         self._produced[stream] = asked.after
                         self._behind.add(stream)
 
+    def _give_seed(self, key: str) -> None:
+        """Let a follower begin that has nothing: not more often than every few seconds, however often it asks."""
+        now = time.monotonic()
+        if now - self._seeded_at.get(key, -1e9) >= _SEED_SECONDS:
+            self._seeded_at[key] = now
+            self._seed([key])
+
     def _look(self) -> None:
         """Find the streams that Kafka does not have whole, and forget those of keys that somebody else holds."""
-        held = set(self._held())
+        led = set(self._led())
         with self._lock:
             for known in (self._produced, self._acknowledged, self._kept):
-                for stream in [each for each in known if each[2] not in held]:
+                for stream in [each for each in known if each[2] not in led]:
                     del known[stream]
-            self._behind = {each for each in self._behind if each[2] in held}
-        if not held:
+            self._behind = {each for each in self._behind if each[2] in led}
+        if not led:
             return
-        for receiver, receiver_key, key, relayed, last in self._store.relayed(sorted(held), self._receivers):
+        for receiver, receiver_key, key, relayed, last in self._relayed(sorted(led)):
             stream = receiver, receiver_key, key
             with self._lock:
                 if self._produced.setdefault(stream, relayed) < last:
@@ -185,22 +201,32 @@ class Relay:
                 return
 
     def _begin(self, streams: Sequence[Stream]) -> None:
-        found = self._store.relayed(sorted({key for _, _, key in streams}), self._receivers)
+        found = self._relayed(sorted({key for _, _, key in streams}))
         relayed = {(receiver, theirs, ours): position for receiver, theirs, ours, position, _ in found}
         with self._lock:
             for stream in streams:
                 if stream in relayed:
                     self._produced.setdefault(stream, relayed[stream])
 
+    def _relayed(self, keys: Sequence[str]) -> list[tuple[str, str, str, int, int]]:
+        found = self._store.relayed(keys, self._receivers)
+        if self._sender in self._receivers:
+            found += self._store.relayed_log(self._sender, keys)
+        return found
+
     def _read(self, streams: Sequence[Stream]) -> bool:
-        """Give Kafka the next rows of streams; tell whether it took them all."""
-        rows = self._store.outgoing_of({stream: self._produced.get(stream, 0) for stream in streams})
+        """Give Kafka what is next on streams; tell whether it took it all."""
+        after = {stream: self._produced.get(stream, 0) for stream in streams}
+        logs = {stream[2]: after.pop(stream) for stream in streams if stream[0] == self._sender}
+        found = [delivery_of(self._sender, row) for row in self._store.outgoing_of(after)] if after else []
+        for key, number in logs.items():
+            steps = self._store.steps(key, number, number + FETCH_MOST)
+            found += [record_of(self._sender, step, time.time_ns()) for step in steps]
         with self._lock:
-            for row in rows:
-                stream = row.receiver, row.receiver_key, row.key
-                if not self._produce(stream, delivery_of(self._sender, row)):
+            for each in found:
+                if not self._produce(_stream_of(each), each):
                     return False
-            self._behind -= set(streams) - {(row.receiver, row.receiver_key, row.key) for row in rows} - self._missed
+            self._behind -= set(streams) - {_stream_of(each) for each in found} - self._missed
         assert self._producer is not None
         self._producer.poll(0)
         return True
@@ -251,3 +277,7 @@ class Relay:
             self._failure = problem.str()
         elif problem.code() == KafkaError._ALL_BROKERS_DOWN:
             self._complaints.say("no broker can be reached; what is committed waits in the outbox")
+
+
+def _stream_of(delivery: Delivery) -> Stream:
+    return delivery.receiver, delivery.envelope.key, delivery.envelope.sender_key

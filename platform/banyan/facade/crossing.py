@@ -1,0 +1,145 @@
+"""The façade where messages pass it: what a host hands on goes to the other side too from the stage `shadow` on."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+from django.db import Error, connections
+
+from banyan.facade.stages import Routing, Stage
+from banyan.host import Delivery, Host
+from banyan.kafka import KafkaError
+from banyan.store import Store
+
+if TYPE_CHECKING:
+    from banyan.transport.kafka import Link
+
+_LOGGER = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.25
+_RETRY_SECONDS = 2.0
+
+
+class Needs(NamedTuple):
+    """What a host needs Kafka for: contexts that it sends to, contexts it hears from, and its own other side."""
+
+    receivers: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
+    has_other_side: bool = False
+
+
+def needs_of(context: str, receivers: Iterable[str], senders: Iterable[str], routings: Mapping[str, Routing]) -> Needs:
+    """Return what the host of `context` needs in the stages that it and those are in."""
+    on_kafka = {name for name, routing in routings.items() if routing.has_service}
+    from_kafka = {name for name, routing in routings.items() if routing.may_service_lead}
+    own = routings.get(context, Routing())
+    return Needs(
+        tuple(sorted(on_kafka.intersection(receivers))),
+        tuple(sorted(from_kafka.intersection(senders))),
+        own.has_service and own.stage is not Stage.EXTRACTED,
+    )
+
+
+class Crossing:
+    """Has at every moment the link that a host needs, while stages change: none, and no client of Kafka, in the app.
+
+    `listen` is told what the host hands on. `make` builds the link for some needs.
+    """
+
+    def __init__(
+        self, host: Host[Any], receivers: Sequence[str], senders: Sequence[str],
+        routings: Callable[[], Mapping[str, Routing]], make: "Callable[[Host[Any], Needs], Link]",
+    ) -> None:  # fmt: skip
+        self.name = f"{host.context.name}-crossing"
+        self._host = host
+        self._receivers = tuple(receivers)
+        self._senders = tuple(senders)
+        self._routings = routings
+        self._make = make
+        self._needs = Needs()
+        self._link: Link | None = None
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def listen(self, deliveries: list[Delivery]) -> None:
+        """Give Kafka those of the deliveries that have to go there, which in the app are none."""
+        link = self._link
+        if link is None:
+            return
+        name, crossing = self._host.context.name, link.receivers
+        theirs = [each for each in deliveries if each.receiver in crossing and each.envelope.sender == name]
+        if theirs:
+            link.relay.offer(theirs)
+
+    def run(self, stop: threading.Event) -> None:
+        """Follow the stages until `stop` is set; a façade that cannot be asked changes nothing."""
+        while not stop.is_set():
+            try:
+                self._come_to(self._wanted())
+            except (Error, psycopg.Error, KafkaError) as problem:
+                _LOGGER.warning("%s goes on as it is: %s", self.name, problem)
+                connections["facade"].close()
+                stop.wait(_RETRY_SECONDS)
+            stop.wait(_LOOK_SECONDS)
+        self._end()
+        connections["facade"].close()
+
+    def wake(self) -> None:
+        """Do nothing: it waits for a moment at the longest."""
+
+    def _wanted(self) -> Needs:
+        return needs_of(self._host.context.name, self._receivers, self._senders, self._routings())
+
+    def _come_to(self, needs: Needs) -> None:
+        if needs == self._needs:
+            return
+        before, self._needs = self._needs, Needs()
+        self._end()
+        self._keep_marks(sorted(set(self._streams(before)) - set(self._streams(needs))), self._streams(needs))
+        if needs != Needs():
+            self._begin(needs)
+        self._needs = needs
+
+    def _streams(self, needs: Needs) -> list[str]:
+        return [*needs.receivers, *([self._host.context.name] if needs.has_other_side else [])]
+
+    def _keep_marks(self, gone: Sequence[str], there: Sequence[str]) -> None:
+        store = Store(self._host.store.alias)
+        try:
+            store.end_relaying(gone)
+            store.begin_relaying(self._host.context.name, there)
+        finally:
+            store.close()
+
+    def _begin(self, needs: Needs) -> None:
+        link = self._make(self._host, needs)
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._keep_running, args=(each,), name=each.name, daemon=True)
+            for each in link.workers
+        ]
+        link.open()
+        self._link = link
+        for thread in self._threads:
+            thread.start()
+
+    def _keep_running(self, worker: Any) -> None:
+        while not self._stop.is_set():
+            try:
+                worker.run(self._stop)
+            except Exception:
+                # Whatever is wrong with Kafka or the other side, this side goes on.
+                _LOGGER.exception("%s failed; it is started again in %.0f s", worker.name, _RETRY_SECONDS)
+                self._stop.wait(_RETRY_SECONDS)
+
+    def _end(self) -> None:
+        if self._link is None:
+            return
+        link, self._link = self._link, None
+        link.close()
+        self._stop.set()
+        for worker in link.workers:
+            worker.wake()
+        for thread in self._threads:
+            thread.join()
