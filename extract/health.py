@@ -30,14 +30,17 @@ class Health:
 
 def health_of(host: Host[Any], link: Link, keys: int) -> Health:
     """Return how a host and its link are; `keys` is how many keys it is to hold."""
-    held = dict(host.keys)
+    held, name = dict(host.keys), host.context.name
     parked = sorted(key for key, memory in held.items() if memory.parked_because)
     problems = []
     if len(held) < keys:
         problems.append(f"it holds {len(held)} of {keys} keys")
     if parked:
         problems.append(f"keys are stopped until a person has looked at them: {', '.join(parked)}")
-    if not link.intake.is_caught_up():
+    idle = sorted(key for key, each in held.items() if not (each.is_leading or (name, key) in each.marks))
+    if idle:
+        problems.append(f"it waits for seeds of {len(idle)} keys: `manage.py extract seed {name}`")
+    if not link.intake.is_caught_up() or (link.log is not None and not link.log.is_caught_up()):
         problems.append("it has not read Kafka to the end yet")
     return Health(
         context=host.context.name,

@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "apps.reporting",
     "apps.audit",
     "apps.demo",
+    "extract",
     "unfold",
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
@@ -130,6 +131,7 @@ BESIDE = "settings.roles.BESIDE"
 PREPARE = "settings.warming.prepare"
 ROUTES = "settings.roles.ROUTES"
 TOPICS = "settings.topics.planned"
+TOPIC_NAMES = "settings.topics.TOPICS"
 REPORTED = "settings.roles.followed"
 UNREAD = "settings.roles.UNREAD"
 RETAINERS = ("apps.reporting.retention.retain", "apps.execution.edge.retention.retain")

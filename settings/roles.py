@@ -278,6 +278,14 @@ def reporting(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     return [FollowerWorker("reporting", lambda: Follower(followed(), Projector()))]
 
 
+def comparator(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
+    """Return the worker that compares what followers would have decided with what was."""
+    from extract.comparator.worker import ComparatorWorker
+    from settings.topics import TOPICS
+
+    return [ComparatorWorker(settings.KAFKA, TOPICS)]
+
+
 def books(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     """Return the worker that keeps each account's tradebook and orderbook on the disk."""
     # A file is opened for what has come for it, so the longer between looks, the less each line costs.
@@ -307,6 +315,13 @@ ROLES: Roles = {
             "reporting",
             "read models: what became of orders, fills, positions, profit",
             reporting,
+            niceness=_LEAST,
+        ),
+        Role(
+            "comparator",
+            "reporting",
+            "services that follow: how their decisions differ from those here",
+            comparator,
             niceness=_LEAST,
         ),
         Role("books", "books", "tradebooks and orderbooks: a file of each for every account", books, niceness=_LEAST),

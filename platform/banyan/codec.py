@@ -56,7 +56,7 @@ def decode_message(name: str, body: bytes | msgspec.Raw) -> Message:
         return _decoder(message_type(name)).decode(body)
     except MessageNameError as problem:
         raise CodecError(str(problem)) from None
-    except (msgspec.DecodeError, ColumnError) as problem:
+    except (msgspec.DecodeError, ColumnError, UnicodeDecodeError) as problem:
         raise CodecError(f"{name}: {problem}") from None
 
 
@@ -69,7 +69,7 @@ def decode_envelope(header: bytes) -> Envelope:
     """Return the envelope that `header` holds. Raises CodecError when it is none."""
     try:
         return _ENVELOPES.decode(header)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise CodecError(f"envelope: {problem}") from None
 
 

@@ -153,7 +153,7 @@ class Compared(Message, frozen=True, kw_only=True):
     committed_at_ns: int
     followed_at_ns: int
     decided_ns: int
-    events: msgspec.Raw = msgspec.Raw(b"[]")
+    events: msgspec.Raw
     problem: str = ""
     digest: str = ""
 

@@ -57,6 +57,12 @@ class System:
         assert done.returncode, f"{arguments} was done\n{done.stdout}"
         return done.stderr
 
+    def tried(self, *arguments: str) -> str:
+        """Run a command that may fail, and return all that it said."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
     def start(self, crash_at: str = "", roles: Sequence[str] = ()) -> None:
         """Start all roles under their supervisor, or `roles` in one process.
 

@@ -34,11 +34,11 @@ def take_record(memory: KeyMemory[State], delivery: Delivery, most: int) -> None
         memory.records.append(delivery)
 
 
-def plant_seeds(context: Context[State], store: Store, memory: KeyMemory[State]) -> None:
-    """Begin anew from the last seed that waits, unless the key has come to that place by itself."""
+def plant_seeds(context: Context[State], store: Store, memory: KeyMemory[State], now_ns: int) -> list[Delivery]:
+    """Begin anew from the last seed that waits, unless the key has come to that place by itself; tell of it."""
     places = [at for at, each in enumerate(memory.records) if each.envelope.name == Seeded.wire_name]
     if not places:
-        return
+        return []
     delivery = memory.records[places[-1]]
     while memory.records.popleft() is not delivery:
         pass
@@ -48,13 +48,14 @@ def plant_seeds(context: Context[State], store: Store, memory: KeyMemory[State])
         seed.number == memory.number and digest_of(context.to_snapshot(memory.state)) == seed.digest
     )
     if has_begun and is_there and not memory.parked_because:
-        return
+        return [_seeded(delivery, now_ns)] if seed.number == memory.number else []
     memory.state = context.from_snapshot(memory.key, seed.version, seed.state)
     log_mark = {(context.name, memory.key): (seed.epoch, seed.number)}
     store.plant(memory.key, memory.epoch, msgspec.structs.replace(seed, marks=seed.marks | log_mark), delivery.place)
     memory.number = memory.snapshot_number = seed.number
     memory.marks, memory.streams, memory.timers = seed.marks | log_mark, dict(seed.streams), dict(seed.timers)
     memory.parked_because = memory.parked_id = ""
+    return [_seeded(delivery, now_ns)]
 
 
 def next_records(memory: KeyMemory[State], most: int) -> list[Delivery]:
@@ -151,3 +152,15 @@ def _pass_applied(current: Round[State], memory: KeyMemory[State]) -> None:
         memory.waiting.popleft()
         if first.place is not None:
             current.batch.move_place(memory.key, *first.place)
+
+
+def _seeded(delivery: Delivery, now_ns: int) -> Delivery:
+    """Return what tells that a key follows from a seed on."""
+    envelope = delivery.envelope
+    at_ns = envelope.sent_at_ns
+    compared = Compared(
+        same=True, cause="", input=envelope.name, received_at_ns=at_ns, committed_at_ns=at_ns, followed_at_ns=now_ns,
+        decided_ns=0, events=msgspec.Raw(b"[]"), digest="same",
+    )  # fmt: skip
+    told = msgspec.structs.replace(envelope, name=Compared.wire_name, sent_at_ns=now_ns)
+    return Delivery(COMPARATOR, told, encode_message(compared))

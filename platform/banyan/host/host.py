@@ -410,7 +410,7 @@ class Host(Generic[State]):
         for key, memory in list(self._keys.items()):
             if memory.records and not memory.is_leading:
                 try:
-                    plant_seeds(self.context, self.store, memory)
+                    self.compare(plant_seeds(self.context, self.store, memory, self._clock.wall_ns()))
                 except (CodecError, NotFollowingError) as problem:
                     _LOGGER.warning("%s/%s: %s", self.context.name, key, problem)
 

@@ -372,6 +372,14 @@ class Store:
         """Tell whether a command waits for any key."""
         return bool(self._rows("SELECT EXISTS (SELECT FROM banyan_request)", [])[0][0])
 
+    def numbers(self, keys: Sequence[str]) -> dict[str, int]:
+        """Return the last number of the log of each key that there is."""
+        return dict(self._rows("SELECT key, number FROM banyan_key WHERE key = ANY(%s)", [list(keys)]))
+
+    def leading(self, keys: Sequence[str]) -> dict[str, bool]:
+        """Return of each key that there is whether it is led here."""
+        return dict(self._rows("SELECT key, is_leading FROM banyan_key WHERE key = ANY(%s)", [list(keys)]))
+
     def applied(self) -> int:
         """Return how many records the logs of all keys have had."""
         return int(self._rows("SELECT COALESCE(sum(number), 0)::bigint FROM banyan_key", [])[0][0])

@@ -55,7 +55,8 @@ class Side:
         self.transport.join(self.host, keys)
         self.link = Link(
             self.host, cluster, topics,
-            receivers=[other] if routes else [], senders=[] if routes else [other], side="test", has_other_side=has_other_side,
+            receivers=[other] if routes else [], senders=[] if routes else [other], side="test",
+            has_other_side=has_other_side,
         )  # fmt: skip
         self.link.open()
         if routes:

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from banyan.codec import encode_envelope
 from banyan.host import Delivery
@@ -39,20 +39,24 @@ class Verdicts:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
         producer = Producer(self._cluster.options(linger_ms=5, queue_buffering_max_kbytes=16_384))
-        topic = self._topics.compared(self._context)
         while not stop.is_set():
             self._woken.wait(_TURN_SECONDS)
             self._woken.clear()
-            producer.poll(0)
-            while self._waiting:
-                each = self._waiting.popleft()
-                try:
-                    producer.produce(
-                        topic, each.body, each.envelope.key, headers=[(HEADER, encode_envelope(each.envelope))]
-                    )
-                except BufferError:
-                    self.dropped += 1
+            self._produce(producer)
+        self._produce(producer)
         producer.flush(_FLUSH_SECONDS)
+
+    def _produce(self, producer: Producer) -> None:
+        topic = self._topics.compared(self._context)
+        while self._waiting:
+            each = self._waiting.popleft()
+            try:
+                producer.produce(
+                    topic, each.body, each.envelope.key, headers=[(HEADER, encode_envelope(each.envelope))]
+                )
+            except (BufferError, KafkaException):
+                self.dropped += 1
+        producer.poll(0)
 
     def wake(self) -> None:
         """Return from waiting."""

@@ -41,7 +41,8 @@ class Relay:
     """Carries what the keys of context `sender` that are led here send to `receivers`.
 
     `led` returns the keys that are led now. Where the sender is among the receivers, its log is carried too, and `seed`
-    is called for keys whose follower has nothing yet. `alias` is of the database, where it is not called like the context. `offer` may be called by any thread, everything else by one.
+    is called for keys whose follower has nothing yet. `alias` is that of the database, where it is not the context's
+    name. `offer` may be called by any thread, everything else by one.
     """
 
     def __init__(

@@ -1,0 +1,115 @@
+"""What must be so before a context goes on to a stage: each looked at, and told with what was found."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from banyan.facade import Routing, Stage
+from banyan.facade.routing import changes
+from banyan.kafka import Cluster, KafkaError
+from banyan.kafka.planning import differences, rules_of
+from banyan.store import Store
+from extract.comparator.ledger import reached, totals
+
+
+class Bounds(NamedTuple):
+    """How well a follower must have done, and for how long."""
+
+    minutes: int = 10
+    records: int = 1_000
+    mismatch_rate: float = 0.0
+    behind: int = 100
+    late_seconds: float = 2.0
+
+
+class Check(NamedTuple):
+    """Whether something is so, and what was found."""
+
+    name: str
+    is_so: bool
+    found: str
+
+    def told(self) -> Mapping[str, Any]:
+        """Return it as evidence."""
+        return {"check": self.name, "ok": self.is_so, "found": self.found}
+
+
+def checks(context: str, routing: Routing, stage: Stage, keys: Sequence[str], bounds: Bounds) -> list[Check]:
+    """Return what has to be so for a context to come to a stage. Back to the app nothing has to be."""
+    if stage is Stage.INPROCESS:
+        return []
+    found = list(_of_kafka())
+    if stage is not Stage.SHADOW and all(each.is_so for each in found):
+        found += _of_followers(context, routing, keys, bounds)
+    return found
+
+
+def _of_kafka() -> Iterator[Check]:
+    cluster: Cluster = settings.KAFKA
+    try:
+        admin = AdminClient(cluster.options(socket_timeout_ms=10_000))
+        planned, principals = import_string(settings.TOPICS)()
+        rules = rules_of(planned, principals, cluster.environment)
+        wrong = differences(admin, planned, rules, cluster.copies, cluster.environment)
+    except (KafkaError, KafkaException) as problem:
+        yield Check("Kafka answers", False, str(problem))
+        return
+    yield Check("Kafka answers", True, cluster.address())
+    detail = (
+        f"{len(planned)} as planned"
+        if not wrong
+        else f"{wrong[0].subject}: {wrong[0].detail}; `manage.py topics apply`"
+    )
+    yield Check("topics are as planned", not wrong, detail)
+    registry = os.environ.get("SCHEMA_REGISTRY_URL", "")
+    yield Check("schemas", True, registry or "no registry is set; those of docs/schemas hold")
+
+
+def _of_followers(context: str, routing: Routing, keys: Sequence[str], bounds: Bounds) -> Iterator[Check]:
+    if not routing.has_service:
+        yield Check("a service follows", False, f"{context} is in the app: `manage.py extract shadow {context}` first")
+        return
+    store = Store(context)
+    try:
+        numbers = store.numbers(keys)
+    finally:
+        store.close()
+    there = reached(context)
+    missing = [key for key in keys if key not in there]
+    yield Check("every key is followed", not missing, f"{len(keys) - len(missing)} of {len(keys)}" + _some(missing))
+    behind = {key: numbers.get(key, 0) - row.number for key, row in there.items() if key in keys}
+    worst = max(behind.values(), default=0)
+    yield Check("followers are not behind", worst <= bounds.behind, f"{worst} records at most, {bounds.behind} allowed")
+    differing = sorted(key for key, row in there.items() if row.digest == "differs")
+    yield Check("digests are equal", not differing, "all" if not differing else f"not of{_some(differing)}")
+    began = next((each.at for each in reversed(changes(context, 100)) if each.version == _entered(context)), None)
+    minutes = (datetime.now(UTC) - began).total_seconds() / 60 if began is not None else 0.0
+    yield Check("minutes observed", minutes >= bounds.minutes, f"{minutes:.1f} of {bounds.minutes}")
+    since = max(began or datetime.now(UTC), datetime.now(UTC) - timedelta(minutes=max(bounds.minutes, 1)))
+    sums = totals(context, since.replace(second=0, microsecond=0))
+    records = sums["same"] + sums["differing"]
+    yield Check("records observed", records >= bounds.records, f"{records:,} of {bounds.records:,}")
+    rate = sums["differing"] / records if records else 0.0
+    yield Check(
+        "mismatch rate", rate <= bounds.mismatch_rate, f"{rate:.2%} of records, {bounds.mismatch_rate:.2%} allowed"
+    )
+
+
+def _entered(context: str) -> int:
+    """Return the version with which a context has come out of the app."""
+    version = 0
+    for each in changes(context, 100):
+        if each.after["stage"] == Stage.INPROCESS:
+            break
+        version = each.version
+    return version
+
+
+def _some(keys: Sequence[str]) -> str:
+    return f": {', '.join(keys[:5])}{' …' if len(keys) > 5 else ''}" if keys else ""

@@ -1,0 +1,55 @@
+"""What the rows of a context's events are, and how much a difference between two of them weighs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from apps.execution.contracts import OrdersRequested
+from apps.risk.contracts import OrdersApproved, OrdersRefused
+from banyan.messages import Message
+
+Fields = Mapping[str, object]
+Weigh = Callable[[Message | None, int, str, Fields, Fields], tuple[float, float]]
+"""From an input, an account, an instrument and the fields on both sides: lots and money that differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How events of a context are read as rows.
+
+    Events of one family answer the same question, so that a row of one can stand against a row of another. A column in
+    `lookups` is an index into another one.
+    """
+
+    families: Mapping[str, str] = field(default_factory=dict)
+    lookups: Mapping[str, str] = field(default_factory=dict)
+    weigh: Weigh = lambda *_: (0.0, 0.0)
+
+
+def _weigh_orders(
+    cause: Message | None, account: int, instrument: str, one: Fields, other: Fields
+) -> tuple[float, float]:
+    """Return by how many lots, and how much money, what may be sent differs: what was refused counts as nothing."""
+    if not isinstance(cause, OrdersRequested):
+        return 0.0, 0.0
+    steps = abs(_steps(one) - _steps(other))
+    names = [each.id for each in cause.terms]
+    if not steps or instrument not in names:
+        return 0.0, 0.0
+    at = names.index(instrument)
+    rows = (cause.account == account) & (cause.instrument == at if cause.instrument.size else at == 0)
+    values = cause.step_value_micro[rows] if cause.step_value_micro.size == cause.account.size else ()
+    return steps * cause.terms[at].lot_step_e9 / 1e9, steps * float(values[0] if len(values) else 0) / 1e6
+
+
+def _steps(fields: Fields) -> int:
+    value = fields.get("steps", 0)
+    return value if isinstance(value, int) and "reason" not in fields else 0
+
+
+SHAPES: Mapping[str, Shape] = {
+    "risk": Shape(
+        families={OrdersApproved.wire_name: "verdict", OrdersRefused.wire_name: "verdict"},
+        lookups={"step_value": "step_values_micro"},
+        weigh=_weigh_orders,
+    )
+}

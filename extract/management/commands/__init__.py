@@ -1,0 +1,1 @@
+"""Commands that carry contexts out of the app."""

@@ -1,0 +1,93 @@
+"""A context as a service, as its operator runs it, beside a system whose topics are its own."""
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Sequence
+from urllib.error import HTTPError, URLError
+
+from confluent_kafka.admin import AdminClient
+
+from banyan.kafka import Cluster
+from tests.fault.system import ROOT, System
+
+_NUMBERS = itertools.count(1)
+
+
+def join_kafka(system: System, kafka: Cluster, database: str) -> str:
+    """Give a system topics of its own, and its service of risk a database; return how the topics begin."""
+    name = f"t{os.getpid()}-f{next(_NUMBERS)}"
+    before, question, options = system.environment["DATABASE_URL"].partition("?")
+    system.environment |= {
+        "BANYAN_ENVIRONMENT": name,
+        "KAFKA_BOOTSTRAP": kafka.address(),
+        "KAFKA_COPIES": "1",
+        "RISK_SERVICE_DATABASE_URL": f"{before}_{database}{question}{options}",
+    }
+    return name
+
+
+def delete_topics(kafka: Cluster, name: str) -> None:
+    """Delete the topics of a system."""
+    admin = AdminClient(kafka.options())
+    ours = [topic for topic in admin.list_topics(timeout=10).topics if topic.startswith(f"{name}.")]
+    if ours:
+        admin.delete_topics(ours)
+
+
+class Service:
+    """`python -m extract.risk`, as its operator runs it."""
+
+    def __init__(self, system: System, program: Sequence[str] = ("-m", "extract.risk")) -> None:
+        self._system = system
+        self._program = tuple(program)
+        self._log = system.folder / "risk.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    def environment(self) -> dict[str, str]:
+        """Return its variables, which do not have the app's databases."""
+        given = {**self._system.environment, "DJANGO_SETTINGS_MODULE": "settings.services.risk"}
+        del given["DATABASE_URL"]
+        return given
+
+    def migrate(self) -> None:
+        """Make its database."""
+        command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        subprocess.run(command, cwd=ROOT, env=self.environment(), check=True)
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            command = [sys.executable, *self._program, "--health", f"127.0.0.1:{self.port}"]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log)
+
+    def ask(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except HTTPError as refused:
+            return refused.code, refused.read().decode()
+        except (URLError, OSError):
+            return 0, ""
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(timeout=30)
+
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+    def log(self) -> str:
+        return self._log.read_text()
