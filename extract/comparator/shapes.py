@@ -37,8 +37,9 @@ def _weigh_orders(
         return 0.0, 0.0
     at = names.index(instrument)
     rows = (cause.account == account) & (cause.instrument == at if cause.instrument.size else at == 0)
-    values = cause.step_value_micro[rows] if cause.step_value_micro.size == cause.account.size else ()
-    return steps * cause.terms[at].lot_step_e9 / 1e9, steps * float(values[0] if len(values) else 0) / 1e6
+    known = cause.step_value_micro.size == cause.account.size and bool(rows.any())
+    value_micro = float(cause.step_value_micro[rows][0]) if known else 0.0
+    return steps * cause.terms[at].lot_step_e9 / 1e9, steps * value_micro / 1e6
 
 
 def _steps(fields: Fields) -> int:

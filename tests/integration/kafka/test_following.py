@@ -15,7 +15,7 @@ from banyan.models import Key, Log, Outbox, Stream
 from banyan.store import Store
 from banyan.transport.kafka.wire import envelope_of
 from tests.integration.host import tally
-from tests.integration.kafka.conftest import Bench, Side
+from tests.integration.kafka.conftest import KEYS, Bench, Side
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk", "signals"])
 
@@ -90,6 +90,7 @@ def test_what_a_follower_decides_goes_to_the_comparator_and_nowhere_else(bench):
     first.say(1, 2, 3, 4, 5)
     bench.until(lambda: risk.told() == list(accumulate([1, 2, 3, 4, 5])))
     bench.until(lambda: knows(other) == [1, 2, 3, 4, 5], "the leader's events, whatever is decided here")
+    bench.until(lambda: other.link.verdicts.count >= 5 + len(KEYS), "all verdicts, beside those on seeds")
     other.stop()
     told = list(compared(bench))
     assert [each.same for each in told] == [True, True, False, False, True]

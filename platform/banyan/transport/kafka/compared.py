@@ -18,7 +18,8 @@ _FLUSH_SECONDS = 3.0
 
 
 class Verdicts:
-    """Carries the verdicts of keys of `context` that follow here. `dropped` counts those that there was no room for."""
+    """Carries the verdicts of keys of `context` that follow here. `count` tells how many Kafka was given, `dropped` for
+    how many there was no room."""
 
     def __init__(self, context: str, cluster: Cluster, topics: Topics) -> None:
         self.name = f"{context}-compared"
@@ -28,6 +29,7 @@ class Verdicts:
         self._waiting: deque[Delivery] = deque(maxlen=_WAITING_MOST)
         self._woken = threading.Event()
         self.dropped = 0
+        self.count = 0
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         """Let verdicts wait, the oldest going where there is no room; may be called by any thread."""
@@ -56,6 +58,8 @@ class Verdicts:
                 )
             except (BufferError, KafkaException):
                 self.dropped += 1
+            else:
+                self.count += 1
         producer.poll(0)
 
     def wake(self) -> None:

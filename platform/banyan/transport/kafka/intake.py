@@ -77,7 +77,7 @@ class Intake:
         seen = dict(self._seen)
         for (key, sender, sender_key), number in seen.items():
             memory = self._host.keys.get(key)
-            if key not in wanted or memory is None or memory.is_leading == self._is_of_log:
+            if key not in wanted or memory is None or memory.parked_because or memory.is_leading == self._is_of_log:
                 continue
             stream, mark = (key, sender, sender_key), wanted[key][0].get((sender, sender_key), (0, 0))[1]
             if number <= mark:

@@ -20,6 +20,7 @@ from banyan.codec import encode_envelope
 from banyan.host import Delivery, record_of
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
+from banyan.messages import Seeded
 from banyan.store import FETCH_MOST, Store
 from banyan.transport.kafka.complaints import Complaints
 from banyan.transport.kafka.wire import HEADER, decode_resend
@@ -57,6 +58,7 @@ class Relay:
         self._led = led
         self._seed = seed
         self._seeded_at: dict[str, float] = {}
+        self._unseeded: set[str] = set()  # keys whose seed came while their log was behind
         self._store = Store(alias or sender)
         self._lock = threading.Lock()
         self._woken = threading.Event()
@@ -84,6 +86,8 @@ class Relay:
                 stream = _stream_of(each)
                 is_next = self._produced.get(stream) == envelope.previous and stream not in self._behind
                 if not (is_next and self._produce(stream, each)):
+                    if envelope.name == Seeded.wire_name:
+                        self._unseeded.add(envelope.sender_key)
                     self._behind.add(stream)
                     self._missed.add(stream)
                     self._woken.set()
@@ -120,6 +124,7 @@ class Relay:
                         looked_at = now
                         self._look()
                     self._catch_up()
+                    self._give_missed_seeds()
                     if now - kept_at >= _KEEP_SECONDS:
                         kept_at = now
                         self._keep()
@@ -172,6 +177,13 @@ class Relay:
         if now - self._seeded_at.get(key, -1e9) >= _SEED_SECONDS:
             self._seeded_at[key] = now
             self._seed([key])
+
+    def _give_missed_seeds(self) -> None:
+        with self._lock:
+            ready = {key for key in self._unseeded if (self._sender, key, key) not in self._behind}
+            self._unseeded -= ready
+        if ready:
+            self._seed(ready)
 
     def _look(self) -> None:
         """Find the streams that Kafka does not have whole, and forget those of keys that somebody else holds."""
