@@ -18,8 +18,10 @@ _FLUSH_SECONDS = 3.0
 
 
 class Verdicts:
-    """Carries the verdicts of keys of `context` that follow here. `count` tells how many Kafka was given, `dropped` for
-    how many there was no room."""
+    """Carries the verdicts of keys of `context` that follow here.
+
+    `count` tells how many Kafka was given, `dropped` for how many there was no room.
+    """
 
     def __init__(self, context: str, cluster: Cluster, topics: Topics) -> None:
         self.name = f"{context}-compared"
