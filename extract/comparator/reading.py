@@ -52,7 +52,7 @@ def compare_until(context: str, cluster: Cluster, topics: Topics, stop: threadin
             records = consumer.consume(_AT_ONCE, 0.2)
             if records:
                 _take(comparator, records)
-                keep(context, *comparator.taken(), records[-1].offset() + 1)
+                keep(context, *comparator.taken(), (records[-1].offset() or 0) + 1)
     finally:
         consumer.close()
         store.close()
