@@ -30,7 +30,10 @@ def follower(bench: Bench, owner: str = "two", decide=tally.decide) -> Side:
 
 
 def knows(side: Side, key: str = "a") -> list[int]:
-    return list(side.host.keys[key].state["numbers"]) if key in side.host.keys else []
+    """Return the numbers that a side has added, once they are committed."""
+    memory = side.host.keys.get(key)
+    committed = Key.objects.using(side.host.store.alias).filter(key=key).values_list("number", flat=True).first()
+    return list(memory.state["numbers"]) if memory is not None and memory.number == committed else []
 
 
 def has_begun(side: Side, key: str = "a") -> bool:
