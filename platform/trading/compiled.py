@@ -31,7 +31,13 @@ from trading import native
 ROOT = Path(__file__).resolve().parents[2]
 
 # Folders whose kernels are kept, in a directory named after the text of their files.
-_KEPT_SOURCES = ("platform/trading", "apps/backtest/kernels", "apps/execution/kernels", "apps/risk/kernels")
+_KEPT_SOURCES = (
+    "platform/trading",
+    "apps/backtest/kernels",
+    "apps/execution/kernels",
+    "apps/reporting/kernels",
+    "apps/risk/kernels",
+)
 # Those of them that are called many times for a few rows each, in processes that live long: Numba itself calls them.
 _CALLED_OFTEN = ("apps.execution.kernels.", "apps.risk.kernels.", "trading.row_index")
 

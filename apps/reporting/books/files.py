@@ -2,7 +2,7 @@
 
 The last whole line of a file says how far it is: whoever appends looks at it first (again, where the file is another
 or of another length than it was left), cuts off what is no whole line, and leaves out lines that are there already.
-Nothing beside the file has to agree with it.
+Nothing beside the file has to agree with it. Whoever writes has the directory of all files for itself meanwhile.
 """
 
 import errno
@@ -11,16 +11,18 @@ import filecmp
 import logging
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from apps.reporting.books.lines import Line, Position, header, position_of
+from apps.reporting.books.form import Owner, Portion, Position, header, position_of
+from apps.reporting.written import Bytes
 
 _LOGGER = logging.getLogger(__name__)
 _IN_THE_WAY = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EACCES, errno.EPERM)
+_APPENDING = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAIL_BYTES = 4096
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _NAME_BYTES_MAX = 200
@@ -40,23 +42,21 @@ class _Seen(NamedTuple):
 
 
 class BookFiles:
-    """The files below `root`, one directory per client and account. Several processes may append at once."""
+    """The files below `root`, one directory per client and account. Several processes may append in turn."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._seen: dict[Path, _Seen] = {}
-        self._refused: set[Path] = set()
-        self._paths: dict[tuple[str, str, str], Path] = {}
+        self._seen: dict[str, _Seen] = {}
+        self._refused: set[str] = set()
+        self._paths: dict[tuple[Owner, str], str] = {}
 
-    def append(self, lines: Sequence[Line]) -> int:
+    def append(self, portions: Iterable[Portion]) -> int:
         """Append lines, which stand in the order of their positions, to their files; return how many were new.
 
         A file that cannot be written to is told of once and left out, so that it holds up nobody else's.
         """
-        by_file: dict[Path, list[Line]] = {}
-        for line in lines:
-            by_file.setdefault(self._path_of(line), []).append(line)
-        return sum(self._append_if_it_can_be(path, theirs) for path, theirs in by_file.items())
+        with self._alone():
+            return sum(map(self._append_if_it_can_be, portions))
 
     def path(self, client: str, account: str, file: str) -> Path:
         """Return where a file of an account is."""
@@ -64,8 +64,8 @@ class BookFiles:
 
     def repair(self, path: Path, file: str) -> Position:
         """Cut off what is no whole line of a file; return the position of its last line."""
-        with self._locked(path) as handle:
-            return self._look(handle, path, file).last
+        with self._alone(), _opened(str(path)) as handle:
+            return self._look(handle, str(path), file).last
 
     def touched(self, path: Path, file: str) -> Path:
         """Return the path of a file, made with its header alone where there is none."""
@@ -79,8 +79,8 @@ class BookFiles:
         Return whether the file was otherwise before. There is a whole file at any time.
         """
         self._make_directory(path)
-        with self._locked(path) as handle, made.open("r+b") as new:
-            self._look(handle, path, file)
+        with self._alone(), _opened(str(path)) as handle, made.open("r+b") as new:
+            self._look(handle, str(path), file)
             last = _whole(new.fileno(), new.seek(0, os.SEEK_END), file)[1]
             with path.open("rb") as old:
                 beyond = [line for line in old if _beyond(line.decode("utf-8", "replace"), file, last)]
@@ -97,62 +97,61 @@ class BookFiles:
         """Look at every file again before the next line is written to it."""
         self._seen.clear()
 
-    def _path_of(self, line: Line) -> Path:
-        owner = line.owner
-        known = self._paths.get((owner.client, owner.account, line.file))
+    def _path_of(self, owner: Owner, file: str) -> str:
+        known = self._paths.get((owner, file))
         if known is None:
-            known = self.path(owner.client, owner.account, line.file)
-            self._paths[owner.client, owner.account, line.file] = known
+            known = self._paths[owner, file] = str(self.path(owner.client, owner.account, file))
         return known
 
-    def _append_if_it_can_be(self, path: Path, lines: Sequence[Line]) -> int:
+    def _append_if_it_can_be(self, portion: Portion) -> int:
+        path = self._path_of(portion.owner, portion.file)
         try:
-            count = self._append(path, lines)
+            count = self._append(path, portion)
         except OSError as problem:
             if problem.errno not in _IN_THE_WAY:
                 raise
-            self._refuse(path, lines[0], f"{problem.filename}: {problem.strerror}")
+            self._refuse(path, portion, f"{problem.filename}: {problem.strerror}")
         except BookFileError as problem:
-            self._refuse(path, lines[0], str(problem))
+            self._refuse(path, portion, str(problem))
         else:
             self._refused.discard(path)
             return count
         return 0
 
-    def _refuse(self, path: Path, line: Line, problem: str) -> None:
+    def _refuse(self, path: str, portion: Portion, problem: str) -> None:
         if path not in self._refused:
-            remedy = f"manage.py books rebuild {line.owner.account}"
+            remedy = f"manage.py books rebuild {portion.owner.account}"
             _LOGGER.error("%s is not written any more: %s; then `%s`", path, problem, remedy)
             self._refused.add(path)
 
-    def _append(self, path: Path, lines: Sequence[Line]) -> int:
-        file = lines[0].file
+    def _append(self, path: str, portion: Portion) -> int:
         if path not in self._seen:
-            self._make_directory(path)
-        with self._locked(path) as handle:
-            seen = self._look(handle, path, file)
-            new = [line for line in lines if line.position > seen.last]
-            if new:
-                text = "".join(line.text for line in new).encode()
+            self._make_directory(Path(path))
+        handle = os.open(path, _APPENDING, 0o600)
+        try:
+            seen = self._look(handle, path, portion.file)
+            first, last = (tuple(portion.positions[at].tolist()) for at in (0, -1))
+            new = portion if first > seen.last else portion.after(seen.last)
+            if new.ends.size:
                 del self._seen[path]  # where writing fails, what is there is looked at again
-                _write(handle, text)
-                self._seen[path] = _Seen(seen.inode, seen.size + len(text), new[-1].position)
-        return len(new)
+                _write(handle, new.text)
+                self._seen[path] = _Seen(seen.inode, seen.size + new.text.size, last)
+            return new.ends.size
+        finally:
+            os.close(handle)
 
     @contextmanager
-    def _locked(self, path: Path) -> Iterator[int]:
-        """Open a file for appending, made where there is none, alone until the end."""
-        while True:
-            handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                if _is_at(handle, path):
-                    yield handle
-                    return
-            finally:
-                os.close(handle)
+    def _alone(self) -> Iterator[None]:
+        """Have all files for oneself, until the end."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
-    def _look(self, handle: int, path: Path, file: str) -> _Seen:
+    def _look(self, handle: int, path: str, file: str) -> _Seen:
         told = os.fstat(handle)
         seen = self._seen.get(path)
         if seen is None or (seen.inode, seen.size) != (told.st_ino, told.st_size):
@@ -227,16 +226,17 @@ def _beyond(line: str, file: str, last: Position) -> bool:
     return position is not None and position > last
 
 
-def _is_at(handle: int, path: Path) -> bool:
-    """Tell whether a file that was opened is the one at `path` still, and not one that was replaced meanwhile."""
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    """Open a file for appending, made where there is none."""
+    handle = os.open(path, _APPENDING, 0o600)
     try:
-        told = path.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return (told.st_ino, told.st_dev) == ((mine := os.fstat(handle)).st_ino, mine.st_dev)
+        yield handle
+    finally:
+        os.close(handle)
 
 
-def _write(handle: int, content: bytes) -> None:
+def _write(handle: int, content: bytes | Bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(handle, view) :]

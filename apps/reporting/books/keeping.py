@@ -17,7 +17,10 @@ import msgspec
 import psycopg
 
 from apps.reporting.books.files import BookFileError, BookFiles
-from apps.reporting.books.lines import COLUMNS, Known, Line, Owner, lines_of
+from apps.reporting.books.form import COLUMNS, Known, Owner
+from apps.reporting.books.lines import chunks_of
+from apps.reporting.books.portions import Sheaf
+from apps.reporting.books.register import Register
 from apps.reporting.following import Read, Taker, marks_of
 from apps.reporting.sources import Source, check_whole
 from apps.reporting.writing import MarkMove, move_marks, put_marks
@@ -26,7 +29,7 @@ READER = "books"
 ON_DISK = "books-synced"
 SYNC_SECONDS = 600.0
 _SHADOW = ".rebuilt"
-_RECORDS_AT_A_TIME = 200
+_BYTES_AT_A_TIME = 16_000_000
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Known)
 
@@ -40,7 +43,7 @@ class BooksKeeper(Taker):
         self._files = BookFiles(root)
         self._boot = boot
         self._monotonic = monotonic
-        self._known: dict[str, Known] = {}
+        self._registers: dict[str, Register] = {}
         self._synced_at = 0.0
 
     def begin(self, connection: "psycopg.Connection[Any]") -> None:
@@ -51,7 +54,7 @@ class BooksKeeper(Taker):
             if boot != self._boot:
                 put_marks(cursor, READER, marks_of(connection, ON_DISK))
             _keep(cursor, "", self._boot.encode())
-        self._known = {shard: _DECODER.decode(known) for shard, known in kept.items()}
+        self._registers = {shard: Register(_DECODER.decode(known)) for shard, known in kept.items()}
         for owner in self._owners():
             for file in COLUMNS:
                 path = self._files.path(owner.client, owner.account, file)
@@ -63,23 +66,24 @@ class BooksKeeper(Taker):
     def take(self, connection: "psycopg.Connection[Any]", read: Read, marks: Sequence[MarkMove]) -> None:
         """Append the lines of some records, then move the marks."""
         changed: set[str] = set()
-        lines: list[Line] = []
+        sheaf = Sheaf(self._files)
         for _, step in read:
-            found, has_learned = lines_of(self._known.setdefault(step.key, Known({}, {})), step)
-            lines += found
+            register = self._registers.setdefault(step.key, Register())
+            chunks, has_learned = chunks_of(register, step)
+            sheaf.add(register, chunks)
             changed |= {step.key} if has_learned else set()
-        self._files.append(lines)
+        sheaf.append()
         with connection.transaction(), connection.cursor() as cursor:
             move_marks(cursor, READER, marks)
             for shard in sorted(changed):
-                _keep(cursor, shard, _ENCODER.encode(self._known[shard]))
+                _keep(cursor, shard, _ENCODER.encode(self._registers[shard].known))
         if self._monotonic() - self._synced_at >= SYNC_SECONDS:
             self._sync(connection)
 
     def forget(self) -> None:
         """Know nothing any more."""
         self._files.forget()
-        self._known.clear()
+        self._registers.clear()
 
     def end(self, connection: "psycopg.Connection[Any]") -> None:
         """Leave everything as it is: whoever reads on looks at the files first."""
@@ -93,7 +97,7 @@ class BooksKeeper(Taker):
         self._synced_at = self._monotonic()
 
     def _owners(self) -> list[Owner]:
-        return [owner for known in self._known.values() for owner in known.accounts.values()]
+        return [owner for each in self._registers.values() for owner in each.known.accounts.values()]
 
 
 class Rebuilt(NamedTuple):
@@ -113,19 +117,18 @@ def rebuild(source: Source, root: Path, accounts: Sequence[str] = ()) -> Rebuilt
     shadow_root = root / _SHADOW
     shutil.rmtree(shadow_root, ignore_errors=True)
     files, shadow = BookFiles(root), BookFiles(shadow_root)
-    known: dict[str, Known] = {}
+    registers: list[Register] = []
     for key, head in sorted(source.heads().items()):
-        of_key = known.setdefault(key, Known({}, {}))
-        lines: list[Line] = []
+        register = Register()
+        sheaf = Sheaf(shadow, frozenset(accounts))
         for step in source.steps(key, 0, head):
-            found, _ = lines_of(of_key, step)
-            lines += [line for line in found if not accounts or line.owner.account in accounts]
-            if step.number % _RECORDS_AT_A_TIME == 0:
-                shadow.append(lines)
-                lines.clear()
-        shadow.append(lines)
+            sheaf.add(register, chunks_of(register, step)[0])
+            if sheaf.size > _BYTES_AT_A_TIME:
+                sheaf.append()
+        sheaf.append()
+        registers.append(register)
     count, different = 0, []
-    for owner in (owner for of_key in known.values() for owner in of_key.accounts.values()):
+    for owner in (owner for each in registers for owner in each.known.accounts.values()):
         if accounts and owner.account not in accounts:
             continue
         for file in COLUMNS:

@@ -1,20 +1,15 @@
-"""Lines of tradebooks and orderbooks: exactly what a record of execution's log says of each account, in its order.
+"""Lines of tradebooks and orderbooks: exactly what a record of execution's log says of each account, in its order."""
 
-A line begins with its position, `record.event.row`, which rises along a file. The event 0 is the record's input.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-import msgspec
+import numpy as np
 
 from apps.execution.book_contracts import Booking, LotsBooked, ManualTargeted, OrdersAdopted, SetConfigured
 from apps.execution.contracts import (
     AccountOpened,
     EdgeRefusal,
-    InstrumentTerms,
     OrdersAccepted,
     OrdersEnded,
     OrdersFilled,
@@ -22,276 +17,242 @@ from apps.execution.contracts import (
     OrdersRequested,
     OrdersUnknown,
     ReportKind,
-    order_pair,
 )
-from apps.reporting.folding import filled_in, rows_of
+from apps.reporting.books.form import ORDERBOOK, TRADEBOOK, Owner, field_of
+from apps.reporting.books.register import Register
+from apps.reporting.columns import full, names_of
 from apps.reporting.reading import named
+from apps.reporting.written import Lines, Written
 from apps.risk.contracts import Level, OrdersRefused, RefusalReason
 from banyan.codec import decode_envelope, decode_message
+from banyan.columns import Ints
 from banyan.host.delivery import split_events
 from banyan.messages import Message
 from banyan.store import Step
 
-TRADEBOOK, ORDERBOOK = "tradebook", "orderbook"
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    TRADEBOOK: (
-        "position", "time", "event", "instrument", "order", "lots", "price", "amount", "fee", "currency", "books",
-        "execution",
-    ),
-    ORDERBOOK: ("position", "time", "event", "instrument", "order", "lots", "left", "set", "decided", "reason"),
-}  # fmt: skip
 
-Position = tuple[int, int, int]
+class Chunk(NamedTuple):
+    """Lines that an event gives, a row of a message each: `owners` are rows of the shard's register."""
 
-
-class Owner(msgspec.Struct, frozen=True):
-    """Whose an account number is."""
-
-    account: str
-    client: str
-    currency: str
-
-
-class Known(msgspec.Struct):
-    """What lines need to know from earlier records of a shard: accounts by number, lot steps by instrument."""
-
-    accounts: dict[int, Owner] = {}
-    lot_steps_e9: dict[str, int] = {}
-
-
-class Line(NamedTuple):
-    """A line of one of an account's files."""
-
-    owner: Owner
     file: str
-    position: Position
-    text: str
+    number: int
+    event: int
+    owners: Ints
+    written: Written
 
 
-def lines_of(known: Known, step: Step) -> tuple[list[Line], bool]:
-    """Return the lines that a record gives, in order, and whether it taught `known` something."""
-    maker = _Maker(known, step)
+def chunks_of(register: Register, step: Step) -> tuple[list[Chunk], bool]:
+    """Return the lines that a record gives, in order, and whether it taught the register something."""
+    maker = _Maker(register, step)
     envelope = decode_envelope(step.header)
     if envelope.name == OrdersRefused.wire_name:
         maker.make(0, decode_message(envelope.name, step.body))
     for index, (name, body) in enumerate(split_events(step.events), start=1):
         if name in _WANTED:
             maker.make(index, decode_message(name, body))
-    return maker.lines, maker.has_learned
+    return maker.chunks, maker.has_learned
+
+
+class _Rows(NamedTuple):
+    """The rows of a message that are about orders: whose they are, and in what."""
+
+    owners: Ints
+    names: Sequence[str]
+    index: Ints
+    lot_steps: Ints
 
 
 class _Maker:
-    def __init__(self, known: Known, step: Step) -> None:
-        self.lines: list[Line] = []
+    def __init__(self, register: Register, step: Step) -> None:
+        self.chunks: list[Chunk] = []
         self.has_learned = False
-        self._known = known
+        self.register = register
         self._number = step.number
         self._at_ns = step.received_at_ns
-        self._time = _time(step.received_at_ns)
 
     def make(self, event: int, message: Message) -> None:
         """Make the lines of an input or an event."""
         match message:
             case AccountOpened():
                 owner = Owner(message.account, message.client, message.currency)
-                self.has_learned |= self._known.accounts.get(message.number) != owner
-                self._known.accounts[message.number] = owner
+                self.has_learned |= self.register.own(message.number, owner)
             case SetConfigured(settings=settings):
-                self.learn(settings.terms)
+                self.has_learned |= self.register.learn(settings.terms)
             case ManualTargeted(terms=terms):
-                self.learn([terms])
+                self.has_learned |= self.register.learn([terms])
             case OrdersFilled():
-                self._filled(event, message)
+                _filled(self, event, message)
             case LotsBooked():
-                self._booked(event, message)
-            case _:
-                _MAKERS[type(message)](self, event, message)
+                _booked(self, event, message)
+            case OrdersRequested() | OrdersReleased() | OrdersAdopted():
+                if isinstance(message, OrdersRequested):
+                    self.has_learned |= self.register.learn(message.terms)
+                _asked(self, event, message)
+            case OrdersAccepted():
+                self.orders(event, message, lambda rows: self.begun(event, message, rows, "accepted").text(",,,,"))
+            case OrdersUnknown():
+                self.orders(event, message, lambda rows: self.begun(event, message, rows, "unknown").text(",,,,"))
+            case OrdersEnded():
+                _ended(self, event, message)
+            case OrdersRefused():
+                _refused(self, event, message)
 
-    def order(self, event: int, row: int, what: str, key: tuple[int, str, int], fields: str) -> None:
-        """Add a line to an account's orderbook; `fields` are those after the order's id, joined."""
-        account, instrument, decision = key
-        owner = self._owner(account)
-        number = self._number
-        pair = _pair(owner.account, instrument)
-        text = f"{number}.{event}.{row},{self._time},{what},{_text(instrument)},{pair:016x}{decision:08x},{fields}\n"
-        self.lines.append(Line(owner, ORDERBOOK, (number, event, row), text))
+    def orders(self, event: int, message: Any, lines: Callable[[_Rows], Lines]) -> None:
+        """Add the lines of a message to orderbooks."""
+        if message.account.size:
+            rows = self.rows(message)
+            written = lines(rows).text("\n").write()
+            self.chunks.append(Chunk(ORDERBOOK, self._number, event, rows.owners, written))
 
-    def lots(self, instrument: str, steps: int) -> str:
-        """Return lot steps as lots."""
-        lot_step_e9 = self._known.lot_steps_e9.get(instrument)
-        return f"{steps} steps" if lot_step_e9 is None else fixed(steps * lot_step_e9, 9)
+    def rows(self, message: Any) -> _Rows:
+        """Return whose the rows of a message are."""
+        names, index = names_of(message), full(message.instrument, message.account.size)
+        owners = self.register.rows(message.account)
+        return _Rows(owners, names, index, self.register.lot_steps(names, index))
 
-    def learn(self, all_terms: Iterable[InstrumentTerms]) -> None:
-        """Remember how large lot steps are."""
-        for terms in all_terms:
-            self.has_learned |= self._known.lot_steps_e9.get(terms.id) != terms.lot_step_e9
-            self._known.lot_steps_e9[terms.id] = terms.lot_step_e9
+    def begun(self, event: int, message: Any, rows: _Rows, *what: str, kind: Ints | int = 0) -> Lines:
+        """Return lines up to what comes after the order's id; what has happened in each is `what[kind]`."""
+        at = np.arange(message.account.size)
+        lines = Lines(at.size).text(f"{self._number}.{event}.").whole(at).text(",", _time(self._at_ns), ",")
+        self._what(lines, rows, what, kind)
+        lines.hexadecimal(self.register.pairs(rows.owners, rows.names, rows.index), 16)
+        return lines.hexadecimal(message.decision, 8).text(",")
 
-    def _owner(self, account: int) -> Owner:
-        return self._known.accounts.get(account) or Owner(f"#{account}", "", "")
-
-    def _filled(self, event: int, message: OrdersFilled) -> None:
-        splits: dict[int, list[str]] = {}
-        n = message.split_fill.size
-        rows = list(rows_of(message, "steps", "left_steps", "price_e9", "amount_micro", "fee_micro", "filled_at_ns"))
-        columns = (message.split_fill.tolist(), filled_in(message.split_book, n), message.split_steps.tolist())
-        for fill, book, steps in zip(*columns, strict=True):
-            splits.setdefault(fill, []).append(f"{message.books[book]}:{self.lots(rows[fill][1], steps)}")
-        ids = message.execution_id or [""] * len(rows)
-        for row, (account, instrument, decision, steps, left, price, amount, fee, at_ns) in enumerate(rows):
-            key = account, instrument, decision
-            lots = self.lots(instrument, steps)
-            self.order(event, row, "filled", key, f"{lots},{self.lots(instrument, left)},,,")
-            books = "|".join(splits.get(row, ()))
-            self._trade(event, row, "filled", key, (lots, price, amount, fee, books, ids[row], at_ns))
-
-    def _booked(self, event: int, message: LotsBooked) -> None:
+    def trades(self, event: int, message: Any, what: str, rows: _Rows, books: "Texts", execution: "Texts") -> None:
+        """Add the lines of a message to tradebooks."""
         n = message.account.size
-        instruments = [message.instruments[at] for at in filled_in(message.instrument, n)]
-        books = [message.books[at] for at in filled_in(message.book, n)]
-        columns = [filled_in(getattr(message, name), n) for name in ("steps", "price_e9", "amount_micro", "fee_micro")]
-        rows = zip(message.account.tolist(), instruments, books, *columns, strict=True)
-        what = named(Booking, message.kind)
-        for row, (account, instrument, book, steps, price, amount, fee) in enumerate(rows):
-            lots = self.lots(instrument, steps)
-            self._trade(event, row, what, (account, instrument, 0), (lots, price, amount, fee, book, "", self._at_ns))
+        at_ns = full(message.filled_at_ns, n) if isinstance(message, OrdersFilled) else self._at_ns
+        lines = Lines(n).text(f"{self._number}.{event}.").whole(np.arange(n)).text(",").time(at_ns).text(",")
+        self._what(lines, rows, [what], 0)
+        if isinstance(message, OrdersFilled):
+            lines.hexadecimal(self.register.pairs(rows.owners, rows.names, rows.index), 16)
+            lines.hexadecimal(message.decision, 8)
+        lines.text(",").lots(full(message.steps, n), rows.lot_steps).text(",").fixed(full(message.price_e9, n), 9)
+        lines.text(",").fixed(full(message.amount_micro, n), 6).text(",").fixed(full(message.fee_micro, n), 6)
+        lines.text(",").chosen(self.register.currency(rows.owners), self.register.currencies)
+        lines.text(",").chosen(*books).text(",").chosen(*execution).text("\n")
+        self.chunks.append(Chunk(TRADEBOOK, self._number, event, rows.owners, lines.write()))
 
-    def _trade(self, event: int, row: int, what: str, key: tuple[int, str, int], fields: tuple[Any, ...]) -> None:
-        account, instrument, decision = key
-        lots, price, amount, fee, books, execution, at_ns = fields
-        owner = self._owner(account)
-        place = self._number, event, row
-        texts = (
-            _position(place), _time(at_ns), what, _text(instrument),
-            _order_id(owner.account, instrument, decision) if decision else "",
-            lots, fixed(price, 9), fixed(amount, 6), fixed(fee, 6), _text(owner.currency), _text(books),
-            _text(execution),
-        )  # fmt: skip
-        self.lines.append(Line(owner, TRADEBOOK, place, ",".join(texts) + "\n"))
+    def _what(self, lines: Lines, rows: _Rows, what: Sequence[str], kind: Ints | int) -> None:
+        lines.chosen(kind, [each.encode() for each in what]).text(",") if len(what) > 1 else lines.text(what[0], ",")
+        lines.chosen(rows.index, [_field(each) for each in rows.names]).text(",")
 
 
-def _requested(maker: _Maker, event: int, message: OrdersRequested) -> None:
-    maker.learn(message.terms)
-    of = f"{_text(message.set)},{_time(message.decided_at_ns)}"
-    for row, (*key, steps) in enumerate(rows_of(message, "steps")):
-        lots = maker.lots(key[1], steps)
-        maker.order(event, row, "requested", _key(key), f"{lots},{lots},{of},")
+Texts = tuple[Ints | int, Sequence[bytes]]
+"""Which of some texts stands in each row."""
 
 
-def _adopted(maker: _Maker, event: int, message: OrdersAdopted) -> None:
-    for row, (*key, steps) in enumerate(rows_of(message, "steps")):
-        lots = maker.lots(key[1], steps)
-        maker.order(event, row, "adopted", _key(key), f"{lots},{lots},external,,the edge had sent it")
+def _asked(maker: _Maker, event: int, message: OrdersRequested | OrdersReleased | OrdersAdopted) -> None:
+    match message:
+        case OrdersRequested():
+            what, of = "requested", f",{field_of(message.set)},{_time(message.decided_at_ns)},"
+        case OrdersReleased():
+            what, of = "released", ",,,"
+        case OrdersAdopted():
+            what, of = "adopted", ",external,,the edge had sent it"
+
+    def lines(rows: _Rows) -> Lines:
+        steps = full(message.steps, message.account.size)
+        begun = maker.begun(event, message, rows, what).lots(steps, rows.lot_steps)
+        return begun.text(",").lots(steps, rows.lot_steps).text(of)
+
+    maker.orders(event, message, lines)
 
 
-def _released(maker: _Maker, event: int, message: OrdersReleased) -> None:
-    for row, (*key, steps) in enumerate(rows_of(message, "steps")):
-        lots = maker.lots(key[1], steps)
-        maker.order(event, row, "released", _key(key), f"{lots},{lots},,,")
+def _filled(maker: _Maker, event: int, message: OrdersFilled) -> None:
+    n = message.account.size
+
+    def lines(rows: _Rows) -> Lines:
+        begun = maker.begun(event, message, rows, "filled").lots(full(message.steps, n), rows.lot_steps)
+        return begun.text(",").lots(full(message.left_steps, n), rows.lot_steps).text(",,,")
+
+    if n:
+        maker.orders(event, message, lines)
+        rows = maker.rows(message)
+        execution: Texts = (np.arange(n), _fields(message.execution_id)) if message.execution_id else (0, [])
+        maker.trades(event, message, "filled", rows, _shares(message, rows), execution)
 
 
-def _said(what: str) -> "_MakerOf":
-    def make(maker: _Maker, event: int, message: Any) -> None:
-        for row, key in enumerate(rows_of(message)):
-            maker.order(event, row, what, _key(key), ",,,,")
+def _shares(message: OrdersFilled, rows: _Rows) -> Texts:
+    """Return to which books each fill went, nothing where it was to the one of its order."""
+    n = message.split_fill.size
+    if not n:
+        return 0, []
+    parts = Lines(n).chosen(full(message.split_book, n), [each.encode() for each in message.books]).text(":")
+    text, ends = parts.lots(message.split_steps, rows.lot_steps[message.split_fill]).write()
+    whole, begins = text.tobytes(), [0, *ends.tolist()]
+    shares: dict[int, list[bytes]] = {}
+    for at, fill in enumerate(message.split_fill.tolist()):
+        shares.setdefault(fill, []).append(whole[begins[at] : begins[at + 1]])
+    which = np.zeros(message.account.size, np.int64)
+    which[list(shares)] = np.arange(1, len(shares) + 1)
+    return which, [b"", *(_field(b"|".join(each).decode()) for each in shares.values())]
 
-    return make
+
+def _booked(maker: _Maker, event: int, message: LotsBooked) -> None:
+    n = message.account.size
+    if n:
+        books: Texts = full(message.book, n), _fields(message.books)
+        maker.trades(event, message, named(Booking, message.kind), maker.rows(message), books, (0, []))
 
 
 def _ended(maker: _Maker, event: int, message: OrdersEnded) -> None:
-    for row, (*key, left, kind, code) in enumerate(rows_of(message, "left_steps", "kind", "code")):
-        match kind:
-            case ReportKind.DENIED:
-                reason = f"risk: {named(RefusalReason, code)}"
-            case ReportKind.REFUSED:
-                reason = f"edge: {named(EdgeRefusal, code)}"
-            case _:
-                reason = message.texts[code - 1] if 0 < code <= len(message.texts) else ""
-        what = named(ReportKind, kind)
-        maker.order(event, row, what, _key(key), f",{maker.lots(key[1], left)},,,{_text(reason)}")
+    n = message.account.size
+    kinds, kind = np.unique(full(message.kind, n), return_inverse=True)
+    pairs, reason = np.unique(np.stack([full(message.kind, n), full(message.code, n)]), axis=1, return_inverse=True)
+    reasons = [_field(_reason(*pair, message.texts)) for pair in pairs.T.tolist()]
+    reason = reason.reshape(-1)
+
+    def lines(rows: _Rows) -> Lines:
+        begun = maker.begun(event, message, rows, *(named(ReportKind, each) for each in kinds.tolist()), kind=kind)
+        return begun.text(",").lots(full(message.left_steps, n), rows.lot_steps).text(",,,").chosen(reason, reasons)
+
+    maker.orders(event, message, lines)
+
+
+def _reason(kind: int, code: int, texts: Sequence[str]) -> str:
+    match kind:
+        case ReportKind.DENIED:
+            return f"risk: {named(RefusalReason, code)}"
+        case ReportKind.REFUSED:
+            return f"edge: {named(EdgeRefusal, code)}"
+        case _:
+            return texts[code - 1] if 0 < code <= len(texts) else ""
 
 
 def _refused(maker: _Maker, event: int, message: OrdersRefused) -> None:
-    for row, (*key, reason, level, bound, actual) in enumerate(
-        rows_of(message, "reason", "level", "bound", "actual")
-    ):  # fmt: skip
-        limit = f"{named(RefusalReason, reason)}: {actual} against {bound} at level {named(Level, level)}"
-        maker.order(event, row, "refused by risk", _key(key), f",,,,{_text(limit)}")
+    n = message.account.size
+    columns = [full(each, n).tolist() for each in (message.reason, message.level, message.bound, message.actual)]
+    limits = [
+        _field(f"{named(RefusalReason, reason)}: {actual} against {bound} at level {named(Level, level)}")
+        for reason, level, bound, actual in zip(*columns, strict=True)
+    ]
+    maker.orders(
+        event, message,
+        lambda rows: maker.begun(event, message, rows, "refused by risk").text(",,,,").chosen(np.arange(n), limits),
+    )  # fmt: skip
 
 
-def _key(values: Sequence[Any]) -> tuple[int, str, int]:
-    account, instrument, decision = values
-    return account, instrument, decision
+_HANDLED: tuple[type[Message], ...] = (
+    AccountOpened, SetConfigured, ManualTargeted, OrdersFilled, LotsBooked, OrdersRequested, OrdersAdopted,
+    OrdersReleased, OrdersAccepted, OrdersUnknown, OrdersEnded,
+)  # fmt: skip
+_WANTED = frozenset(kind.wire_name for kind in _HANDLED)
 
 
-_MakerOf = Callable[[_Maker, int, Any], None]
-_MAKERS: Mapping[type[Message], _MakerOf] = {
-    OrdersRequested: _requested,
-    OrdersAdopted: _adopted,
-    OrdersReleased: _released,
-    OrdersAccepted: _said("accepted"),
-    OrdersUnknown: _said("unknown"),
-    OrdersEnded: _ended,
-    OrdersRefused: _refused,
-}
-_OTHERS: tuple[type[Message], ...] = (AccountOpened, SetConfigured, ManualTargeted, OrdersFilled, LotsBooked)
-_WANTED = frozenset(kind.wire_name for kind in (*_MAKERS, *_OTHERS)) - {OrdersRefused.wire_name}
+def _field(text: str) -> bytes:
+    return field_of(text).encode("utf-8", "surrogatepass")
 
 
-def header(file: str) -> str:
-    """Return the first line of a file."""
-    return ",".join(COLUMNS[file]) + "\n"
+def _fields(texts: Sequence[str]) -> list[bytes]:
+    """Return texts as fields: at once where none of them needs quotes."""
+    together = "".join(texts)
+    if together.isascii() and field_of(together) == together:
+        return [each.encode() for each in texts]
+    return [_field(each) for each in texts]
 
 
-def position_of(line: str, file: str) -> Position | None:
-    """Return the position of a line, with its end, of a file; None where it is no whole line of one."""
-    if not line.endswith("\n") or _fields(line) != len(COLUMNS[file]):
-        return None
-    numbers = line.partition(",")[0].split(".")
-    if len(numbers) != 3 or not all(each.isascii() and each.isdigit() for each in numbers):
-        return None
-    return int(numbers[0]), int(numbers[1]), int(numbers[2])
-
-
-@lru_cache(maxsize=65_536)
-def fixed(value: int, digits: int) -> str:
-    """Return value / 10**digits, exactly, without zeros at the end."""
-    whole, rest = divmod(abs(value), 10**digits)
-    sign = "-" if value < 0 else ""
-    return f"{sign}{whole}.{rest:0{digits}d}".rstrip("0").rstrip(".") if rest else f"{sign}{whole}"
-
-
-def _fields(line: str) -> int:
-    """Return how many fields a line has; commas within quotes are none of its own."""
-    outside = line.split('"')[::2]
-    return 1 + sum(part.count(",") for part in outside) if len(line.split('"')) % 2 else 0
-
-
-def _position(place: Position) -> str:
-    return f"{place[0]}.{place[1]}.{place[2]}"
-
-
-@lru_cache(maxsize=65_536)
-def _text(text: str) -> str:
-    """Return a text as a field: on one line whatever is in it, quoted where it must be."""
-    if text.isprintable() and "," not in text and '"' not in text:
-        return text
-    one_line = "".join(each if each.isprintable() else " " for each in text)
-    return '"' + one_line.replace('"', '""') + '"'
-
-
-@lru_cache(maxsize=65_536)
 def _time(at_ns: int) -> str:
-    return f"{_second(at_ns // 10**9)}.{at_ns % 10**9:09d}Z" if at_ns else ""
-
-
-@lru_cache(maxsize=1024)
-def _second(second: int) -> str:
-    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
-
-
-def _order_id(account: str, instrument: str, decision: int) -> str:
-    return f"{_pair(account, instrument):016x}{decision:08x}"
-
-
-_pair = lru_cache(maxsize=65_536)(order_pair)
+    if not at_ns:
+        return ""
+    return f"{datetime.fromtimestamp(at_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{at_ns % 10**9:09d}Z"

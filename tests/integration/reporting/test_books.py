@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from apps.execution.contracts import client_order_id
 from apps.reporting.books import files as files_module
 from apps.reporting.books.files import BookFiles, directory_name
+from apps.reporting.books.form import COLUMNS, ORDERBOOK, TRADEBOOK, Known, Owner, field_of, header
 from apps.reporting.books.keeping import SYNC_SECONDS, BooksKeeper, rebuild
-from apps.reporting.books.lines import COLUMNS, ORDERBOOK, TRADEBOOK, Known, Line, Owner, header, lines_of
 from apps.reporting.following import Follower
 from apps.reporting.sources import LogError
 from tests.integration.reporting.conftest import read_all
 from tests.integration.reporting.recorded import SHARD
 from tests.integration.reporting.test_read_models import trade_at_random
+from tests.oracles.book_lines import Line, lines_of, portions_of
 from tests.profiles import examples
 from tests.unit.execution.desk import EURUSD
 
@@ -77,7 +78,7 @@ def test_files_are_exactly_what_the_log_says(traded, root):
 
 
 def test_what_is_in_the_files_adds_up_to_the_books_of_execution(traded, root):
-    BookFiles(root).append(all_lines(traded))
+    BookFiles(root).append(portions_of(all_lines(traded)))
     for number in (1, 2, 3, 4):
         client = "one" if number < 3 else "two"
         with (root / client / f"A{number}" / "tradebook.csv").open() as file:
@@ -138,18 +139,18 @@ def test_a_file_that_ends_at_any_byte_is_continued_without_a_broken_line(traded,
             header(ORDERBOOK) + "".join(line.text for line in mine[:count]) for count in range(len(mine) + 1)
         ]
         assert last == max([line.position for line in mine if line.text in path.read_text()], default=(0, 0, 0))
-        files.append(mine)
+        files.append(portions_of(mine))
         assert path.read_text() == written, f"cut at byte {cut}"
 
 
 def test_zeros_that_a_lost_machine_left_at_the_end_are_cut_off(traded, root):
     mine = [line for line in all_lines(traded) if line.owner.account == "A1" and line.file == TRADEBOOK]
     files = BookFiles(root)
-    files.append(mine[:3])
+    files.append(portions_of(mine[:3]))
     path = files.path("one", "A1", TRADEBOOK)
     with path.open("ab") as file:
         file.write(b"\0" * 9_000 + b"\n\0")
-    BookFiles(root).append(mine)
+    BookFiles(root).append(portions_of(mine))
     assert path.read_text() == header(TRADEBOOK) + "".join(line.text for line in mine)
 
 
@@ -159,25 +160,23 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 @examples(1.0)
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6), st.data())
 def test_whatever_is_in_the_fields_a_file_can_be_cut_and_continued(tmp_path_factory, fields, data):
-    from apps.reporting.books import lines as lines_module
-
     root = tmp_path_factory.mktemp("books")
     made = []
     for number, (instrument, name) in enumerate(fields, start=1):
         cells = [f"{number}.1.0", "", "requested", instrument, "", "1", "1", name, "", ""]
-        text = ",".join([*cells[:3], lines_module._text(instrument), *cells[4:7], lines_module._text(name), "", ""])
+        text = ",".join([*cells[:3], field_of(instrument), *cells[4:7], field_of(name), "", ""])
         made.append(Line(OWNER, ORDERBOOK, (number, 1, 0), text + "\n"))
         (row,) = csv.reader([text])
         assert len(row) == len(COLUMNS[ORDERBOOK])
     written = (header(ORDERBOOK) + "".join(line.text for line in made)).encode()
     files = BookFiles(root)
     path = files.path("one", "A1", ORDERBOOK)
-    files.append(made)
+    files.append(portions_of(made))
     assert path.read_bytes() == written
     path.write_bytes(written[: data.draw(st.integers(0, len(written)))])
     begin = data.draw(st.integers(0, len(made)))
-    BookFiles(root).append(made[:begin])
-    BookFiles(root).append(made)
+    BookFiles(root).append(portions_of(made[:begin]))
+    BookFiles(root).append(portions_of(made))
     assert path.read_bytes() == written
     shutil.rmtree(root)
 
@@ -187,9 +186,9 @@ def test_two_writers_at_once_write_every_line_once(traded, root):
     one, other = BookFiles(root), BookFiles(root)
     lines = all_lines(traded)
     for begin in range(0, len(lines), 3):
-        one.append(lines[: begin + 2])
-        other.append(lines[: begin + 3])
-    other.append(lines)
+        one.append(portions_of(lines[: begin + 2]))
+        other.append(portions_of(lines[: begin + 3]))
+    other.append(portions_of(lines))
     assert on_disk(root) == expected(traded)
 
 
@@ -219,7 +218,7 @@ def test_after_the_machine_went_down_reading_begins_where_files_were_on_the_disk
 @needs_database
 def test_a_rebuild_gives_the_same_files_and_tells_which_were_otherwise(traded, root):
     files = BookFiles(root)
-    files.append(all_lines(traded))
+    files.append(portions_of(all_lines(traded)))
     assert rebuild(traded.execution, root) == (8, [])
     path = files.path("two", "A3", TRADEBOOK)
     lines = path.read_text().splitlines(keepends=True)
@@ -230,13 +229,13 @@ def test_a_rebuild_gives_the_same_files_and_tells_which_were_otherwise(traded, r
     assert rebuild(traded.execution, root).different == [gone]
     assert on_disk(root) == expected(traded)
     assert {each.name for each in root.iterdir()} == {"one", "two"}
-    files.append(all_lines(traded))
+    files.append(portions_of(all_lines(traded)))
     assert on_disk(root) == expected(traded), "a writer that had the old files open goes on in the new ones"
 
 
 @needs_database
 def test_a_rebuild_keeps_what_was_appended_meanwhile(traded, root):
-    BookFiles(root).append(all_lines(traded))
+    BookFiles(root).append(portions_of(all_lines(traded)))
     whole = on_disk(root)
     kept = traded.execution.kept[SHARD]
     traded.execution.kept[SHARD] = kept[: len(kept) // 2]
@@ -246,7 +245,7 @@ def test_a_rebuild_keeps_what_was_appended_meanwhile(traded, root):
 
 @needs_database
 def test_a_log_without_its_beginning_is_not_rebuilt_from(traded, root):
-    BookFiles(root).append(all_lines(traded))
+    BookFiles(root).append(portions_of(all_lines(traded)))
     whole = on_disk(root)
     traded.execution.kept[SHARD].pop(0)
     with pytest.raises(LogError, match="begins at record 2"):
@@ -262,7 +261,7 @@ def line_of(client, account):
     "name", ["..", ".", "", "/etc", "../../x", "a/b", "a\0b", "~", "%", ".hidden", "x" * 300, "ü" * 64, "con\n", "a b"]
 )
 def test_no_name_leads_out_of_the_directory_and_none_fails(root, name):
-    BookFiles(root).append([line_of(name, name)])
+    BookFiles(root).append(portions_of([line_of(name, name)]))
     (path,) = root.rglob("tradebook.csv")
     assert path.resolve() == path
     assert path.relative_to(root).parts[2:] == ("tradebook.csv",)
@@ -285,7 +284,8 @@ def test_a_link_in_the_place_of_a_file_or_a_directory_is_not_followed(root, tmp_
     (root / "one").symlink_to(elsewhere)
     (root / "two" / "A2").mkdir(parents=True)
     (root / "two" / "A2" / "tradebook.csv").symlink_to(elsewhere / "stolen")
-    assert BookFiles(root).append([line_of("one", "A1"), line_of("two", "A2"), line_of("three", "A3")]) == 1
+    lines = [line_of("one", "A1"), line_of("two", "A2"), line_of("three", "A3")]
+    assert BookFiles(root).append(portions_of(lines)) == 1
     assert "must be a directory of the user" in caplog.text
     assert "symbolic links" in caplog.text
     assert list(elsewhere.iterdir()) == []
@@ -297,7 +297,7 @@ def test_a_file_that_is_no_book_is_left_alone_and_told_of_once(root, caplog):
     path.parent.mkdir(parents=True)
     path.write_text("my own notes\n")
     for _ in range(2):
-        assert files.append([line_of("one", "A1"), line_of("one", "A2")]) <= 1
+        assert files.append(portions_of([line_of("one", "A1"), line_of("one", "A2")])) <= 1
     assert path.read_text() == "my own notes\n"
     assert len(caplog.records) == 1
     assert "not with its header: move it away; then `manage.py books rebuild A1`" in caplog.text

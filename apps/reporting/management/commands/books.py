@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 
 from apps.reporting.books.files import BookFiles
+from apps.reporting.books.form import COLUMNS
 from apps.reporting.books.keeping import READER, rebuild
-from apps.reporting.books.lines import COLUMNS
 from apps.reporting.following import behind, marks_of
 from apps.reporting.models import Account
 from apps.reporting.scoping import ScopeError

@@ -1,0 +1,1 @@
+"""Loops over what reporting writes: columns to text, and lots into books."""
