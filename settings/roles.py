@@ -275,7 +275,7 @@ def followed() -> list[Source]:
 
 def reporting(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     """Return the worker of the read models."""
-    return [FollowerWorker("reporting", lambda: Follower(followed(), Projector()))]
+    return [FollowerWorker("reporting", lambda: Follower(followed(), Projector()), poll_seconds=1.0)]
 
 
 def comparator(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
@@ -290,7 +290,7 @@ def books(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     """Return the worker that keeps each account's tradebook and orderbook on the disk."""
     # A file is opened for what has come for it, so the longer between looks, the less each line costs.
     keeper = BooksKeeper(settings.BOOKS_DIR, boot_name())
-    return [FollowerWorker("books", lambda: Follower([Log("execution")], keeper), poll_seconds=2.0)]
+    return [FollowerWorker("books", lambda: Follower([Log("execution")], keeper), poll_seconds=5.0)]
 
 
 def switch(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:

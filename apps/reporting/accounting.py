@@ -1,113 +1,114 @@
-"""What books hold, have paid and have earned, by average cost: the arithmetic of execution's own books.
+"""What books hold, have paid and have earned, by average cost.
 
 Money is whole millionths. What is realised by a fill is what it brought less the cost of what it closed, so that at any
 time realised - cost is all the cash that came for lots, whatever was rounded on the way.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from apps.reporting.news import Trade
+import numpy as np
+
+from apps.reporting.kernels.booking import book
+from banyan.columns import Ints
 
 _QUARTER_NS = 900 * 10**9
 """Zones change their offset at quarters of an hour, and days turn there."""
+_HELD, _OF_A_DAY = 5, 7
 
 BookKey = tuple[int, str, str]
 
 
-@dataclass(slots=True)
-class Held:
-    """What a book of an account holds of an instrument; `cost_micro` is of what is held."""
-
-    steps: int = 0
-    cost_micro: int = 0
-    realised_micro: int = 0
-    fee_micro: int = 0
-    fills: int = 0
-
-    def book(self, steps: int, amount_micro: int, fee_micro: int) -> int:
-        """Book lots for which an amount came in (a purchase's is negative); return what that realised."""
-        before = self.cost_micro
-        if self.steps * steps >= 0:
-            self.cost_micro -= amount_micro
-        elif abs(steps) <= abs(self.steps):
-            self.cost_micro -= part_of(before, abs(steps), abs(self.steps))
-        else:
-            self.cost_micro = part_of(amount_micro, abs(self.steps), abs(steps)) - amount_micro
-        realised = amount_micro + self.cost_micro - before
-        self.steps += steps
-        self.realised_micro += realised
-        self.fee_micro += fee_micro
-        self.fills += 1
-        return realised
-
-
-@dataclass(slots=True)
-class DayOfBook:
-    """A day of a book: what it earned then, and what it holds at the end."""
-
-    realised_micro: int = 0
-    fee_micro: int = 0
-    fills: int = 0
-    bought_steps: int = 0
-    sold_steps: int = 0
-    steps: int = 0
-    cost_micro: int = 0
-
-
 class Booked(NamedTuple):
-    """A trade in its book, on its day, with what it realised."""
+    """What trades came to: the books that they changed (int64[books, 5]), their days (int64[days, 7])."""
 
-    trade: Trade
-    book: str
-    day: date
-    realised_micro: int
+    realised: Ints
+    books: Sequence[BookKey]
+    held: Ints
+    day_books: Ints
+    """Which of `books` each day is of."""
+    days: Ints
+    """Ordinals of dates."""
+    of_days: Ints
 
 
 class Books:
-    """Books with trades booked into them; `held` begins as they were before."""
+    """Books of accounts as they are after all that was booked into them; columns as in `kernels.booking`."""
 
-    def __init__(self, held: dict[BookKey, Held]) -> None:
-        self.held = held
-        self.days: dict[tuple[int, str, str, date], DayOfBook] = {}
+    def __init__(self) -> None:
+        self._row_of: dict[BookKey, int] = {}
+        self._held = np.zeros((64, _HELD), np.int64)
 
-    def book(self, trades: Iterable[tuple[Trade, str, str]]) -> list[Booked]:
-        """Book trades, each with its book and the zone of its account, in order."""
-        return [self._book(trade, book, zone) for trade, book, zone in trades]
+    def put(self, key: BookKey, held: Sequence[int]) -> None:
+        """Take a book as it was before."""
+        self._held[self._row(key)] = held
 
-    def _book(self, trade: Trade, book: str, zone: str) -> Booked:
-        key = trade.account, trade.instrument, book
-        held = self.held.get(key)
-        if held is None:
-            held = self.held[key] = Held()
-        realised = held.book(trade.steps, trade.amount_micro, trade.fee_micro)
-        day = day_of(zone, trade.at_ns)
-        of_day = self.days.get((*key, day))
-        if of_day is None:
-            of_day = self.days[*key, day] = DayOfBook()
-        of_day.realised_micro += realised
-        of_day.fee_micro += trade.fee_micro
-        of_day.fills += 1
-        of_day.bought_steps += max(trade.steps, 0)
-        of_day.sold_steps += max(-trade.steps, 0)
-        of_day.steps, of_day.cost_micro = held.steps, held.cost_micro
-        return Booked(trade, book, day, realised)
+    def book(self, keys: Sequence[BookKey], of: Ints, days: Ints, traded: Ints) -> Booked:
+        """Book trades in their order: trade k into book `keys[of[k]]` on the day with ordinal `days[k]`.
 
+        `traded` is int64[3, trades]: lot steps, amount, fee.
+        """
+        rows = np.array([self._row(key) for key in keys], np.int64)
+        first = int(days.min())
+        codes, of_day = np.unique(of * (int(days.max()) - first + 1) + days - first, return_inverse=True)
+        day_books, day = np.divmod(codes, int(days.max()) - first + 1)
+        made, realised = np.zeros((codes.size, _OF_A_DAY), np.int64), np.zeros(of.size, np.int64)
+        book(self._held, made, np.stack([rows[of], of_day.reshape(-1)]), traded, realised)
+        return Booked(realised, keys, self._held[rows], day_books, day + first, made)
 
-def part_of(total: int, done: int, whole: int) -> int:
-    """Return total x done / whole, rounded down; 0 <= done <= whole."""
-    return total * done // whole
+    def _row(self, key: BookKey) -> int:
+        row = self._row_of.get(key)
+        if row is None:
+            row = self._row_of[key] = len(self._row_of)
+            if row == len(self._held):
+                self._held = np.concatenate([self._held, np.zeros_like(self._held)])
+        return row
 
 
-def day_of(zone: str, at_ns: int) -> date:
-    """Return which day a time is on in a zone."""
-    return _day(zone, at_ns // _QUARTER_NS)
+def days_of(zones: Sequence[str], zone: Ints, at_ns: Ints) -> Ints:
+    """Return the ordinal of the date that each time is on in `zones[zone]`."""
+    quarters, which = np.unique(at_ns // _QUARTER_NS * len(zones) + zone, return_inverse=True)
+    days = [_day(zones[each % len(zones)], each // len(zones)).toordinal() for each in quarters.tolist()]
+    return np.array(days, np.int64)[which.reshape(-1)]
 
 
 @lru_cache(maxsize=4096)
 def _day(zone: str, quarter: int) -> date:
     return datetime.fromtimestamp(quarter * 900, UTC).astimezone(ZoneInfo(zone)).date()
+
+
+def parts_of_fills(amount: Ints, fee: Ints, of: Ints, steps: Ints, whole: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return part number, amount and fee of parts of fills, the rest of a unit to the later.
+
+    Part k has `steps[k]` of the fill `of[k]`, rising; fills have `whole` steps, and amount and fee.
+    """
+    begins = np.flatnonzero(np.diff(of, prepend=-1))
+    sizes = np.diff(begins, append=of.size)
+    total = np.cumsum(np.abs(steps))
+    before_fill = np.repeat(total[begins] - np.abs(steps[begins]), sizes)
+    after = total - before_fill
+    done = after - np.abs(steps)
+    part = np.arange(of.size) - np.repeat(begins, sizes)
+    all_of_it = np.maximum(np.abs(whole[of]), 1)
+    amounts, fees = (_share(each[of], after, all_of_it) - _share(each[of], done, all_of_it) for each in (amount, fee))
+    return part, amounts, fees
+
+
+def _share(total: Ints, done: Ints, whole: Ints) -> Ints:
+    shared: Ints = total // whole * done + total % whole * done // whole
+    return shared
+
+
+def unique_rows(*columns: Ints) -> tuple[Ints, Ints]:
+    """Return what rows of columns (not negative) there are (int64[columns, n]), and which of them each row is."""
+    code = columns[0]
+    for column in columns[1:]:
+        numbers, code = np.unique(code, return_inverse=True)
+        width = int(column.max()) + 1
+        assert numbers.size * width < 2**63, "too many different rows in one piece"
+        code = code.reshape(-1) * width + column
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    return np.stack([column[first] for column in columns]), which.reshape(-1)

@@ -4,7 +4,7 @@ What becomes of an order is read from execution's log alone, in whose records th
 as inputs: so an account's events have one order, and whoever reads them again gets the same.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,23 @@ from apps.execution.contracts import (
     ReportKind,
 )
 from apps.feeds.contracts import BarClosed
-from apps.reporting.accounting import part_of
-from apps.reporting.news import Cash, Close, News, Place, Quotes, Refusals, Setting, Signal, Skips, Trade, Value
+from apps.reporting.accounting import parts_of_fills
+from apps.reporting.columns import full, names_of
+from apps.reporting.news import (
+    NOBODY,
+    Cash,
+    Close,
+    News,
+    Place,
+    Quotes,
+    Refusals,
+    Said,
+    Setting,
+    Signal,
+    Skips,
+    Trades,
+    Values,
+)
 from apps.risk.contracts import OrdersApproved, OrdersRefused
 from apps.signals.contracts import TargetSet
 from banyan.codec import Envelope, decode_envelope, decode_message, encode_message
@@ -72,25 +87,6 @@ def _fold_input(news: News, step: Step) -> None:
                 _signalled(news, decode_message(name, body), envelope.sent_at_ns)
 
 
-def rows_of(message: Any, *columns: str) -> Iterator[tuple[Any, ...]]:
-    """Yield (account, instrument, decision, *columns) of each row of a message about orders."""
-    names = _names_of(message)
-    n = message.account.size
-    instruments = [names[at] for at in filled_in(message.instrument, n)]
-    others = [filled_in(getattr(message, name), n) for name in columns]
-    return zip(message.account.tolist(), instruments, message.decision.tolist(), *others, strict=True)
-
-
-def filled_in(column: Ints, rows: int) -> list[int]:
-    """Return a column as a list; one that is empty holds 0 in every row."""
-    listed: list[int] = column.tolist()
-    return listed or [0] * rows
-
-
-def _names_of(message: Any) -> list[str]:
-    return [each.id for each in message.terms] if hasattr(message, "terms") else list(message.instruments)
-
-
 # ---- accounts and prices --------------------------------------------------------------------------------------------
 
 
@@ -100,8 +96,7 @@ def _opened(news: News, place: Place, message: AccountOpened, _: Any) -> None:
 
 def _valued(news: News, _: Place, message: AccountValued, __: Any) -> None:
     columns = (message.account, message.balance_micro, message.equity_micro, message.margin_micro)
-    for account, balance, equity, margin in zip(*(each.tolist() for each in columns), strict=True):
-        news.values[account] = Value(message.valued_at_ns, balance, equity, margin)
+    news.values.append(Values(message.valued_at_ns, *columns))
 
 
 def _configured(news: News, place: Place, message: SetConfigured, _: Any) -> None:
@@ -127,7 +122,8 @@ def _manual(news: News, place: Place, message: ManualTargeted, _: Any) -> None:
 
 def _closed(news: News, place: Place, message: BarClosed, _: Any) -> None:
     bids, asks = message.bid_close.tolist(), message.ask_close.tolist()
-    news.quotes.append(Quotes(place, message.closed_at_ns, message.instruments, bids, asks))
+    columns = message.instruments, message.bid_close, message.ask_close
+    news.quotes.append(Quotes(place, message.closed_at_ns, *columns))
     day = message.closed_at_ns // DAY_NS
     for instrument, bid, ask in zip(message.instruments, bids, asks, strict=True):
         known = news.closes.get((instrument, day))
@@ -136,13 +132,14 @@ def _closed(news: News, place: Place, message: BarClosed, _: Any) -> None:
 
 
 def _cash(news: News, place: Place, message: CashBooked, _: Any) -> None:
-    references = message.reference or [""] * message.account.size
-    columns = (message.at_ns, message.account, message.book, message.instrument, message.kind, message.amount_micro)
-    rows = zip(*(each.tolist() for each in columns), references, strict=True)
-    for row, (at_ns, account, book, instrument, kind, amount, reference) in enumerate(rows):
-        of_book = kind != CashKind.PAYMENT
-        name, of = (message.books[book], message.instruments[instrument]) if of_book else ("", "")
-        news.cash.append(Cash(place, row, at_ns, account, name, of, kind, amount, reference))
+    is_of_book = message.kind != CashKind.PAYMENT
+    nobody = news.names.number("")
+    book, instrument = (
+        np.where(is_of_book, news.names.numbers(["", *names])[np.where(is_of_book, index + 1, 0)], nobody)
+        for names, index in ((message.books, message.book), (message.instruments, message.instrument))
+    )
+    columns = message.at_ns, message.account, book, instrument, message.kind, message.amount_micro
+    news.cash.append(Cash(place, *columns, message.reference))
 
 
 # ---- signals and what became of them --------------------------------------------------------------------------------
@@ -155,95 +152,101 @@ def _targeted(news: News, place: Place, message: TargetSet, body: bytes) -> None
 
 def _skipped(news: News, place: Place, message: TargetsSkipped, _: Any) -> None:
     n = message.account.size
-    columns = [filled_in(getattr(message, name), n) for name in ("account", "instrument", "reason", "level")]
+    columns = [full(getattr(message, name), n) for name in ("account", "instrument", "reason", "level")]
     news.skips.append(Skips(place, message.set, message.instruments, *columns))
 
 
 # ---- orders ---------------------------------------------------------------------------------------------------------
 
 
+def _say(news: News, message: Any, **columns: Ints | int) -> None:
+    """Add what is said of the orders of a message."""
+    if message.account.size:
+        index = full(message.instrument, message.account.size)
+        instrument = news.names.numbers(names_of(message))[index]
+        news.orders.append(Said(message.account, instrument, message.decision, columns))
+
+
+def _say_some(news: News, message: Any, chosen: Ints, **columns: Ints | int) -> None:
+    """Add what is said of those rows of a message alone."""
+    if chosen.size:
+        index = full(message.instrument, message.account.size)[chosen]
+        instrument = news.names.numbers(names_of(message))[index]
+        news.orders.append(Said(message.account[chosen], instrument, message.decision[chosen], columns))
+
+
 def _requested(news: News, place: Place, message: OrdersRequested, _: Any) -> None:
     news.learn(message.terms, place.received_at_ns)
-    books = _books(message)
-    quotes = {
-        terms.id: quote
-        for terms, quote in zip(
-            message.terms, zip(message.bid_ticks.tolist(), message.ask_ticks.tolist(), strict=True), strict=True
-        )
-    }
-    rows = rows_of(message, "steps", "order_type", "reduce_only")
-    for row, (account, instrument, decision, steps, order_type, reduce_only) in enumerate(rows):
-        order = news.order((account, instrument, decision))
-        order.set = message.set
-        order.book = books.get(row, message.set)
-        order.steps, order.order_type, order.reduce_only = steps, order_type, bool(reduce_only)
-        order.bid_ticks, order.ask_ticks = quotes[instrument]
-        order.decided_at_ns = message.decided_at_ns
-        order.requested_at_ns, order.requested_number = place.received_at_ns, place.number
+    n = message.account.size
+    index = full(message.instrument, n)
+    _say(
+        news, message,
+        set=news.names.number(message.set),
+        book=_books(news, message),
+        steps=message.steps,
+        order_type=full(message.order_type, n),
+        reduce_only=full(message.reduce_only, n),
+        bid_ticks=message.bid_ticks[index],
+        ask_ticks=message.ask_ticks[index],
+        decided_at_ns=message.decided_at_ns,
+        requested_at_ns=place.received_at_ns,
+        requested_number=place.number,
+    )  # fmt: skip
 
 
-def _books(message: OrdersRequested) -> dict[int, str]:
-    """Return the book of each order whose shares are listed, "" where there are several."""
-    books: dict[int, str] = {}
-    n = message.share_order.size
-    for order, book in zip(message.share_order.tolist(), filled_in(message.share_book, n), strict=True):
-        books[order] = message.books[book] if order not in books else ""
+def _books(news: News, message: OrdersRequested) -> Ints:
+    """Return the book of each order, "" where shares of several are listed."""
+    books = np.full(message.account.size, news.names.number(message.set))
+    if message.share_order.size:
+        orders, first, count = np.unique(message.share_order, return_index=True, return_counts=True)
+        theirs = news.names.numbers(message.books)[full(message.share_book, message.share_order.size)[first]]
+        books[orders] = np.where(count > 1, news.names.number(""), theirs)
     return books
 
 
 def _signalled(news: News, message: Any, said_at_ns: int) -> None:
-    for account, instrument, decision in rows_of(message):
-        news.order((account, instrument, decision)).signalled_at_ns = said_at_ns
+    _say(news, message, signalled_at_ns=said_at_ns)
 
 
 def _adopted(news: News, place: Place, message: OrdersAdopted, _: Any) -> None:
-    for account, instrument, decision, steps in rows_of(message, "steps"):
-        order = news.order((account, instrument, decision))
-        order.set = order.book = EXTERNAL
-        order.steps, order.order_type, order.reduce_only = steps, 0, False
-        order.requested_at_ns = order.unknown_at_ns = place.received_at_ns
-        order.is_unknown = True
+    external, at_ns = news.names.number(EXTERNAL), place.received_at_ns
+    _say(
+        news, message, set=external, book=external, steps=message.steps, order_type=0, reduce_only=0,
+        requested_at_ns=at_ns, unknown_at_ns=at_ns, is_unknown=1,
+    )  # fmt: skip
 
 
 def _approved(news: News, _: Place, message: OrdersApproved, envelope: Envelope) -> None:
-    for account, instrument, decision in rows_of(message):
-        order = news.order((account, instrument, decision))
-        order.approved_at_ns = order.approved_at_ns or envelope.sent_at_ns
+    _say(news, message, approved_at_ns=envelope.sent_at_ns)
 
 
 def _sent(news: News, _: Place, message: OrdersSent, __: Any) -> None:
-    for account, instrument, decision in rows_of(message):
-        news.order((account, instrument, decision)).sent_at_ns = message.at_ns
+    _say(news, message, sent_at_ns=message.at_ns)
 
 
 def _reported(news: News, _: Place, message: OrdersReported, __: Any) -> None:
     """Take the time at which a broker accepted: execution's own event does not carry it."""
-    kinds = message.kind.tolist()
-    for kind, (account, instrument, decision, at_ns) in zip(kinds, rows_of(message, "at_ns"), strict=True):
-        if kind == ReportKind.ACCEPTED and decision and at_ns:
-            order = news.order((account, instrument, decision))
-            order.accepted_at_ns = order.accepted_at_ns or at_ns
+    at_ns = full(message.at_ns, message.account.size)
+    chosen = np.flatnonzero((message.kind == ReportKind.ACCEPTED) & (message.decision != 0) & (at_ns != 0))
+    _say_some(news, message, chosen, accepted_at_ns=at_ns[chosen])
 
 
 def _accepted(news: News, _: Place, message: OrdersAccepted, __: Any) -> None:
-    for account, instrument, decision in rows_of(message):
-        news.order((account, instrument, decision)).is_unknown = False
+    _say(news, message, is_unknown=0)
 
 
 def _unknown(news: News, place: Place, message: OrdersUnknown, _: Any) -> None:
-    for account, instrument, decision in rows_of(message):
-        order = news.order((account, instrument, decision))
-        order.unknown_at_ns = order.unknown_at_ns or place.received_at_ns
-        order.is_unknown = True
+    _say(news, message, unknown_at_ns=place.received_at_ns, is_unknown=1)
 
 
 def _ended(news: News, place: Place, message: OrdersEnded, _: Any) -> None:
-    for account, instrument, decision, kind, code in rows_of(message, "kind", "code"):
-        order = news.order((account, instrument, decision))
-        order.is_unknown = False
-        if order.end_kind is None:
-            order.ended_at_ns, order.end_kind, order.end_code = place.received_at_ns, kind, code
-            order.end_text = message.texts[code - 1] if 0 < code <= len(message.texts) else ""
+    code = full(message.code, message.account.size)
+    is_told = (code > 0) & (code <= len(message.texts))
+    texts = news.names.numbers(["", *message.texts])[np.where(is_told, code, 0)]
+    _say(
+        news, message, is_unknown=0, ended_at_ns=place.received_at_ns, end_kind=message.kind, end_code=code,
+        end_text=texts,
+    )  # fmt: skip
     for by, kind in (("edge", ReportKind.REFUSED), ("venue", ReportKind.REJECTED)):
         chosen = np.flatnonzero(message.kind == kind)
         if chosen.size:
@@ -260,18 +263,17 @@ def _refuse(
 ) -> None:  # fmt: skip
     n = message.account.size
     picked = {
-        name: np.array(filled_in(columns.get(name, np.zeros(0, np.int64)), n), np.int64)[chosen].tolist()
+        name: full(columns.get(name, np.zeros(0, np.int64)), n)[chosen]
         for name in ("reason", "level", "bound", "actual")
     }
-    instrument = np.array(filled_in(message.instrument, n), np.int64)[chosen].tolist()
     news.refusals.append(
         Refusals(
             place=place,
             by=by,
             instruments=message.instruments,
-            account=message.account[chosen].tolist(),
-            instrument=instrument,
-            decision=message.decision[chosen].tolist(),
+            account=message.account[chosen],
+            instrument=full(message.instrument, n)[chosen],
+            decision=message.decision[chosen],
             texts=texts,
             **picked,
         )
@@ -282,87 +284,54 @@ def _refuse(
 
 
 def _filled(news: News, place: Place, message: OrdersFilled, _: Any) -> None:
-    splits = _splits(message)
-    ids = message.execution_id or [""] * message.account.size
-    rows = rows_of(message, "steps", "price_e9", "fee_micro", "filled_at_ns", "amount_micro")
-    for row, (account, instrument, decision, steps, price, fee, at_ns, amount) in enumerate(rows):
-        order = news.order((account, instrument, decision))
-        order.filled_steps += steps
-        order.fills += 1
-        order.amount_micro += amount
-        order.fee_micro += fee
-        order.first_fill_ns = order.first_fill_ns or at_ns
-        order.last_fill_ns = at_ns
-        order.is_unknown = False
-        done = 0
-        for part, (book, share) in enumerate(splits.get(row) or [(None, steps)]):
-            part_amount, part_fee = part_of_fill(amount, fee, done, share, steps)
-            done += share
-            news.trades.append(
-                Trade(
-                    place,
-                    row,
-                    part,
-                    FILLED,
-                    at_ns,
-                    account,
-                    instrument,
-                    decision,
-                    book,
-                    share,
-                    price,
-                    part_amount,
-                    part_fee,
-                    ids[row],
-                )
-            )  # fmt: skip
+    n = message.account.size
+    if not n:
+        return
+    amount, fee = full(message.amount_micro, n), full(message.fee_micro, n)
+    _say(
+        news, message, filled_steps=message.steps, fills=1, amount_micro=amount, fee_micro=fee,
+        first_fill_ns=message.filled_at_ns, last_fill_ns=message.filled_at_ns, is_unknown=0,
+    )  # fmt: skip
+    row, book, steps = _parts(news, message)
+    part, amounts, fees = parts_of_fills(amount, fee, row, steps, message.steps)
+    news.trades.append(
+        Trades(
+            place, row, part, FILLED, message.filled_at_ns[row], message.account[row],
+            news.orders[-1].instrument[row], message.decision[row], book, steps, message.price_e9[row], amounts, fees,
+            message.execution_id, len(news.orders) - 1,
+        )
+    )  # fmt: skip
 
 
-def _splits(message: OrdersFilled) -> Mapping[int, list[tuple[str | None, int]]]:
-    splits: dict[int, list[tuple[str | None, int]]] = {}
-    n = message.split_fill.size
-    columns = (message.split_fill.tolist(), filled_in(message.split_book, n), message.split_steps.tolist())
-    for fill, book, steps in zip(*columns, strict=True):
-        splits.setdefault(fill, []).append((message.books[book], steps))
-    return splits
-
-
-def part_of_fill(amount: int, fee: int, done: int, part: int, whole: int) -> tuple[int, int]:
-    """Return amount and fee of `part` of a fill of `whole` steps of which `done` have had theirs."""
-    if part == whole:
-        return amount, fee
-    before, after, all_of_it = abs(done), abs(done + part), abs(whole)
-    return (
-        part_of(amount, after, all_of_it) - part_of(amount, before, all_of_it),
-        part_of(fee, after, all_of_it) - part_of(fee, before, all_of_it),
-    )
+def _parts(news: News, message: OrdersFilled) -> tuple[Ints, Ints, Ints]:
+    """Return row, book and steps of the parts of fills, in the order of the fills."""
+    rows = np.arange(message.account.size)
+    if not message.split_fill.size:
+        return rows, np.full(rows.size, NOBODY), message.steps
+    whole = np.setdiff1d(rows, message.split_fill)
+    books = news.names.numbers(message.books)[full(message.split_book, message.split_fill.size)]
+    row = np.concatenate([whole, message.split_fill])
+    book = np.concatenate([np.full(whole.size, NOBODY), books])
+    steps = np.concatenate([message.steps[whole], message.split_steps])
+    order = np.argsort(row, kind="stable")
+    return row[order], book[order], steps[order]
 
 
 def _booked(news: News, place: Place, message: LotsBooked, _: Any) -> None:
     n = message.account.size
-    instruments = [message.instruments[at] for at in filled_in(message.instrument, n)]
-    books = [message.books[at] for at in filled_in(message.book, n)]
-    columns = [filled_in(getattr(message, name), n) for name in ("steps", "price_e9", "amount_micro", "fee_micro")]
-    rows = zip(message.account.tolist(), instruments, books, *columns, strict=True)
-    for row, (account, instrument, book, steps, price, amount, fee) in enumerate(rows):
-        news.trades.append(
-            Trade(
-                place,
-                row,
-                0,
-                message.kind + 1,
-                place.received_at_ns,
-                account,
-                instrument,
-                0,
-                book,
-                steps,
-                price,
-                amount,
-                fee,
-                "",
-            )
-        )  # fmt: skip
+    if not n:
+        return
+    nothing = np.zeros(n, np.int64)
+    instrument = news.names.numbers(message.instruments)[full(message.instrument, n)]
+    book = news.names.numbers(message.books)[full(message.book, n)]
+    at_ns = np.full(n, place.received_at_ns)
+    news.trades.append(
+        Trades(
+            place, np.arange(n), nothing, message.kind + 1, at_ns, message.account, instrument, nothing, book,
+            full(message.steps, n), full(message.price_e9, n), full(message.amount_micro, n),
+            full(message.fee_micro, n), [], NOBODY,
+        )
+    )  # fmt: skip
 
 
 Handler = Callable[[News, Place, Any, Any], None]

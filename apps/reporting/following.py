@@ -6,22 +6,24 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import psycopg
 from django.db import OperationalError, connections
 
+from apps.reporting.database import connect
+from apps.reporting.marks import MarkMove, MarksMovedError
 from apps.reporting.sources import LogError, Source
-from apps.reporting.writing import MarkMove, MarksMovedError, connect
 from banyan.store import Step
 
 _LOGGER = logging.getLogger(__name__)
 RECORDS_MAX = 400
-"""Of one key in one piece."""
+"""Of one log in one piece."""
 BYTES_MAX = 4_000_000
-"""Of a source in one piece."""
+"""Of all logs in one piece."""
 _NEVER_NS = 2**63 - 1
-_NICENESS = 10
+_LEAST = 19
 _RETRY_SECONDS = 2.0
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError)
 
@@ -55,31 +57,24 @@ class Follower:
         self._taker = taker
         self._connection: psycopg.Connection[Any] | None = None
         self._marks: dict[tuple[str, str], Mark] | None = None
+        self._last_key = ""
+        self.is_behind = False
+        """Whether the last piece has left something that was there already."""
         self.damaged: dict[tuple[str, str], str] = {}
         """Why a log cannot be read on."""
 
     def step(self) -> bool:
         """Read a piece and have it taken; tell whether there was anything.
 
-        Raises psycopg.Error while a database cannot be reached: nothing is lost, call again later.
+        A piece is what has come to one key after the other, as far as it goes: the more there is of a key, the less
+        each record costs the taker. Raises psycopg.Error while a database cannot be reached: nothing is lost, call
+        again later.
         """
         connection = self._connected()
         if self._marks is None:
             self._taker.begin(connection)
             self._marks = marks_of(connection, self._taker.reader)
-        read: Read = []
-        moves: list[MarkMove] = []
-        until_ns = _NEVER_NS
-        for source in self._sources:
-            heads = source.heads()
-            for key, head in sorted(heads.items()):
-                bounds = _Bounds(BYTES_MAX // len(heads), until_ns)
-                move, steps = self._read(source, key, head, bounds)
-                read += [(source.name, each) for each in steps]
-                moves += [move] if move is not None else []
-            # What is left here would, if others were read beyond it, be known in two pieces and written twice.
-            cut = [each for each in moves if each.source == source.name and each.number < heads[each.key]]
-            until_ns = min([until_ns, *(each.received_at_ns for each in cut)])
+        read, moves = self._piece([(source, source.heads()) for source in self._sources])
         if not moves:
             return False
         try:
@@ -92,6 +87,38 @@ class Follower:
             raise
         self._marks.update({(each.source, each.key): (each.number, each.received_at_ns) for each in moves})
         return True
+
+    def _piece(self, heads: Sequence[tuple[Source, Mapping[str, int]]]) -> tuple[Read, list[MarkMove]]:
+        """Return records of keys, those after the last piece's first, and how far the logs are read with them."""
+        assert self._marks is not None
+        read: Read = []
+        moves: list[MarkMove] = []
+        self.is_behind = False
+        waiting = {
+            key
+            for source, of_source in heads
+            for key, head in of_source.items()
+            if head != self._marks.get((source.name, key), (0, 0))[0] and (source.name, key) not in self.damaged
+        }
+        left = BYTES_MAX
+        for key in sorted(waiting, key=lambda each: (each <= self._last_key, each)):
+            if left <= 0:
+                self.is_behind = True
+                break
+            until_ns = _NEVER_NS
+            for source, of_source in heads:
+                head = of_source.get(key, 0)
+                move, steps = self._read(source, key, head, _Bounds(left, until_ns))
+                read += [(source.name, each) for each in steps]
+                left -= sum(len(each.events) + len(each.body) for each in steps)
+                if move is not None:
+                    moves.append(move)
+                    if move.number < head:
+                        # What is left here would, if others were read beyond it, be known in two pieces.
+                        until_ns = min(until_ns, move.received_at_ns)
+                        self.is_behind = True
+            self._last_key = key
+        return read, moves
 
     def forget(self) -> None:
         """Throw away what is in memory: the marks tell how far everything is."""
@@ -114,6 +141,7 @@ class Follower:
     def _connected(self) -> "psycopg.Connection[Any]":
         if self._connection is None or self._connection.closed:
             self._connection = connect()
+            _step_back(self._connection)
         return self._connection
 
     def _read(self, source: Source, key: str, head: int, bounds: "_Bounds") -> tuple[MarkMove | None, list[Step]]:
@@ -196,10 +224,10 @@ def behind(follower_marks: Mapping[tuple[str, str], Mark], sources: Sequence[Sou
 class FollowerWorker:
     """Lets a follower read whatever comes, until it is told to stop. `build` is called in the worker's thread.
 
-    It looks every `poll_seconds` once it is at the end, and gives way to whoever decides about orders.
+    It looks every `poll_seconds` unless it is behind, and gives way to whoever decides about orders.
     """
 
-    def __init__(self, name: str, build: Callable[[], Follower], poll_seconds: float = 0.5) -> None:
+    def __init__(self, name: str, build: Callable[[], Follower], poll_seconds: float) -> None:
         self.name = name
         self._build = build
         self._poll_seconds = poll_seconds
@@ -207,12 +235,12 @@ class FollowerWorker:
 
     def run(self, stop: threading.Event) -> None:
         """Read until `stop` is set; the piece that is being taken is taken whole."""
-        if sys.platform == "linux":  # where threads have a priority of their own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        _be_idle()
         follower = self._build()
         while not stop.is_set():
             try:
-                if not follower.step():
+                follower.step()
+                if not follower.is_behind:
                     self._woken.wait(self._poll_seconds)
             except (*_AWAY, OSError) as problem:
                 _LOGGER.warning("%s: what it needs is away, it tries again: %s", self.name, problem)
@@ -226,3 +254,22 @@ class FollowerWorker:
     def wake(self) -> None:
         """Stop waiting."""
         self._woken.set()
+
+
+def _be_idle() -> None:
+    """Let this thread have the processors only when nobody else wants them, where the system can do that."""
+    if sys.platform == "linux":
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
+
+
+def _step_back(connection: "psycopg.Connection[Any]") -> None:
+    """Let the server's process for a connection give way too, where it is one of this machine and this user.
+
+    It is not made idle, as it may hold what others wait for.
+    """
+    backend = connection.info.backend_pid
+    with contextlib.suppress(OSError):
+        title = Path(f"/proc/{backend}/cmdline").read_bytes()
+        if title.startswith(b"postgres: ") and connection.info.dbname.encode() in title:
+            os.setpriority(os.PRIO_PROCESS, backend, _LEAST)

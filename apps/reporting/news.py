@@ -1,12 +1,15 @@
 """What a piece of a log adds to the read models, before it is written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from apps.execution.contracts import AccountOpened, InstrumentTerms
+from banyan.columns import Ints, ints
 
 OrderKey = tuple[int, str, int]
+NOBODY = -1
+"""The number of no text."""
 
 
 class Place(NamedTuple):
@@ -18,83 +21,80 @@ class Place(NamedTuple):
     received_at_ns: int
 
 
-@dataclass(slots=True)
-class OrderNews:
-    """What became known of an order. What is None did not; what is listed in ADDED adds up."""
+class Names:
+    """Texts by numbers, each once: in columns a text is its number, NOBODY where there is none."""
 
-    set: str | None = None
-    book: str | None = None
-    steps: int | None = None
-    order_type: int | None = None
-    reduce_only: bool | None = None
-    bid_ticks: int | None = None
-    ask_ticks: int | None = None
-    decided_at_ns: int | None = None
-    signalled_at_ns: int | None = None
-    requested_at_ns: int | None = None
-    requested_number: int | None = None
-    approved_at_ns: int | None = None
-    sent_at_ns: int | None = None
-    accepted_at_ns: int | None = None
-    unknown_at_ns: int | None = None
-    first_fill_ns: int | None = None
-    last_fill_ns: int | None = None
-    ended_at_ns: int | None = None
-    is_unknown: bool | None = None
-    end_kind: int | None = None
-    end_code: int | None = None
-    end_text: str | None = None
-    filled_steps: int = 0
-    fills: int = 0
-    amount_micro: int = 0
-    fee_micro: int = 0
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        """Return the number of a text."""
+        known = self._numbers.get(text)
+        if known is None:
+            known = self._numbers[text] = len(self.texts)
+            self.texts.append(text)
+        return known
+
+    def numbers(self, texts: Iterable[str]) -> Ints:
+        """Return the numbers of texts."""
+        return ints([self.number(text) for text in texts])
 
 
-LATEST = ("last_fill_ns", "is_unknown")
-"""Columns of an order in which the last word counts; in all others, but for ADDED, the first does."""
-ADDED = ("filled_steps", "fills", "amount_micro", "fee_micro")
+class Said(NamedTuple):
+    """What an event says of orders: columns of the table of orders, or what holds for each; texts are numbers."""
+
+    account: Ints
+    instrument: Ints
+    decision: Ints
+    columns: Mapping[str, Ints | int]
 
 
-class Trade(NamedTuple):
-    """Lots that a book gets or gives. `book` is None where it is the one book of the order."""
+class Trades(NamedTuple):
+    """Lots that books get or give: rows of a message, in parts where a row is of several books.
+
+    `book` is NOBODY where it is the one book of the order, which is then in row `row` of what was said number `said`.
+    """
 
     place: Place
-    row: int
-    part: int
+    row: Ints
+    part: Ints
     kind: int
-    at_ns: int
-    account: int
-    instrument: str
-    decision: int
-    book: str | None
-    steps: int
-    price_e9: int
-    amount_micro: int
-    fee_micro: int
-    execution_id: str
+    at_ns: Ints
+    account: Ints
+    instrument: Ints
+    decision: Ints
+    book: Ints
+    steps: Ints
+    price_e9: Ints
+    amount_micro: Ints
+    fee_micro: Ints
+    execution_ids: list[str]
+    """Of the message's rows; none: of all "" ."""
+    said: int
 
 
 class Cash(NamedTuple):
-    """Cash that came to a book, or went, without a fill; a payment is of no book (""). `kind` is a CashKind."""
+    """Cash that came to books, or went, without a fill; a payment is of no book (""). `kind` is a CashKind."""
 
     place: Place
-    row: int
-    at_ns: int
-    account: int
-    book: str
-    instrument: str
-    kind: int
-    amount_micro: int
-    reference: str
+    at_ns: Ints
+    account: Ints
+    book: Ints
+    instrument: Ints
+    kind: Ints
+    amount_micro: Ints
+    references: list[str]
 
 
-class Value(NamedTuple):
-    """What an account was worth."""
+class Values(NamedTuple):
+    """What accounts were worth at a time."""
 
     valued_at_ns: int
-    balance_micro: int
-    equity_micro: int
-    margin_micro: int
+    account: Ints
+    balance_micro: Ints
+    equity_micro: Ints
+    margin_micro: Ints
 
 
 class Close(NamedTuple):
@@ -111,8 +111,8 @@ class Quotes(NamedTuple):
     place: Place
     closed_at_ns: int
     instruments: list[str]
-    bid_ticks: list[int]
-    ask_ticks: list[int]
+    bid_ticks: Ints
+    ask_ticks: Ints
 
 
 class Signal(NamedTuple):
@@ -131,10 +131,10 @@ class Skips(NamedTuple):
     place: Place
     set: str
     instruments: list[str]
-    account: list[int]
-    instrument: list[int]
-    reason: list[int]
-    level: list[int]
+    account: Ints
+    instrument: Ints
+    reason: Ints
+    level: Ints
 
 
 class Setting(NamedTuple):
@@ -153,13 +153,13 @@ class Refusals(NamedTuple):
     place: Place
     by: str
     instruments: list[str]
-    account: list[int]
-    instrument: list[int]
-    decision: list[int]
-    reason: list[int]
-    level: list[int]
-    bound: list[int]
-    actual: list[int]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+    reason: Ints
+    level: Ints
+    bound: Ints
+    actual: Ints
     texts: list[str]
 
 
@@ -168,11 +168,12 @@ class News:
     """What some records of logs add, in the order of each log."""
 
     accounts: dict[int, tuple[AccountOpened, int]] = field(default_factory=dict)
-    values: dict[int, Value] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
+    values: list[Values] = field(default_factory=list)
     terms: dict[str, tuple[int, InstrumentTerms]] = field(default_factory=dict)
     """With when they were told: of two logs the later word counts, whichever is read first."""
-    orders: dict[OrderKey, OrderNews] = field(default_factory=dict)
-    trades: list[Trade] = field(default_factory=list)
+    orders: list[Said] = field(default_factory=list)
+    trades: list[Trades] = field(default_factory=list)
     cash: list[Cash] = field(default_factory=list)
     closes: dict[tuple[str, int], Close] = field(default_factory=dict)
     """By (instrument, day: days since 1970-01-01 UTC)."""
@@ -188,10 +189,3 @@ class News:
             known = self.terms.get(terms.id)
             if known is None or at_ns >= known[0]:
                 self.terms[terms.id] = at_ns, terms
-
-    def order(self, key: OrderKey) -> OrderNews:
-        """Return what is known of an order so far, to be added to."""
-        found = self.orders.get(key)
-        if found is None:
-            found = self.orders[key] = OrderNews()
-        return found

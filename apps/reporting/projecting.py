@@ -7,12 +7,14 @@ from typing import Any
 import psycopg
 from django.db import connections
 
+from apps.reporting.database import ALIAS
 from apps.reporting.folding import SOURCES, fold
 from apps.reporting.following import Follower, Read, Taker
+from apps.reporting.marks import MarkMove
 from apps.reporting.models import Fill, Quote, Refusal, Signal, Skip
 from apps.reporting.news import News
 from apps.reporting.sources import Log, LogError, Source, check_whole
-from apps.reporting.writing import ALIAS, MarkMove, Writer
+from apps.reporting.writing import Writer
 from banyan.timescale import ensure_partitions
 
 READER = "reporting"

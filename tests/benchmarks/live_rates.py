@@ -100,10 +100,10 @@ def _folded() -> Callable[[], bool]:
 def _drained() -> Callable[[], bool]:
     """Return what tells whether read models and books have everything that is in the logs."""
     from apps.reporting.books.keeping import READER as BOOKS
+    from apps.reporting.database import connect
     from apps.reporting.following import behind, marks_of
     from apps.reporting.projecting import READER
     from apps.reporting.sources import Log
-    from apps.reporting.writing import connect
     from settings.roles import followed
 
     connection = connect()

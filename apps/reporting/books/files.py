@@ -12,13 +12,12 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 from apps.reporting.books.form import Owner, Portion, Position, header, position_of
-from apps.reporting.written import Bytes
 
 _LOGGER = logging.getLogger(__name__)
 _IN_THE_WAY = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EACCES, errno.EPERM)
@@ -49,6 +48,8 @@ class BookFiles:
         self._seen: dict[str, _Seen] = {}
         self._refused: set[str] = set()
         self._paths: dict[tuple[Owner, str], str] = {}
+        self._made: set[Path] = set()
+        """Directories that were looked at."""
 
     def append(self, portions: Iterable[Portion]) -> int:
         """Append lines, which stand in the order of their positions, to their files; return how many were new.
@@ -96,6 +97,7 @@ class BookFiles:
     def forget(self) -> None:
         """Look at every file again before the next line is written to it."""
         self._seen.clear()
+        self._made.clear()
 
     def _path_of(self, owner: Owner, file: str) -> str:
         known = self._paths.get((owner, file))
@@ -134,7 +136,7 @@ class BookFiles:
             new = portion if first > seen.last else portion.after(seen.last)
             if new.ends.size:
                 del self._seen[path]  # where writing fails, what is there is looked at again
-                _write(handle, new.text)
+                _write(handle, new.text.data)
                 self._seen[path] = _Seen(seen.inode, seen.size + new.text.size, last)
             return new.ends.size
         finally:
@@ -161,12 +163,16 @@ class BookFiles:
 
     def _make_directory(self, path: Path) -> None:
         for directory in (self.root, path.parent.parent, path.parent):
-            directory.mkdir(mode=0o700, parents=directory == self.root, exist_ok=True)
+            if directory in self._made:
+                continue
+            with suppress(FileExistsError):
+                directory.mkdir(mode=0o700, parents=directory == self.root)
             told = directory.lstat()
             if not stat.S_ISDIR(told.st_mode) or told.st_uid != os.geteuid():
                 raise BookFileError(f"{directory} must be a directory of the user who runs this: move it away")
             if stat.S_IMODE(told.st_mode) != 0o700:
                 directory.chmod(0o700)
+            self._made.add(directory)
 
 
 def directory_name(name: str) -> str:
@@ -236,7 +242,7 @@ def _opened(path: str) -> Iterator[int]:
         os.close(handle)
 
 
-def _write(handle: int, content: bytes | Bytes) -> None:
+def _write(handle: int, content: bytes | memoryview) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(handle, view) :]

@@ -22,8 +22,8 @@ from apps.reporting.books.lines import chunks_of
 from apps.reporting.books.portions import Sheaf
 from apps.reporting.books.register import Register
 from apps.reporting.following import Read, Taker, marks_of
+from apps.reporting.marks import MarkMove, move_marks, put_marks
 from apps.reporting.sources import Source, check_whole
-from apps.reporting.writing import MarkMove, move_marks, put_marks
 
 READER = "books"
 ON_DISK = "books-synced"

@@ -58,7 +58,7 @@ class _Rows(NamedTuple):
 
     owners: Ints
     names: Sequence[str]
-    index: Ints
+    instrument: Ints
     lot_steps: Ints
 
 
@@ -115,7 +115,7 @@ class _Maker:
         at = np.arange(message.account.size)
         lines = Lines(at.size).text(f"{self._number}.{event}.").whole(at).text(",", _time(self._at_ns), ",")
         self._what(lines, rows, what, kind)
-        lines.hexadecimal(self.register.pairs(rows.owners, rows.names, rows.index), 16)
+        lines.hexadecimal(self.register.pairs(rows.owners, rows.names, rows.instrument), 16)
         return lines.hexadecimal(message.decision, 8).text(",")
 
     def trades(self, event: int, message: Any, what: str, rows: _Rows, books: "Texts", execution: "Texts") -> None:
@@ -125,7 +125,7 @@ class _Maker:
         lines = Lines(n).text(f"{self._number}.{event}.").whole(np.arange(n)).text(",").time(at_ns).text(",")
         self._what(lines, rows, [what], 0)
         if isinstance(message, OrdersFilled):
-            lines.hexadecimal(self.register.pairs(rows.owners, rows.names, rows.index), 16)
+            lines.hexadecimal(self.register.pairs(rows.owners, rows.names, rows.instrument), 16)
             lines.hexadecimal(message.decision, 8)
         lines.text(",").lots(full(message.steps, n), rows.lot_steps).text(",").fixed(full(message.price_e9, n), 9)
         lines.text(",").fixed(full(message.amount_micro, n), 6).text(",").fixed(full(message.fee_micro, n), 6)
@@ -135,7 +135,7 @@ class _Maker:
 
     def _what(self, lines: Lines, rows: _Rows, what: Sequence[str], kind: Ints | int) -> None:
         lines.chosen(kind, [each.encode() for each in what]).text(",") if len(what) > 1 else lines.text(what[0], ",")
-        lines.chosen(rows.index, [_field(each) for each in rows.names]).text(",")
+        lines.chosen(rows.instrument, [_field(each) for each in rows.names]).text(",")
 
 
 Texts = tuple[Ints | int, Sequence[bytes]]
@@ -200,7 +200,7 @@ def _ended(maker: _Maker, event: int, message: OrdersEnded) -> None:
     n = message.account.size
     kinds, kind = np.unique(full(message.kind, n), return_inverse=True)
     pairs, reason = np.unique(np.stack([full(message.kind, n), full(message.code, n)]), axis=1, return_inverse=True)
-    reasons = [_field(_reason(*pair, message.texts)) for pair in pairs.T.tolist()]
+    reasons = [_field(_reason(each, code, message.texts)) for each, code in pairs.T.tolist()]
     reason = reason.reshape(-1)
 
     def lines(rows: _Rows) -> Lines:

@@ -199,7 +199,7 @@ def test_pieces_of_any_size_come_to_the_same(desk, follower, monkeypatch, most):
 
 def test_what_fails_in_the_middle_is_read_again_and_counted_once(desk, follower, monkeypatch):
     trade_at_random(desk, 7, rounds=8)
-    monkeypatch.setattr("apps.reporting.writing._write_arrays", lambda *_: 1 / 0)
+    monkeypatch.setattr("apps.reporting.writing.write_arrays", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         follower.step()
     monkeypatch.undo()

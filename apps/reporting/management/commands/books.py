@@ -9,11 +9,11 @@ from django.conf import settings
 from apps.reporting.books.files import BookFiles
 from apps.reporting.books.form import COLUMNS
 from apps.reporting.books.keeping import READER, rebuild
+from apps.reporting.database import ALIAS, connect
 from apps.reporting.following import behind, marks_of
 from apps.reporting.models import Account
 from apps.reporting.scoping import ScopeError
 from apps.reporting.sources import Log
-from apps.reporting.writing import ALIAS, connect
 from banyan import commands
 from banyan.commands import counted
 

@@ -8,10 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from apps.reporting.database import connect
 from apps.reporting.following import behind, marks_of
 from apps.reporting.projecting import READER, rebuild
 from apps.reporting.sources import Source
-from apps.reporting.writing import connect
 from banyan import commands
 from banyan.commands import counted
 
