@@ -9,12 +9,13 @@ import numpy as np
 from apps.backtest.beside import beside
 from apps.backtest.kernels.checks import first_bad_row, first_bad_volume, first_late_row, is_same
 from trading.bars import Bars
-from trading.intervals import DAY, parse_interval
+from trading.intervals import DAY, format_interval, parse_interval
 
 PRICES = ("open", "high", "low", "close")
 QUOTES = tuple(f"{side}_{price}" for side in ("bid", "ask") for price in PRICES)
 TIMES = ("time", "ts", "timestamp", "date", "datetime")
 _FLOAT = np.dtype(np.float64)
+_LAST_TIME = 2**63 - 1  # ns UTC
 _BESIDE = 0.75  # share of the rows whose prices the other core looks at; this one has more than prices to check
 
 
@@ -117,6 +118,11 @@ def _from_columns(given: Any, name: str, reading: _Reading) -> Bars:
         time, interval = reading.times(given.index, name)
     else:
         interval = reading.interval or DAY
+        if rows * interval > _LAST_TIME:
+            raise BarsError(
+                f"{name}: {rows:,} bars without times, counted as {format_interval(interval)} each, would end beyond the "
+                'year 2262: give their times, or an interval such as "1m"'
+            )
         time = np.arange(rows, dtype=np.int64) * interval
     if time.size != rows:
         raise BarsError(f"{name}: {layout.time[0]} has {time.size} rows, close has {rows}")
@@ -162,13 +168,10 @@ def spacing_of(time: Any) -> int:
 
 def check_bars(bars: Bars, name: str) -> None:
     """Raise BarsError, with row and values, if the bars have an impossible price, or times that do not rise."""
-    finish = seek_bad_row(bars.open, bars.high, bars.low, bars.close)
-    try:
-        check_quotes(bars, name)
-        check_volume(bars, name)
-        check_times(bars, name)
-    finally:
-        row = finish()
+    check_quotes(bars, name)
+    check_volume(bars, name)
+    check_times(bars, name)
+    row = first_bad_row(bars.open, bars.high, bars.low, bars.close)
     if row >= 0:
         raise bad_row(bars, name, row)
 

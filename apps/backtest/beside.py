@@ -1,35 +1,38 @@
-"""Work on another core while this one goes on: kernels hold no lock, so a thread is enough."""
+"""Work on another core while this one goes on: kernels hold no lock, so a thread is enough.
 
+The threads stay: where one is started for each piece of work, both are on one core for a while, and the first waits.
+"""
+
+import os
 from collections.abc import Callable
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
-WORTH = 200_000  # rows from which a thread costs less than it saves
+WORTH = 200_000  # rows from which handing work over costs less than it saves
 
 
 def beside(rows: int, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     """Start `function(*arguments)` and return a function that waits for it and returns what it returned.
 
-    Below WORTH rows it is called at once, in this thread. What it raises is raised to whoever waits.
+    Below WORTH rows it is called at once, in this thread, and where no other core has begun with it, by whoever waits.
+    What it raises is raised to whoever waits, who does so once.
     """
     if rows < WORTH:
         result = function(*arguments)
         return lambda: result
-    outcome: list[Any] = [None, None]
-
-    def work() -> None:
-        try:
-            outcome[0] = function(*arguments)
-        except BaseException as error:  # noqa: BLE001  (raised where it is waited for)
-            outcome[1] = error
-
-    thread = Thread(target=work)
-    thread.start()
+    work = _threads().submit(function, *arguments)
 
     def wait() -> Any:
-        thread.join()
-        if outcome[1] is not None:
-            raise outcome[1]
-        return outcome[0]
+        return function(*arguments) if work.cancel() else work.result()
 
     return wait
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), "beside")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked process has none of the threads

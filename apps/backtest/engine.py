@@ -16,7 +16,7 @@ from apps.backtest.kernels.opinions import TARGET_DTYPE
 from apps.backtest.market import Prepared
 from apps.backtest.options import Options, sizing_of
 from apps.backtest.specialise import specialise
-from apps.signals.interface import Strategy, StrategyError, strategy_errors
+from apps.signals.interface import CrossingLines, Strategy, StrategyError, strategy_errors
 from trading.books import TICKETS, Desk, open_desk
 from trading.compiled import running_seconds
 from trading.costs import Costs
@@ -191,23 +191,19 @@ def flip_desk(
 
 
 def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the rows at which the strategy's weight changes, and the weights from there on."""
+    """Return the rows at which the strategy's weight changes, and the weights from there on.
+
+    Both are overwritten by the next call in the same thread.
+    """
     market = prepared.market
-    rows = market.close.shape[1]
-    at, weights = np.empty(rows, np.int64), np.empty(rows)
+    at, weights = _scratch(market.close.shape[1])
     if strategy.lines is not None:
-        lines = strategy.lines
-        close = market.close.reshape(-1)
-        fast, slow = _scratch(rows)
-        wait = beside(rows, lines.columns, close, getattr(params, lines.fast), fast)
-        lines.columns(close, getattr(params, lines.slow), slow)
-        wait()
-        count = _crossings((fast, slow), lines.below(strategy, params), at, weights)
+        count = _crossings_of(strategy.lines, strategy, params, market.close.reshape(-1), at, weights)
     else:
         from apps.backtest.kernels import single  # slow to import, and not needed by all
 
         ask = specialise(single.changes, strategy.on_bar, _version(strategy))
-        count = ask(market, strategy.init(params, 1), params, (0, rows), at, weights)
+        count = ask(market, strategy.init(params, 1), params, (0, at.size), at, weights)
         endless = np.flatnonzero(np.isinf(weights[:count]))
         if endless.size:
             first = int(endless[0])
@@ -215,35 +211,37 @@ def flips_of(strategy: Strategy, params: Any, prepared: Prepared) -> tuple[NDArr
     return at[:count], weights[:count]
 
 
-def _crossings(
-    lines: tuple[NDArray[np.float64], NDArray[np.float64]],
-    below: float,
-    at: NDArray[np.int64],
-    weights: NDArray[np.float64],
-) -> int:
-    """Do what `crossings` does, the later half of the rows on another core."""
-    fast, slow = lines
-    half = at.size // 2
-    wait = beside(half, crossings, fast[half:], slow[half:], below, at[half:], weights[half:])
-    count = crossings(fast[:half], slow[:half], below, at[:half], weights[:half])
-    later = wait()
-    # The later half begins with an opinion, which is no change where the earlier one ended with the same.
-    first = half + int(count > 0 and later > 0 and weights[count - 1] == weights[half])
-    changes = half + later - first
-    at[count : count + changes] = at[first : first + changes] + half
-    weights[count : count + changes] = weights[first : first + changes]
-    return count + changes
-
-
 _reused = local()
 
 
-def _scratch(rows: int) -> NDArray[np.float64]:
-    """Return two columns of `rows`, in a thread the same ones each time: new pages cost as much as the work in them."""
-    columns: NDArray[np.float64] | None = getattr(_reused, "columns", None)
-    if columns is None or columns.shape[1] != rows:
-        columns = _reused.columns = np.empty((2, rows))
+def _scratch(rows: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return two columns with room for `rows`, in a thread the same ones each time.
+
+    Few of their pages are ever used; but to give back and to get that much anew costs as much as the work in them.
+    """
+    columns: tuple[NDArray[np.int64], NDArray[np.float64]] | None = getattr(_reused, "columns", None)
+    if columns is None or columns[0].size != rows:
+        columns = _reused.columns = np.empty(rows, np.int64), np.empty(rows)
     return columns
+
+
+def _crossings_of(
+    lines: CrossingLines,
+    strategy: Strategy,
+    params: Any,
+    close: NDArray[np.float64],
+    at: NDArray[np.int64],
+    weights: NDArray[np.float64],
+) -> int:
+    """Write the rows at which the lines cross, and the weights from there on; return how many there are."""
+    fast, slow, below = getattr(params, lines.fast), getattr(params, lines.slow), lines.below(strategy, params)
+    if lines.crossings is not None:
+        return int(lines.crossings(close, fast, slow, below, at, weights))
+    above, under = np.empty_like(close), np.empty_like(close)
+    wait = beside(close.size, lines.columns, close, fast, above)
+    lines.columns(close, slow, under)
+    wait()
+    return int(crossings(above, under, below, at, weights))
 
 
 def _version(strategy: Strategy) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from apps.backtest.announcing import announce_compiling
 from apps.backtest.bars_input import BarsError
-from apps.backtest.engine import ChannelsError
-from apps.backtest.market import CurrencyError, Prepared, prepare
+from apps.backtest.engine import ChannelsError, can_flip
+from apps.backtest.market import CurrencyError, Prepared, prepare, prepare_unchecked
 from apps.backtest.options import OptionError, Options
 from apps.backtest.result import Result
 from apps.backtest.running import run_prepared
@@ -62,8 +62,14 @@ def run(
     chosen = Options.of(options)
     known = get_strategy(strategy) if isinstance(strategy, str) else strategy
     bound = known.bind(**(params or {}))
-    prepared = prepare(bars, chosen, instruments=instruments, conversion=conversion, interval=interval)
-    return run_prepared(known, bound, prepared, chosen, benchmark)
+    prepared, check = prepare_unchecked(bars, chosen, instruments, conversion, interval)
+    if known.lines is None or not can_flip(known, prepared, chosen):
+        check()  # before a strategy's own code sees any bar
+        return run_prepared(known, bound, prepared, chosen, benchmark)
+    try:
+        return run_prepared(known, bound, prepared, chosen, benchmark)
+    finally:
+        check()  # what is wrong with the bars is what is told
 
 
 def sweep(

@@ -1,7 +1,7 @@
 """The market of a run: bars of one or many channels laid side by side on one time axis."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from apps.backtest.bars_input import (
     read_channels,
     seek_bad_row,
 )
+from apps.backtest.beside import beside
 from apps.backtest.kernels.checks import first_bad_volume, is_same
 from apps.backtest.kernels.market import SPEC_DTYPE, Closes, Market, Specs
 from apps.backtest.options import Options
@@ -89,12 +90,29 @@ def prepare(
 
     Raises BarsError for bars that cannot be traded on, CurrencyError where a conversion is missing.
     """
+    prepared, check = prepare_unchecked(given, options, instruments, conversion, interval)
+    check()
+    return prepared
+
+
+def prepare_unchecked(
+    given: Any,
+    options: Options,
+    instruments: Instrument | Mapping[str, Instrument] | None,
+    conversion: Mapping[str, Any] | None,
+    interval: str | int | None,
+) -> tuple[Prepared, Callable[[], None]]:
+    """Return what `prepare` does while bars are still being looked at on another core, and a function that waits for it.
+
+    That function raises BarsError for bars that cannot be traded on. What only computes may go on with them until then:
+    what comes of bad bars is wrong, and thrown away.
+    """
     channels = read_channels(given, interval)
     kinds = _instruments(channels, instruments, options.currency)
     bars = tuple(channels.values())
     currency = options.currency or kinds[0].currency
     rows = _Axis.of(bars, kinds)
-    columns = _checked_columns(channels, rows)
+    columns, check = _checked_columns(channels, rows)
     if options.volume_cap > 0.0 or options.slippage_volume > 0.0:
         for name, each in channels.items():
             if each.volume is None or not np.isfinite(each.volume).all():
@@ -120,17 +138,22 @@ def prepare(
         **quotes,
     )
     periods = periods_per_year(calendars[0], max(intervals), options.returns, week)
-    return Prepared(tuple(channels), kinds, bars, market, currency, calendars[0], periods)
+    return Prepared(tuple(channels), kinds, bars, market, currency, calendars[0], periods), check
 
 
-def _checked_columns(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, NDArray[np.float64]]:
-    """Return the prices and volumes of all channels on the axis.
+def _checked_columns(
+    channels: Mapping[str, Bars], rows: "_Axis"
+) -> tuple[dict[str, NDArray[np.float64]], Callable[[], None]]:
+    """Return the prices and volumes of all channels on the axis, and a function that waits for their being checked.
 
     Many channels on one axis are checked together, which is cheaper.
     """
     bars = list(channels.values())
+    check: Callable[[], None] = lambda: None  # noqa: E731
     apart = len(bars) == 1 or rows.places is not None
-    if apart:
+    if len(bars) == 1:
+        check = beside(len(bars[0]), check_bars, bars[0], *channels)
+    elif apart:
         for name, each in channels.items():
             check_bars(each, name)
     columns = {price: rows.lay([getattr(each, price) for each in bars], price) for price in PRICES}
@@ -140,7 +163,7 @@ def _checked_columns(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, N
         columns["volume"] = rows.lay(volumes, "volume")
     if not apart:
         _check_together(channels, columns)
-    return columns
+    return columns, check
 
 
 def _check_together(channels: Mapping[str, Bars], columns: Mapping[str, NDArray[np.float64]]) -> None:

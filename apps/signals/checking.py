@@ -166,7 +166,21 @@ def lines(strategy: Strategy, params: Any, tape: Tape, said: Floats) -> Outcome:
         at = _first_difference(weights(close[:rows])[:, None], said[:rows, :1])
         if at is not None:
             return False, f"{_place(tape, at)}: the columns say something else than on_bar"
+    if declared.crossings is not None:
+        at = _first_difference(_weights_of_crossings(strategy, params, close)[:, None], said[:, :1])
+        if at is not None:
+            return False, f"{_place(tape, at)}: the crossings say something else than on_bar"
     return True, "columns equal on_bar to the bit"
+
+
+def _weights_of_crossings(strategy: Strategy, params: Any, close: NDArray[np.float64]) -> NDArray[np.float64]:
+    declared = strategy.lines
+    assert declared is not None
+    windows = (getattr(params, name) for name in (declared.fast, declared.slow))
+    rows, weights = np.empty(close.size, np.int64), np.empty(close.size)
+    count = declared.crossings(close, *windows, declared.below(strategy, params), rows, weights)
+    known = np.searchsorted(rows[:count], np.arange(close.size), side="right") - 1
+    return np.where(known >= 0, weights[np.maximum(known, 0)], np.nan)
 
 
 def _values(said: Floats, tape: Tape) -> Floats:

@@ -29,13 +29,16 @@ class CrossingLines:
     `columns(close, window, out)` is a kernel that writes a whole line (float64, nan during its warm-up), bit-equal to
     the incremental one in `on_bar`; `fast` and `slow` name the parameters that hold the windows. Where either line is
     nan the strategy has no opinion; where fast is not above slow its weight is 0, or -1
-    where the parameter `side` says "both".
+    where the parameter `side` says "both". `crossings(close, fast, slow, below, rows, weights)` is a kernel that finds,
+    in a close without nan, what the crossings of both lines are (see `trading.indicators.crossings`); without one, a
+    run looks for them in the lines.
     """
 
     columns: Any
     fast: str
     slow: str
     side: str | None = None
+    crossings: Any = None
 
     def below(self, strategy: "Strategy", params: Any) -> float:
         """Return the weight held while the fast line is not above the slow one."""

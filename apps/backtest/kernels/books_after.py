@@ -83,6 +83,8 @@ def _begins(closes: Closes, fill: Any) -> int:
 @inner_kernel
 def _conversion_at(closes: Closes, fill: Any) -> float:
     """Return what a fill was converted at: the rate of its row's close if it is of that time, else of the open."""
+    if closes.conversion.size == 0:
+        return 1.0  # without a look at the time, which is far away in memory
     at_close = fill.time == closes.time[fill.bar] + closes.row_interval
     return conversion_of(closes.conversion if at_close else closes.opening, fill.bar, fill.channel)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from apps.signals.interface import Choice, CrossingLines, Int, strategy
 from trading.bars import Bar, Floats
-from trading.indicators import ema, ema_columns, ema_state
+from trading.indicators import ema, ema_columns, ema_crossings, ema_state
 
 
 class Params(NamedTuple):
@@ -29,7 +29,7 @@ class State(NamedTuple):
     state=lambda params: State(ema_state(params.fast), ema_state(params.slow)),
     warmup=lambda params: max(params.fast, params.slow),
     settles=lambda params: 15 * max(params.fast, params.slow),
-    lines=CrossingLines(ema_columns, fast="fast", slow="slow", side="side"),
+    lines=CrossingLines(ema_columns, fast="fast", slow="slow", side="side", crossings=ema_crossings),
 )
 def ema_cross(state: State, bar: Bar, params: Params) -> float:
     """Long while EMA(fast) > EMA(slow), decided at the close, from the first bar on which both exist."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from apps.signals.interface import Choice, CrossingLines, Int, strategy
 from trading.bars import Bar, Floats
-from trading.indicators import sma, sma_columns, sma_state
+from trading.indicators import sma, sma_columns, sma_crossings, sma_state
 
 
 class Params(NamedTuple):
@@ -28,7 +28,7 @@ class State(NamedTuple):
     ),
     state=lambda params: State(sma_state(params.fast), sma_state(params.slow)),
     warmup=lambda params: max(params.fast, params.slow),
-    lines=CrossingLines(sma_columns, fast="fast", slow="slow", side="side"),
+    lines=CrossingLines(sma_columns, fast="fast", slow="slow", side="side", crossings=sma_crossings),
 )
 def sma_cross(state: State, bar: Bar, params: Params) -> float:
     """Long while SMA(fast) > SMA(slow), decided at the close, from the first bar on which both exist."""

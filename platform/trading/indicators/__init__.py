@@ -13,6 +13,7 @@ imprecise, the docstring says so.
 """
 
 from trading.indicators.averages import ema, ema_columns, ema_state, sma, sma_columns, sma_state, wma, wma_state
+from trading.indicators.crossings import ema_crossings, sma_crossings
 from trading.indicators.direction import DirectionalMovement, adx, adx_state
 from trading.indicators.oscillators import (
     Macd,
@@ -80,6 +81,7 @@ __all__ = [
     "donchian_state",
     "ema",
     "ema_columns",
+    "ema_crossings",
     "ema_state",
     "macd",
     "macd_state",
@@ -97,6 +99,7 @@ __all__ = [
     "rsi_state",
     "sma",
     "sma_columns",
+    "sma_crossings",
     "sma_state",
     "stochastic",
     "stochastic_state",

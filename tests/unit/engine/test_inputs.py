@@ -19,6 +19,13 @@ def test_times_with_a_fraction_are_refused() -> None:
         prepare({**PRICES, "time": [0.0, 1.5, 2.5]}, Options())
 
 
+def test_so_many_bars_without_times_that_they_cannot_be_days_are_refused() -> None:
+    many = dict.fromkeys(PRICES, np.ones(200_000))
+    with pytest.raises(BarsError, match='200,000 bars without times, counted as 1d each.*an interval such as "1m"'):
+        prepare(many, Options())
+    assert prepare(many, Options(), interval="1m").bars[0].time[-1] == 199_999 * HOUR // 60
+
+
 def test_an_instrument_without_bars_is_named() -> None:
     with pytest.raises(BarsError, match="no bars for A:Y; there are bars for A:X"):
         prepare({"A:X": PRICES}, Options(), instruments={"A:Y": Instrument("A:Y")})

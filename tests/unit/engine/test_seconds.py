@@ -2,9 +2,10 @@
 
 from apps.backtest.interface import run
 from apps.backtest.kernels.books_after import mark_curve, outgrows_margin, round_trips
-from apps.backtest.kernels.flips import crossings, trade_plain_flips
+from apps.backtest.kernels.flips import trade_plain_flips
 from apps.backtest.kernels.scoring import score
 from trading import compiled
+from trading.indicators import sma_crossings
 
 PRICES = [1.0, 2.0, 3.0, 4.0]
 BARS = dict.fromkeys(("open", "high", "low", "close"), PRICES)
@@ -26,7 +27,7 @@ def test_compiling_is_no_part_of_the_engines_seconds_and_told_apart(monkeypatch)
 
     monkeypatch.setattr(compiled, "perf_counter", lambda: now[0])
     monkeypatch.setattr(compiled.Kernel, "_kept_entry", found_slowly)
-    made = (crossings, trade_plain_flips, outgrows_margin, mark_curve, round_trips, score)
+    made = (sma_crossings, trade_plain_flips, outgrows_margin, mark_curve, round_trips, score)
     for kernel in made:
         monkeypatch.setattr(kernel, "_entries", {})
     found = metrics()

@@ -51,7 +51,7 @@ def run(kernel, state, inputs):
 
 def test_every_exported_kernel_is_in_the_table():
     kernels = {name for name in ti.__all__ if hasattr(getattr(ti, name), "py_func")}
-    assert kernels == {*INDICATORS, "sma_columns", "ema_columns"}
+    assert kernels == {*INDICATORS, "sma_columns", "ema_columns", "sma_crossings", "ema_crossings"}
 
 
 @every_indicator

@@ -14,7 +14,7 @@ from typing import Any, Mapping, NamedTuple
 import numpy as np
 from apps.signals.interface import ClassStrategy, CrossingLines, Int, NoParams, NoState, strategy
 from trading.bars import Bar, Floats, Slice
-from trading.indicators import ema, ema_state, sma, sma_columns, sma_state
+from trading.indicators import ema, ema_state, sma, sma_columns, sma_crossings, sma_state
 from trading.targets import Targets, new_targets
 
 class Counter(NamedTuple):
@@ -135,7 +135,14 @@ def beyond(state: State, bars: Slice, _params: NoParams) -> Targets:
     assert "differs when the bars after bar 99" in found
 
 
-def test_lines_that_look_ahead_are_caught(written):
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ('centred, "fast", "slow"', "bar 3 (2019-09-05T00:00Z): the columns say"),
+        ('sma_columns, "fast", "slow", crossings=late', "bar 4 (2019-09-06T00:00Z): the crossings say"),
+    ],
+)
+def test_lines_that_are_not_those_of_on_bar_are_caught(written, lines, found):
     body = """
 from trading.compiled import kernel
 
@@ -152,17 +159,23 @@ def centred(close: Floats, window: int, out: Floats) -> None:
     sma_columns(close, window, out)
     out[:-1] = out[1:]
 
+@kernel
+def late(close: Floats, fast: int, slow: int, below: float, rows: Floats, weights: Floats) -> int:
+    count = sma_crossings(close, fast, slow, below, rows, weights)
+    rows[:count] += 1
+    return count
+
 @strategy(
     parameters=(Int("fast", 2, low=1, high=9, doc=""), Int("slow", 5, low=1, high=9, doc="")),
     state=lambda p: State(sma_state(p.fast), sma_state(p.slow)),
     warmup=lambda p: p.slow,
-    lines=CrossingLines(centred, "fast", "slow"),
+    lines=CrossingLines({lines}),
 )
 def cross(state: State, bar: Bar, params: Params) -> float:
     fast, slow = sma(state.fast, bar.close), sma(state.slow, bar.close)
     return np.nan if np.isnan(slow) else 1.0 if fast > slow else 0.0
 """
-    assert "bar 3 " in failed(written(body))["lines"]
+    assert failed(written(body.replace("{lines}", lines)))["lines"].startswith(found)
 
 
 def test_an_opinion_before_the_declared_warm_up_is_caught(written):
