@@ -31,7 +31,17 @@ _START_SECONDS_MAX = 120
 _ROOT_HOME = Path("/var/lib/banyan")
 # The kernel keeps 108 bytes for a socket's path, other systems 104; "/.s.PGSQL.5432" and its lock file need 19.
 _SOCKET_FOLDER_LENGTH_MAX = 84
-_OPTIONS = {"jit": "off", "max_wal_size": "4GB", "max_connections": "400", "timezone": "UTC"}
+_OPTIONS = {
+    "jit": "off",
+    "max_connections": "400",
+    "timezone": "UTC",
+    # Whoever needs a new file for the log would fill it with zeros first, and every commit would wait for that: 50 ms.
+    "wal_init_zero": "off",
+    "wal_buffers": "16MB",
+    "min_wal_size": "1GB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+}
 _OPTIONS_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 

@@ -11,7 +11,7 @@ import psycopg
 
 from apps.execution.edge.entries import EntryKind, Line, decode
 from banyan.compression import compress, expand
-from banyan.store import connect
+from banyan.store import SOON, connect
 
 ALIAS = "edge"
 
@@ -116,10 +116,13 @@ class Ledger:
         return [LeaseRow(*row) for row in rows]
 
     def renew(self, epochs: Mapping[str, int]) -> set[str]:
-        """Make leases last longer; return the keys of those that are still held."""
+        """Make leases last longer; return the keys of those that are still held.
+
+        Nobody waits for the disk: what is sent is sent under a lease that the commit of SENT has made last longer.
+        """
         rows = self.connection.execute(
-            "UPDATE edge_lease AS l SET lease_until = now() + make_interval(secs => %s) "
-            "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch) WHERE l.key = v.key AND l.epoch = v.epoch "
+            f"{SOON} UPDATE edge_lease AS l SET lease_until = now() + make_interval(secs => %s) "  # noqa: S608
+            "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch), soon WHERE l.key = v.key AND l.epoch = v.epoch "
             "RETURNING l.key",
             [self.lease_seconds, list(epochs), list(epochs.values())],
         )

@@ -11,6 +11,7 @@ import psycopg
 
 from banyan.clock import Clock
 from banyan.host import Delivery, Host
+from banyan.process.collector import Collector
 from banyan.store import Store
 from banyan.transport import LocalTransport, deliveries_of
 
@@ -168,7 +169,8 @@ def run_roles(
     The failure of one ends the process: its supervisor starts it again from what is committed.
     """
     failed = threading.Event()
-    workers = [worker for role in roles for worker in role.build(transport, clock, part or Part())]
+    workers: list[Worker] = [worker for role in roles for worker in role.build(transport, clock, part or Part())]
+    workers.append(Collector())
     threads = [
         threading.Thread(target=_run, args=(worker, stop, failed), name=worker.name, daemon=True) for worker in workers
     ]

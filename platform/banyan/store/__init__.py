@@ -1,13 +1,14 @@
 """A context's database as its host uses it: one statement commits a batch, a few queries bring a key back."""
 
 from banyan.store.batch import Batch, DeadLetter, Output, Step
-from banyan.store.connection import connect
+from banyan.store.connection import SOON, connect
 from banyan.store.notices import Notice
 from banyan.store.seeding import NotFollowingError, Seed
 from banyan.store.store import FETCH_MOST, KeyRow, Outgoing, SnapshotRow, Store
 
 __all__ = [
     "FETCH_MOST",
+    "SOON",
     "Batch",
     "DeadLetter",
     "KeyRow",

@@ -18,6 +18,9 @@ _PLANS = " ".join(
     }.items()
 )
 
+SOON = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
+"""Begins a statement whose commit need not wait for the disk; it has to read `soon`."""
+
 
 def connect(alias: str) -> "psycopg.Connection[Any]":
     """Return a connection to the database of a context, on which every statement is a transaction of its own."""

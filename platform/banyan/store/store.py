@@ -8,7 +8,7 @@ import psycopg
 
 from banyan.compression import compress, expand
 from banyan.store.batch import Batch, Step
-from banyan.store.connection import connect
+from banyan.store.connection import SOON, connect
 from banyan.store.notices import CHANNEL, Notice, notice_of, payloads
 from banyan.store.seeding import Seed, plant
 
@@ -122,10 +122,14 @@ class Store:
         self.connection.execute("UPDATE banyan_key SET owner = '', lease_until = NULL WHERE owner = %s", [owner])
 
     def renew(self, epochs: Mapping[str, int]) -> dict[str, str]:
-        """Make the leases of keys last longer; return why each takes no input ("": it does) of those still held."""
+        """Make the leases of keys last longer; return why each takes no input ("": it does) of those still held.
+
+        Nobody waits for the disk: a server that goes down forgets at most that a lease lasts longer, and each commit
+        asks whether the key is still held.
+        """
         rows = self.connection.execute(
-            "UPDATE banyan_key AS k SET lease_until = now() + make_interval(secs => %s) "
-            "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch) WHERE k.key = v.key AND k.epoch = v.epoch "
+            f"{SOON} UPDATE banyan_key AS k SET lease_until = now() + make_interval(secs => %s) "  # noqa: S608
+            "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch), soon WHERE k.key = v.key AND k.epoch = v.epoch "
             "RETURNING k.key, k.parked_because",
             [self.lease_seconds, list(epochs), list(epochs.values())],
         )
@@ -346,8 +350,7 @@ class Store:
         Nobody waits for the disk: nothing is written that could be lost.
         """
         self.connection.execute(
-            "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, payload) "
-            "FROM unnest(%s::text[]) AS p(payload)",
+            f"{SOON} SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS p(payload), soon",  # noqa: S608
             [CHANNEL, payloads(notices)],
         )
 

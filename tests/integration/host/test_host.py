@@ -270,3 +270,13 @@ def test_a_route_that_cannot_ask_its_database_parks_nothing(pair):
     pair.settle()
     assert pair.told() == [1]
     assert not DeadLetter.objects.using("execution").exists()
+
+
+def test_making_leases_last_longer_waits_for_no_disk_and_commits_do(pair):
+    connection = pair.execution.store.connection
+    connection.execute("SET synchronous_commit = on")
+    epochs = {key: memory.epoch for key, memory in pair.execution.keys.items()}
+    with connection.transaction():
+        assert pair.execution.store.renew(epochs).keys() == {"a", "b"}
+        assert connection.execute("SHOW synchronous_commit").fetchone() == ("off",)
+    assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
