@@ -43,7 +43,7 @@ def read_risk_state(facts: Facts, state: RiskState) -> None:
     for cell in cells:
         if cell.position:
             key = int(numbers[cell.account]), state.instrument_names.names[int(cell.instrument)]
-            facts.held.setdefault(key, Held()).at_risk = int(cell.position)
+            facts.held.setdefault(key, Held()).at_risk += int(cell.position)
 
 
 def read_line(facts: Facts, line: Line) -> None:

@@ -8,17 +8,17 @@ works, and is ordered when that has ended.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
+from apps.execution.apart_messages import Order, cancels, moves, requests_apart, skips_apart
 from apps.execution.apart_state import Bracket, Entry, Guard, Key
-from apps.execution.book_contracts import SkipReason, TargetsSkipped
-from apps.execution.contracts import CancelsReleased, OrdersReleased, OrdersRequested, OrderType
 from apps.execution.kernels.netting import Netted
-from apps.execution.kernels.records import Shard
-from apps.execution.kernels.values import step_values
+from apps.execution.kernels.records import BOOK_MANUAL, Shard
 from apps.execution.order_states import OrderState
 from apps.execution.state import ShardState
-from banyan.columns import Ints, ints
+from apps.execution.tickets import hedging_lines, is_hedging, left_of, open_orders_of, parts_to
+from banyan.columns import Ints
 from banyan.messages import Message
 from trading.money import to_tick
 from trading.targets import GTC, LIMIT, MARKET, STOP_LIMIT
@@ -33,13 +33,12 @@ class Wish(NamedTuple):
     is_new: bool
 
 
-class Order(NamedTuple):
-    """An entry to ask for."""
+class _Changes(NamedTuple):
+    """What lines come to, not numbered yet."""
 
-    line: int
-    decision: int
-    steps: int
-    entry: Entry
+    cancelled: list[Key]
+    orders: list[Order]
+    moved: list[Guard]
 
 
 def is_apart(targets: Any) -> Any:
@@ -47,13 +46,17 @@ def is_apart(targets: Any) -> Any:
     return (targets["entry"] != MARKET) | ((targets["bracket"] != 0) & (targets["value"] != 0.0))
 
 
-def apart_lines(state: ShardState, targets: Any, picked: Ints, wanted: Ints) -> Any:
-    """Return which of the lines `picked` trade apart, by the targets that they follow now; None: none at all."""
+def apart_lines(state: ShardState, targets: Any, picked: Ints, wanted: Ints) -> tuple[Any, Any] | None:
+    """Return which of the lines `picked` trade apart, by the targets that they follow now, and which let a drift be.
+
+    None: none at all. On a hedging account every line trades apart; without a bracket or a price it is rebalanced.
+    """
     by_target = is_apart(targets)
-    if not state.apart.lines and not by_target.any():
+    hedging = state.accounts.columns["hedging"].any()
+    if not state.apart.lines and not by_target.any() and not hedging:
         return None
-    busy = state.apart.busy_lines()
-    return by_target[wanted] | np.isin(picked, list(busy))
+    stays = by_target[wanted] | np.isin(picked, list(state.apart.busy_lines()))
+    return stays | hedging_lines(state, picked) if hedging else stays, stays
 
 
 def without(state: ShardState, working: Ints, also: Ints) -> tuple[Ints, Ints]:
@@ -78,39 +81,98 @@ def order_apart(
     reduce_only: bool = False,
 ) -> Iterator[Message]:
     """Yield what lines that trade apart come to. `taken` are cells in which a decision number is used already."""
-    cancelled: list[Key] = []
-    orders: list[Order] = []
-    moved: list[tuple[int, int, Guard]] = []
+    works: dict[int, list[Key]] = {}
+    for key, each in state.apart.entries.items():
+        works.setdefault(each.line, []).append(key)
+    changes = _Changes([], [], [])
     small: list[int] = []
-    works = {each.line: key for key, each in state.apart.entries.items()}
-    numbers = {cell: int(state.cells.rows[cell].decision) + 1 for cell in taken}
     for wish in wishes:
         row = state.lines.rows[wish.line]
-        cell = int(row.cell)
-        entry = works.get(wish.line)
-        if entry is not None:
-            cancelled += _to_cancel(state, entry, wish)
-        elif row.open == 0 and row.unknown == 0:
-            first = numbers.get(cell, int(state.cells.rows[cell].decision)) + 1
-            gap = wish.working - int(row.held)
-            bracket = _bracket(state, wish)
-            if gap != 0 and abs(gap) < _lot_min(state, wish.line) and wish.working != 0:
-                small.append(wish.line)
-            elif gap != 0:
-                orders.append(Order(wish.line, first, gap, _entry(state, wish, gap, bracket)))
-                numbers[cell] = first + (bracket is not None)
-            elif wish.is_new and (wish.target is None or wish.target["entry"] == MARKET):
-                if bracket is not None:
-                    moved.append((cell, first, Guard(wish.line, -wish.working, 0, bracket)))
-                    numbers[cell] = first
-                else:
-                    cancelled += state.apart.guards_of(wish.line)
-    if cancelled:
-        yield cancels(state, cancelled)
-    yield from _requests(state, shard, orders, decided_at_ns, reduce_only)
+        entries = works.get(wish.line)
+        gap = wish.working - int(row.held)
+        if entries is not None:
+            changes.cancelled.extend(key for entry in entries for key in _to_cancel(state, entry, wish))
+        elif row.open or row.unknown:
+            continue
+        elif gap != 0 and abs(gap) < _lot_min(state, wish.line) and wish.working != 0:
+            small.append(wish.line)
+        elif is_hedging(state, wish.line):
+            _change_tickets(state, wish, changes)
+        else:
+            _change(state, wish, gap, changes)
+    orders, moved = _numbered(state, changes, taken)
+    if changes.cancelled:
+        yield cancels(state, changes.cancelled)
+    yield from requests_apart(state, shard, orders, decided_at_ns, reduce_only=reduce_only)
     if moved:
-        yield _moves(state, moved)
-    yield from _skips(state, small)
+        yield moves(state, moved)
+    yield from skips_apart(state, small)
+
+
+def _change(state: ShardState, wish: Wish, gap: int, changes: _Changes) -> None:
+    """Add what a line that trades apart on a netting account comes to: an order, or its bracket moved or taken away."""
+    bracket = _bracket(state, wish)
+    if gap != 0:
+        changes.orders.append(Order(wish.line, 0, gap, _entry(state, wish, gap, bracket)))
+    elif _moves_bracket(wish):
+        if bracket is not None:
+            changes.moved.append(Guard(wish.line, -wish.working, 0, bracket))
+        else:
+            changes.cancelled.extend(state.apart.guards_of(wish.line))
+
+
+def _change_tickets(state: ShardState, wish: Wish, changes: _Changes) -> None:
+    """Add what a line of a hedging account comes to: closes of tickets, an opening, and the newest one's bracket.
+
+    The bracket goes with the last order, so that its number is above those of all orders before it.
+    """
+    parts = parts_to(state, wish.line, wish.working, is_new=wish.is_new)
+    left = left_of(state, wish.line, parts)
+    newest = max(left, default=0)
+    bracket = _bracket(state, wish)
+    for part in parts:
+        entry = _entry(state, wish, part.steps, bracket if part is parts[-1] else None)
+        entry = msgspec.structs.replace(entry, ticket=part.ticket)
+        changes.orders.append(Order(wish.line, 0, part.steps, entry, part.closes))
+    if not (newest and _moves_bracket(wish)) or (parts and not parts[-1].ticket):
+        return
+    if bracket is None:
+        changes.cancelled.extend(state.apart.guards_of(wish.line, newest))
+    elif not parts:
+        changes.moved.append(Guard(wish.line, -left[newest], 0, bracket, newest))
+
+
+def _moves_bracket(wish: Wish) -> bool:
+    return wish.is_new and (wish.target is None or wish.target["entry"] == MARKET)
+
+
+def _numbered(
+    state: ShardState, changes: _Changes, taken: set[int]
+) -> tuple[list[Order], list[tuple[int, int, Guard]]]:  # fmt: skip
+    """Return orders and protective orders with the decision numbers of their cells, in the order of their sending.
+
+    Of a book sells go before buys. A bracket has the number after its entry's; what opens a ticket gives it its own.
+    """
+    lines = state.lines.rows
+    numbers: dict[int, int] = {}
+
+    def next_number(cell: int, count: int) -> int:
+        first = numbers.get(cell, int(state.cells.rows[cell].decision) + (cell in taken)) + 1
+        numbers[cell] = first + count - 1
+        return first
+
+    orders = []
+    for each in sorted(changes.orders, key=lambda order: (lines[order.line].book, order.steps > 0)):
+        number = next_number(int(lines[each.line].cell), 1 + (each.entry.bracket is not None))
+        entry = each.entry
+        if is_hedging(state, each.line) and not entry.ticket:
+            entry = msgspec.structs.replace(entry, ticket=number)
+        orders.append(each._replace(decision=number, entry=entry))
+    moved = []
+    for guard in changes.moved:
+        cell = int(lines[guard.line].cell)
+        moved.append((cell, next_number(cell, 1), guard))
+    return orders, moved
 
 
 def left_to_do(state: ShardState, cells: Ints, *, closes: bool = False) -> list[Wish]:
@@ -134,35 +196,6 @@ def cells_ordered(netted: Netted) -> set[int]:
     return set(netted.order_cell[: netted.counts[0]].tolist())
 
 
-def with_guards(state: ShardState, released: OrdersReleased, keys: Sequence[Key]) -> OrdersReleased:
-    """Return released orders with what entries that trade apart need, and their protective orders after them."""
-    entries = [state.apart.entries.get(key) for key in keys]
-    if not any(entries):
-        return released
-    count = len(entries)
-    guarded = [at for at, entry in enumerate(entries) if entry is not None and entry.bracket is not None]
-    rows = {name: np.zeros(count + len(guarded), np.int64) for name in _COLUMNS}
-    for name in ("account", "instrument", "decision", "steps", "reduce_only"):
-        column = getattr(released, name)
-        rows[name][:count] = column if column.size else 0
-    for at, entry in enumerate(entries):
-        if entry is not None:
-            rows["order_type"][at], rows["time_in_force"][at] = entry.order_type, entry.time_in_force
-            rows["limit_ticks"][at], rows["stop_ticks"][at] = entry.limit_ticks, entry.stop_ticks
-            rows["expires_ns"][at] = entry.expires_ns
-            rows["tag"][at] = _tag(state, entry.line) if entry.is_tagged else 0
-    for after, at in enumerate(guarded, count):
-        entry = entries[at]
-        assert entry is not None
-        held = int(state.lines.rows[entry.line].held)
-        rows["account"][after], rows["instrument"][after] = rows["account"][at], rows["instrument"][at]
-        rows["decision"][after] = rows["decision"][at] + 1
-        rows["steps"][after] = -(held + rows["steps"][at])
-        rows["base_steps"][after] = held
-        _put_guard(rows, after, _tag(state, entry.line), entry.bracket)
-    return OrdersReleased(set=released.set, terms=released.terms, **_short(rows))
-
-
 def _to_cancel(state: ShardState, key: Key, wish: Wish) -> list[Key]:
     """Return what of a working entry is to be cancelled for a wish: it, and its protective order where all is open."""
     entry = state.apart.entries[key]
@@ -170,16 +203,11 @@ def _to_cancel(state: ShardState, key: Key, wish: Wish) -> list[Key]:
     if entry.is_replaced or not (wish.is_new or wish.working != row.held + row.open + row.unknown):
         return []
     guard = key[0], key[1] + 1
-    order = next(at for at in _open_orders(state, key[0]) if state.orders.rows[at].decision == key[1])
+    if guard in state.apart.guards and state.apart.guards[guard].ticket != entry.ticket:
+        return [key]
+    order = next(at for at in open_orders_of(state, key[0]) if state.orders.rows[at].decision == key[1])
     is_whole = state.orders.rows[order].filled == 0
     return [key, guard] if is_whole and guard in state.apart.guards else [key]
-
-
-def _open_orders(state: ShardState, cell: int) -> Iterator[int]:
-    at = int(state.cells.rows[cell].first_order)
-    while at >= 0:
-        yield at
-        at = int(state.orders.rows[at].next_order)
 
 
 def _entry(state: ShardState, wish: Wish, gap: int, bracket: Bracket | None) -> Entry:
@@ -225,135 +253,37 @@ def _lot_min(state: ShardState, line: int) -> int:
     return int(state.instrument_rows.rows[state.lines.rows[line].instrument].lot_min_steps)
 
 
-def _tag(state: ShardState, line: int) -> int:
-    return int(state.lines.rows[line].book) + 1
+def is_by_hand(state: ShardState, entry: Entry) -> bool:
+    """Tell whether a person has placed an entry."""
+    return bool(state.lines.rows[entry.line].book == BOOK_MANUAL)
 
 
 def sent_by_hand(state: ShardState, cells: Ints) -> list[Key]:
     """Return the orders in cells that people have placed, and that were sent."""
     chosen = set(cells.tolist())
-    keys = [key for key, entry in state.apart.entries.items() if not entry.is_tagged and key[0] in chosen]
+    return sent(
+        state, [key for key, each in state.apart.entries.items() if key[0] in chosen and is_by_hand(state, each)]
+    )
+
+
+def sent(state: ShardState, keys: Sequence[Key]) -> list[Key]:
+    """Return those of these open orders that were handed to the edge."""
     rows = state.orders.rows
-    return [
-        key
-        for key in keys
-        if any(
-            rows[at].decision == key[1] and rows[at].state != OrderState.REQUESTED for at in _open_orders(state, key[0])
-        )
-    ]
+    waits = {
+        key for key in keys for at in open_orders_of(state, key[0])
+        if rows[at].decision == key[1] and rows[at].state == OrderState.REQUESTED
+    }  # fmt: skip
+    return [key for key in keys if key not in waits]
+
+
+def beside_tickets(state: ShardState, keys: Sequence[Key]) -> list[Key]:
+    """Return the entries that work for books of which protective orders (`keys`) close a ticket: they are to end."""
+    guards = [state.apart.guards[key] for key in keys if key in state.apart.guards]
+    lines = {each.line for each in guards if each.ticket}
+    return sent(state, [key for key, entry in state.apart.entries.items() if entry.line in lines])
 
 
 def flat_by_hand(state: ShardState, keys: Sequence[Key]) -> list[Key]:
     """Return those of these orders that a person has placed in a cell that is held at zero since."""
     entries = state.apart.entries
-    return [key for key in keys if key in entries and not entries[key].is_tagged and state.is_flat(key[0])]
-
-
-def cancels(state: ShardState, keys: Sequence[Key], *, is_final: bool = False) -> CancelsReleased:
-    """Return the message that orders are to be cancelled."""
-    cells = state.cells.rows[[cell for cell, _ in keys]]
-    names, instrument = np.unique(cells["instrument"], return_inverse=True)
-    return CancelsReleased(
-        instruments=[state.instruments.names[each] for each in names],
-        account=np.array(state.accounts.rows["number"][cells["account"]]),
-        instrument=instrument.astype(np.int64),
-        decision=ints([decision for _, decision in keys]),
-        is_final=is_final,
-    )
-
-
-def _requests(
-    state: ShardState, shard: Shard, orders: Sequence[Order], decided_at_ns: int, reduce_only: bool
-) -> Iterator[OrdersRequested]:  # fmt: skip
-    books = sorted({int(state.lines.rows[each.line].book) for each in orders})
-    for book in books:
-        yield _request(
-            state, shard, [each for each in orders if state.lines.rows[each.line].book == book], book, decided_at_ns,
-            reduce_only,
-        )  # fmt: skip
-
-
-def _request(
-    state: ShardState, shard: Shard, orders: list[Order], book: int, decided_at_ns: int, reduce_only: bool
-) -> OrdersRequested:  # fmt: skip
-    orders = sorted(orders, key=lambda each: each.steps > 0)  # sells before buys
-    lines = state.lines.rows[[each.line for each in orders]]
-    names, instrument = np.unique(lines["instrument"], return_inverse=True)
-    traded = shard.instruments[names]
-    none = Bracket(0, 0, 0)
-    rows = {
-        "order_type": ints([each.entry.order_type for each in orders]),
-        "limit_ticks": ints([each.entry.limit_ticks for each in orders]),
-        "stop_ticks": ints([each.entry.stop_ticks for each in orders]),
-        "time_in_force": ints([each.entry.time_in_force for each in orders]),
-        "expires_ns": ints([each.entry.expires_ns for each in orders]),
-        "reduce_only": ints([reduce_only] * len(orders)),
-        "stop_loss_ticks": ints([(each.entry.bracket or none).stop_loss_ticks for each in orders]),
-        "take_profit_ticks": ints([(each.entry.bracket or none).take_profit_ticks for each in orders]),
-        "trail_ticks": ints([(each.entry.bracket or none).trail_ticks for each in orders]),
-    }
-    columns: dict[str, Any] = {name: _column(column) for name, column in rows.items()}
-    return OrdersRequested(
-        set=state.books.names[book],
-        decided_at_ns=decided_at_ns,
-        terms=[state.terms_of(int(each)) for each in names],
-        bid_ticks=np.array(traded["bid_ticks"]),
-        ask_ticks=np.array(traded["ask_ticks"]),
-        account=np.array(state.accounts.rows["number"][lines["account"]]),
-        instrument=_column(instrument.astype(np.int64)),
-        decision=ints([each.decision for each in orders]),
-        steps=ints([each.steps for each in orders]),
-        step_value_micro=step_values(shard, np.array(lines["instrument"]), np.array(lines["account"])),
-        tag=ints([book + 1] * len(orders)),
-        **columns,
-    )
-
-
-def _moves(state: ShardState, moved: Sequence[tuple[int, int, Guard]]) -> OrdersReleased:
-    cells = state.cells.rows[[cell for cell, _, _ in moved]]
-    names, instrument = np.unique(cells["instrument"], return_inverse=True)
-    rows = {name: np.zeros(len(moved), np.int64) for name in _COLUMNS}
-    rows["account"][:] = state.accounts.rows["number"][cells["account"]]
-    rows["instrument"][:] = instrument
-    for at, (_, decision, guard) in enumerate(moved):
-        rows["decision"][at], rows["steps"][at], rows["base_steps"][at] = decision, guard.steps, -guard.steps
-        _put_guard(rows, at, _tag(state, guard.line), guard.bracket)
-    book = state.books.names[state.lines.rows[moved[0][2].line].book]
-    return OrdersReleased(set=book, terms=[state.terms_of(int(each)) for each in names], **_short(rows))
-
-
-def _put_guard(rows: dict[str, Ints], at: int, tag: int, bracket: Bracket | None) -> None:
-    assert bracket is not None
-    rows["order_type"][at] = OrderType.PROTECTIVE
-    rows["stop_ticks"][at] = bracket.stop_loss_ticks
-    rows["limit_ticks"][at] = bracket.take_profit_ticks
-    rows["trail_ticks"][at] = bracket.trail_ticks
-    rows["tag"][at] = tag
-
-
-def _skips(state: ShardState, lines: Sequence[int]) -> Iterator[TargetsSkipped]:
-    for at in lines:
-        row = state.lines.rows[at]
-        yield TargetsSkipped(
-            set=state.books.names[row.book],
-            instruments=[state.instruments.names[row.instrument]],
-            account=ints([state.accounts.rows[row.account].number]),
-            instrument=ints(),
-            reason=ints([SkipReason.BELOW_MIN]),
-            level=ints([row.min_level]),
-        )
-
-
-_COLUMNS = (
-    "account", "instrument", "decision", "steps", "order_type", "limit_ticks", "stop_ticks", "time_in_force",
-    "expires_ns", "reduce_only", "trail_ticks", "base_steps", "tag",
-)  # fmt: skip
-
-
-def _short(rows: dict[str, Ints]) -> dict[str, Any]:
-    always = ("account", "decision", "steps")
-    return {name: column if name in always else _column(column) for name, column in rows.items()}
-
-
-def _column(values: Ints) -> Ints:
-    return values if values.any() else ints()
+    return [key for key in keys if key in entries and is_by_hand(state, entries[key]) and state.is_flat(key[0])]

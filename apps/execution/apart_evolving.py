@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from apps.execution.apart import is_apart
+from apps.execution.apart import is_apart, is_by_hand
 from apps.execution.apart_state import Bracket, Entry, Guard
 from apps.execution.contracts import (
     CancelsReleased,
@@ -17,19 +17,20 @@ from apps.execution.contracts import (
 )
 from apps.execution.kernels.booking import find_orders
 from apps.execution.state import ShardState
+from apps.execution.tickets import is_hedging, owner_of
 from banyan.columns import Ints
 
 
 def note_targeted(state: ShardState, lines: Ints) -> None:
     """Note which of the lines that were targeted trade apart from here on."""
     rows = is_apart(state.targets.columns) if state.targets.count else np.zeros(0, bool)
-    if not state.apart.lines and not rows.any():
+    if not state.apart.lines and not rows.any() and not state.accounts.columns["hedging"].any():
         return
     busy = state.apart.busy_lines()
     for at in lines.tolist():
         line = state.lines.rows[at]
         target = state.target_of.get((int(line.book), int(line.source)))
-        if at in busy or (target is not None and rows[target]):
+        if at in busy or (target is not None and rows[target]) or is_hedging(state, at):
             state.apart.lines.add(at)
         else:
             state.apart.lines.discard(at)
@@ -49,12 +50,17 @@ def note_requested(state: ShardState, event: OrdersRequested, cells: Ints) -> No
         bracket = Bracket(number("stop_loss_ticks", at), number("take_profit_ticks", at), number("trail_ticks", at))
         is_guarded = any((bracket.stop_loss_ticks, bracket.take_profit_ticks, bracket.trail_ticks))
         tag = int(own[at])
-        line = state.line_of(cell, tag - 1 if tag else state.books.known(event.set))
+        line = state.line_of(cell, state.books.known(event.set))
+        ticket = tag if is_hedging(state, line) else 0
         state.apart.entries[cell, decision] = Entry(
             line, number("order_type", at), number("limit_ticks", at), number("stop_ticks", at),
             number("time_in_force", at), number("expires_ns", at), bracket if is_guarded else None,
-            is_tagged=tag > 0,
+            is_tagged=tag > 0, ticket=ticket,
         )  # fmt: skip
+        if ticket:
+            state.apart.lines.add(line)
+            if not number("reduce_only", at):
+                state.apart.opened[line] = int(state.lines.rows[line].seen_version), ticket
         row = state.cells.rows[cell]
         row.decision = max(int(row.decision), decision + is_guarded)
 
@@ -67,9 +73,12 @@ def note_released(state: ShardState, event: OrdersReleased, cells: Ints) -> None
     )
     for at in np.flatnonzero(event.order_type == OrderType.PROTECTIVE).tolist():
         cell, decision = int(cells[at]), int(event.decision[at])
-        line = state.line_of(cell, int(event.tag[at]) - 1)
-        bracket = Bracket(int(stop[at]), int(limit[at]), int(trail[at]))
-        state.apart.guards[cell, decision] = Guard(line, int(event.steps[at]), 0, bracket)
+        tag, bracket = int(event.tag[at]), Bracket(int(stop[at]), int(limit[at]), int(trail[at]))
+        if state.accounts.rows[state.cells.rows[cell].account].hedging:
+            guard = Guard(owner_of(state, cell, tag), int(event.steps[at]), 0, bracket, tag)
+        else:
+            guard = Guard(state.line_of(cell, tag - 1), int(event.steps[at]), 0, bracket)
+        state.apart.guards[cell, decision] = guard
         row = state.cells.rows[cell]
         row.decision = max(int(row.decision), decision)
 
@@ -86,7 +95,7 @@ def note_cancelled(state: ShardState, event: CancelsReleased, cells: Ints) -> No
 
 def resting_by_hand(state: ShardState) -> Iterator[tuple[int, int]]:
     """Yield (line, steps that are not filled) of the orders that people have placed."""
-    keys = [key for key, entry in state.apart.entries.items() if not entry.is_tagged]
+    keys = [key for key, entry in state.apart.entries.items() if is_by_hand(state, entry)]
     if not keys:
         return
     cells, decisions = (np.array(each, np.int64) for each in zip(*keys, strict=True))
@@ -105,7 +114,7 @@ def note_filled(state: ShardState, event: OrdersFilled, cells: Ints) -> None:
     open_orders = find_orders(state.shard(), cells, event.decision)
     for at, key in enumerate(zip(cells.tolist(), event.decision.tolist(), strict=True)):
         entry = state.apart.entries.get(key)
-        if entry is not None and not entry.is_tagged and state.is_flat(key[0]):
+        if entry is not None and is_by_hand(state, entry) and state.is_flat(key[0]):
             state.lines.rows[entry.line].working -= int(event.steps[at])
         if open_orders[at] < 0:
             state.apart.entries.pop(key, None)

@@ -19,7 +19,8 @@ class Bracket(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """An entry of a line's own; `is_replaced` once a newer version of its target has cancelled it.
 
-    One that a person has placed is not tagged: it is the book's own, and no position of its own at the broker.
+    One that a person has placed is not tagged: it is the book's own, and no position of its own at the broker. On a
+    hedging account each is of a ticket, which it opens, adds to or closes.
     """
 
     line: int
@@ -31,6 +32,7 @@ class Entry(msgspec.Struct, frozen=True):
     bracket: Bracket | None
     is_replaced: bool = False
     is_tagged: bool = True
+    ticket: int = 0
 
 
 class Guard(msgspec.Struct, frozen=True):
@@ -40,19 +42,38 @@ class Guard(msgspec.Struct, frozen=True):
     steps: int
     filled: int
     bracket: Bracket
+    ticket: int = 0
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """A position of its own at the broker of a hedging account, known by the decision number that opened it."""
+
+    steps: int
+    price: float
+    """Average, of what it holds."""
 
 
 @dataclass(slots=True)
 class Apart:
-    """By (cell, decision). `lines` are those that follow a target that is traded apart, or still have such orders."""
+    """By (cell, decision). `lines` are those that follow a target that is traded apart, or still have such orders.
+
+    Of hedging accounts: `tickets` by line and number, `opened` the (version, ticket) that a line has opened last, and
+    `ended` the (line, ticket) of orders whose fills may come late.
+    """
 
     entries: dict[Key, Entry] = field(default_factory=dict)
     guards: dict[Key, Guard] = field(default_factory=dict)
     lines: set[int] = field(default_factory=set)
+    tickets: dict[int, dict[int, Ticket]] = field(default_factory=dict)
+    opened: dict[int, tuple[int, int]] = field(default_factory=dict)
+    ended: dict[Key, tuple[int, int]] = field(default_factory=dict)
 
     def copy(self) -> "Apart":
         """Return a copy of its own."""
-        return Apart(dict(self.entries), dict(self.guards), set(self.lines))
+        tickets = {line: dict(each) for line, each in self.tickets.items()}
+        return Apart(
+            dict(self.entries), dict(self.guards), set(self.lines), tickets, dict(self.opened), dict(self.ended)
+        )
 
     def busy_lines(self) -> set[int]:
         """Return the lines with an entry or a protective order."""
@@ -64,9 +85,9 @@ class Apart:
             if entry.line == line and entry.is_replaced:
                 self.entries[key] = msgspec.structs.replace(entry, is_replaced=False)
 
-    def guards_of(self, line: int) -> list[Key]:
-        """Return what protects a line, or waits to."""
-        return [key for key, each in self.guards.items() if each.line == line]
+    def guards_of(self, line: int, ticket: int | None = None) -> list[Key]:
+        """Return what protects a line, or one ticket of it, or waits to."""
+        return [key for key, each in self.guards.items() if each.line == line and ticket in (None, each.ticket)]
 
 
 class ApartSnapshot(msgspec.Struct, frozen=True):
@@ -75,13 +96,23 @@ class ApartSnapshot(msgspec.Struct, frozen=True):
     entries: list[tuple[Key, Entry]] = []
     guards: list[tuple[Key, Guard]] = []
     lines: list[int] = []
+    tickets: list[tuple[int, list[tuple[int, Ticket]]]] = []
+    opened: list[tuple[int, tuple[int, int]]] = []
+    ended: list[tuple[Key, tuple[int, int]]] = []
 
 
 def written(apart: Apart) -> ApartSnapshot:
     """Return what `read` takes."""
-    return ApartSnapshot(list(apart.entries.items()), list(apart.guards.items()), sorted(apart.lines))
+    return ApartSnapshot(
+        list(apart.entries.items()), list(apart.guards.items()), sorted(apart.lines),
+        [(line, sorted(each.items())) for line, each in sorted(apart.tickets.items())],
+        sorted(apart.opened.items()), list(apart.ended.items()),
+    )  # fmt: skip
 
 
 def read(snapshot: ApartSnapshot) -> Apart:
     """Return what `written` was given."""
-    return Apart(dict(snapshot.entries), dict(snapshot.guards), set(snapshot.lines))
+    return Apart(
+        dict(snapshot.entries), dict(snapshot.guards), set(snapshot.lines),
+        {line: dict(each) for line, each in snapshot.tickets}, dict(snapshot.opened), dict(snapshot.ended),
+    )  # fmt: skip

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from apps.execution.apart import cancels, flat_by_hand, with_guards
+from apps.execution.apart import flat_by_hand
+from apps.execution.apart_messages import cancels, with_guards
 from apps.execution.book_contracts import EXTERNAL, AccountsReady, Booking, LotsBooked
 from apps.execution.contracts import (
     AccountsGated,

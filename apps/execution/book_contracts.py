@@ -46,6 +46,7 @@ class SkipReason(IntEnum):
     BRACKET_NOT_SUPPORTED = 15
     """Of logs from before brackets were traded live."""
     HEDGING_NOT_SUPPORTED = 16
+    """Of logs from before hedging accounts were traded."""
     NO_CONVERSION = 17
     """The instrument is quoted in another currency than the account's."""
     NO_TERMS = 18

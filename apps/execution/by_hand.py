@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
-from apps.execution.apart import cancels
+from apps.execution.apart_messages import Order, cancels, requests_apart
+from apps.execution.apart_state import Entry
 from apps.execution.book_contracts import MANUAL, ManualTargeted, SkipReason, TargetsSkipped
 from apps.execution.contracts import CancelOrder, OrdersRequested, OrderType, PlaceManualOrder
 from apps.execution.evolving import evolve
@@ -15,6 +17,7 @@ from apps.execution.netted_orders import column, crosses, net, requests
 from apps.execution.order_states import OrderState
 from apps.execution.people import refused, unknown_account
 from apps.execution.state import ShardState
+from apps.execution.tickets import open_orders_of, parts_by_hand
 from banyan.columns import ints
 from banyan.messages import Message, Received
 from trading.targets import FOK, GTC, GTD, IOC, LIMIT, MARKET, STOP, STOP_LIMIT
@@ -37,6 +40,8 @@ def place_manual(state: ShardState, received: Received, command: PlaceManualOrde
     cell = _known_cell(after, command.account, command.terms.id)
     before = state.line_of(cell, BOOK_MANUAL) if 0 <= cell < state.cells.count else -1
     working = command.steps + (int(state.lines.rows[before].working) if before >= 0 else 0)
+    if state.accounts.rows[state.row_of[command.account]].hedging:
+        return [_targeted(command, working), *_of_tickets(after, received, command, cell)]
     if command.order_type == MARKET:
         return _netted(after, received, command, (cell, working))
     return [_targeted(command, working), _own_order(after, received, command, cell)]
@@ -50,20 +55,13 @@ def cancel_order(state: ShardState, command: CancelOrder) -> Sequence[Message]:
     cell = _known_cell(state, command.account, command.instrument)
     key = cell, command.decision
     if key not in state.apart.guards:
-        found = [at for at in _open_orders(state, cell) if state.orders.rows[at].decision == command.decision]
+        found = [at for at in open_orders_of(state, cell) if state.orders.rows[at].decision == command.decision]
         name = f"order {command.decision} of account {command.account} in {command.instrument}"
         if not found:
             return [refused(_CANCEL, command.account, f"{name} is not open")]
         if state.orders.rows[found[0]].state == OrderState.REQUESTED:
             return [refused(_CANCEL, command.account, f"{name} is not sent yet: ask again in a moment")]
     return [cancels(state, [key], is_final=True)]
-
-
-def _open_orders(state: ShardState, cell: int) -> Iterator[int]:
-    at = int(state.cells.rows[cell].first_order) if cell >= 0 else -1
-    while at >= 0:
-        yield at
-        at = int(state.orders.rows[at].next_order)
 
 
 def _wrong_with(command: PlaceManualOrder) -> str:
@@ -93,7 +91,6 @@ def _obstacle(state: ShardState, command: PlaceManualOrder) -> SkipReason | None
     held = int(state.lines.rows[line].held) if line >= 0 else 0
     closes = held * command.steps < 0 and abs(command.steps) <= abs(held)
     obstacles = {
-        SkipReason.HEDGING_NOT_SUPPORTED: account.hedging,
         SkipReason.NOT_RECONCILED: not account.ready,
         SkipReason.NO_CONVERSION: not _is_converted(state, command),
         SkipReason.FLATTENED: account.flattened or (cell is not None and cell.flattened),
@@ -141,6 +138,22 @@ def _netted(
     events += crosses(after, shard, netted)
     events += requests(after, shard, netted, received.event_time_ns, set_name=MANUAL)
     return events
+
+
+def _of_tickets(
+    after: ShardState, received: Received, command: PlaceManualOrder, cell: int
+) -> Iterator[OrdersRequested]:  # fmt: skip
+    """Yield what an order comes to on a hedging account: closes of tickets the other way, and a ticket of its own."""
+    line = after.line_of(cell, BOOK_MANUAL)
+    limit = command.limit_ticks if command.order_type != OrderType.STOP else 0
+    stop = command.stop_ticks if command.order_type != OrderType.LIMIT else 0
+    entry = Entry(line, command.order_type, limit, stop, command.time_in_force, command.expires_ns, None)
+    first = int(after.cells.rows[cell].decision) + 1
+    orders = [
+        Order(line, decision, part.steps, replace(entry, ticket=part.ticket or decision), part.closes)
+        for decision, part in enumerate(parts_by_hand(after, line, command.steps), first)
+    ]
+    yield from requests_apart(after, after.shard(), orders, received.event_time_ns)
 
 
 def _own_order(after: ShardState, received: Received, command: PlaceManualOrder, cell: int) -> OrdersRequested:

@@ -228,7 +228,8 @@ class OrdersRequested(Message, frozen=True, kw_only=True):
     lot step of notional is worth in the account's currency. Orders with `reduce_only` can only make a position smaller.
     An order is wholly of the book `set` but where shares are listed: `share_steps` of order number `share_order` (a row
     of this message) are of book number `share_book` of `books`. An order with a `tag` is of one book that trades apart;
-    what protects it, from its fill on, is the protective order with the next decision number.
+    what protects it, from its fill on, is the protective order with the next decision number. On hedging accounts each
+    order has the number of a ticket as its tag, which it can only close if it is `reduce_only`.
     """
 
     set: str
@@ -375,12 +376,16 @@ class CashBooked(Message, frozen=True, kw_only=True):
 
 @message("execution.position-changed.v1")
 class PositionChanged(Message, frozen=True, kw_only=True):
-    """What accounts hold after fills: attributed and external lots together."""
+    """What accounts hold after fills: attributed and external lots together.
+
+    A hedging account may hold tickets both ways: `short_steps` of its `steps` are held short, the others long.
+    """
 
     instruments: list[str]
     account: Ints
     instrument: Ints
     steps: Ints
+    short_steps: Ints = msgspec.field(default_factory=ints)
 
 
 @message("execution.account-opened.v1")

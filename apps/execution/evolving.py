@@ -54,6 +54,7 @@ from apps.execution.order_states import OrderState
 from apps.execution.settings_chain import apply_settings, sets_of
 from apps.execution.state import AccountNames, ShardState
 from apps.execution.targeting import SEES_NOT, quote_instruments, target_rows
+from apps.execution.tickets import fill_one_by_one, hedging_cells, note_sides, ticket_of
 from apps.signals.contracts import TargetSet
 from banyan.columns import Ints
 from banyan.messages import Message, RowsParked
@@ -239,9 +240,12 @@ def _filled(state: ShardState, event: OrdersFilled) -> None:
         shard, cells[event.split_fill], _numbered(state, event.books, event.split_book, event.split_fill)
     )
     splits = event.split_fill, lines, event.split_steps
-    fill_orders(
-        shard, orders, event.steps, event.amount_micro, full(event.fee_micro, event.account), event.price_e9, splits
-    )
+    fills = orders, event.steps, event.amount_micro, full(event.fee_micro, event.account), event.price_e9, splits
+    if hedging_cells(state, cells):
+        fill_one_by_one(state, list(zip(cells.tolist(), event.decision.tolist(), strict=True)), fills)
+        note_sides(state, cells)
+    else:
+        fill_orders(shard, *fills)
     if state.apart.entries or state.apart.guards:
         note_filled(state, event, cells)
     for at in np.flatnonzero(orders[event.split_fill] < 0).tolist():
@@ -273,7 +277,11 @@ def _ended(state: ShardState, event: OrdersEnded) -> None:
     shard = state.shard()
     orders = find_orders(shard, cells, event.decision)
     for at in np.flatnonzero(~np.isin(event.kind, NEVER_LEFT) & (orders >= 0)).tolist():
-        state.remember_end(int(cells[at]), int(event.decision[at]), open_shares(state, int(orders[at])))
+        key = int(cells[at]), int(event.decision[at])
+        state.remember_end(*key, open_shares(state, int(orders[at])))
+        ticket = ticket_of(state, key)
+        if ticket is not None:
+            state.apart.ended[key] = ticket
     kept = wishes_kept(state, event, cells) if state.apart.entries or state.apart.guards else []
     end_orders(shard, orders)
     for line, working in kept:
@@ -304,6 +312,7 @@ def _booked(state: ShardState, event: LotsBooked) -> None:
     book_lots(
         state.shard(), lines, event.steps, event.amount_micro, full(event.fee_micro, event.account), event.price_e9
     )
+    note_sides(state, np.unique(state.lines.columns["cell"][lines]))
 
 
 def _cash(state: ShardState, event: CashBooked) -> None:

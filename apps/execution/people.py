@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from apps.execution.apart import cancels, sent_by_hand
+from apps.execution.apart import sent_by_hand
+from apps.execution.apart_messages import cancels
 from apps.execution.book_contracts import (
     FLATTEN,
     AccountConfigured,

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.execution.apart import flat_by_hand
+from apps.execution.apart import beside_tickets, flat_by_hand
+from apps.execution.apart_messages import cancels
 from apps.execution.apart_reported import named, protected, protective_rows, taken
 from apps.execution.book_contracts import EXTERNAL, Booking, LotsBooked, OrdersAdopted
 from apps.execution.cash import decide_cash
@@ -34,6 +35,7 @@ from apps.execution.netted_orders import column
 from apps.execution.order_states import transitions
 from apps.execution.people import net_soon
 from apps.execution.state import ShardState
+from apps.execution.tickets import hedging_cells
 from apps.execution.valued import fill_amounts, values_now, values_of
 from banyan.columns import Ints
 from banyan.messages import Message, Received, RowsParked
@@ -97,6 +99,7 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     outside = np.flatnonzero(is_fill & (folded.taken != rows.steps))
     if outside.size:
         told += _outside(state, rows, folded, outside)
+    if outside.size or hedging_cells(state, cells[is_fill]):
         after = state.copy()
         for event in told:
             after = evolve(after, event)
@@ -142,12 +145,15 @@ def _protected(
     for event in events:
         after = evolve(after, event)
     rows = taken(report, guarded)
-    told = list(protected(after, rows))
-    for event in told:
-        after = evolve(after, event)
     filled = np.flatnonzero(rows.kind == ReportKind.FILLED)
     instrument = full(rows.instrument, rows.account)[filled]
     cells = after.cells_named(rows.instruments, rows.account[filled], instrument)
+    beside = beside_tickets(after, list(zip(cells.tolist(), rows.decision[filled].tolist(), strict=True)))
+    told = list(protected(after, rows))
+    if beside:
+        told.append(cancels(after, beside, is_final=True))
+    for event in told:
+        after = evolve(after, event)
     return [*events, *told, *values_now(after, received.event_time_ns, cells), net_soon(received)]
 
 

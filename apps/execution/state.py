@@ -269,7 +269,9 @@ class ShardState:
         """Remember an order that ended unfilled, for a while."""
         self.ended[cell, decision] = shares
         while len(self.ended) > REMEMBERED_ENDS:
-            del self.ended[next(iter(self.ended))]
+            oldest = next(iter(self.ended))
+            del self.ended[oldest]
+            self.apart.ended.pop(oldest, None)
 
     # ---- what follows from the rows ----
 

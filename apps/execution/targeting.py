@@ -181,10 +181,13 @@ def _plan(state: ShardState, shard: Shard, rows: Any, picked: Ints, wanted: Ints
     working = state.lines.columns["working"].copy()
     is_new = rows["version"][wanted] != state.lines.columns["seen_version"][picked]
     acts = sized[1] == SkipReason.NONE
-    apart = apart_lines(state, rows, picked, wanted)
-    if apart is not None:
+    apart = None
+    by_mode = apart_lines(state, rows, picked, wanted)
+    if by_mode is not None:
         # A version that wants what is held already may still move what protects it; what drifts is left alone.
-        acts = np.where(apart, is_new & (acts | (sized[1] == SkipReason.UNCHANGED)), acts)
+        apart, stays = by_mode
+        may_act = is_new & (acts | (sized[1] == SkipReason.UNCHANGED))
+        acts = np.where(apart, may_act | (acts & ~stays), acts)
         sized[1] = np.where(apart & acts, SkipReason.NONE, sized[1])
     working[picked[acts]] = sized[0, acts]
     cells = state.lines.columns["cell"][picked[acts]]

@@ -47,6 +47,7 @@ def values_of(
         account=state.accounts.columns["number"][owners],
         instrument=column(instrument),
         steps=columns["held"][cells] + steps[cells],
+        short_steps=column(columns["short"][cells]),
     )
     accounts = each_once(owners)
     values = np.zeros((5, accounts.size), np.int64)

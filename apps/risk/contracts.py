@@ -151,7 +151,8 @@ class SetSessions(Message, frozen=True, kw_only=True):
 class OrdersApproved(Message, frozen=True, kw_only=True):
     """Orders that may be sent. What they take of the limits is reserved until they are filled or end.
 
-    `step_values_micro` are the different values of one lot step, `step_value` says which of them is an order's.
+    `step_values_micro` are the different values of one lot step, `step_value` says which of them is an order's. Of a
+    hedging account an order is of what is held short where `of_short` is 1, else of what is held long.
     """
 
     instruments: list[str]
@@ -162,6 +163,7 @@ class OrdersApproved(Message, frozen=True, kw_only=True):
     at_ns: int = 0
     step_values_micro: Ints = msgspec.field(default_factory=ints)
     step_value: Ints = msgspec.field(default_factory=ints)
+    of_short: Ints = msgspec.field(default_factory=ints)
 
 
 @message("risk.orders-refused.v1")
@@ -273,12 +275,13 @@ class ReservationsCut(Message, frozen=True, kw_only=True):
 
 @message("risk.positions-noted.v1")
 class PositionsNoted(Message, frozen=True, kw_only=True):
-    """What accounts hold."""
+    """What accounts hold; of a hedging account's `steps` those that are held short."""
 
     instruments: list[str]
     account: Ints
     instrument: Ints
     steps: Ints
+    short_steps: Ints = msgspec.field(default_factory=ints)
 
 
 @message("risk.account-noted.v1")
@@ -289,6 +292,7 @@ class AccountNoted(Message, frozen=True, kw_only=True):
     time_zone: str
     leverage_e9: int
     balance_micro: int
+    hedging: bool = False
 
 
 @message("risk.values-noted.v1")

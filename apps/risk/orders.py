@@ -63,8 +63,19 @@ def _asked(state: RiskState, wanted: OrdersRequested, count: int) -> Asked:
         limit_ticks=full(wanted.limit_ticks, count),
         stop_ticks=full(wanted.stop_ticks, count),
         reduce_only=full(wanted.reduce_only, count),
+        of_short=_of_short(state, wanted, count),
         set_state=_set_states(state, wanted, count),
     )
+
+
+def _of_short(state: RiskState, wanted: OrdersRequested, count: int) -> Ints:
+    """Return which orders are of what their accounts hold short: sales that open, and purchases that close."""
+    rows = state.rows_of(wanted.account)
+    if not state.accounts.count or not state.accounts.columns["hedging"].any():
+        return np.zeros(count, np.int64)
+    hedging = (rows >= 0) & (state.accounts.columns["hedging"][rows] != 0)
+    closes = full(wanted.reduce_only, count) != 0
+    return (hedging & ((full(wanted.steps, count) < 0) != closes)).astype(np.int64)
 
 
 def _set_states(state: RiskState, wanted: OrdersRequested, count: int) -> Ints:
@@ -170,6 +181,7 @@ def _approval(
         at_ns=received.event_time_ns,
         step_values_micro=different,
         step_value=short(index.astype(np.int64)),
+        of_short=short(asked.of_short[approved]),
     )
 
 
@@ -219,6 +231,8 @@ def reserve_approved(state: RiskState, event: OrdersApproved) -> None:
     """Reserve for orders that were approved."""
     count = event.account.size
     cells = state.make_cells(event.instruments, event.account, event.instrument)
+    if event.of_short.size:
+        cells = np.where(event.of_short != 0, state.short_beside(cells), cells)
     state.reserve_orders(count)
     values = event.step_values_micro[full(event.step_value, count)]
     reserve(state.book(), cells, event.decision, event.steps, values, event.at_ns)
@@ -229,6 +243,7 @@ def pass_refused(state: RiskState, event: OrdersRefused) -> None:
     counted = np.flatnonzero(event.reason != reasons.IMPOSSIBLE)
     cells = state.make_cells(event.instruments, event.account[counted], chosen_rows(event.instrument, counted))
     pass_decisions(state.book(), cells, event.decision[counted])
+    pass_decisions(state.book(), state.short_beside(cells), event.decision[counted])
 
 
 def cut_reservations(state: RiskState, event: ReservationsCut) -> None:

@@ -136,6 +136,8 @@ def change_limits(state: RiskState, event: LimitsChanged) -> None:
     else:
         owner = _owner(state, event)
         row = owner.limits = state.limits_row(int(owner.limits))
+        if event.account != _ALL and event.instrument and owner.beside:
+            state.cells.rows[owner.beside].limits = row
     state.limits.rows[row] = limits_row(event.limits)
 
 

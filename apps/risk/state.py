@@ -139,7 +139,31 @@ class RiskState:
         added["instrument"], added["account"] = np.divmod(pairs, self.accounts.count)
         added["limits"] = added["first_order"] = _NONE
         self.cell_rows[added["instrument"], added["account"]] = np.arange(first, self.cells.count)
+        if self.accounts.columns["hedging"].any():
+            self.add_short_cells()
         return self.cells_named(names, account, instrument)
+
+    def add_short_cells(self) -> None:
+        """Add the cells for what hedging accounts hold short where they are missing."""
+        cells = self.cells.columns
+        missing = (self.accounts.columns["hedging"][cells["account"]] != 0) & (cells["beside"] == 0)
+        missing[cells["beside"][cells["beside"] > 0]] = False
+        rows = np.flatnonzero(missing)
+        if not rows.size:
+            return
+        first = self.cells.extend(rows.size)
+        self.cells.rows["beside"][rows] = np.arange(first, self.cells.count)
+        added = self.cells.rows[first:]
+        for name in ("instrument", "account", "limits"):
+            added[name] = self.cells.rows[name][rows]
+        added["first_order"] = _NONE
+
+    def short_beside(self, cells: Ints) -> Ints:
+        """Return the cells for what is held short beside cells (-1: none), -1 where there is none."""
+        beside = np.full(cells.size, _NONE, np.int64)
+        known = cells >= 0
+        beside[known] = self.cells.columns["beside"][cells[known]]
+        return np.where(beside > 0, beside, _NONE)
 
     def reserve_orders(self, count: int) -> None:
         """Have free rows for `count` orders more."""
@@ -174,7 +198,8 @@ class RiskState:
         """Find anew which cell is whose."""
         self._make_room()
         cells = self.cells.rows
-        self.cell_rows[cells["instrument"], cells["account"]] = np.arange(self.cells.count)
+        first = np.setdiff1d(np.arange(self.cells.count), cells["beside"][cells["beside"] > 0])
+        self.cell_rows[cells["instrument"][first], cells["account"][first]] = first
 
     def _add_free(self, count: int) -> None:
         first = self.orders.extend(count)

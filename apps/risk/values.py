@@ -41,6 +41,7 @@ def decide_opened(opened: AccountOpened) -> list[Message]:
             time_zone=opened.time_zone if is_zone(opened.time_zone) else "UTC",
             leverage_e9=opened.leverage_e9,
             balance_micro=opened.balance_micro,
+            hedging=opened.hedging,
         )
     ]
 
@@ -51,6 +52,8 @@ def note_account(state: RiskState, event: AccountNoted) -> None:
     account = state.accounts.rows[row]
     account.zone = state.zones.of(event.time_zone)
     account.margin_e9 = -(-E9 * E9 // max(event.leverage_e9, E9))
+    account.hedging = event.hedging
+    state.add_short_cells()
     if not account.opened:
         account.opened = 1
         account.balance = account.equity = event.balance_micro
@@ -62,9 +65,10 @@ def decide_positions(state: RiskState, changed: PositionChanged) -> list[Message
     """Note what accounts hold."""
     instrument = full(changed.instrument, changed.account.size)
     steps = full(changed.steps, changed.account.size)
+    held_short = full(changed.short_steps, changed.account.size)
     listed = (instrument >= 0) & (instrument < len(changed.instruments))
     known = listed & (state.opened_rows_of(changed.account) >= 0)
-    possible = known & (steps <= STEPS_MAX) & (steps >= -STEPS_MAX)
+    possible = known & (steps <= STEPS_MAX) & (steps >= -STEPS_MAX) & (held_short <= 0) & (held_short >= -STEPS_MAX)
     events: list[Message] = []
     chosen = np.flatnonzero(possible)
     if chosen.size:
@@ -74,6 +78,7 @@ def decide_positions(state: RiskState, changed: PositionChanged) -> list[Message
                 account=changed.account[chosen],
                 instrument=short(instrument[chosen]),
                 steps=short(steps[chosen]),
+                short_steps=short(held_short[chosen]),
             )
         )
     bad = np.flatnonzero(~possible)
@@ -86,7 +91,10 @@ def decide_positions(state: RiskState, changed: PositionChanged) -> list[Message
 def note_positions(state: RiskState, event: PositionsNoted) -> None:
     """Know what accounts hold."""
     cells = state.make_cells(event.instruments, event.account, event.instrument)
-    hold(state.book(), cells, full(event.steps, event.account.size))
+    held_short = full(event.short_steps, event.account.size)
+    hold(state.book(), cells, full(event.steps, event.account.size) - held_short)
+    beside = state.short_beside(cells)
+    hold(state.book(), beside[beside >= 0], held_short[beside >= 0])
 
 
 def decide_valued(state: RiskState, valued: AccountValued) -> list[Message]:

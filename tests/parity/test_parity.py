@@ -64,6 +64,12 @@ def test_entries_and_brackets_of_every_kind_trade_live_as_in_a_backtest(tmp_path
     assert not _differences(cases, loaded, tmp_path)
 
 
+def test_hedging_accounts_trade_live_as_in_a_backtest(tmp_path):
+    loaded = _loaded({EURUSD: "eurusd_1h_quotes.csv.gz"}, "2016-01-04", "2016-01-09")
+    cases = [replace(case, options={**case.options, "accounting": "hedging"}) for case in ONE_CHANNEL]
+    assert not _differences(cases, loaded, tmp_path)
+
+
 def test_strategies_on_several_instruments_trade_live_as_in_a_backtest(tmp_path):
     files = {name: f"{name.partition(':')[2].lower()}_1d.csv.gz" for name in FUNDS}
     loaded = _loaded(files, "2002-01-02", "2002-03-01")

@@ -230,6 +230,7 @@ class Edge:
             deposits_micro=[message.balance_micro],
             fee_rates_e9=[message.fee_rate_e9],
             currencies=[message.currency],
+            hedging=[message.hedging],
         )
         shard.write(opened, self.time.now_ns())
         self._join(shard, len(shard.memory.accounts) - 1)
@@ -243,7 +244,7 @@ class Edge:
             link = self.links.get(account.broker)
             if link is not None:
                 link.accounts[account.number] = NewAccount(
-                    account.number, account.deposit_micro, account.fee_rate_e9, account.currency
+                    account.number, account.deposit_micro, account.fee_rate_e9, account.currency, account.hedging
                 )
                 link.is_stale = True
 

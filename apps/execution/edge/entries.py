@@ -31,6 +31,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     deposits_micro: list[int]
     fee_rates_e9: list[int]
     currencies: list[str] = []
+    hedging: list[bool] = []
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -104,6 +104,7 @@ class _Account(msgspec.Struct, frozen=True):
     deposit_micro: int
     fee_rate_e9: int
     currency: str = ""
+    hedging: bool = False
 
 
 class _Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +130,7 @@ class Memory:
         self.accounts: list[_Account] = []
         self.numbers: Ints = np.zeros(0, np.int64)
         self.brokers: NDArray[np.str_] = np.zeros(0, str)
+        self.hedging: NDArray[np.bool_] = np.zeros(0, bool)
         self.gated: dict[int, str] = {}
         self.upto: dict[str, int] = {}
         self.terms: list[InstrumentTerms] = []
@@ -241,7 +243,7 @@ class Memory:
         known = {account.number for account in self.accounts}
         columns = (
             opened.numbers, opened.accounts, opened.brokers, opened.deposits_micro, opened.fee_rates_e9,
-            opened.currencies or [""] * len(opened.numbers),
+            opened.currencies or [""] * len(opened.numbers), opened.hedging or [False] * len(opened.numbers),
         )  # fmt: skip
         self.accounts += [_Account(*row) for row in zip(*columns, strict=True) if row[0] not in known]
         self._number()
@@ -249,6 +251,7 @@ class Memory:
     def _number(self) -> None:
         self.numbers = np.array([account.number for account in self.accounts], np.int64)
         self.brokers = np.array([account.broker for account in self.accounts], str)
+        self.hedging = np.array([account.hedging for account in self.accounts], bool)
         order = np.argsort(self.numbers, kind="stable")
         self._by_number = self.numbers[order], order
         self._make_room()

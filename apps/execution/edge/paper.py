@@ -40,7 +40,10 @@ class PaperBroker:
     ) -> None:  # fmt: skip
         self.name = name
         self.capabilities = Capabilities(
-            opens_accounts=True, orders_per_second_max=rates[0], orders_per_second_per_account_max=rates[1]
+            hedging=True,
+            opens_accounts=True,
+            orders_per_second_max=rates[0],
+            orders_per_second_per_account_max=rates[1],
         )
         self._address = address
         self._write_seconds_max = write_seconds_max
@@ -82,6 +85,7 @@ class PaperBroker:
                 fee_rate_e9=pack(rates),
                 currencies=tuple(currencies),
                 currency=pack(np.array([currencies.index(each.currency) for each in accounts], np.int64)),
+                hedging=pack(np.array([each.hedging for each in accounts], np.int64)),
             )
         )
 

@@ -37,7 +37,8 @@ class Capabilities:
 class Orders(NamedTuple):
     """Orders to send in one session, as columns; `instrument` is an index into `terms`.
 
-    `tag` is above 0 where orders of one book have a position of their own there, which protective orders close.
+    `tag` is above 0 where orders of one book have a position of their own there, which protective orders close. On a
+    hedging account each order has one: that of a ticket, which it opens or adds to, or can only close (`reduce_only`).
     """
 
     session: int
@@ -123,6 +124,7 @@ class NewAccount:
     deposit_micro: int
     fee_rate_e9: int
     currency: str = ""
+    hedging: bool = False
 
 
 class Broker(Protocol):

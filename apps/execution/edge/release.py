@@ -17,13 +17,17 @@ _KIND_OF_STATE = {state: kind for kind, state in STATE_AFTER.items()}
 
 
 class Circumstances(NamedTuple):
-    """What holds while a message is released; `sessions` (0: none) and `reconciled` are by account of the shard."""
+    """What holds while a message is released; `sessions` (0: none), `reconciled` and `cannot` are by account.
+
+    Accounts `cannot` trade whose broker has not their kind: hedging, or netting.
+    """
 
     refuse_all: EdgeRefusal
     """Why nothing at all may be sent, or NONE."""
     is_halted: bool
     sessions: Ints
     reconciled: NDArray[np.bool_]
+    cannot: NDArray[np.bool_]
 
 
 class Wanted(NamedTuple):
@@ -81,6 +85,7 @@ def codes_of(memory: Memory, rows: Wanted, now: Circumstances) -> Ints:
     if memory.gated:
         codes[np.isin(rows.columns["account"], list(memory.gated))] = EdgeRefusal.GATED
     decision, steps = rows.column("decision"), rows.column("steps")
+    codes[now.cannot[rows.slots]] = EdgeRefusal.BROKER_CANNOT
     codes[(decision < 1) | (decision > _DECISION_MAX) | (steps == 0)] = EdgeRefusal.BROKER_CANNOT
     if now.is_halted:
         codes[opens] = EdgeRefusal.KILL_SWITCH

@@ -237,7 +237,19 @@ class Sending:
         return goes
 
     def _circumstances(self, shard: Shard, refuse_all: EdgeRefusal) -> Circumstances:
-        return Circumstances(refuse_all, not self._edge.switch.is_clear(), self._sessions(shard), shard.reconciled)
+        is_halted = not self._edge.switch.is_clear()
+        return Circumstances(refuse_all, is_halted, self._sessions(shard), shard.reconciled, self._cannot(shard))
+
+    def _cannot(self, shard: Shard) -> NDArray[np.bool_]:
+        """Return which accounts are of a kind that their broker has not."""
+        memory = shard.memory
+        cannot = np.zeros(memory.numbers.size, bool)
+        for name, link in self._edge.links.items():
+            can = link.broker.capabilities
+            if not (can.hedging and can.netting):
+                wrong = ~memory.hedging if can.hedging else memory.hedging
+                cannot |= wrong & (memory.brokers == name)
+        return cannot
 
     def _release(
         self, shard: Shard, rows: Wanted, now: Circumstances, envelope: Envelope, deadline_ns: int, is_queried: bool

@@ -106,6 +106,7 @@ ACCOUNT_DTYPE = np.dtype(
         ("session", np.int64),
         ("fee_rate", np.float64),
         ("currency", np.int64),
+        ("hedging", np.int64),  # 1: its orders name tickets, which reduce-only ones can but close
     ],
     align=True,
 )

@@ -12,6 +12,7 @@ import numpy as np
 
 from apps.execution.kernels.paper import (
     CANCELLED,
+    CODE_REDUCE_ONLY,
     EXPIRED,
     REPORT_CANCELLED,
     REPORT_EXPIRED,
@@ -74,14 +75,15 @@ class Floor(NamedTuple):
 
 
 @kernel
-def admit(tickets: Any, orders: Any, rows: Any) -> None:
-    """Put new orders (rows that work) on their tickets."""
+def admit(tickets: Any, orders: Any, accounts: Any, rows: Any) -> None:
+    """Put new orders (rows that work) on their tickets; what hedging accounts hold there is known by its fills."""
     for row in rows:
         order = orders[row]
         ticket = tickets[order.ticket - 1]
         if order.kind == PROTECTIVE:
             ticket.pending = row + 1
-            ticket.steps = order.base_steps
+            if not accounts[order.account].hedging:
+                ticket.steps = order.base_steps
         else:
             ticket.entry = row + 1
 
@@ -143,13 +145,19 @@ def _match(floor: Floor, number: int, phase: int, costs: Costs, n: int) -> int:
     moves_now = entry < 0 and pending >= 0 and phase == AT_MARKET
     if not works_now and not moves_now and (guard < 0 or phase == AT_MARKET):
         return n
+    if works_now and is_closing(floor, entry) and orders[entry].steps * ticket.steps >= 0:
+        n = _cancel(floor, entry, price.time, CODE_REDUCE_ONLY, n)
+        return _cancel(floor, pending, price.time, CODE_CLOSED, n) if pending >= 0 and ticket.steps == 0 else n
     if works_now and orders[entry].time_in_force == DAY and orders[entry].day < 0:
         orders[entry].day = price.day
         n = note(reports, n, entry, price.time, REPORT_DAY, price.day)
     _load(desk, ticket, orders, terms)
     book = desk.books[0]
     if works_now:
-        lots = multiple(float(_steps_now(orders[entry])), terms.lot_step)
+        steps = _steps_now(orders[entry])
+        if is_closing(floor, entry) and abs(steps) > abs(ticket.steps):
+            steps = -ticket.steps
+        lots = multiple(float(steps), terms.lot_step)
         scratch_order(desk, orders[entry], lots, terms.tick_size)
         book.goal = desk.tickets[0, 0].quantity + lots
     elif moves_now:
@@ -171,6 +179,13 @@ def _match(floor: Floor, number: int, phase: int, costs: Costs, n: int) -> int:
     n = _tell_entry(floor, number, keeps, n)
     n = _tell_guard(floor, number, n)
     return _tell_ends(floor, number, works_now, moves_now, n)
+
+
+@inner_kernel
+def is_closing(floor: Floor, row: int) -> bool:
+    """Tell whether an order of a hedging account can only close the ticket that it names."""
+    order = floor.orders[row]
+    return bool(order.reduce_only and order.kind != PROTECTIVE and floor.venue.accounts[order.account].hedging)
 
 
 @inner_kernel
@@ -304,6 +319,8 @@ def _tell_ends(floor: Floor, number: int, worked: bool, moved: bool, n: int) -> 
         was_protected = was_protected or STOP_LOSS <= desk.fills[k].reason <= TRAIL
     if was_protected and ticket.entry > 0:
         n = _cancel(floor, ticket.entry - 1, at_ns, CODE_PROTECTED, n)
+    if ticket.entry > 0 and ticket.steps == 0 and is_closing(floor, ticket.entry - 1):
+        n = _cancel(floor, ticket.entry - 1, at_ns, CODE_REDUCE_ONLY, n)
     if ticket.pending > 0 and ticket.entry == 0 and (worked or moved or was_protected):
         n = _cancel(floor, ticket.pending - 1, at_ns, CODE_CLOSED, n)
     if ticket.guard > 0 and ticket.steps == 0:

@@ -36,6 +36,7 @@ CELL_DTYPE = np.dtype(
         ("frozen", np.int64),  # orders of which nobody knows whether they arrived
         ("flattened", np.int64),
         ("held", np.int64),  # all books, `external` among them
+        ("short", np.int64),  # of a hedging account: what of it is held short, 0 or less
         ("buying", np.int64),  # steps of purchases at market that are requested, sent or unknown
         ("selling", np.int64),  # and of sales: 0 or less
     ],

@@ -9,7 +9,6 @@ from apps.execution.kernels.reasons import (
     CLOSE_ONLY,
     FLATTENED,
     FROZEN,
-    HEDGING_NOT_SUPPORTED,
     NO_CONVERSION,
     NO_EQUITY,
     NO_PRICE,
@@ -75,8 +74,6 @@ def _obstacle(shard: Shard, target: Any, line: Any) -> tuple[int, int]:
         return FLATTENED, OF_ACCOUNT
     if cell.frozen > 0:
         return FROZEN, OF_ACCOUNT
-    if account.hedging:
-        return HEDGING_NOT_SUPPORTED, OF_ACCOUNT
     if not target.bid > 0.0 or not target.ask > 0.0:
         return NO_PRICE, OF_NOTHING
     instrument = shard.instruments[line.instrument]

@@ -26,8 +26,8 @@ def amounts_of(shard: Shard, instruments: Any, accounts: Any, steps: Any, prices
 def value_accounts(shard: Shard, accounts: Any, steps: Any, cash: Any, out: Any) -> None:
     """Value accounts (rows, int64[k]) at the last closes, as they are after changes that are not booked yet.
 
-    `steps` is int64[cells] and `cash` int64[accounts] (micro units): the changes. `out` is int64[5, k]: balance,
-    equity, margin, gross and net, in micro units.
+    `steps` is int64[cells] and `cash` int64[accounts] (micro units): the changes, of netting accounts alone. `out` is
+    int64[5, k]: balance, equity, margin, gross and net, in micro units. Gross and margin are those of each ticket.
     """
     for k in range(accounts.size):
         account = shard.accounts[accounts[k]]
@@ -39,9 +39,13 @@ def value_accounts(shard: Shard, accounts: Any, steps: Any, cash: Any, out: Any)
             instrument = shard.instruments[cell.instrument]
             value = _value_micro(instrument, cell.held + steps[at], rate_of(shard, instrument, account))
             rate = max(instrument.margin_e9 / 1e9, 1e9 / account.leverage_e9)
+            exposed = abs(value)
+            if cell.short != 0:
+                exposed = abs(_value_micro(instrument, cell.short, rate_of(shard, instrument, account)))
+                exposed += abs(_value_micro(instrument, cell.held - cell.short, rate_of(shard, instrument, account)))
             net += value
-            gross += abs(value)
-            margin += int(np.rint(abs(value) * rate))
+            gross += exposed
+            margin += int(np.rint(exposed * rate))
             at = cell.next_cell
         out[0, k] = balance
         out[1, k] = balance + net

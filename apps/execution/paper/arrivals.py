@@ -84,7 +84,8 @@ def judged(book: Book, request: Submit, arrived: Arrivals, now_ns: int, at_next:
     codes[dice.chosen(dice.faults.requote, n) & market] = Code.REQUOTE
     if not at_next:
         codes[market & ~book.has_price(orders)] = Code.NO_PRICE
-    codes[_is_bad(orders)] = Code.BAD_ORDER
+    hedges = book.accounts.rows["hedging"][orders["account"]] != 0
+    codes[_is_bad(orders) | (hedges & (orders["tag"] <= 0))] = Code.BAD_ORDER
     if now_ns > request.deadline_ns:
         codes[:] = Code.DEADLINE_PASSED
     codes[book.accounts.rows["session"][orders["account"]] != request.session] = Code.SESSION_ENDED

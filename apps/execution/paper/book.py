@@ -217,7 +217,8 @@ class Book:
         self._working = np.concatenate([self.working(), rows])
         tagged = rows[(self.orders.rows["ticket"][rows] > 0) & (self.orders.rows["status"][rows] == WORKING)]
         if tagged.size:
-            admit(_records(self.tickets.rows), _records(self.orders.rows), tagged)
+            accounts = _records(self.accounts.rows)
+            admit(_records(self.tickets.rows), _records(self.orders.rows), accounts, tagged)
 
     def _follow(self, reports: Rows) -> None:
         if self._tickets:
@@ -230,6 +231,7 @@ class Book:
         accounts["fee_rate"] = unpack(record.fee_rate_e9, record.rows) / 1e9
         currencies = np.array([self.currencies.of(name) for name in record.currencies], np.int64)
         accounts["currency"] = currencies[unpack(record.currency, record.rows)]
+        accounts["hedging"] = unpack(record.hedging, record.rows)
         self.accounts.append(accounts)
         numbers = self.accounts.rows["number"]
         order = np.argsort(numbers, kind="stable")

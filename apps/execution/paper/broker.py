@@ -101,7 +101,7 @@ class Broker:
             raise _CannotDo("an account is named twice")
         if new.size:
             deposit, rate = unpack(request.deposit_micro, request.rows), unpack(request.fee_rate_e9, request.rows)
-            currency = unpack(request.currency, request.rows)
+            currency, hedging = unpack(request.currency, request.rows), unpack(request.hedging, request.rows)
             if currency.min(initial=0) < 0 or currency.max(initial=0) >= len(request.currencies):
                 raise _CannotDo("a currency is not among the currencies")
             opened = Opened(
@@ -111,6 +111,7 @@ class Broker:
                 fee_rate_e9=pack(rate[new]),
                 currencies=request.currencies,
                 currency=pack(currency[new]),
+                hedging=pack(hedging[new]),
             )
             self._keep(opened, work)
         work.answers.append((connection, protocol.Done(request=request.request)))

@@ -37,6 +37,7 @@ class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     fee_rate_e9: bytes
     currencies: tuple[str, ...] = ("",)
     currency: bytes = b""
+    hedging: bytes = b""
 
 
 class Deposited(Record, frozen=True, kw_only=True, tag="deposited"):

@@ -55,7 +55,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 class Open(Frame, frozen=True, kw_only=True, tag="open"):
     """Open accounts; those that are open stay as they are. Answered by Done.
 
-    `currency` is an index into `currencies`; an account of "" takes every price as one in its own currency.
+    `currency` is an index into `currencies`; an account of "" takes every price as one in its own currency. A hedging
+    account (`hedging` 1) holds tickets: each order of it has the tag of one, and only closes that if it is reduce-only.
     """
 
     rows: int
@@ -64,6 +65,7 @@ class Open(Frame, frozen=True, kw_only=True, tag="open"):
     fee_rate_e9: bytes = b""
     currencies: tuple[str, ...] = ("",)
     currency: bytes = b""
+    hedging: bytes = b""
 
 
 class Deposit(Frame, frozen=True, kw_only=True, tag="deposit"):

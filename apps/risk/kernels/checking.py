@@ -75,11 +75,12 @@ def check_orders(
         account = accounts[slots[row]]
         quote = quotes[asked.instrument[i]]
         at = account.first_cell
-        while at >= 0 and cells[at].instrument != asked.instrument[i]:
+        while at >= 0 and not (cells[at].instrument == asked.instrument[i] and cells[at].of_short == asked.of_short[i]):
             at = cells[at].next_cell
         if at < 0:
             at = n_cells
             n_cells += 1
+            cells[at].of_short = asked.of_short[i]
             _take_cell(book, cells[at], row, quote.instrument, asked.instrument[i])
             cells[at].next_cell = account.first_cell
             account.first_cell = at
@@ -133,6 +134,8 @@ def _take_account(now: Any, account: Any) -> None:
 def _take_cell(book: Book, now: Any, account: int, instrument: int, index: int) -> None:
     now.instrument = index
     now.row = -1 if instrument < 0 else book.cell_rows[instrument, account]
+    if now.row >= 0 and now.of_short:
+        now.row = book.cells[now.row].beside
     if now.row >= 0:
         cell = book.cells[now.row]
         now.position = cell.position

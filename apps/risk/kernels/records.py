@@ -31,6 +31,7 @@ ACCOUNT_DTYPE = np.dtype(
         ("margin_e9", np.int64),  # of notional: what its leverage asks for
         ("limits", np.int64),  # row
         ("listed", np.int64),  # 1: may trade only the instruments of its list
+        ("hedging", np.int64),  # 1: what it holds long and what it holds short are two cells
         ("balance", np.int64),
         ("equity", np.int64),
         ("margin", np.int64),
@@ -51,10 +52,17 @@ _EXPOSED = [
 ]
 
 CELL_DTYPE = np.dtype(
-    [("account", np.int64), ("instrument", np.int64), ("limits", np.int64), ("first_order", np.int64), *_EXPOSED],
+    [
+        ("account", np.int64),
+        ("instrument", np.int64),
+        ("limits", np.int64),
+        ("first_order", np.int64),
+        ("beside", np.int64),  # row of the cell for what a hedging account holds short; 0: none, or it is that one
+        *_EXPOSED,
+    ],
     align=True,
 )
-"""A cell is an account's position and open orders in one instrument."""
+"""A cell is an account's position and open orders in one instrument, on a hedging account those of one side."""
 
 INSTRUMENT_DTYPE = np.dtype(
     [
@@ -88,7 +96,8 @@ QUOTE_DTYPE = np.dtype(
 """What a message says of an instrument, with what was known before."""
 
 ACCOUNT_NOW_DTYPE = np.dtype([("sent", np.int64), ("first_cell", np.int64), *_RESERVED], align=True)
-CELL_NOW_DTYPE = np.dtype([("row", np.int64), ("instrument", np.int64), ("next_cell", np.int64), *_EXPOSED], align=True)
+_PLACE = [("row", np.int64), ("instrument", np.int64), ("of_short", np.int64), ("next_cell", np.int64)]
+CELL_NOW_DTYPE = np.dtype([*_PLACE, *_EXPOSED], align=True)
 """Accounts and cells as they are after the orders of a message that were judged so far."""
 
 # Levels, trading states, reasons and order types: the numbers of the contracts.
@@ -137,7 +146,10 @@ class Book(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Columns int64[n] of orders to judge; `account` is a row, `instrument` an index, `set_state` a TradingState."""
+    """Columns int64[n] of orders to judge; `account` is a row, `instrument` an index, `set_state` a TradingState.
+
+    `of_short` is 1 for orders of hedging accounts that are of what is held short.
+    """
 
     account: Any
     instrument: Any
@@ -148,4 +160,5 @@ class Asked(NamedTuple):
     limit_ticks: Any
     stop_ticks: Any
     reduce_only: Any
+    of_short: Any
     set_state: Any

@@ -113,9 +113,14 @@ def pass_decisions(book: Book, cells: Any, decisions: Any) -> None:
 
 @inner_kernel
 def _order_of(book: Book, cell: int, decision: int) -> int:
+    """Return an order of a cell, or of the cell for what is held short beside it; -1 where there is none."""
     at = book.cells[cell].first_order
     while at >= 0 and book.orders[at].decision != decision:
         at = book.orders[at].next_order
+    if at < 0 and book.cells[cell].beside > 0:
+        at = book.cells[book.cells[cell].beside].first_order
+        while at >= 0 and book.orders[at].decision != decision:
+            at = book.orders[at].next_order
     return at
 
 
@@ -143,14 +148,14 @@ def cut(book: Book, cells: Any, decisions: Any, left: Any) -> None:
         at = _order_of(book, cells[i], decisions[i])
         if at < 0:
             continue
-        cell = book.cells[cells[i]]
         order = book.orders[at]
+        row = order.cell
         if abs(left[i]) < abs(order.left):
-            _take_off(cell, order.left - left[i])
+            _take_off(book.cells[row], order.left - left[i])
             order.left = left[i]
         if order.left == 0:
-            _drop(book, cells[i], at)
-        _renew_row(book, cells[i])
+            _drop(book, row, at)
+        _renew_row(book, row)
 
 
 @inner_kernel
