@@ -202,12 +202,14 @@ def _to_cancel(state: ShardState, key: Key, wish: Wish) -> list[Key]:
     row = state.lines.rows[wish.line]
     if entry.is_replaced or not (wish.is_new or wish.working != row.held + row.open + row.unknown):
         return []
+    order = next(
+        state.orders.rows[at] for at in open_orders_of(state, key[0]) if state.orders.rows[at].decision == key[1]
+    )
+    if is_by_hand(state, entry) or (wish.target is None and order.reduce_only and entry.order_type == MARKET):
+        return []  # a person's ends as it is, or is cancelled by whoever flattens; the other closes already
     guard = key[0], key[1] + 1
-    if guard in state.apart.guards and state.apart.guards[guard].ticket != entry.ticket:
-        return [key]
-    order = next(at for at in open_orders_of(state, key[0]) if state.orders.rows[at].decision == key[1])
-    is_whole = state.orders.rows[order].filled == 0
-    return [key, guard] if is_whole and guard in state.apart.guards else [key]
+    is_its_own = guard in state.apart.guards and state.apart.guards[guard].ticket == entry.ticket
+    return [key, guard] if is_its_own and order.filled == 0 else [key]
 
 
 def _entry(state: ShardState, wish: Wish, gap: int, bracket: Bracket | None) -> Entry:
@@ -281,6 +283,12 @@ def beside_tickets(state: ShardState, keys: Sequence[Key]) -> list[Key]:
     guards = [state.apart.guards[key] for key in keys if key in state.apart.guards]
     lines = {each.line for each in guards if each.ticket}
     return sent(state, [key for key, entry in state.apart.entries.items() if entry.line in lines])
+
+
+def any_replaced(state: ShardState, keys: Sequence[Key]) -> bool:
+    """Tell whether a newer version waits for one of these orders to end."""
+    entries = state.apart.entries
+    return any(key in entries and entries[key].is_replaced for key in keys)
 
 
 def flat_by_hand(state: ShardState, keys: Sequence[Key]) -> list[Key]:

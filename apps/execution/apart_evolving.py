@@ -116,26 +116,36 @@ def note_filled(state: ShardState, event: OrdersFilled, cells: Ints) -> None:
         entry = state.apart.entries.get(key)
         if entry is not None and is_by_hand(state, entry) and state.is_flat(key[0]):
             state.lines.rows[entry.line].working -= int(event.steps[at])
-        if open_orders[at] < 0:
-            state.apart.entries.pop(key, None)
         guard = state.apart.guards.get(key)
         if guard is not None:
             filled = guard.filled + int(event.steps[at])
             line = state.lines.rows[guard.line]
-            line.working = line.held + line.open + line.unknown
+            line.working = 0 if state.is_flat(key[0]) else line.held + line.open + line.unknown
             state.apart.drop_waiting(guard.line)
             if filled == guard.steps:
                 del state.apart.guards[key]
             else:
                 state.apart.guards[key] = msgspec.structs.replace(guard, filled=filled)
+    for at in np.flatnonzero(open_orders < 0).tolist():
+        state.apart.entries.pop((int(cells[at]), int(event.decision[at])), None)
 
 
-def wishes_kept(state: ShardState, event: OrdersEnded, cells: Ints) -> list[tuple[int, int]]:
-    """Forget entries and protective orders that ended; return (line, what it wants) where a newer version stands."""
-    kept = []
-    for key in zip(cells.tolist(), event.decision.tolist(), strict=True):
+def wishes_kept(state: ShardState, event: OrdersEnded, cells: Ints) -> dict[int, int]:
+    """Forget entries and protective orders that ended; return what lines want from here on that is not what they have.
+
+    Where a newer version stands it is that version. In an account that is held at zero it is no more what a person's
+    order had left.
+    """
+    kept: dict[int, int] = {}
+    left = event.left_steps.tolist() if event.left_steps.size else [0] * cells.size
+    for at, key in enumerate(zip(cells.tolist(), event.decision.tolist(), strict=True)):
         state.apart.guards.pop(key, None)
         entry = state.apart.entries.pop(key, None)
-        if entry is not None and entry.is_replaced:
-            kept.append((entry.line, int(state.lines.rows[entry.line].working)))
+        if entry is None:
+            continue
+        working = kept.get(entry.line, int(state.lines.rows[entry.line].working))
+        if is_by_hand(state, entry) and state.is_flat(key[0]):
+            kept[entry.line] = working - left[at]
+        elif entry.is_replaced:
+            kept[entry.line] = working
     return kept

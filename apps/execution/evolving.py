@@ -282,9 +282,9 @@ def _ended(state: ShardState, event: OrdersEnded) -> None:
         ticket = ticket_of(state, key)
         if ticket is not None:
             state.apart.ended[key] = ticket
-    kept = wishes_kept(state, event, cells) if state.apart.entries or state.apart.guards else []
+    kept = wishes_kept(state, event, cells) if state.apart.entries or state.apart.guards else {}
     end_orders(shard, orders)
-    for line, working in kept:
+    for line, working in kept.items():
         state.lines.rows[line].working = working
 
 

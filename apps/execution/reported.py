@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.execution.apart import beside_tickets, flat_by_hand
+from apps.execution.apart import any_replaced, beside_tickets, flat_by_hand
 from apps.execution.apart_messages import cancels
 from apps.execution.apart_reported import named, protected, protective_rows, taken
 from apps.execution.book_contracts import EXTERNAL, Booking, LotsBooked, OrdersAdopted
@@ -107,18 +107,22 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
         values = list(values_now(after, received.event_time_ns, cells))
     else:
         values = list(_values(state, received, rows, folded))
-    if folded.counts[1] or _fills_what_is_flat(state, rows, folded):
+    if folded.counts[1] or _lets_something_go_on(state, rows, folded):
         values.append(net_soon(received))
     return events + told + values
 
 
-def _fills_what_is_flat(state: ShardState, rows: Rows, folded: Folded) -> bool:
-    """Tell whether an order that a person has placed was filled in a cell that is held at zero."""
+def _lets_something_go_on(state: ShardState, rows: Rows, folded: Folded) -> bool:
+    """Tell whether a report makes room for an order that nothing else would make anybody think of.
+
+    That is so when an entry has ended in whose place a version waits, even one of the same quantity, and when what a
+    person has placed was filled in a cell that is held at zero.
+    """
     if not state.apart.entries:
         return False
-    filled = np.flatnonzero(folded.taken != 0)
-    keys = list(zip(rows.cell[filled].tolist(), rows.report.decision[filled].tolist(), strict=True))
-    return bool(flat_by_hand(state, keys))
+    keys = list(zip(rows.cell.tolist(), rows.report.decision.tolist(), strict=True))
+    filled, ended = (np.flatnonzero(each).tolist() for each in (folded.taken != 0, folded.rank == RANK_ENDED))
+    return bool(flat_by_hand(state, [keys[at] for at in filled])) or any_replaced(state, [keys[at] for at in ended])
 
 
 def _put_aside(report: OrdersReported, foreign: NDArray[np.bool_]) -> Iterator[RowsParked]:

@@ -125,7 +125,7 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     shard = state.shard()
     lines = state.lines.columns
     versions = _versions(state)
-    cells = waiting_cells(shard, versions)
+    cells = _with_tickets_both_ways(state, waiting_cells(shard, versions))
     events: list[Message] = []
     flattened = _is_flattened(state, cells)
     if flattened.any():
@@ -149,6 +149,19 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     if wishes:
         events += order_apart(state, shard, wishes, cells_ordered(plan.netted), decided_at_ns)
     return events
+
+
+def _with_tickets_both_ways(state: ShardState, cells: Ints) -> Ints:
+    """Return cells, and those held at zero in which a book has tickets of both sides that nothing closes."""
+    lines = [
+        line for line, each in state.apart.tickets.items() if len({ticket.steps > 0 for ticket in each.values()}) > 1
+    ]
+    if not lines:
+        return cells
+    also = state.lines.columns["cell"][lines]
+    free = (state.cells.columns["frozen"][also] == 0) & _is_flattened(state, also)
+    free &= state.accounts.columns["ready"][state.cells.columns["account"][also]] != 0
+    return np.union1d(cells, also[free])
 
 
 def _netted_wishes(state: ShardState) -> Ints:

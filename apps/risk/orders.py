@@ -231,16 +231,19 @@ def reserve_approved(state: RiskState, event: OrdersApproved) -> None:
     """Reserve for orders that were approved."""
     count = event.account.size
     cells = state.make_cells(event.instruments, event.account, event.instrument)
-    if event.of_short.size:
-        cells = np.where(event.of_short != 0, state.short_beside(cells), cells)
+    beside = state.short_beside(cells)
+    of_side = np.where(full(event.of_short, count) != 0, beside, cells)
     state.reserve_orders(count)
     values = event.step_values_micro[full(event.step_value, count)]
-    reserve(state.book(), cells, event.decision, event.steps, values, event.at_ns)
+    reserve(state.book(), of_side, event.decision, event.steps, values, event.at_ns)
+    if (beside >= 0).any():
+        pass_decisions(state.book(), cells, event.decision)
+        pass_decisions(state.book(), beside, event.decision)
 
 
 def pass_refused(state: RiskState, event: OrdersRefused) -> None:
-    """Remember the numbers of orders that were refused, but of those that were impossible."""
-    counted = np.flatnonzero(event.reason != reasons.IMPOSSIBLE)
+    """Remember the numbers of orders that were refused, but of those that were impossible or of no open account."""
+    counted = np.flatnonzero((event.reason != reasons.IMPOSSIBLE) & (event.reason != reasons.UNKNOWN_ACCOUNT))
     cells = state.make_cells(event.instruments, event.account[counted], chosen_rows(event.instrument, counted))
     pass_decisions(state.book(), cells, event.decision[counted])
     pass_decisions(state.book(), state.short_beside(cells), event.decision[counted])

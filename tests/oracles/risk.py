@@ -52,6 +52,7 @@ class Account:
         self.stops = {}
         self.zone = "UTC"
         self.leverage_e9 = E9
+        self.is_hedging = False
         self.balance = self.equity = self.margin = self.gross = self.net = 0
         self.allowed = None
         self.sent_at = []
@@ -63,7 +64,6 @@ class Cell:
     def __init__(self):
         self.position = 0
         self.step_value = 0
-        self.decision = 0
         self.orders = {}
 
     @property
@@ -82,7 +82,7 @@ class Cell:
 
 class PlainRisk:
     def __init__(self):
-        self.accounts, self.cells, self.limits = {}, {}, {}
+        self.accounts, self.cells, self.limits, self.decisions = {}, {}, {}, {}
         self.state, self.set_states, self.instrument_states, self.sessions = 0, {}, {}, {}
         self.quotes, self.margins = {}, {}
 
@@ -91,8 +91,14 @@ class PlainRisk:
     def account(self, number):
         return self.accounts.setdefault(number, Account())
 
-    def cell(self, account, instrument):
-        return self.cells.setdefault((account, instrument), Cell())
+    def cell(self, account, instrument, of_short=False):
+        return self.cells.setdefault((account, instrument, of_short), Cell())
+
+    def cell_of(self, order, instrument):
+        """What an order adds to or takes from: on a hedging account what is held long, or what is held short."""
+        account = self.accounts[order["account"]]
+        of_short = account.is_hedging and (order["steps"] < 0) != bool(order["reduce_only"])
+        return self.cell(order["account"], instrument, of_short)
 
     def set_limits(self, limits, account=-1, instrument=""):
         self.limits[account, instrument] = msgspec.structs.asdict(limits)
@@ -131,15 +137,18 @@ class PlainRisk:
     def open(self, message):
         account = self.account(message.number)
         account.zone, account.leverage_e9 = message.time_zone, message.leverage_e9
+        account.is_hedging = message.hedging
         if not account.is_open:
             account.is_open = True
             account.balance = account.equity = message.balance_micro
             for period in ("day", "week", "month", "peak"):
                 account.start[period] = {"equity": account.equity, "balance": account.balance}
 
-    def hold(self, account, instrument, steps):
+    def hold(self, account, instrument, steps, held_short=0):
         if account in self.accounts and self.accounts[account].is_open and abs(steps) <= 2**53:
-            self.cell(account, instrument).position = steps
+            self.cell(account, instrument).position = steps - held_short
+            if self.accounts[account].is_hedging:
+                self.cell(account, instrument, of_short=True).position = held_short
         else:
             self.close_only(account)
 
@@ -199,7 +208,8 @@ class PlainRisk:
     # ---- orders ----
 
     def cut(self, account, instrument, decision, left):
-        orders = self.cell(account, instrument).orders
+        sides = [self.cell(account, instrument, of_short).orders for of_short in (False, True)]
+        orders = sides[1] if decision in sides[1] else sides[0]
         held = orders.get(decision, 0)
         if held * left < 0:
             self.close_only(account)
@@ -211,7 +221,7 @@ class PlainRisk:
     def reserved(self, number):
         """Return (gross, long, short, margin) that an account's open orders reserve, in micro."""
         found = [0, 0, 0, 0]
-        for (account, instrument), cell in self.cells.items():
+        for (account, instrument, _), cell in self.cells.items():
             if account == number:
                 gross = cell.growth() * cell.step_value
                 found[0] += gross
@@ -263,8 +273,8 @@ class PlainRisk:
                 continue
             if found[0] == RefusalReason.UNKNOWN_ACCOUNT:
                 continue
-            cell = self.cell(order["account"], terms.id)
-            cell.decision = max(cell.decision, order["decision"])
+            cell, place = self.cell_of(order, terms.id), (order["account"], terms.id)
+            self.decisions[place] = max(self.decisions.get(place, 0), order["decision"])
             if found[0] == RefusalReason.NONE:
                 cell.orders[order["decision"]] = order["steps"]
                 cell.step_value = order["step_value_micro"]
@@ -282,9 +292,9 @@ class PlainRisk:
         account = self.accounts.get(number)
         if account is None or not account.is_open:
             return RefusalReason.UNKNOWN_ACCOUNT, Level.ACCOUNT, 0, abs(steps)
-        cell = self.cell(number, instrument)
-        if order["decision"] <= cell.decision:
-            return RefusalReason.DUPLICATE, Level.ACCOUNT_INSTRUMENT, cell.decision, order["decision"]
+        cell, last = self.cell_of(order, instrument), self.decisions.get((number, instrument), 0)
+        if order["decision"] <= last:
+            return RefusalReason.DUPLICATE, Level.ACCOUNT_INSTRUMENT, last, order["decision"]
         if not self.fits(number, cell, order):
             return RefusalReason.IMPOSSIBLE, Level.ACCOUNT_INSTRUMENT, 0, 0
         room = -(cell.position + cell.long) if steps > 0 else cell.position + cell.short

@@ -82,12 +82,15 @@ def check_orders(
             n_cells += 1
             cells[at].of_short = asked.of_short[i]
             _take_cell(book, cells[at], row, quote.instrument, asked.instrument[i])
+            _share_decision(cells, account.first_cell, cells[at])
             cells[at].next_cell = account.first_cell
             account.first_cell = at
         cell = cells[at]
         _judge(book, asked, i, (quote, account, cell), moment, verdict)
         if verdict[0] != reasons.DUPLICATE and verdict[0] != reasons.IMPOSSIBLE:
             cell.decision = asked.decision[i]
+            if book.accounts[row].hedging:
+                _pass_decision(cells, account.first_cell, cell)
         if verdict[0] == reasons.NONE:
             add_steps(cell, asked.steps[i])
             cell.step_value = asked.step_value[i]
@@ -147,6 +150,24 @@ def _take_cell(book: Book, now: Any, account: int, instrument: int, index: int) 
         now.reserved_long = cell.reserved_long
         now.reserved_short = cell.reserved_short
         now.reserved_margin = cell.reserved_margin
+
+
+@inner_kernel
+def _share_decision(cells: Any, at: int, taken: Any) -> None:
+    """Let a cell that is new in a message know what was judged in the other cell of its instrument."""
+    while at >= 0:
+        if cells[at].instrument == taken.instrument:
+            taken.decision = max(taken.decision, cells[at].decision)
+        at = cells[at].next_cell
+
+
+@inner_kernel
+def _pass_decision(cells: Any, at: int, judged: Any) -> None:
+    """Let the other cell of an instrument know what was judged in one."""
+    while at >= 0:
+        if cells[at].instrument == judged.instrument:
+            cells[at].decision = judged.decision
+        at = cells[at].next_cell
 
 
 @inner_kernel

@@ -236,6 +236,52 @@ def test_reports_that_nobody_heard_are_found_by_asking(line, venue, account):
     other.broker.close()
 
 
+@pytest.fixture
+def hedging(line) -> int:
+    """A hedging account; a broker that has none is not asked."""
+    if not line.broker.capabilities.hedging:
+        pytest.skip("the broker has no hedging accounts")
+    number = next(_NEXT)
+    line.broker.open_accounts([NewAccount(number, 10**12, 0, hedging=True)])
+    return number
+
+
+def test_tickets_of_a_hedging_account_stand_beside_one_another(line, hedging):
+    session = line.login(hedging)
+    line.submit(session, (hedging, 1, 10), (hedging, 2, -4), tag=[1, 2])
+    assert sorted(row[2] for row in line.reports(4)) == [-4, 0, 0, 10]
+    line.submit(session, (hedging, 3, 4), tag=[2], reduce_only=[1])
+    assert line.reports(2) == [(identity(hedging, 3), ACCEPTED, 0), (identity(hedging, 3), FILLED, 4)]
+    line.broker.ask_statement(1, session, np.array([hedging]), 0)
+    assert line.next(Statement).steps.tolist() == [10]
+
+
+def test_a_close_takes_no_more_than_its_ticket_has(line, hedging):
+    session = line.login(hedging)
+    line.submit(session, (hedging, 1, 10), (hedging, 2, 10), tag=[1, 2])
+    line.reports(4)
+    line.submit(session, (hedging, 3, -15), tag=[1], reduce_only=[1])
+    assert [row[1:] for row in line.reports(3)] == [(ACCEPTED, 0), (FILLED, -10), (CANCELLED, 0)]
+    line.submit(session, (hedging, 4, -5), tag=[1], reduce_only=[1])
+    assert [row[1:] for row in line.reports(2)] == [(ACCEPTED, 0), (CANCELLED, 0)]
+
+
+def test_a_close_that_rests_can_be_cancelled(line, hedging):
+    session = line.login(hedging)
+    line.submit(session, (hedging, 1, 10), tag=[1])
+    line.reports(2)
+    limit = {"kind": [1], "limit_ticks": [200_000]}
+    line.submit(session, (hedging, 2, -10), tag=[1], reduce_only=[1], **limit)
+    assert line.reports(1) == [(identity(hedging, 2), ACCEPTED, 0)]
+    line.broker.cancel(session, np.array([identity(hedging, 2)], "S24"))
+    assert line.reports(1) == [(identity(hedging, 2), CANCELLED, 0)]
+
+
+def test_an_order_of_a_hedging_account_that_names_no_ticket_is_rejected(line, hedging):
+    line.submit(line.login(hedging), (hedging, 1, 5))
+    assert line.reports(1) == [(identity(hedging, 1), REJECTED, 0)]
+
+
 def test_a_broker_that_is_away_is_said_to_be(venue, account):
     made = Line(venue.connection())
     venue.stop()

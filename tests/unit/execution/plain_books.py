@@ -35,6 +35,7 @@ class Order:
     filled: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     unknown: bool = False
     rests: bool = False
+    by_hand: bool = False
 
     def left(self, book: str) -> int:
         """What is still open of a book's share."""
@@ -71,7 +72,7 @@ class PlainBooks:
         return sum(
             order.left(book)
             for (number, name, _), order in self.orders.items()
-            if (number, name) == (account, instrument) and order.rests and book in order.shares
+            if (number, name) == (account, instrument) and order.by_hand and book in order.shares
         )
 
     def gap(self, line: Line) -> int:
@@ -167,7 +168,7 @@ class PlainBooks:
                 after = (before if not reduces else self.held[line]) + share
                 assert low <= after <= high, f"{line}: {before} and {share} more is beyond {self.working[line]}"
             self.decisions[cell] += 1
-            self.orders[account, name, self.decisions[cell]] = Order(steps, shares[at], rests=rests)
+            self.orders[account, name, self.decisions[cell]] = Order(steps, shares[at], rests=rests, by_hand=rests)
 
     def _filled(self, event: OrdersFilled) -> None:
         splits: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
@@ -183,7 +184,7 @@ class PlainBooks:
                 line = (account, name, book)
                 self.held[line] += part
                 order.filled[book] += part
-                if order.rests and not is_late and account in self.flat:
+                if order.by_hand and not is_late and account in self.flat:
                     self.working[line] -= part
                 assert order.left(book) * order.steps >= 0, "a book got more than its share"
                 if is_late and account not in self.flat and order.filled["version", book] == self.retargeted[line]:
@@ -209,7 +210,9 @@ class PlainBooks:
             for book in order.shares:
                 line = (account, name, book)
                 has = self.held[line] + self.coming(line)
-                if order.left(book) > 0:
+                if order.by_hand and account in self.flat:
+                    self.working[line] -= order.left(book)
+                elif order.left(book) > 0:
                     self.working[line] = min(self.working[line], has)
                 elif order.left(book) < 0:
                     self.working[line] = max(self.working[line], has)

@@ -91,6 +91,19 @@ def test_a_new_version_cancels_what_works_and_is_ordered_when_that_has_ended(des
     assert (wanted.steps.tolist(), wanted.limit_ticks.tolist()) == ([20], [111_000])
 
 
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_new_version_of_the_same_quantity_is_ordered_when_what_it_replaces_has_ended(
+    desk: Desk, is_refused: bool
+) -> None:  # fmt: skip
+    request = only(want(desk, 1, 0.1, entry=ints([LIMIT]), price=[1.12]), OrdersRequested)
+    if not is_refused:
+        desk.approve(request)
+    want(desk, 2, 0.1, entry=ints([LIMIT]), price=[1.11])
+    after = desk.refuse(request) if is_refused else desk.report((CANCELLED, 1, ID, 1))
+    wanted = only(after, OrdersRequested)
+    assert (wanted.steps.tolist(), wanted.limit_ticks.tolist()) == ([10], [111_000])
+
+
 def test_what_was_filled_before_the_cancel_counts_for_the_next_version(desk: Desk) -> None:
     released(desk, want(desk, 1, 0.1, entry=ints([LIMIT]), price=[1.12]))
     want(desk, 2, 0.2, entry=ints([LIMIT]), price=[1.11])

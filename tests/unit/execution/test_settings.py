@@ -30,13 +30,6 @@ def desk() -> Desk:
     return made
 
 
-def test_hedging_is_refused_in_so_many_words(desk: Desk) -> None:
-    desk.open(2, hedging=True)
-    desk.subscribe("trend", 2)
-    skipped = only(desk.target("trend", 3, EURUSD=0.1), TargetsSkipped)
-    assert (skipped.account.tolist(), skipped.reason.tolist()) == ([2], [SkipReason.HEDGING_NOT_SUPPORTED])
-
-
 def test_settings_come_from_the_narrowest_level_that_gives_them() -> None:
     desk = Desk()
     desk.open(1, 2, 3)

@@ -25,6 +25,7 @@ from tests.oracles.risk import LOSSES, PlainRisk
 from tests.unit.risk.desk import DAY, E9, HOUR, MINUTE, SECOND, Desk, filled, terms
 
 ACCOUNTS = (1, 2, 7)
+HEDGING = 2
 UNKNOWN = 99
 INSTRUMENTS = ("EURUSD", "DE40", "BTC")
 ZONES = ("UTC", "America/New_York", "Asia/Tokyo")
@@ -56,7 +57,7 @@ def random_order(random):
         "kind": random.choice((0, 0, 0, 1, 2, 3)),
         "limit": random.randint(90, 115),
         "stop": random.randint(90, 115),
-        "reduce_only": int(random.random() < 0.1),
+        "reduce_only": int(random.random() < 0.2),
         "books": random.choice(([], [], [], [0, 1], [1, 2], [2])),
     }
     return order | (random.choice(IMPOSSIBLE) if random.random() < 0.004 else {})
@@ -96,7 +97,10 @@ def random_action(random):
         return name, orders, pick("ab"), pick((0, 0, 0, 2, 4)), pick(((100, 102), (100, 102), (0, 102), (97, 98)))
     values = {
         "cut": [[(random.randint(1, 9), pick((0, 0, 0, 1, -1, 2))) for _ in range(3)], random.random() < 0.3],
-        "hold": [pick((*ACCOUNTS[:2] * 9, *ACCOUNTS, UNKNOWN)), random.randrange(3), pick((*range(-9, 10), 2**60))],
+        "hold": [
+            pick((*ACCOUNTS[:2] * 9, *ACCOUNTS, UNKNOWN)), random.randrange(3), pick((*range(-9, 10), 2**60)),
+            pick((0, -2, -7)),
+        ],
         "value": [[random_value(random) for _ in range(random.randint(1, 4))]],
         "limits": [random_limits(random, where), pick((-1, *ACCOUNTS[:2])), where],
         "state": [pick((*[0] * 20, 1, 2)), pick((0, 1, 1, 1, 1, 1, 2, 3)), pick(ACCOUNTS[:2])],
@@ -119,8 +123,8 @@ class Pair:
 
     def open(self, number, zone="UTC"):
         message = AccountOpened(
-            account="a", number=number, client="c", broker="b", currency="USD", leverage_e9=4 * E9, hedging=False,
-            time_zone=zone, balance_micro=100,
+            account="a", number=number, client="c", broker="b", currency="USD", leverage_e9=4 * E9,
+            hedging=number == HEDGING, time_zone=zone, balance_micro=100,
         )  # fmt: skip
         self.desk.give(message)
         self.plain.open(message)
@@ -164,12 +168,15 @@ class Pair:
                 self.desk.give(filled(*row, ints([1]), ints([left])))
             self.plain.cut(number, instrument, decision, 0 if is_end else left)
 
-    def hold(self, account, index, steps):
-        name = INSTRUMENTS[index]
+    def hold(self, account, index, steps, held_short):
+        name, held_short = INSTRUMENTS[index], held_short if account == HEDGING else 0
         self.desk.give(
-            PositionChanged(instruments=[name], account=ints([account]), instrument=ints(), steps=ints([steps]))
-        )
-        self.plain.hold(account, name, steps)
+            PositionChanged(
+                instruments=[name], account=ints([account]), instrument=ints(), steps=ints([steps]),
+                short_steps=ints([held_short]),
+            )
+        )  # fmt: skip
+        self.plain.hold(account, name, steps, held_short)
 
     def value(self, rows):
         columns = dict(zip(("account", "balance_micro", "equity_micro", "margin_micro", "gross_micro", "net_micro",
@@ -230,7 +237,7 @@ class Pair:
         for row in range(cells.size):
             cell = cells[row]
             number = int(self.desk.state.accounts.rows[cell.account].number)
-            plain = self.plain.cell(number, names[cell.instrument])
+            plain = self.plain.cell(number, names[cell.instrument], bool(row and row in cells["beside"]))
             assert (cell.position, cell.long, cell.short) == (plain.position, plain.long, plain.short)
 
 

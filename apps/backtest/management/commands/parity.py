@@ -46,6 +46,7 @@ marked at the last close. Exit code 1 where there is a difference."""
         group.add_argument("--cash", type=float, help="cash at the start (100,000)")
         group.add_argument("--sizing", help="what a weight means, as for `backtest`; the strategy's own when not given")
         group.add_argument("--fee-bps", type=float, help="fee, in basis points of each fill's notional")
+        group.add_argument("--hedging", action="store_true", help="hedging accounts: tickets instead of one position")
         group.add_argument("--currency", help="currency of the account (that of the first instrument)")
         parser.add_argument("--json", action="store_true", help="print the comparison as JSON and nothing else")
 
@@ -68,6 +69,8 @@ def _asked(given: dict[str, Any]) -> tuple[list[Case], Loaded]:
     if data.conversion and not data.is_stored:
         raise ParityError("--conversion: bars of files are not converted here; import them, and give --instrument")
     options = {name: given[name] for name in ("cash", "sizing", "fee_bps", "currency") if given[name] is not None}
+    if given["hedging"]:
+        options["accounting"] = "hedging"
     cases = []
     for name in given["strategy"]:
         request = arguments.request_of({**given, "strategy": name})

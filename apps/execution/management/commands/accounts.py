@@ -69,7 +69,7 @@ class Command(commands.Command):
         parser.add_argument(
             "--hedging",
             action="store_true",
-            help="each order is a position of its own (opened, but refused as yet whenever it is to trade)",
+            help="nothing is netted: each opening is a position of its own, which closes name",
         )
         parser.add_argument("--zone", default="UTC", help="IANA zone in which the account's day turns (UTC)")
         parser.add_argument("--canary", action="store_true", help="open it in the canary shard, for life")
