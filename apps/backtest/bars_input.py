@@ -120,8 +120,8 @@ def _from_columns(given: Any, name: str, reading: _Reading) -> Bars:
         interval = reading.interval or DAY
         if rows * interval > _LAST_TIME:
             raise BarsError(
-                f"{name}: {rows:,} bars without times, counted as {format_interval(interval)} each, would end beyond the "
-                'year 2262: give their times, or an interval such as "1m"'
+                f"{name}: {rows:,} bars without times, counted as {format_interval(interval)} each, end after 2262: "
+                'give their times, or an interval such as "1m"'
             )
         time = np.arange(rows, dtype=np.int64) * interval
     if time.size != rows:

@@ -102,10 +102,9 @@ def prepare_unchecked(
     conversion: Mapping[str, Any] | None,
     interval: str | int | None,
 ) -> tuple[Prepared, Callable[[], None]]:
-    """Return what `prepare` does while bars are still being looked at on another core, and a function that waits for it.
+    """Return what `prepare` does while another core still looks at the bars, and a function that waits for that.
 
-    That function raises BarsError for bars that cannot be traded on. What only computes may go on with them until then:
-    what comes of bad bars is wrong, and thrown away.
+    The function raises BarsError for bars that cannot be traded on. Until then what only computes may go on with them.
     """
     channels = read_channels(given, interval)
     kinds = _instruments(channels, instruments, options.currency)

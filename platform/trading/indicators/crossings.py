@@ -10,7 +10,7 @@ from typing import Any
 from trading.bars import Floats
 from trading.compiled import inner_kernel
 
-# Quotients that differ by more than this, relative to their size, differ after rounding too; but under TINY numbers have
+# Quotients that differ by more than this, relative to their size, differ after rounding too. Beneath TINY there are
 # fewer digits.
 _MORE, _LESS = 1.0 + 1e-14, 1.0 - 1e-14
 _TINY = 1e-290

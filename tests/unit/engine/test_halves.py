@@ -17,7 +17,9 @@ from trading.intervals import MINUTE
 FORMS = {"sma": (sma_columns, sma_crossings), "ema": (ema_columns, ema_crossings)}
 # Few distinct prices, so that averages are often equal; some so small that numbers have fewer digits there.
 CLOSES = st.sampled_from([1.0, 5e-324, 1e-300, 1e290]).flatmap(
-    lambda unit: st.lists(st.sampled_from([1.0, 1.1, 2.0, 3.0]).map(lambda price: price * unit), min_size=1, max_size=80)
+    lambda unit: st.lists(
+        st.sampled_from([1.0, 1.1, 2.0, 3.0]).map(lambda price: price * unit), min_size=1, max_size=80
+    )
 )
 
 
