@@ -1,23 +1,61 @@
 """What was recorded, by whom: the facts that the invariants are checked on.
 
-Steps are whole lot steps, signed; money is millionths of the account's currency; times ns since 1970 UTC. Nothing here
-knows where a fact was read, so a test can make up any.
+Steps are whole lot steps, signed; money is millionths of the account's currency; times ns since 1970 UTC. What has a
+row for each order, fill or account is kept in columns. Nothing here knows where facts were read: a test makes them up.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import NamedTuple
 
+import numpy as np
 
-class Order(NamedTuple):
-    """An order by its name."""
+from banyan.columns import Ints, ints
 
-    account: int
-    instrument: str
-    decision: int
+ORDER = ("account", "instrument", "decision")
+"""What names an order, in tables that are about orders: `instrument` is a number of `Facts.names`."""
+NOBODYS = -1
+"""The decision of an order that is none of ours."""
 
-    def __str__(self) -> str:
-        return f"account {self.account}, {self.instrument}, order {self.decision}"
+
+class Table:
+    """Rows with named columns, in the order in which they were added. What is not said of a row is 0."""
+
+    def __init__(self, *names: str) -> None:
+        self._parts: dict[str, list[Ints]] = {name: [] for name in names}
+        self._rows = 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, name: str) -> Ints:
+        """Return a column, int64[rows]."""
+        parts = self._parts[name]
+        if len(parts) != 1:
+            self._parts[name] = parts = [np.concatenate(parts) if parts else ints()]
+        return parts[0]
+
+    def add(self, **columns: Ints | int) -> None:
+        """Add as many rows as the columns have; a number holds in all of them, or is of the one that is added."""
+        rows = next((each.size for each in columns.values() if isinstance(each, np.ndarray)), 1)
+        for name, parts in self._parts.items():
+            parts.append(np.broadcast_to(np.asarray(columns.get(name, 0), np.int64), (rows,)))
+        self._rows += rows
+
+    def drop(self, row: int) -> None:
+        """Take a row away."""
+        for name in self._parts:
+            self._parts[name] = [np.delete(self[name], row)]
+        self._rows -= 1
+
+    def change(self, row: int, **values: int) -> None:
+        """Let columns of a row hold something else."""
+        for name, value in values.items():
+            column = self[name].copy()
+            column[row] = value
+            self._parts[name] = [column]
 
 
 class Account(NamedTuple):
@@ -27,69 +65,13 @@ class Account(NamedTuple):
     shard: str
 
 
-class Told(NamedTuple):
-    """What execution's log says of an order, in the order of the log: `what` is accepted, filled, ended, unknown.
+class What(IntEnum):
+    """What execution's log says of an order."""
 
-    `left` is what is open of it afterwards, `kind` the ReportKind of an end.
-    """
-
-    order: Order
-    what: str
-    steps: int = 0
-    left: int = 0
-    kind: int = -1
-
-
-class Sent(NamedTuple):
-    """A row of the edge's ledger: an order that is SENT, or was refused (`code`). `is_queried`: only asked for."""
-
-    order: Order
-    steps: int
-    at_ns: int
-    deadline_ns: int
-    code: int = 0
-    reduce_only: bool = False
-    is_queried: bool = False
-
-
-class Placed(NamedTuple):
-    """An order in the broker's ledger. `order` is None where its id is none of ours."""
-
-    order: Order | None
-    client_id: str
-    account: int
-    steps: int
-    filled: int
-    at_ns: int
-    is_rejected: bool = False
-    is_working: bool = False
-
-
-class Trade(NamedTuple):
-    """A fill in the broker's ledger."""
-
-    order: Order | None
-    account: int
-    instrument: str
-    steps: int
-
-
-class Open(NamedTuple):
-    """An order that has not ended, in execution's state."""
-
-    left: int
-    is_unknown: bool
-
-
-class Sizing(NamedTuple):
-    """A book's share of an order when it was asked for: what the book held, wants to hold, and had on its way."""
-
-    order: Order
-    book: str
-    held: int
-    working: int
-    on_its_way: int
-    steps: int
+    ACCEPTED = 0
+    FILLED = 1
+    ENDED = 2
+    UNKNOWN = 3
 
 
 class Unanswered(NamedTuple):
@@ -139,56 +121,56 @@ class Stray(NamedTuple):
 
 
 @dataclass(slots=True)
-class Cash:
-    """An account's money: what it began with, what fills and bookings brought, and what others say that there is."""
-
-    deposit: int = 0
-    filled: int = 0
-    booked: int = 0
-    balance: int = 0
-    books: int = 0
-    at_broker: int | None = None
-    is_comparable: bool = True
-    """Whether the broker's cash must be the same: not where lots were booked at a price that is not the broker's."""
-
-
-@dataclass(slots=True)
-class Held:
-    """What an account holds of an instrument, by whom: sums of execution's log, its state, risk, and the broker."""
-
-    filled: int = 0
-    booked: int = 0
-    held: int = 0
-    books: int = 0
-    at_risk: int = 0
-    at_broker: int = 0
-
-
-@dataclass(slots=True)
 class Facts:
     """Everything that was recorded, after the system has come to rest."""
 
+    names: list[str] = field(default_factory=list)
+    """Of instruments and books, by their numbers."""
+    _numbers: dict[str, int] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)
-    requested: dict[Order, int] = field(default_factory=dict)
-    approved: dict[Order, int] = field(default_factory=dict)
-    released: Counter[Order] = field(default_factory=Counter)
-    told: list[Told] = field(default_factory=list)
-    adopted: set[Order] = field(default_factory=set)
+    requested: Table = field(default_factory=lambda: Table(*ORDER, "steps"))
+    approved: Table = field(default_factory=lambda: Table(*ORDER, "steps"))
+    released: Table = field(default_factory=lambda: Table(*ORDER))
+    told: Table = field(default_factory=lambda: Table(*ORDER, "what", "steps", "left", "kind"))
+    """In the order of the log: `what` as in What, `left` what is open afterwards, `kind` the ReportKind of an end."""
+    adopted: Table = field(default_factory=lambda: Table(*ORDER))
     """Orders that execution had forgotten, in a restore, and has taken back."""
     unanswered: list[Unanswered] = field(default_factory=list)
-    sizings: list[Sizing] = field(default_factory=list)
-    open: dict[Order, Open] = field(default_factory=dict)
-    reserved: dict[Order, int] = field(default_factory=dict)
-    sent: list[Sent] = field(default_factory=list)
-    unwritten: set[Order] = field(default_factory=set)
-    """Orders that were SENT and then refused, right before they would have been written."""
-    never_arrived: set[Order] = field(default_factory=set)
-    recalled: set[Order] = field(default_factory=set)
+    sizings: Table = field(default_factory=lambda: Table(*ORDER, "book", "held", "working", "on_its_way", "steps"))
+    """A book's share of an order when it was asked for: what the book held, wants to hold, and had on its way."""
+    open: Table = field(default_factory=lambda: Table(*ORDER, "left", "is_unknown"))
+    """Orders that have not ended, in execution's state."""
+    reserved: Table = field(default_factory=lambda: Table(*ORDER, "left"))
+    sent: Table = field(
+        default_factory=lambda: Table(*ORDER, "steps", "at_ns", "deadline_ns", "code", "reduce_only", "is_queried")
+    )
+    """Rows of the edge's ledger: orders that are SENT, or were refused (`code`). `is_queried`: only asked for."""
+    unwritten: Table = field(default_factory=lambda: Table(*ORDER))
+    """Orders that were refused by the edge: where they were SENT before, right before they would have been written."""
+    never_arrived: Table = field(default_factory=lambda: Table(*ORDER))
+    recalled: Table = field(default_factory=lambda: Table(*ORDER))
     """Orders that the edge had forgotten, in a restore, and has learned of from the broker."""
-    placed: list[Placed] = field(default_factory=list)
-    trades: list[Trade] = field(default_factory=list)
-    held: dict[tuple[int, str], Held] = field(default_factory=dict)
-    cash: dict[int, Cash] = field(default_factory=dict)
+    placed: Table = field(
+        default_factory=lambda: Table(*ORDER, "steps", "filled", "at_ns", "is_rejected", "is_working")
+    )
+    """Orders in the broker's ledger; their decision is NOBODYS where their id is none of ours."""
+    trades: Table = field(default_factory=lambda: Table(*ORDER, "of_account", "of_instrument", "steps"))
+    """Fills in the broker's ledger: of which order, and of which account in what."""
+    held: Table = field(
+        default_factory=lambda: Table(
+            "account", "instrument", "filled", "booked", "held", "books", "at_risk", "at_broker"
+        )
+    )
+    """What an account holds of an instrument adds up by column: in execution's log, its state, risk, the broker."""
+    cash: Table = field(
+        default_factory=lambda: Table(
+            "account", "deposit", "filled", "booked", "balance", "books", "at_broker", "is_at_broker", "is_incomparable"
+        )
+    )
+    """An account's money adds up by column: what it began with, what fills and bookings brought, what others say.
+
+    `is_incomparable`: lots were booked at a price that is not the broker's, so its cash need not be the same.
+    """
     damage: list[tuple[str, str, str]] = field(default_factory=list)
     """Logs that have a gap or do not give their snapshots: (context, key, what is wrong)."""
     streams: list[Stream] = field(default_factory=list)
@@ -206,3 +188,15 @@ class Facts:
     """When a database was last restored: what was sent before that, its sender may have forgotten."""
     thrown_ns: int | None = None
     """When the kill switch was thrown, None where it is not."""
+
+    def number(self, name: str) -> int:
+        """Return the number of a name."""
+        known = self._numbers.get(name)
+        if known is None:
+            known = self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return known
+
+    def numbers(self, names: Iterable[str]) -> Ints:
+        """Return the numbers of names."""
+        return ints([self.number(name) for name in names])

@@ -2,59 +2,81 @@
 
 from collections.abc import Iterator
 
-from apps.audit.facts import Facts, Sizing
+import numpy as np
+
+from apps.audit.facts import Facts, Table
+from apps.audit.index import Orders
+from banyan.columns import Ints
 
 Found = Iterator[tuple[str, str, str]]
 
 
-def positions_agree(facts: Facts) -> Found:
+def positions_agree(facts: Facts, _: Orders) -> Found:
     """Yield holdings that those who keep them do not agree about."""
-    for (account, instrument), held in facts.held.items():
-        about = f"account {account}, {instrument}"
-        expected = held.filled + held.booked
-        told = {
-            "execution's state": held.held,
-            "the sum of its books": held.books,
-            "risk": held.at_risk,
-            "the broker": held.at_broker,
-        }
-        for who, steps in told.items():
-            if steps != expected:
-                yield about, f"{expected:+} steps (fills {held.filled:+}, outside {held.booked:+})", f"{steps:+}: {who}"
+    width = len(facts.names)
+    cells, sums = _sums(facts.held, facts.held["account"] * width + facts.held["instrument"], _HOLDERS)
+    expected = sums["filled"] + sums["booked"]
+    for column, who in _HOLDERS.items():
+        for at in np.flatnonzero(sums[column] != expected).tolist() if who else []:
+            account, instrument = divmod(int(cells[at]), width)
+            told = f"fills {sums['filled'][at]:+}, outside {sums['booked'][at]:+}"
+            about = f"account {account}, {facts.names[instrument]}"
+            yield about, f"{expected[at]:+} steps ({told})", f"{sums[column][at]:+}: {who}"
 
 
-def reservations_agree(facts: Facts) -> Found:
+_HOLDERS = {
+    "filled": "", "booked": "", "held": "execution's state", "books": "the sum of its books", "at_risk": "risk",
+    "at_broker": "the broker",
+}  # fmt: skip
+
+
+def reservations_agree(_: Facts, orders: Orders) -> Found:
     """Yield orders for which risk reserves anything else than what is left of them."""
-    for order in sorted(facts.open.keys() | facts.reserved.keys()):
-        left = facts.open[order].left if order in facts.open else 0
-        reserved = facts.reserved.get(order, 0)
-        if left != reserved:
-            yield str(order), f"{left:+} steps reserved", f"{reserved:+}"
+    left, reserved = orders.last("open", "left"), orders.last("reserved", "left")
+    for order in np.flatnonzero(left != reserved).tolist():
+        yield orders.name(order), f"{left[order]:+} steps reserved", f"{reserved[order]:+}"
 
 
-def cash_balances(facts: Facts) -> Found:
+def cash_balances(facts: Facts, _: Orders) -> Found:
     """Yield accounts whose money is not what they began with and what has come and gone since."""
-    for account, cash in facts.cash.items():
-        about = f"account {account}"
-        expected = cash.deposit + cash.filled + cash.booked
-        if cash.balance != expected:
-            yield about, f"a balance of {expected / 1e6:.6f}", f"{cash.balance / 1e6:.6f}"
-        if cash.books != cash.filled + cash.booked:
-            yield about, f"{(cash.filled + cash.booked) / 1e6:.6f} in its books", f"{cash.books / 1e6:.6f}"
-        if cash.is_comparable and cash.at_broker is not None and cash.at_broker != expected:
-            yield about, f"{expected / 1e6:.6f} of cash at the broker", f"{cash.at_broker / 1e6:.6f}"
+    accounts, sums = _sums(facts.cash, facts.cash["account"], _MONEY)
+    brought = sums["filled"] + sums["booked"]
+    expected = sums["deposit"] + brought
+    is_comparable = (sums["is_at_broker"] > 0) & (sums["is_incomparable"] == 0)
+    for at in np.flatnonzero(sums["balance"] != expected).tolist():
+        yield f"account {accounts[at]}", f"a balance of {_money(expected[at])}", _money(sums["balance"][at])
+    for at in np.flatnonzero(sums["books"] != brought).tolist():
+        yield f"account {accounts[at]}", f"{_money(brought[at])} in its books", _money(sums["books"][at])
+    for at in np.flatnonzero(is_comparable & (sums["at_broker"] != expected)).tolist():
+        yield f"account {accounts[at]}", f"{_money(expected[at])} of cash at the broker", _money(sums["at_broker"][at])
 
 
-def books_within_approval(facts: Facts) -> Found:
+_MONEY = ("deposit", "filled", "booked", "balance", "books", "at_broker", "is_at_broker", "is_incomparable")
+
+
+def _money(micro: int) -> str:
+    return f"{micro / 1e6:.6f}"
+
+
+def _sums(table: Table, keys: Ints, names: "dict[str, str] | tuple[str, ...]") -> tuple[Ints, dict[str, Ints]]:
+    """Return keys, each once, and the sums of columns over their rows."""
+    found, at = np.unique(keys, return_inverse=True)
+    sums = {name: np.zeros(found.size, np.int64) for name in names}
+    for name, total in sums.items():
+        np.add.at(total, at.reshape(-1), table[name])
+    return found, sums
+
+
+def books_within_approval(facts: Facts, orders: Orders) -> Found:
     """Yield shares of orders that lead a book past what it held and what it wants, and do not just work that off."""
-    for each in facts.sizings:
-        low, high = min(each.held, each.working), max(each.held, each.working)
-        after = each.held + each.on_its_way + each.steps
-        if not low <= after <= high and not _works_off(each, low, high):
-            yield f"{each.order}, book {each.book}", f"from {low:+} to {high:+} steps", f"{after:+}"
-
-
-def _works_off(each: Sizing, low: int, high: int) -> bool:
-    before = each.held + each.on_its_way
-    after = before + each.steps
-    return (before > high and low <= after < before) or (before < low and before < after <= high)
+    held, working, on_its_way, steps = (facts.sizings[each] for each in ("held", "working", "on_its_way", "steps"))
+    low, high = np.minimum(held, working), np.maximum(held, working)
+    before = held + on_its_way
+    after = before + steps
+    is_within = (low <= after) & (after <= high)
+    works_off = ((before > high) & (low <= after) & (after < before)) | (
+        (before < low) & (before < after) & (after <= high)
+    )
+    for row in np.flatnonzero(~is_within & ~works_off).tolist():
+        about = f"{orders.name(orders.of['sizings'][row])}, book {facts.names[int(facts.sizings['book'][row])]}"
+        yield about, f"from {low[row]:+} to {high[row]:+} steps", f"{after[row]:+}"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from apps.audit import holdings, orders, records
 from apps.audit.facts import Facts
+from apps.audit.index import Orders
 
 Found = Iterator[tuple[str, str, str]]
 """(what it is about, what was expected, what was found) of each violation."""
@@ -27,7 +28,7 @@ class Invariant(NamedTuple):
 
     number: int
     text: str
-    check: Callable[[Facts], Found]
+    check: Callable[[Facts, Orders], Found]
 
 
 INVARIANTS = tuple(
@@ -55,4 +56,5 @@ INVARIANTS = tuple(
 
 def violations(facts: Facts, invariants: Iterable[Invariant] = INVARIANTS) -> list[Violation]:
     """Return every violation, by invariant."""
-    return [Violation(each.number, *found) for each in invariants for found in each.check(facts)]
+    index = Orders(facts)
+    return [Violation(each.number, *found) for each in invariants for found in each.check(facts, index)]

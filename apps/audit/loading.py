@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 
 from apps.audit.facts import Facts, Input, Parked, Stray, Stream
-from apps.audit.reading_execution import read_state, read_step
+from apps.audit.reading_execution import ShardReader, read_state
 from apps.audit.reading_others import read_broker, read_line, read_risk, read_risk_state
+from apps.execution.contracts import AccountOpened
 from apps.execution.edge.ledger import LeaseRow, Ledger
 from apps.execution.edge.memory import Memory
 from apps.execution.edge.shard import SENDER, load
 from apps.execution.paper.book import Book
 from apps.execution.paper.ledger import read_only
 from apps.signals.contracts import TargetSet
-from banyan.codec import decode_envelope, decode_message
+from banyan.codec import CodecError, decode_envelope, decode_message
+from banyan.columns import ints
 from banyan.context import Context
-from banyan.host.delivery import split_events
 from banyan.host.memory import RebuildError, verify
 from banyan.messages import Message, MessageParked, RowsParked, TimerDue
 from banyan.store import Step, Store
@@ -112,7 +113,6 @@ class _Reader:
         numbers = {number for number, account in facts.accounts.items() if account.shard == shard}
         self.strangers -= numbers
         read_broker(facts, self.book, numbers)
-        facts.unwritten &= {row.order for row in facts.sent if not row.code and not row.is_queried}
         facts.thrown_ns = self._thrown_ns
 
     def close(self) -> None:
@@ -143,52 +143,90 @@ def _read_key(facts: Facts, context: Context[Any], store: Store, key: str, numbe
         )
     for _, at, _ in (each for each in _letters(store) if each[0] == key):
         facts.dead_letters[Parked(name, key, at)] += 1
+    reader = _LogReader(facts, context, key)
     try:
-        verify(context, store, key, number)
+        verify(context, store, key, number, reader)
     except RebuildError as problem:
         facts.damage.append((name, key, str(problem)))
         return
-    _read_log(facts, context, store, key, number)
+    reader.close()
 
 
-def _read_log(facts: Facts, context: Context[Any], store: Store, key: str, number: int) -> None:
-    name = context.name
-    state = context.new_state(key)
-    for step in store.steps(key, 0, number):
+class _LogReader:
+    """Hears of a key's log while it is replayed."""
+
+    def __init__(self, facts: Facts, context: Context[Any], key: str) -> None:
+        self._facts, self._name, self._key = facts, context.name, key
+        self._state = context.new_state(key)
+        self._shard = ShardReader(facts)
+        self._own = {number for number, each in facts.accounts.items() if each.shard == key}
+        self._sorted = ints()
+        self._number = self._parked = 0
+        self._is_put_aside = False
+
+    def begin(self, state: Any, step: Step) -> None:
         envelope = decode_envelope(step.header)
         if envelope.name != TimerDue.wire_name:
-            facts.inputs[Input(name, key, envelope.id, envelope.epoch)] += 1
-        told = split_events(step.events)
-        names = [each for each, _ in told]
-        parked = names.count(MessageParked.wire_name) + names.count(RowsParked.wire_name)
-        if parked:
-            facts.parked[Parked(name, key, step.number)] = parked
-        if name not in (EXECUTION, RISK):
-            continue
-        events = [decode_message(*event) for event in told]
-        if name == RISK:
-            read_risk(facts, events)
-            for event in events:
-                state = context.evolve(state, event)
-        else:
-            awaits = envelope.name == TargetSet.wire_name and MessageParked.wire_name not in names
-            message = decode_message(envelope.name, step.body) if awaits else None
-            state = read_step(facts, state, message, events)
-        _strays(facts, name, step, events)
-    if name == EXECUTION:
-        read_state(facts, state)
-    elif name == RISK:
-        read_risk_state(facts, state)
+            self._facts.inputs[Input(self._name, self._key, envelope.id, envelope.epoch)] += 1
+        self._number, self._parked, self._is_put_aside = step.number, 0, False
+        if self._name == EXECUTION:
+            self._shard.begin(state, _target_of(envelope.name, step.body))
 
+    def hear(self, state: Any, event: Message) -> None:
+        self._parked += isinstance(event, MessageParked | RowsParked)
+        self._is_put_aside |= isinstance(event, MessageParked)
+        match self._name:
+            case "execution":
+                self._shard.hear(state, event)
+            case "risk":
+                read_risk(self._facts, event)
+            case _:
+                return
+        if isinstance(event, AccountOpened):
+            self._own.add(event.number)
+        self._strays(event)
 
-def _strays(facts: Facts, context: str, step: Step, events: list[Message]) -> None:
-    for event in events:
+    def end(self, state: Any, step: Step) -> None:
+        self._state = state
+        if self._parked:
+            self._facts.parked[Parked(self._name, self._key, step.number)] = self._parked
+        if self._name == EXECUTION and not self._is_put_aside:
+            self._shard.end()
+
+    def close(self) -> None:
+        """Add what the state is in the end."""
+        if self._name == EXECUTION:
+            read_state(self._facts, self._state)
+        elif self._name == RISK:
+            read_risk_state(self._facts, self._state)
+
+    def _strays(self, event: Message) -> None:
         account = getattr(event, "account", None)
-        numbers = account.tolist() if isinstance(account, np.ndarray) else []
-        for number in numbers:
-            known = facts.accounts.get(number)
-            if known is None or known.shard != step.key:
-                facts.strays.append(Stray(context, step.key, step.number, number))
+        if not isinstance(account, np.ndarray):
+            return
+        if account.size > _FEW:
+            if self._sorted.size != len(self._own):
+                self._sorted = np.sort(ints(list(self._own)))
+            at = np.minimum(np.searchsorted(self._sorted, account), self._sorted.size - 1)
+            account = account[self._sorted[at] != account] if self._sorted.size else account
+        for number in account.tolist():
+            if number not in self._own:
+                self._facts.strays.append(Stray(self._name, self._key, self._number, number))
+
+
+_FEW = 16
+
+
+def _target_of(name: str, body: bytes) -> TargetSet | None:
+    """Return an input where it is a target that accounts can answer."""
+    if name != TargetSet.wire_name:
+        return None
+    try:
+        target = decode_message(name, body)
+    except CodecError:  # it was put aside
+        return None
+    assert isinstance(target, TargetSet)
+    return target
 
 
 def _read_edge(facts: Facts, ledger: Ledger, shard: str) -> None:

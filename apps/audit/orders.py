@@ -1,129 +1,146 @@
 """What must hold of orders: how much, whether at all, how they end, and until when. For what each yields, see Found."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from apps.audit.facts import Facts, Order, Told
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.audit.facts import Facts, What
+from apps.audit.index import Orders
 from apps.execution.contracts import ReportKind
+from banyan.columns import Ints
 
 Found = Iterator[tuple[str, str, str]]
 
 
-def not_more_than_approved(facts: Facts) -> Found:
+def not_more_than_approved(facts: Facts, orders: Orders) -> Found:
     """Yield orders of which the broker, or execution's books, have more than risk approved."""
-    traded: Counter[Order] = Counter()
-    for trade in facts.trades:
-        if trade.order is not None:
-            traded[trade.order] += trade.steps
-    booked: Counter[Order] = Counter()
-    for told in facts.told:
-        if told.what == "filled":
-            booked[told.order] += told.steps
-    for where, executed in (("executed", traded), ("booked", booked)):
-        for order, steps in executed.items():
-            if facts.restored_ns and order not in facts.approved and order in facts.recalled | facts.adopted:
-                continue  # whoever approved it was restored to an earlier time, and has taken it back
-            most = facts.approved.get(order, 0)
-            if steps * most < 0 or abs(steps) > abs(most):
-                yield str(order), f"at most {most:+} steps {where}", f"{steps:+}"
+    is_fill = facts.told["what"] == What.FILLED
+    most = orders.last("approved", "steps")
+    for where, executed in (
+        ("executed", orders.sum("trades", "steps")),
+        ("booked", orders.sum("told", "steps", is_fill)),
+    ):
+        is_more = (np.sign(executed) * np.sign(most) < 0) | (np.abs(executed) > np.abs(most))
+        for order in np.flatnonzero(is_more & ~orders.restored).tolist():
+            yield orders.name(order), f"at most {most[order]:+} steps {where}", f"{executed[order]:+}"
 
 
-def all_ended(facts: Facts) -> Found:
+def all_ended(facts: Facts, orders: Orders) -> Found:
     """Yield accounts that no target was answered for, and orders that hang between states."""
     for each in facts.unanswered:
         about = f"set {each.set}, version {each.version}, {each.instrument}, account {each.account}"
         yield about, "a new working quantity or a reason for none", "nothing"
-    ended = {told.order for told in facts.told if told.what == "ended"}
-    full = {told.order for told in facts.told if told.what == "filled" and told.left == 0}
-    resting = {each.order for each in facts.placed if each.is_working}
-    for order in facts.requested:
-        known = facts.open.get(order)
-        if known is None and order not in ended and order not in full:
-            yield str(order), "filled, ended or unknown", "forgotten"
-        elif known is not None and not known.is_unknown and order not in resting:
-            yield str(order), "filled, ended or unknown", f"still open with {known.left:+} steps left"
+    what = facts.told["what"]
+    is_over = orders.some("told", (what == What.ENDED) | ((what == What.FILLED) & (facts.told["left"] == 0)))
+    is_resting = orders.some("placed", facts.placed["is_working"] != 0)
+    is_requested, is_open = orders.has("requested"), orders.has("open")
+    for order in np.flatnonzero(is_requested & ~is_open & ~is_over).tolist():
+        yield orders.name(order), "filled, ended or unknown", "forgotten"
+    left, is_unknown = orders.last("open", "left"), orders.last("open", "is_unknown") != 0
+    for order in np.flatnonzero(is_requested & is_open & ~is_unknown & ~is_resting).tolist():
+        yield orders.name(order), "filled, ended or unknown", f"still open with {left[order]:+} steps left"
 
 
-def nothing_unapproved(facts: Facts) -> Found:
+def nothing_unapproved(facts: Facts, orders: Orders) -> Found:
     """Yield orders that were sent, or are at the broker, without what has to come before."""
-    sent: dict[Order, int] = {}
-    for row in facts.sent:
-        if row.code:
-            continue
-        if row.order in sent:
-            yield str(row.order), "SENT once", "SENT again"
-        sent[row.order] = row.steps
-        if not row.is_queried:
-            yield from _not_before(facts, row.order, row.steps)
-    for order, times in facts.released.items():
-        if times > 1:
-            yield str(order), "released to the edge once", f"{times} times"
-    yield from _unknown_to_the_ledger(facts, sent)
+    is_sent = facts.sent["code"] == 0
+    times = np.bincount(orders.of["sent"][is_sent], minlength=orders.count)
+    for order in np.flatnonzero(times > 1).tolist():
+        yield orders.name(order), "SENT once", "SENT again"
+    yield from _not_before(facts, orders, is_sent & (facts.sent["is_queried"] == 0))
+    released = orders.times("released")
+    for order in np.flatnonzero(released > 1).tolist():
+        yield orders.name(order), "released to the edge once", f"{released[order]} times"
+    yield from _unknown_to_the_ledger(facts, orders, times > 0, orders.last("sent", "steps", is_sent))
 
 
-def _not_before(facts: Facts, order: Order, steps: int) -> Found:
-    if facts.approved.get(order) != steps:
-        yield str(order), f"an approval of {steps:+} steps before it was SENT", f"{facts.approved.get(order, 0):+}"
-    elif order not in facts.released and not (facts.restored_ns and order in facts.adopted):
-        yield str(order), "released by execution before it was SENT", "it was not"
+def _not_before(facts: Facts, orders: Orders, chosen: NDArray[np.bool_]) -> Found:
+    of, steps = orders.of["sent"][chosen], facts.sent["steps"][chosen]
+    approved = orders.last("approved", "steps")[of]
+    is_other = ~orders.has("approved")[of] | (approved != steps)
+    for row in np.flatnonzero(is_other).tolist():
+        yield orders.name(of[row]), f"an approval of {steps[row]:+} steps before it was SENT", f"{approved[row]:+}"
+    is_released = orders.has("released")[of]
+    if facts.restored_ns:
+        is_released = is_released | orders.has("adopted")[of]
+    for row in np.flatnonzero(~is_other & ~is_released).tolist():
+        yield orders.name(of[row]), "released by execution before it was SENT", "it was not"
 
 
-def _unknown_to_the_ledger(facts: Facts, sent: dict[Order, int]) -> Found:
-    arrived: Counter[Order] = Counter()
-    for placed in facts.placed:
-        if placed.order is None:
-            continue
-        arrived[placed.order] += not placed.is_rejected
-        is_recalled = placed.order in facts.recalled and placed.at_ns <= facts.restored_ns
-        if placed.order not in sent and not is_recalled:
-            yield str(placed.order), "SENT in the edge's ledger before it reached the broker", "not in the ledger"
-        elif placed.order in sent and sent[placed.order] != placed.steps:
-            yield str(placed.order), f"{sent[placed.order]:+} steps at the broker", f"{placed.steps:+}"
-        if placed.order in facts.unwritten:
-            yield str(placed.order), "never written, as the edge has said", "it is at the broker"
-    for order, times in arrived.items():
-        if times > 1:
-            yield str(order), "one order at the broker", str(times)
+def _unknown_to_the_ledger(facts: Facts, orders: Orders, is_sent: NDArray[np.bool_], sent: Ints) -> Found:
+    placed, of = facts.placed, orders.of["placed"]
+    ours = np.flatnonzero(of >= 0)
+    order, steps = of[ours], placed["steps"][ours]
+    is_recalled = orders.has("recalled")[order] & (placed["at_ns"][ours] <= facts.restored_ns)
+    for row in np.flatnonzero(~is_sent[order] & ~is_recalled).tolist():
+        yield orders.name(order[row]), "SENT in the edge's ledger before it reached the broker", "not in the ledger"
+    for row in np.flatnonzero(is_sent[order] & (sent[order] != steps)).tolist():
+        yield orders.name(order[row]), f"{sent[order[row]]:+} steps at the broker", f"{steps[row]:+}"
+    is_unwritten = orders.has("unwritten") & orders.some("sent", _sent_for_real(facts))
+    for row in np.flatnonzero(is_unwritten[order]).tolist():
+        yield orders.name(order[row]), "never written, as the edge has said", "it is at the broker"
+    arrived = np.bincount(order[placed["is_rejected"][ours] == 0], minlength=orders.count)
+    for each in np.flatnonzero(arrived > 1).tolist():
+        yield orders.name(each), "one order at the broker", str(arrived[each])
 
 
-def ends_are_final(facts: Facts) -> Found:
+def ends_are_final(facts: Facts, orders: Orders) -> Found:
     """Yield orders that went on after their end, or whose end was not true."""
-    ends: dict[Order, Told] = {}
-    filled: defaultdict[Order, int] = defaultdict(int)
-    for told in facts.told:
-        before = ends.get(told.order)
-        if told.what == "filled":
-            filled[told.order] += told.steps
-            if before is not None and before.what == "filled":
-                yield str(told.order), "nothing after it was filled", f"another fill of {told.steps:+} steps"
-        elif before is not None:
-            yield str(told.order), f"nothing after {_named(before)}", _named(told)
-        if told.what == "ended" or (told.what == "filled" and told.left == 0 and before is None):
-            ends[told.order] = told
-    arrived = {each.order: each for each in facts.placed if each.order is not None and not each.is_rejected}
-    for order in facts.never_arrived & arrived.keys():
-        yield str(order), "absent from the broker's ledger, since it never arrived", "it is there"
+    by_order = np.argsort(orders.of["told"], kind="stable")
+    of, what = orders.of["told"][by_order], facts.told["what"][by_order]
+    is_fill, is_end = what == What.FILLED, what == What.ENDED
+    ends, all_filled = _before(of, is_end), _before(of, is_fill & (facts.told["left"][by_order] == 0))
+    for row in np.flatnonzero(is_fill & (ends == 0) & (all_filled > 0)).tolist():
+        steps = int(facts.told["steps"][by_order[row]])
+        yield orders.name(of[row]), "nothing after it was filled", f"another fill of {steps:+} steps"
+    for row in np.flatnonzero(~is_fill & ((ends > 0) | (all_filled > 0))).tolist():
+        last = row - 1
+        while ends[row] and not is_end[last]:
+            last -= 1
+        before = _named(facts, int(by_order[last])) if ends[row] else "filled"
+        yield orders.name(of[row]), f"nothing after {before}", _named(facts, int(by_order[row]))
+    is_there = orders.some("placed", facts.placed["is_rejected"] == 0)
+    for order in np.flatnonzero(orders.has("never_arrived") & is_there).tolist():
+        yield orders.name(order), "absent from the broker's ledger, since it never arrived", "it is there"
 
 
-def _named(told: Told) -> str:
-    return ReportKind(told.kind).name if told.what == "ended" else told.what
+def _before(of: Ints, chosen: NDArray[np.bool_]) -> Ints:
+    """Return how many chosen rows of the same order come before each; rows stand by their orders."""
+    total: Ints = np.cumsum(chosen) - chosen
+    begins = np.flatnonzero(np.diff(of, prepend=-1))
+    counts: Ints = total - np.repeat(total[begins], np.diff(begins, append=of.size))
+    return counts
 
 
-def nothing_late(facts: Facts) -> Found:
+def _named(facts: Facts, row: int) -> str:
+    what = What(facts.told["what"][row])
+    return ReportKind(facts.told["kind"][row]).name if what is What.ENDED else what.name.lower()
+
+
+def nothing_late(facts: Facts, orders: Orders) -> Found:
     """Yield orders that were sent after their deadline, or while new orders were stopped."""
-    sent = {}
-    for row in facts.sent:
-        if row.code == 0 and not row.is_queried:
-            sent[row.order] = row
-            if row.at_ns >= row.deadline_ns:
-                yield str(row.order), "SENT before its deadline", f"{(row.at_ns - row.deadline_ns) / 1e9:.3f} s after"
-    for placed in facts.placed:
-        line = sent.get(placed.order) if placed.order is not None else None
-        if line is None or placed.is_rejected:
-            continue
-        if placed.at_ns > line.deadline_ns:
-            late = (placed.at_ns - line.deadline_ns) / 1e9
-            yield str(line.order), "refused by the broker after its deadline", f"accepted {late:.3f} s after"
-        if facts.thrown_ns is not None and line.at_ns > facts.thrown_ns and not line.reduce_only:
-            after = (line.at_ns - facts.thrown_ns) / 1e9
-            yield str(line.order), "nothing new sent after the kill switch", f"sent {after:.3f} s after"
+    chosen = _sent_for_real(facts)
+    of, at_ns, deadline_ns = orders.of["sent"][chosen], facts.sent["at_ns"][chosen], facts.sent["deadline_ns"][chosen]
+    for row in np.flatnonzero(at_ns >= deadline_ns).tolist():
+        after = f"{(at_ns[row] - deadline_ns[row]) / 1e9:.3f} s after"
+        yield orders.name(of[row]), "SENT before its deadline", after
+    is_sent = orders.some("sent", chosen)
+    at, due, reduces = (orders.last("sent", name, chosen) for name in ("at_ns", "deadline_ns", "reduce_only"))
+    placed = facts.placed
+    rows = np.flatnonzero((orders.of["placed"] >= 0) & (placed["is_rejected"] == 0))
+    rows = rows[is_sent[orders.of["placed"][rows]]]
+    order, taken_ns = orders.of["placed"][rows], placed["at_ns"][rows]
+    for row in np.flatnonzero(taken_ns > due[order]).tolist():
+        late = (taken_ns[row] - due[order[row]]) / 1e9
+        yield orders.name(order[row]), "refused by the broker after its deadline", f"accepted {late:.3f} s after"
+    if facts.thrown_ns is None:
+        return
+    for each in order[(at[order] > facts.thrown_ns) & (reduces[order] == 0)].tolist():
+        after = f"sent {(at[each] - facts.thrown_ns) / 1e9:.3f} s after"
+        yield orders.name(each), "nothing new sent after the kill switch", after
+
+
+def _sent_for_real(facts: Facts) -> NDArray[np.bool_]:
+    chosen: NDArray[np.bool_] = (facts.sent["code"] == 0) & (facts.sent["is_queried"] == 0)
+    return chosen

@@ -1,11 +1,11 @@
 """Facts from execution's log: what it asked for, what it told, and what its books were when it asked."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from apps.audit.facts import Account, Cash, Facts, Held, Open, Order, Sizing, Told, Unanswered
+from apps.audit.facts import Account, Facts, Unanswered, What
 from apps.execution.book_contracts import Booking, BooksTargeted, LotsBooked, OrdersAdopted, TargetsSkipped
 from apps.execution.contracts import (
     AccountOpened,
@@ -19,155 +19,171 @@ from apps.execution.contracts import (
     OrdersRequested,
     OrdersUnknown,
 )
-from apps.execution.evolving import evolve, full
+from apps.execution.evolving import full
 from apps.execution.order_states import OrderState
 from apps.execution.state import ShardState
 from apps.signals.contracts import TargetSet
-from banyan.columns import Ints
+from banyan.columns import Ints, ints
 from banyan.messages import Message
 
 Named = OrdersAccepted | OrdersFilled | OrdersEnded | OrdersUnknown | OrdersAdopted
+_WHAT: Mapping[type[Message], What] = {
+    OrdersAccepted: What.ACCEPTED, OrdersFilled: What.FILLED, OrdersEnded: What.ENDED, OrdersUnknown: What.UNKNOWN
+}  # fmt: skip
 
 
-def read_step(facts: Facts, state: ShardState, message: Message | None, events: Iterable[Message]) -> ShardState:
-    """Add what a record of a shard's log tells; return the state after it. `message` is its input where a target."""
-    awaited = _awaited(state, message) if isinstance(message, TargetSet) else set()
-    for event in events:
-        state = evolve(state, event)
+class ShardReader:
+    """Adds to `facts` what is heard of a shard's log while it is replayed: each record, and each event once applied."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._target: TargetSet | None = None
+        self._awaited = ints()
+
+    def begin(self, state: ShardState, target: TargetSet | None) -> None:
+        """Hear of a record; `target` is its input where that is one that accounts are to answer."""
+        self._target = target
+        self._awaited = self._following(state, target) if target is not None else ints()
+
+    def end(self) -> None:
+        """Have heard all events of a record."""
+        if self._target is not None:
+            target, names = self._target, self._facts.names
+            version = int(target.version[0]) if target.version.size else 0
+            for code in self._awaited.tolist():
+                account, name = divmod(code, _WIDTH)
+                self._facts.unanswered.append(Unanswered(target.set, version, names[name], account))
+
+    def hear(self, state: ShardState, event: Message) -> None:
+        """Hear of an event; `state` is what it has led to."""
+        facts = self._facts
         match event:
             case AccountOpened():
                 facts.accounts[event.number] = Account(event.account, state.key)
-                facts.cash[event.number] = Cash(deposit=event.balance_micro)
+                facts.cash.add(account=event.number, deposit=event.balance_micro)
             case CashBooked():
-                _paid(facts, event)
+                is_payment = event.kind == CashKind.PAYMENT
+                deposit, booked = (np.where(each, event.amount_micro, 0) for each in (is_payment, ~is_payment))
+                facts.cash.add(account=event.account, deposit=deposit, booked=booked)
             case AccountsGated():
                 facts.restored_ns = max(facts.restored_ns, event.gated_at_ns)
             case OrdersRequested():
                 _requested(facts, state, event)
             case OrdersReleased():
-                names = [each.id for each in event.terms]
-                facts.released.update(_orders(names, event.account, event.instrument, event.decision))
+                facts.released.add(**orders_of(facts, [each.id for each in event.terms], event))
             case LotsBooked():
                 _booked(facts, event)
             case BooksTargeted() | TargetsSkipped():
-                rows = zip(event.account.tolist(), full(event.instrument, event.account).tolist(), strict=True)
-                awaited -= {(account, event.instruments[at]) for account, at in rows}
+                instrument = facts.numbers(event.instruments)[full(event.instrument, event.account)]
+                self._awaited = np.setdiff1d(self._awaited, event.account * _WIDTH + instrument)
             case OrdersAccepted() | OrdersFilled() | OrdersEnded() | OrdersUnknown() | OrdersAdopted():
                 _told(facts, event)
-    if isinstance(message, TargetSet):
-        version = int(message.version[0]) if message.version.size else 0
-        facts.unanswered += [Unanswered(message.set, version, name, account) for account, name in sorted(awaited)]
-    return state
+
+    def _following(self, state: ShardState, target: TargetSet) -> Ints:
+        """Return the accounts and instruments of all that follow a set and have not seen its target yet."""
+        book = state.books.known(target.set)
+        lines, accounts = state.lines.columns, state.accounts.columns
+        names = self._facts.numbers(state.instruments.names)
+        awaited = [ints()]
+        for at, quote in enumerate(target.quotes):
+            rows = state.source_lines(book, state.instruments.known(quote.instrument))
+            new = rows[(lines["seen_version"][rows] != target.version[at]) & (lines["active"][rows] != 0)]
+            awaited.append(accounts["number"][lines["account"][new]] * _WIDTH + names[lines["instrument"][new]])
+        return np.unique(np.concatenate(awaited))
 
 
-def _paid(facts: Facts, event: CashBooked) -> None:
-    for account, kind, amount in zip(
-        event.account.tolist(), event.kind.tolist(), event.amount_micro.tolist(), strict=True
-    ):
-        cash = facts.cash[account]
-        if kind == CashKind.PAYMENT:
-            cash.deposit += amount
-        else:
-            cash.booked += amount
+_WIDTH = 1_000_000
+"""More than there are names."""
 
 
 def read_state(facts: Facts, state: ShardState) -> None:
     """Add what a shard's state says at the end."""
     accounts, cells, lines = state.accounts.columns, state.cells.columns, state.lines.columns
-    numbers = accounts["number"]
-    for at, number in enumerate(numbers.tolist()):
-        cash = facts.cash.setdefault(number, Cash())
-        cash.balance = int(accounts["balance_micro"][at])
-        cash.books = int(lines["cash_micro"][lines["account"] == at].sum())
-    for at in range(state.cells.count):
-        held = _held(facts, int(numbers[cells["account"][at]]), state.instruments.names[int(cells["instrument"][at])])
-        held.held = int(cells["held"][at])
-        held.books = int(lines["held"][lines["cell"] == at].sum())
+    numbers, names = accounts["number"], facts.numbers(state.instruments.names)
+    if numbers.size:
+        facts.cash.add(account=numbers, balance=accounts["balance_micro"])
+    if lines["account"].size:
+        facts.cash.add(account=numbers[lines["account"]], books=lines["cash_micro"])
+        of = lines["cell"]
+        place = {"account": numbers[cells["account"][of]], "instrument": names[cells["instrument"][of]]}
+        facts.held.add(**place, books=lines["held"])
+    if cells["account"].size:
+        place = {"account": numbers[cells["account"]], "instrument": names[cells["instrument"]]}
+        facts.held.add(**place, held=cells["held"])
     orders = state.orders.columns
-    for at in np.flatnonzero(orders["cell"] >= 0).tolist():
-        cell = int(orders["cell"][at])
-        name = state.instruments.names[int(cells["instrument"][cell])]
-        order = Order(int(numbers[cells["account"][cell]]), name, int(orders["decision"][at]))
-        left = int(orders["steps"][at] - orders["filled"][at])
-        facts.open[order] = Open(left, bool(orders["state"][at] == OrderState.UNKNOWN))
-
-
-def _awaited(state: ShardState, target: TargetSet) -> set[tuple[int, str]]:
-    """Return (account, instrument) of all that follow a set and have not seen its target yet."""
-    awaited: set[tuple[int, str]] = set()
-    book = state.books.known(target.set)
-    lines, accounts = state.lines.columns, state.accounts.columns
-    for at, quote in enumerate(target.quotes):
-        rows = state.source_lines(book, state.instruments.known(quote.instrument))
-        new = rows[(lines["seen_version"][rows] != target.version[at]) & (lines["active"][rows] != 0)]
-        numbers = accounts["number"][lines["account"][new]].tolist()
-        names = [state.instruments.names[each] for each in lines["instrument"][new].tolist()]
-        awaited.update(zip(numbers, names, strict=True))
-    return awaited
+    rows = np.flatnonzero(orders["cell"] >= 0)
+    if rows.size:
+        cell = orders["cell"][rows]
+        facts.open.add(
+            account=numbers[cells["account"][cell]],
+            instrument=names[cells["instrument"][cell]],
+            decision=orders["decision"][rows],
+            left=orders["steps"][rows] - orders["filled"][rows],
+            is_unknown=orders["state"][rows] == OrderState.UNKNOWN,
+        )
 
 
 def _requested(facts: Facts, state: ShardState, event: OrdersRequested) -> None:
     names = [each.id for each in event.terms]
-    orders = list(_orders(names, event.account, event.instrument, event.decision))
-    facts.requested.update(zip(orders, event.steps.tolist(), strict=True))
-    shared = [
-        (orders[row], event.books[book], steps)
-        for row, book, steps in zip(
-            event.share_order.tolist(),
-            full(event.share_book, event.share_order).tolist(),
-            event.share_steps.tolist(),
-            strict=True,
-        )
-    ]
-    apart = set(event.share_order.tolist())
-    whole = [(order, event.set, int(event.steps[row])) for row, order in enumerate(orders) if row not in apart]
-    facts.sizings += [_sizing(state, *share) for share in (*shared, *whole)]
+    orders = orders_of(facts, names, event)
+    facts.requested.add(**orders, steps=event.steps)
+    whole = np.setdiff1d(np.arange(event.account.size), event.share_order)
+    books = facts.numbers([*event.books, event.set])
+    row = np.concatenate([event.share_order, whole])
+    book = np.concatenate([full(event.share_book, event.share_order), np.full(whole.size, len(event.books))])
+    steps = np.concatenate([event.share_steps, event.steps[whole]])
+    cells = state.cells_named(names, event.account, event.instrument)[row]
+    known = ints([state.books.known(name) for name in (*event.books, event.set)])
+    lines, at = state.lines.columns, _lines(state, cells, known[book])
+    facts.sizings.add(
+        **{name: column[row] for name, column in orders.items()},
+        book=books[book],
+        held=lines["held"][at],
+        working=lines["working"][at],
+        on_its_way=lines["open"][at] + lines["unknown"][at] - steps,
+        steps=steps,
+    )
 
 
-def _sizing(state: ShardState, order: Order, book: str, steps: int) -> Sizing:
-    cell = int(state.cell_rows[state.instruments.known(order.instrument), state.row_of[order.account]])
-    line = state.lines.columns[state.line_of(cell, state.books.known(book))]
-    on_its_way = int(line["open"]) + int(line["unknown"]) - steps
-    return Sizing(order, book, int(line["held"]), int(line["working"]), on_its_way, steps)
+def _lines(state: ShardState, cells: Ints, books: Ints) -> Ints:
+    """Return the line of each book in each cell: it has one, as an order was asked for it."""
+    lines = state.lines.columns
+    at = state.cells.columns["first_line"][cells].astype(np.int64)
+    while (others := np.flatnonzero(lines["book"][at] != books)).size:
+        at[others] = lines["next_line"][at[others]]
+        assert (at >= 0).all(), "an order was asked for a book that its account has not"
+    return at
 
 
 def _told(facts: Facts, event: Named) -> None:
-    orders = _orders(event.instruments, event.account, event.instrument, event.decision)
+    orders = orders_of(facts, event.instruments, event)
     match event:
-        case OrdersFilled():
-            left = full(event.left_steps, event.account)
-            for at, order in enumerate(orders):
-                facts.told.append(Told(order, "filled", int(event.steps[at]), int(left[at])))
-                facts.cash[order.account].filled += int(event.amount_micro[at]) - _at(event.fee_micro, at)
-                _held(facts, order.account, order.instrument).filled += int(event.steps[at])
-        case OrdersEnded():
-            ends = zip(orders, event.left_steps.tolist(), event.kind.tolist(), strict=True)
-            facts.told += [Told(order, "ended", 0, left, kind) for order, left, kind in ends]
         case OrdersAdopted():
-            facts.adopted.update(orders)
-        case OrdersAccepted():
-            facts.told += [Told(order, "accepted") for order in orders]
-        case OrdersUnknown():
-            facts.told += [Told(order, "unknown") for order in orders]
+            facts.adopted.add(**orders)
+            return
+        case OrdersFilled():
+            facts.told.add(**orders, what=What.FILLED, steps=event.steps, left=full(event.left_steps, event.account))
+            brought = event.amount_micro - full(event.fee_micro, event.account)
+            facts.cash.add(account=event.account, filled=brought)
+            facts.held.add(account=event.account, instrument=orders["instrument"], filled=event.steps)
+        case OrdersEnded():
+            left, kind = full(event.left_steps, event.account), full(event.kind, event.account)
+            facts.told.add(**orders, what=What.ENDED, left=left, kind=kind)
+        case _:
+            facts.told.add(**orders, what=_WHAT[type(event)])
 
 
 def _booked(facts: Facts, event: LotsBooked) -> None:
-    instrument = full(event.instrument, event.account).tolist()
-    for at, account in enumerate(event.account.tolist()):
-        cash = facts.cash[account]
-        cash.booked += int(event.amount_micro[at]) - _at(event.fee_micro, at)
-        cash.is_comparable &= event.kind != Booking.RECONCILED
-        _held(facts, account, event.instruments[instrument[at]]).booked += int(event.steps[at])
+    instrument = facts.numbers(event.instruments)[full(event.instrument, event.account)]
+    brought = event.amount_micro - full(event.fee_micro, event.account)
+    is_other = int(event.kind == Booking.RECONCILED)
+    facts.cash.add(account=event.account, booked=brought, is_incomparable=is_other)
+    facts.held.add(account=event.account, instrument=instrument, booked=event.steps)
 
 
-def _held(facts: Facts, account: int, instrument: str) -> Held:
-    return facts.held.setdefault((account, instrument), Held())
-
-
-def _orders(names: list[str], account: Ints, instrument: Ints, decision: Ints) -> Iterator[Order]:
-    rows: Any = zip(account.tolist(), full(instrument, account).tolist(), decision.tolist(), strict=True)
-    return (Order(number, names[at], which) for number, at, which in rows)
-
-
-def _at(column: Ints, at: int) -> int:
-    return int(column[at]) if column.size else 0
+def orders_of(facts: Facts, names: list[str], message: Any, rows: Any = slice(None)) -> dict[str, Ints]:
+    """Return the columns that name the orders of a message, whose instruments are `names`."""
+    instrument = facts.numbers(names)[full(message.instrument, message.account)]
+    return {
+        "account": message.account[rows], "instrument": instrument[rows], "decision": message.decision[rows]
+    }  # fmt: skip

@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from apps.audit.facts import Facts
+from apps.audit.index import Orders
 
 Found = Iterator[tuple[str, str, str]]
 
 
-def logs_are_whole(facts: Facts) -> Found:
+def logs_are_whole(facts: Facts, _: Orders) -> Found:
     """Yield logs that are damaged."""
     for context, key, problem in facts.damage:
         yield f"{context}/{key}", "a log without gap whose replay gives its state", problem
 
 
-def all_taken_once(facts: Facts) -> Found:
+def all_taken_once(facts: Facts, _: Orders) -> Found:
     """Yield what was sent and not taken, what waits, and what was applied again."""
     for stream in facts.streams:
         if stream.taken < stream.sent:
@@ -26,17 +29,19 @@ def all_taken_once(facts: Facts) -> Found:
             yield f"{each.context}/{each.key}, message {each.id}", "applied once", f"{times} times"
 
 
-def no_row_crosses(facts: Facts) -> Found:
+def no_row_crosses(facts: Facts, orders: Orders) -> Found:
     """Yield rows that are about an account of another shard, and trades of an account other than their order's."""
     for stray in facts.strays:
         about = f"{stray.context}/{stray.key}, record {stray.number}"
         yield about, "accounts of this shard only", f"account {stray.account}"
-    for trade in facts.trades:
-        if trade.order is not None and (trade.account, trade.instrument) != trade.order[:2]:
-            yield str(trade.order), "a fill of its own account", f"one of account {trade.account}, {trade.instrument}"
+    trades = facts.trades
+    is_other = (trades["account"] != trades["of_account"]) | (trades["instrument"] != trades["of_instrument"])
+    for row in np.flatnonzero((orders.of["trades"] >= 0) & is_other).tolist():
+        whose = f"one of account {trades['of_account'][row]}, {facts.names[int(trades['of_instrument'][row])]}"
+        yield orders.name(orders.of["trades"][row]), "a fill of its own account", whose
 
 
-def poison_is_put_aside(facts: Facts) -> Found:
+def poison_is_put_aside(facts: Facts, _: Orders) -> Found:
     """Yield dead letters that the log does not tell of, or that are not there, or that nobody has asked for."""
     for each in sorted(facts.parked.keys() | facts.dead_letters.keys()):
         told, kept = facts.parked[each], facts.dead_letters[each]

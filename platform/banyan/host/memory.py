@@ -3,14 +3,16 @@
 import hashlib
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from banyan.codec import decode_message
 from banyan.context import Context
 from banyan.host.delivery import Delivery, split_events
-from banyan.store import KeyRow, SnapshotRow, Store
+from banyan.messages import Message
+from banyan.store import KeyRow, SnapshotRow, Step, Store
 
 State = TypeVar("State")
+State_contra = TypeVar("State_contra", contravariant=True)
 
 
 class RebuildError(RuntimeError):
@@ -82,7 +84,20 @@ def state_at(context: Context[State], store: Store, key: str, number: int) -> tu
     return state, begins
 
 
-def verify(context: Context[State], store: Store, key: str, number: int) -> int:
+class Hearer(Protocol[State_contra]):
+    """Who hears of a log while it is replayed."""
+
+    def begin(self, state: State_contra, step: Step) -> None:
+        """Hear of a record, before its events."""
+
+    def hear(self, state: State_contra, event: Message) -> None:
+        """Hear of an event; `state` is what it has led to."""
+
+    def end(self, state: State_contra, step: Step) -> None:
+        """Have heard all events of a record, which have led to `state`."""
+
+
+def verify(context: Context[State], store: Store, key: str, number: int, hearer: Hearer[State] | None = None) -> int:
     """Replay a key's log from its first snapshot, or its beginning, and compare every later snapshot on the way.
 
     Those that are equal are marked as verified; return how many there are. Raises RebuildError for a gap in the log
@@ -98,8 +113,15 @@ def verify(context: Context[State], store: Store, key: str, number: int) -> int:
         last += 1
         if step.number != last:
             raise RebuildError(f"{context.name}/{key}: the log has {step.number} after {last - 1}")
+        if hearer is not None:
+            hearer.begin(state, step)
         for name, body in split_events(step.events):
-            state = context.evolve(state, decode_message(name, body))
+            event = decode_message(name, body)
+            state = context.evolve(state, event)
+            if hearer is not None:
+                hearer.hear(state, event)
+        if hearer is not None:
+            hearer.end(state, step)
         if last in wanted and wanted[last].version == context.snapshot_version:
             if digest_of(context.to_snapshot(state)) != wanted[last].digest:
                 raise RebuildError(f"{context.name}/{key}: replay does not give the state of snapshot {last}")
