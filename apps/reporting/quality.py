@@ -101,6 +101,12 @@ def slippage(scope: Scope) -> list[SlippageRow]:
     ]  # fmt: skip
 
 
+def closed_at_ns(instrument: str) -> int:
+    """Return when the last bar of an instrument closed that a feed has let in, 0 where none has."""
+    found = rows("SELECT max(closed_at_ns) FROM reporting_price WHERE instrument = %s", [instrument])
+    return found[0][0] or 0
+
+
 _ORDER = Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns")
 
 

@@ -47,6 +47,7 @@ class OrderRow(NamedTuple):
     ended_at_ns: int | None
     signalled_at_ns: int | None
     number: int | None
+    decided_at_ns: int | None
 
 
 class FillRow(NamedTuple):
@@ -133,7 +134,7 @@ def orders(scope: Scope, most: int) -> list[OrderRow]:
            WHERE f.account = o.account AND f.instrument = o.instrument AND f.decision = o.decision AND f.kind = 0),
           o.fee_micro / 1e6, o.steps, o.filled_steps, o.is_unknown, o.end_kind, o.end_code, o.end_text,
           o.requested_at_ns, o.approved_at_ns, o.sent_at_ns, o.accepted_at_ns, o.unknown_at_ns, o.first_fill_ns,
-          o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns, o.requested_number
+          o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns, o.requested_number, o.decided_at_ns
         FROM reporting_order AS o JOIN reporting_account AS a ON a.number = o.account
         LEFT JOIN reporting_instrument AS i ON i.id = o.instrument
         WHERE o.steps IS NOT NULL AND {limits}

@@ -135,7 +135,7 @@ def _aligned(text: str, width: int, is_left: bool) -> str:
 _HIDDEN: Mapping[str, Sequence[str]] = {
     "orders": (
         "requested_at_ns", "approved_at_ns", "sent_at_ns", "accepted_at_ns", "unknown_at_ns", "first_fill_ns",
-        "last_fill_ns", "ended_at_ns", "signalled_at_ns", "number",
+        "last_fill_ns", "ended_at_ns", "signalled_at_ns", "number", "decided_at_ns",
     ),
     "positions": ("steps",),
     "skips": ("number",),
