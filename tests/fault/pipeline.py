@@ -216,7 +216,7 @@ class Pipeline:
         """Begin from what is in the databases."""
         self.transport = UnrulyTransport(SENDERS)
         self.transport.dice, self.transport.late, self.transport.share = self.dice, [], self.share
-        settings = HostSettings(always_decode=True, snapshot_every=25, poll_seconds=0.05)
+        settings = HostSettings(always_decode=True, snapshot_every=25, snapshot_quiet_seconds=0.0, poll_seconds=0.05)
         self.hosts = []
         for context in CONTEXTS.values():
             routes: Sequence[Route] = ROUTES[context.name]
@@ -241,6 +241,7 @@ class Pipeline:
             deadline_ns=2 * SECOND,
             lease_margin_ns=50 * MILLISECOND,
             snapshot_every=25,
+            quiet_ns=0,
         )
         rates = self.options.orders_per_second_max, self.options.orders_per_second_per_account_max
         broker = PaperBroker(self.folder / "s", rates=rates)

@@ -67,6 +67,8 @@ class EdgeSettings:
     """Of orders whose sender gave none."""
     lease_margin_ns: int = 500_000_000
     snapshot_every: int = 1_000
+    quiet_ns: int = 50_000_000
+    """For how long nothing was done when snapshots are kept: within a signal its orders and their fills would wait."""
     orders_max: int = 10_000
     """How many orders a shard takes on before those that have ended are forgotten."""
 
@@ -93,6 +95,7 @@ class Edge:
         self._wanted: tuple[str, ...] = ()
         self._incarnation = Incarnation(0, 0)
         self._renewed_ns: int | None = None
+        self._worked_ns = 0
         self._sending = Sending(self)
         self._resolving = Resolving(self, self._sending)
 
@@ -128,8 +131,9 @@ class Edge:
         except psycopg.Error:
             self._forget()
             raise
-        self._keep_snapshots(is_idle=not did)
-        return did
+        if did:
+            self._worked_ns = self.time.monotonic_ns()
+        return self._keep_snapshots() or did
 
     def filenos(self) -> list[int]:
         """Return what to select for reading."""
@@ -320,15 +324,17 @@ class Edge:
         self._renewed_ns = None
         self.ledger.close()
 
-    def _keep_snapshots(self, *, is_idle: bool) -> None:
-        """Keep the snapshot of a shard that has had enough of news for one: while nothing else waits, if it may."""
+    def _keep_snapshots(self) -> bool:
+        """Keep the snapshot of a shard that has had enough of news, in quiet if it can wait; tell whether it did."""
+        is_quiet = self.time.monotonic_ns() - self._worked_ns >= self.settings.quiet_ns
         for shard in self.shards.values():
             added = shard.memory.orders.size - shard.orders_kept
             lines = shard.committed - shard.snapshot_number
             news = max(lines / self.settings.snapshot_every, added / self.settings.orders_max)
-            if news >= (1 if is_idle else 2):
+            if news >= (1 if is_quiet else 2):
                 self._keep_snapshot(shard)
-                return
+                return True
+        return False
 
     def _keep_snapshot(self, shard: Shard) -> None:
         if shard.committed > shard.snapshot_number and not shard.lines:

@@ -35,6 +35,9 @@ _SEEN_MOST = 10_000
 class HostSettings:
     """How a host works.
 
+    A key's snapshot is kept after `snapshot_every` records, once nothing has been done for `snapshot_quiet_seconds`: in
+    the middle of a signal its orders would wait. A host that is never at rest keeps it after twice as many.
+
     `always_decode` passes every message through the codec, also where sender and receiver share a process: tests do, so
     that nothing can be relied on but what is on the wire.
     """
@@ -43,6 +46,7 @@ class HostSettings:
     waiting_max: int = 10_000
     tries_max: int = 3
     snapshot_every: int = 1_000
+    snapshot_quiet_seconds: float = 0.05
     digest_every: int = 256
     poll_seconds: float = 1.0
     always_decode: bool = False
@@ -94,6 +98,7 @@ class Host(Generic[State]):
         self._tries: dict[str, int] = {}
         self._is_careful = False
         self._renewed_ns: int | None = None
+        self._worked_ns = 0
         self._polls_ns: dict[str, int] = {}  # when each key is polled next
 
     @property
@@ -147,7 +152,8 @@ class Host(Generic[State]):
         self._fetch()
         taken = {key: self._inputs(memory) for key, memory in self._keys.items() if not memory.parked_because}
         if not any(taken.values()):
-            return False
+            return self._keep_due_snapshot()
+        self._worked_ns = self._clock.monotonic_ns()
         try:
             self._round(taken)
         except psycopg.Error:
@@ -376,7 +382,7 @@ class Host(Generic[State]):
         self.hand_on([each for each in current.outgoing if each.envelope.sender_key in moved])
         for key in moved:
             memory = self._keys[key]
-            if memory.number - memory.snapshot_number >= self.settings.snapshot_every:
+            if memory.number - memory.snapshot_number >= 2 * self.settings.snapshot_every:
                 self._keep_snapshot(memory)
 
         if current.followed:
@@ -423,6 +429,16 @@ class Host(Generic[State]):
                 again += self._keys.pop(key).waiting
         with self.arrived:
             self._offered.extendleft(reversed(again))
+
+    def _keep_due_snapshot(self) -> bool:
+        """Keep the snapshot of one key that is due, where nothing was done for a while; tell whether there was one."""
+        if self._clock.monotonic_ns() - self._worked_ns < self.settings.snapshot_quiet_seconds * 1e9:
+            return False
+        for memory in self._keys.values():
+            if memory.number - memory.snapshot_number >= self.settings.snapshot_every:
+                self._keep_snapshot(memory)
+                return True
+        return False
 
     def _keep_snapshot(self, memory: KeyMemory[State]) -> None:
         if memory.number > memory.snapshot_number:

@@ -193,10 +193,13 @@ class Store:
         return int(self._rows("SELECT COALESCE(min(number), 1) FROM banyan_log WHERE key = %s", [key])[0][0])
 
     def keep_snapshot(self, key: str, snapshot: SnapshotRow) -> None:
-        """Keep a snapshot; one of the same number is there already when a key was rebuilt."""
+        """Keep a snapshot; one of the same number is there already when a key was rebuilt.
+
+        Nobody waits for the disk: without it the state is as it was, from the log and the snapshot before.
+        """
         self.connection.execute(
-            "INSERT INTO banyan_snapshot (key, number, version, made_at, digest, state, is_verified) "
-            "VALUES (%s, %s, %s, now(), %s, %b, false) ON CONFLICT DO NOTHING",
+            f"{SOON} INSERT INTO banyan_snapshot (key, number, version, made_at, digest, state, is_verified) "  # noqa: S608
+            "SELECT %s, %s, %s, now(), %s, %b, false FROM soon ON CONFLICT DO NOTHING",
             [key, snapshot.number, snapshot.version, snapshot.digest, compress(snapshot.state)],
         )
 

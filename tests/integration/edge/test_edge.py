@@ -468,7 +468,7 @@ def test_an_order_with_our_id_that_only_the_broker_knows_is_adopted_and_its_numb
 
 
 def test_a_snapshot_and_the_lines_after_it_give_the_same_memory(transactional_db, fake, clock):
-    desk = Desk([fake], clock=clock, settings=EdgeSettings(snapshot_every=5, answer_ns_max=100 * SECOND))
+    desk = Desk([fake], clock=clock, settings=EdgeSettings(snapshot_every=5, quiet_ns=0, answer_ns_max=100 * SECOND))
     desk.ready(1, 2)
     for decision in range(1, 12):
         desk.release([(1, decision, decision), (2, decision, -1)], seconds=100)
@@ -488,6 +488,20 @@ def test_a_snapshot_and_the_lines_after_it_give_the_same_memory(transactional_db
             each[0] = 2  # what was on its way is unknown after a crash
     assert _content(rebuilt) == wanted
     again.close()
+
+
+def test_a_snapshot_waits_until_nothing_is_done(transactional_db, fake, clock):
+    desk = Desk([fake], clock=clock, settings=EdgeSettings(snapshot_every=10, answer_ns_max=100 * SECOND))
+    desk.ready(1)
+    before = desk.edge.shards[SHARD].snapshot_number
+    while desk.edge.shards[SHARD].committed - before < 12:
+        desk.release([(1, desk.edge.shards[SHARD].committed, 1)], seconds=100)
+        desk.poll()
+    assert desk.edge.shards[SHARD].snapshot_number == before
+    clock.move_to(clock.wall_ns() + SECOND // 10)
+    desk.poll()
+    assert desk.edge.shards[SHARD].snapshot_number == desk.edge.shards[SHARD].committed
+    desk.close()
 
 
 def _content(memory):

@@ -135,7 +135,7 @@ def test_accounts_are_reconciled_on_a_timer_but_not_those_with_an_order_on_its_w
 
 
 def test_a_shard_with_many_orders_asks_for_a_statement_sooner(fake, clock, transactional_db):
-    settings = EdgeSettings(orders_max=2, settle_ns=SECOND // 10, recheck_ns=SECOND // 20)
+    settings = EdgeSettings(orders_max=2, quiet_ns=0, settle_ns=SECOND // 10, recheck_ns=SECOND // 20)
     desk = Desk([fake], clock=clock, settings=settings)
     desk.ready(1, 2)
     desk.told.clear()

@@ -20,7 +20,7 @@ class Pair:
         self.ids = itertools.count(1)
         self.stores: list[Store] = []
         self.transports: list[LocalTransport] = []
-        self.settings = HostSettings(always_decode=True, snapshot_every=4)
+        self.settings = HostSettings(always_decode=True, snapshot_every=4, snapshot_quiet_seconds=0.0)
         self.restart()
 
     def restart(self, owner: str = "one", joined: tuple[str, ...] = ("execution", "risk")) -> None:

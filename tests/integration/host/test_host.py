@@ -1,7 +1,7 @@
 import psycopg
 import pytest
 
-from banyan.host import Host, Route
+from banyan.host import Host, HostSettings, Route
 from banyan.host.memory import state_at
 from banyan.models import DeadLetter, Key, Log, Outbox, Request, Snapshot
 from banyan.transport import Command, ask
@@ -280,3 +280,24 @@ def test_making_leases_last_longer_waits_for_no_disk_and_commits_do(pair):
         assert pair.execution.store.renew(epochs).keys() == {"a", "b"}
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("off",)
     assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
+def kept(pair):
+    return Snapshot.objects.using("execution").filter(key="a").count()
+
+
+def test_a_snapshot_waits_until_nothing_is_done_and_no_longer_than_for_twice_the_records(pair):
+    pair.settings = HostSettings(snapshot_every=4, snapshot_quiet_seconds=0.05)
+    pair.restart()
+    for number in range(6):
+        pair.say(Add(number=number))
+        pair.settle()
+    assert kept(pair) == 0
+    pair.clock.move_to(pair.clock.wall_ns() + 60_000_000)
+    pair.settle()
+    assert kept(pair) == 1
+    for number in range(8):
+        assert kept(pair) == 1
+        pair.say(Add(number=number))
+        pair.settle()
+    assert kept(pair) == 2
