@@ -1,7 +1,7 @@
 # Two commands are enough: `make demo` shows what Banyan does, `make test` proves that it does. Each sets up what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak serve stop kafka kafka-stop system
+.PHONY: help setup demo demo-extract test check bench soak serve stop kafka kafka-stop system
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -15,7 +15,7 @@ DEV := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | 
 DEMO := --instrument OANDA:EURUSD --interval 1h
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(RUNTIME)  ## Install Banyan into .venv and make its databases
 	@$(MANAGE) migrate --verbosity 0
@@ -28,6 +28,9 @@ demo: $(RUNTIME)  ## Set everything up, backtest and sweep a strategy on real pr
 	$(MANAGE) backtest ema_cross $(DEMO) --html var/reports/demo.html && \
 	$(MANAGE) sweep ema_cross $(DEMO) --grid fast=5:25:5 --grid slow=30:230:20 --html var/reports/demo-sweep.html && \
 	wait && $(MANAGE) demo
+
+demo-extract: $(RUNTIME)  ## Carve risk out of a running app over Kafka: compare, hand over, kill, and the way back
+	@$(PYTHON) -m extract.demo
 
 test: $(DEV) system  ## Set everything up and run every test
 	@$(PYTHON) -m pytest -n 2

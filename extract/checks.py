@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
@@ -11,11 +10,12 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from banyan.facade import Routing, Stage
-from banyan.facade.routing import changes
 from banyan.kafka import Cluster, KafkaError
 from banyan.kafka.planning import differences, rules_of
 from banyan.store import Store
-from extract.comparator.ledger import reached, totals
+from extract.comparator.ledger import reached, watched
+
+_ORDER = list(Stage)
 
 
 class Bounds(NamedTuple):
@@ -41,8 +41,8 @@ class Check(NamedTuple):
 
 
 def checks(context: str, routing: Routing, stage: Stage, keys: Sequence[str], bounds: Bounds) -> list[Check]:
-    """Return what has to be so for a context to come to a stage. Back to the app nothing has to be."""
-    if stage is Stage.INPROCESS:
+    """Return what has to be so for a context to come to a stage. On the way back nothing has to be."""
+    if _ORDER.index(stage) <= _ORDER.index(routing.stage) and stage is not Stage.CANARY:
         return []
     found = list(_of_kafka())
     if stage is not Stage.SHADOW and all(each.is_so for each in found):
@@ -88,27 +88,15 @@ def _of_followers(context: str, routing: Routing, keys: Sequence[str], bounds: B
     yield Check("followers are not behind", worst <= bounds.behind, f"{worst} records at most, {bounds.behind} allowed")
     differing = sorted(key for key, row in there.items() if row.digest == "differs")
     yield Check("digests are equal", not differing, "all" if not differing else f"not of{_some(differing)}")
-    began = next((each.at for each in reversed(changes(context, 100)) if each.version == _entered(context)), None)
-    minutes = (datetime.now(UTC) - began).total_seconds() / 60 if began is not None else 0.0
+    lasted, sums = watched(context)
+    minutes = lasted.total_seconds() / 60
     yield Check("minutes observed", minutes >= bounds.minutes, f"{minutes:.1f} of {bounds.minutes}")
-    since = max(began or datetime.now(UTC), datetime.now(UTC) - timedelta(minutes=max(bounds.minutes, 1)))
-    sums = totals(context, since.replace(second=0, microsecond=0))
     records = sums["same"] + sums["differing"]
     yield Check("records observed", records >= bounds.records, f"{records:,} of {bounds.records:,}")
     rate = sums["differing"] / records if records else 0.0
     yield Check(
         "mismatch rate", rate <= bounds.mismatch_rate, f"{rate:.2%} of records, {bounds.mismatch_rate:.2%} allowed"
     )
-
-
-def _entered(context: str) -> int:
-    """Return the version with which a context has come out of the app."""
-    version = 0
-    for each in changes(context, 100):
-        if each.after["stage"] == Stage.INPROCESS:
-            break
-        version = each.version
-    return version
 
 
 def _some(keys: Sequence[str]) -> str:

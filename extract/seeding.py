@@ -3,10 +3,11 @@
 import time
 from collections.abc import Sequence
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer
 
 from banyan.codec import decode_message
 from banyan.kafka import Cluster
+from banyan.kafka.ends import end_of
 from banyan.kafka.topics import Topics
 from banyan.messages import Compared, Seeded
 from banyan.transport.kafka.wire import Resend, encode_resend, envelope_of
@@ -19,11 +20,8 @@ def seed(cluster: Cluster, topics: Topics, context: str, keys: Sequence[str], se
 
     Keys of which no follower has said so in time are missing.
     """
-    place = TopicPartition(topics.compared(context), 0)
     consumer = Consumer(cluster.options(group_id=f"{topics.environment}.{context}.seeding", enable_auto_commit=False))
-    _, end = consumer.get_watermark_offsets(place, 10)
-    place.offset = end
-    consumer.assign([place])
+    consumer.assign([end_of(consumer, topics.compared(context), 0)])
     producer = Producer(cluster.options(linger_ms=0))
     begun: dict[str, int] = {}
     until, asked_at = time.monotonic() + seconds, -1e9

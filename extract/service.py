@@ -65,7 +65,7 @@ def _workers(
 ) -> Sequence[Worker]:
     keys = part.of(service.keys)
     store = Store(service.context.name, leads_new=service.leads_new)
-    host = Host(service.context, store, service.routes, clock, owner=own_name(), settings=HostSettings())
+    host = Host(service.context, store, service.routes, clock, owner=own_name(), settings=HostSettings(side="service"))
     host.is_gone = is_gone
     transport.join(host, keys)
     link = Link(

@@ -4,7 +4,7 @@ from settings.base import *
 from settings.base import EXTRACTED, LOGGING, MIDDLEWARE, environment
 from settings.env import flag, hosts, origins, secret_key, whole_number
 from settings.kafka import cluster
-from settings.routing import databases
+from settings.routing import databases, service_databases
 
 SECRET_KEY = environment.read("BANYAN_SECRET_KEY", secret_key, example="$(openssl rand -base64 48)")
 ALLOWED_HOSTS = environment.read("BANYAN_ALLOWED_HOSTS", hosts, example="banyan.example.com")
@@ -13,6 +13,7 @@ CSRF_TRUSTED_ORIGINS = environment.read(
 )
 KAFKA = cluster(environment, None)
 DATABASES = databases(environment, None, EXTRACTED)
+SERVICE_DATABASES = service_databases(environment, None)
 for _database in DATABASES.values():
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"]["pool"] = True

@@ -52,7 +52,7 @@ from apps.signals.running import prepare, run_set, watched
 from banyan.clock import Clock
 from banyan.context import Context
 from banyan.facade.crossing import Crossing, Needs
-from banyan.facade.routing import routings
+from banyan.facade.routing import Looked
 from banyan.host import Host, HostSettings, Route, every, same_key
 from banyan.messages import Message
 from banyan.process import (
@@ -128,6 +128,7 @@ class SetsOfFeeds:
 
 
 SETS_OF_FEEDS = SetsOfFeeds()
+LOOKED = Looked(seconds=0.25)
 
 HOSTED_CONTEXTS: Mapping[str, Context[Any]] = {context.name: context for context in (FEEDS, SIGNALS, EXECUTION, RISK)}
 
@@ -197,7 +198,7 @@ def crossing(host: Host[Any], transport: LocalTransport) -> Sequence[Worker]:
     receivers = {route.receiver for route in ROUTES.get(name, ())} & set(HOSTED_CONTEXTS) - set(settings.EXTRACTED)
     if not {name, *receivers, *BESIDE.get(name, ())} & set(EXTRACTABLE):
         return []
-    made = Crossing(host, sorted(receivers), BESIDE.get(name, ()), routings, _linked_by_kafka)
+    made = Crossing(host, sorted(receivers), BESIDE.get(name, ()), LOOKED, _linked_by_kafka)
     transport.tap(made.listen)
     return [made]
 
@@ -279,11 +280,12 @@ def reporting(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
 
 
 def comparator(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
-    """Return the worker that compares what followers would have decided with what was."""
+    """Return the workers that compare what followers would have decided with what was, and guard those who lead."""
     from extract.comparator.worker import ComparatorWorker
+    from extract.guarding import GuardWorker
     from settings.topics import TOPICS
 
-    return [ComparatorWorker(settings.KAFKA, TOPICS)]
+    return [ComparatorWorker(settings.KAFKA, TOPICS), GuardWorker(settings.KAFKA, TOPICS)]
 
 
 def books(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:

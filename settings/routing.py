@@ -40,13 +40,27 @@ def databases(
         own[context] = environment.read(
             f"{context.upper()}_DATABASE_URL", postgresql_url, example=f"{_EXAMPLE_URL}_{context}", default=own[context]
         )
-    for context in extracted:
+    own |= {
+        context: database
+        for context, database in service_databases(environment, server).items()
+        if context in extracted
+    }
+    return {alias: {"ENGINE": _ENGINE, **connection} for alias, connection in {"default": main, **own}.items()}
+
+
+def service_databases(environment: Environment, server: EmbeddedServer | None) -> dict[str, dict[str, Any]]:
+    """Return the database of the service of each context that can have one, as `databases` does."""
+    embedded = REQUIRED if server is None else {"NAME": "banyan", "EMBEDDED": server, "OPTIONS": {}}
+    main = environment.read("DATABASE_URL", postgresql_url, example=_EXAMPLE_URL, default=embedded)
+    found = {}
+    for context in EXTRACTABLE:
         name = f"{context}_service"
         beside = {**main, "NAME": f"{main['NAME']}_{name}", "OPTIONS": dict(main["OPTIONS"])}
-        own[context] = environment.read(
+        own = environment.read(
             f"{name.upper()}_DATABASE_URL", postgresql_url, example=f"{_EXAMPLE_URL}_{name}", default=beside
         )
-    return {alias: {"ENGINE": _ENGINE, **connection} for alias, connection in {"default": main, **own}.items()}
+        found[context] = {"ENGINE": _ENGINE, **own}
+    return found
 
 
 def embedded_server(environment: Environment, data_directory: Path, *, durable: bool = True) -> EmbeddedServer:

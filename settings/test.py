@@ -5,7 +5,7 @@ import os
 from settings.base import *
 from settings.base import DATA_DIR, EXTRACTED, environment
 from settings.kafka import cluster, kafka_server
-from settings.routing import databases, embedded_server
+from settings.routing import databases, embedded_server, service_databases
 
 # Workers and children that a test starts inherit the variables, and with them the servers of their run.
 os.environ.setdefault("BANYAN_POSTGRES_DIR", str(DATA_DIR / "test" / f"postgres-{os.getpid()}"))
@@ -15,6 +15,7 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105  (it guards nothing)
 KAFKA = cluster(environment, kafka_server(environment, DATA_DIR))
 DATABASES = databases(environment, embedded_server(environment, DATA_DIR, durable=False), EXTRACTED)
+SERVICE_DATABASES = service_databases(environment, embedded_server(environment, DATA_DIR, durable=False))
 for _database in DATABASES.values():
     _database["TEST"] = {"DEPENDENCIES": []}  # so that tests of one context make its database only
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

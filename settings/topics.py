@@ -75,5 +75,13 @@ def _of_both_sides(context: str) -> list[Topic]:
     sides = context, _service(context)
     return [
         _stream(context, context, TOPICS.shared[context, context], writers=sides, readers=sides),
+        Topic(
+            TOPICS.requests(context),
+            len(SHARDS),
+            _WEEK_HOURS,
+            writers=(context,),
+            readers=(_service(context),),
+            is_keyed=True,
+        ),
         Topic(TOPICS.compared(context), 1, _COMPARED_HOURS, writers=sides, readers=(context,)),
     ]

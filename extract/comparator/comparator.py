@@ -1,7 +1,7 @@
 """Compares what followers of one context tell with what its leaders have decided, in bounded memory."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,11 +24,16 @@ _EVENTS_BYTES_MOST = 256_000
 
 
 class Comparator:
-    """Counts and keeps differences until they are taken. `find` returns a record of a leader's log, or None."""
+    """Counts and keeps differences until they are taken.
+
+    `find` returns a record of a leader's log, or None. Events of the names in `only` are compared, or all.
+    """
 
     def __init__(
-        self, context: str, shape: Shape, find: Callable[[str, int], Step | None], allowed: Sequence[Allowance] = ()
-    ) -> None:
+        self, context: str, shape: Shape, find: Callable[[str, int], Step | None], allowed: Sequence[Allowance] = (),
+        *, only: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        self._only = frozenset(only)
         self.context = context
         self.allowed = allowed
         self._shape = shape
@@ -81,7 +86,7 @@ class Comparator:
         step = self._find(envelope.key, envelope.number)
         if step is None:
             return  # it was decided before the log began that is here: it is counted, and cannot be looked into
-        outcome = outcome_of(step, split_events(bytes(told.events)), self._shape, self.allowed)
+        outcome = outcome_of(step, split_events(bytes(told.events)), self._shape, self.allowed, self._only)
         if not outcome.differences:
             counts.differing -= 1
             counts.same += 1
@@ -111,10 +116,14 @@ class Comparator:
 
 
 def outcome_of(
-    step: Step, followers: Sequence[tuple[str, bytes]], shape: Shape, allowed: Sequence[Allowance]
-) -> Outcome:
-    """Return what comes of comparing events with those of a record."""
-    return compare(split_events(step.events), followers, shape, allowed, input_of(step))
+    step: Step, followers: Sequence[tuple[str, bytes]], shape: Shape, allowed: Sequence[Allowance],
+    only: Collection[str] = (),
+) -> Outcome:  # fmt: skip
+    """Return what comes of comparing events with those of a record: of the names in `only`, or all."""
+    ours, theirs = (
+        [event for event in events if not only or event[0] in only] for events in (split_events(step.events), followers)
+    )
+    return compare(ours, theirs, shape, allowed, input_of(step))
 
 
 def input_of(step: Step) -> Message | None:

@@ -8,7 +8,7 @@ import msgspec
 from django.db import connections, transaction
 from django.db.models import Max, Sum
 
-from banyan.facade.models import Compared, ComparedPlace, Comparison, Mismatch, Rule
+from banyan.facade.models import Compared, ComparedPlace, Comparison, Mismatch, Route, Rule
 from banyan.facade.routing import ALIAS
 from extract.comparator.rows import Allowance
 
@@ -110,6 +110,26 @@ def totals(context: str, since: datetime, keys: Iterable[str] | None = None) -> 
         chosen = chosen.filter(key__in=list(keys))
     found: dict[str, Any] = chosen.aggregate(**{name: Sum(name) for name in COUNTS}, lag_ns_max=Max("lag_ns_max"))
     return {name: int(value or 0) for name, value in found.items()}
+
+
+def watch_anew(context: str) -> None:
+    """Count what comes from now on as what a stage, or followers that have begun anew, are judged by."""
+    now = datetime.now(UTC)
+    Route.objects.using(ALIAS).filter(context=context).update(
+        watched_since=now, watched_from=totals(context, now.replace(second=0, microsecond=0))
+    )
+
+
+def watched(context: str, most: timedelta | None = None) -> tuple[timedelta, dict[str, int]]:
+    """Return for how long followers have been watched as they are, and the sums since then, or of the last `most`."""
+    row, now = Route.objects.using(ALIAS).filter(context=context).first(), datetime.now(UTC)
+    if row is None or row.watched_since is None:
+        return timedelta(), totals(context, now)
+    lasted = now - row.watched_since
+    if most is not None and most < lasted:
+        return lasted, totals(context, now - most)
+    sums = totals(context, row.watched_since.replace(second=0, microsecond=0))
+    return lasted, {name: sums[name] - (row.watched_from.get(name, 0) if name in COUNTS else 0) for name in sums}
 
 
 def reached(context: str) -> dict[str, Compared]:

@@ -1,10 +1,10 @@
 """What the rows of a context's events are, and how much a difference between two of them weighs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apps.execution.contracts import OrdersRequested
-from apps.risk.contracts import OrdersApproved, OrdersRefused
+from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
 from banyan.messages import Message
 
 Fields = Mapping[str, object]
@@ -17,11 +17,13 @@ class Shape:
     """How events of a context are read as rows.
 
     Events of one family answer the same question, so that a row of one can stand against a row of another. A column in
-    `lookups` is an index into another one.
+    `lookups` is an index into another one. `public` are the events that others get: the rest is how a side keeps its
+    own state, which another implementation may do otherwise.
     """
 
     families: Mapping[str, str] = field(default_factory=dict)
     lookups: Mapping[str, str] = field(default_factory=dict)
+    public: Sequence[str] = ()
     weigh: Weigh = lambda *_: (0.0, 0.0)
 
 
@@ -51,6 +53,7 @@ SHAPES: Mapping[str, Shape] = {
     "risk": Shape(
         families={OrdersApproved.wire_name: "verdict", OrdersRefused.wire_name: "verdict"},
         lookups={"step_value": "step_values_micro"},
+        public=(OrdersApproved.wire_name, OrdersRefused.wire_name, TradingStateChanged.wire_name),
         weigh=_weigh_orders,
     )
 }

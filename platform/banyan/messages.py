@@ -138,6 +138,24 @@ class Seeded(Message, frozen=True, kw_only=True):
     seen: list[str]
 
 
+@message("banyan.hand-over.v1")
+class HandOver(Message, frozen=True, kw_only=True):
+    """Lead a key no longer: the side `to` leads it from the next record on. Where that is so, or too late, it is void.
+
+    It is the last record of the epoch that it ends, and has no events.
+    """
+
+    to: str
+    until_ns: int
+
+
+@message("banyan.took-over.v1")
+class TookOver(Message, frozen=True, kw_only=True):
+    """A side leads a key: the first record of its epoch, which has no events."""
+
+    side: str
+
+
 @message("banyan.compared.v1")
 class Compared(Message, frozen=True, kw_only=True):
     """What a follower would have decided about a record of the log: the `same`, or else `events`, or a `problem`.

@@ -82,4 +82,5 @@ def test_a_service_follows_a_planted_difference_is_found_and_frozen_and_the_app_
     assert "limits differ" in system.manage("extract", "log", "risk")
     replay_bars(system, "2016-02-10", "2016-02-15")
     check_that_nothing_was_lost_or_doubled(system)
+    assert "BROKEN" not in system.manage("extract", "verify", "risk")
     assert "Traceback" not in right.log()

@@ -3,8 +3,10 @@
 import argparse
 import getpass
 import json
+import os
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,19 +16,29 @@ from django.utils.module_loading import import_string
 
 from banyan import commands
 from banyan.context import Context
-from banyan.facade import Side, Stage, StageError
+from banyan.facade import Stage, StageError
 from banyan.facade.models import Mismatch, Rule
-from banyan.facade.routing import ALIAS, change, changes, routing_of
+from banyan.facade.routing import ALIAS, changes, routing_of
+from banyan.facade.stages import named_keys, share_of
+from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from banyan.store import Store
+from extract.agreement import DIFFERENCES, LEADERS, violations
 from extract.checks import Bounds, Check, checks
-from extract.comparator.ledger import reached, rules, totals
+from extract.comparator.ledger import reached, rules, totals, watch_anew
 from extract.comparator.shapes import SHAPES
+from extract.conform import Conformance
 from extract.fixtures import ROOT, freeze, mismatch_of, write
+from extract.moving import Mover
 from extract.noise import measure
+from extract.readiness import beyond, counts, scan, tighten
 from extract.seeding import seed
+from extract.sides import led_by
 
-_ACTIONS = ("status", "plan", "shadow", "rollback", "seed", "diff", "fixture", "noise", "allow", "log")
+_ACTIONS = (
+    "status", "plan", "shadow", "canary", "live", "extract", "rollback", "seed", "diff", "fixture", "noise", "allow",
+    "log", "readiness", "conform", "verify",
+)  # fmt: skip
 _FIXTURES = ROOT / "tests" / "regressions" / "found"
 
 
@@ -38,12 +50,18 @@ class Command(commands.Command):
 status    how each key stands: who leads, how far the follower is, how it differs
 plan      what would have to be so for a stage, and whether it is
 shadow    let a service (`python -m extract.CONTEXT`) follow; the app goes on deciding
-rollback  back to the app alone
+canary    let the service lead some keys: --percent of the shards, or --keys
+live      let it lead all keys, the app following
+extract   allow the app to be run without the context (BANYAN_EXTRACTED); while it still has it, it follows
+rollback  one stage back, from wherever it is; from canary and live to shadow
 seed      give followers all that they need to begin, or begin anew
 diff      rows in which leader and follower differ, newest first
 fixture   write a mismatch as a regression test: state, input, and what the leader gave
 noise     decide the app's own log again: how much differs when nothing has been changed
 allow     let a field differ for a while; with --days 0 no longer
+readiness what stands between a context and a service of its own, with file and line; with --accept it may not get worse
+conform   give any program that says it is CONTEXT's service the log that is here, and compare what it tells
+verify    what must hold between both sides: one leader for each key and epoch, one log, no difference unexplained
 log       who changed the stage, when, why, and what was known then"""
     examples = """
   manage.py extract status
@@ -52,7 +70,12 @@ log       who changed the stage, when, why, and what was known then"""
   manage.py extract diff risk --most 20
   manage.py extract fixture risk 17
   manage.py extract allow risk at-ns --event risk.orders-approved.v1 --field at_ns --days 7 --why "read later"
+  manage.py extract canary risk --percent 10 --why "a day without a difference"
+  manage.py extract canary risk --keys canary,00 --why "the canary shard first"
+  manage.py extract live risk --why "a week without a difference"
   manage.py extract rollback risk --why "limits of set trend differ"
+  manage.py extract readiness execution
+  manage.py extract conform risk --bootstrap 127.0.0.1:9092 --seconds 60
 """
     usage = "[-h] ACTION [CONTEXT] [NAME] [options]"
 
@@ -64,17 +87,26 @@ log       who changed the stage, when, why, and what was known then"""
         parser.add_argument(
             "--stage", choices=[each.value for each in Stage], default="shadow", help="plan: for which (shadow)"
         )
-        parser.add_argument("--keys", default="", metavar="KEY,…", help="seed, noise: only these keys")
+        parser.add_argument("--keys", default="", metavar="KEY,…", help="seed, noise, canary: only these keys")
+        parser.add_argument("--percent", type=int, default=0, metavar="N", help="canary: this part of the keys")
+        parser.add_argument("--minutes", type=int, default=10, help="how long the follower must have been watched (10)")
+        parser.add_argument("--records", type=int, default=1_000, help="how many records it must have decided (1000)")
+        parser.add_argument("--mismatch-rate", type=float, default=0.0, help="which part of them may differ (0)")
         parser.add_argument("--why", default="", help="why the stage is changed, or a difference allowed")
         parser.add_argument(
             "--most", type=int, default=50, metavar="N", help="diff, log: so many; noise: records of each key"
         )
-        parser.add_argument("--seconds", type=float, default=30.0, help="seed: how long followers are waited for (30)")
+        parser.add_argument("--seconds", type=float, default=30.0, help="seed, conform: how long it is waited for (30)")
+        parser.add_argument("--bootstrap", default="", metavar="HOST:PORT", help="conform: its brokers (ours)")
+        parser.add_argument("--environment", default="", metavar="WORD", help="conform: how topics begin (a new one)")
         parser.add_argument("--event", default="*", help="allow: in which event, by its wire name (all)")
         parser.add_argument("--field", default="", help="allow: which field")
         parser.add_argument("--tolerance", type=int, default=None, help="allow: how far its values may be apart (any)")
         parser.add_argument("--days", type=float, default=7.0, help="allow: for how long (7)")
         parser.add_argument("--to", type=Path, default=_FIXTURES, metavar="FOLDER", help="fixture: where it is written")
+        parser.add_argument(
+            "--accept", action="store_true", help="readiness: keep what there is as what may be at most"
+        )
         parser.add_argument("--json", action="store_true", help="status, diff: as JSON")
 
     def run(self, **options: Any) -> None:
@@ -85,56 +117,58 @@ log       who changed the stage, when, why, and what was known then"""
             for each in SHAPES:
                 self._status(each)
             return
+        if action == "readiness" and context in import_string(settings.HOSTED_CONTEXTS):
+            self._readiness(context)
+            return
         if context not in SHAPES:
             raise commands.UsageError(f"{action} of which context? There are {', '.join(SHAPES)}")
-        self._do(action, context)
-
-    def _do(self, action: str, context: str) -> None:
-        match action:
-            case "status":
-                self._status(context)
-            case "plan":
-                self._plan(context, Stage(self.options["stage"]))
-            case "shadow":
-                self._go(context, Stage.SHADOW)
-            case "rollback":
-                self._go(context, Stage.INPROCESS)
-            case "seed":
-                self._seed(context)
-            case "diff":
-                self._diff(context)
-            case "fixture":
-                self._fixture(context)
-            case "noise":
-                self._noise(context)
-            case "allow":
-                self._allow(context)
-            case "log":
-                self._log(context)
+        if action in _STAGES:
+            self._go(context, _STAGES[action])
+            return
+        {
+            "status": self._status, "plan": self._plan, "rollback": self._back, "seed": self._seed, "diff": self._diff,
+            "fixture": self._fixture, "noise": self._noise, "allow": self._allow, "log": self._log,
+            "readiness": self._readiness, "conform": self._conform, "verify": self._verify,
+        }[action](context)  # fmt: skip
 
     # ---- stages ----
 
-    def _plan(self, context: str, stage: Stage) -> None:
+    def _back(self, context: str) -> None:
+        self._go(context, _BACK[routing_of(context).stage])
+
+    def _plan(self, context: str) -> None:
+        stage = Stage(self.options["stage"])
         self.say(f"{context}: {routing_of(context).stage} → {stage}")
-        self._tell(checks(context, routing_of(context), stage, self._all_keys(), Bounds()))
+        self._tell(checks(context, routing_of(context), stage, self._all_keys(), self._bounds()))
 
     def _go(self, context: str, stage: Stage) -> None:
         before = routing_of(context)
-        if before.stage is stage:
+        service_keys = self._wanted_of_service() if stage is Stage.CANARY else frozenset()
+        if before.stage is stage and before.service_keys == service_keys:
             raise StageError(f"{context} is in stage {stage} already")
         if not self.options["why"]:
             raise commands.UsageError("Say --why: it is kept with the change")
-        found = checks(context, before, stage, self._all_keys(), Bounds())
+        found = checks(context, before, stage, self._all_keys(), self._bounds())
         self._tell(found)
         if not all(each.is_so for each in found):
             raise StageError(f"{context} stays in stage {before.stage}: see what is not so above")
-        after = change(
-            context, before, stage, who=f"{getpass.getuser()}@{socket.gethostname()}", why=self.options["why"],
-            evidence=[each.told() for each in found],
-        )  # fmt: skip
+        mover = Mover(context, settings.KAFKA, self._topics(), self._all_keys(), self.say)
+        after = mover.move(before, stage, service_keys, _whoami(), self.options["why"], [each.told() for each in found])
         self.say(f"{context}: {before.stage} → {after.stage} (change {after.version})")
-        if stage is Stage.SHADOW:
+        if before.stage is Stage.INPROCESS:
             self.whisper(f"Start its service where it is to run: python -m extract.{context}")
+        if stage is Stage.EXTRACTED:
+            self.whisper(f"The app may be run without {context} from now on: BANYAN_EXTRACTED={context}")
+
+    def _wanted_of_service(self) -> frozenset[str]:
+        if bool(self.options["percent"]) == bool(self.options["keys"]):
+            raise commands.UsageError("canary needs either --percent or --keys")
+        if self.options["percent"]:
+            return share_of(self._all_keys(), self.options["percent"])
+        return frozenset(self._keys())
+
+    def _bounds(self) -> Bounds:
+        return Bounds(self.options["minutes"], self.options["records"], self.options["mismatch_rate"])
 
     def _tell(self, found: Sequence[Check]) -> None:
         for each in found:
@@ -153,6 +187,7 @@ log       who changed the stage, when, why, and what was known then"""
         keys = self._keys()
         if not routing_of(context).has_service:
             raise StageError(f"{context} is in the app alone: `manage.py extract shadow {context}` first")
+        watch_anew(context)
         begun = seed(settings.KAFKA, self._topics(), context, keys, self.options["seconds"])
         for key in keys:
             self.say(
@@ -169,16 +204,17 @@ log       who changed the stage, when, why, and what was known then"""
         routing, keys = routing_of(context), self._all_keys()
         store = Store(context)
         try:
-            numbers, leading = store.numbers(keys), store.leading(keys)
+            numbers = store.numbers(keys)
         finally:
             store.close()
+        leads = led_by(context, keys)
         there = reached(context)
         hour = totals(context, datetime.now(UTC) - timedelta(hours=1))
         rows = [
             {
                 "key": key,
                 "wanted": routing.leader(key),
-                "led_here": leading.get(key, False),
+                "leads": leads[key],
                 "number": numbers.get(key, 0),
                 "compared": there[key].number if key in there else None,
                 "digest": there[key].digest if key in there else "",
@@ -202,12 +238,7 @@ log       who changed the stage, when, why, and what was known then"""
                 self.say(json.dumps({name: getattr(each, name) for name in _SHOWN}, default=str))
             return
         for each in shown:
-            fields = ", ".join(f"{name} {pair[0]} → {pair[1]}" for name, pair in each.fields.items())
-            about = f"account {each.account} {each.instrument}" if each.account >= 0 else ""
-            size = f"  [{each.lots:g} lots, {each.money:,.2f}]" if each.lots or each.money else ""
-            self.say(
-                f"{each.id:>6}  {each.at:%H:%M:%S}  {each.key}/{each.number}  {each.kind}  {about}  {fields}{size}"
-            )
+            self.say(_row(each))
         self.whisper(f"{commands.counted(found.count(), 'row')} in which the sides differ")
 
     def _fixture(self, context: str) -> None:
@@ -237,6 +268,67 @@ log       who changed the stage, when, why, and what was known then"""
         )  # fmt: skip
         self.say(f"{name}: until {expires:%Y-%m-%d %H:%M} UTC")
 
+    def _readiness(self, context: str) -> None:
+        found = scan(context)
+        now = counts(found)
+        for each in found:
+            self.say(f"  {each.check:<16} {each.path}:{each.line}  {each.detail}")
+        self.say(f"{context}: " + ", ".join(f"{name} {count}" for name, count in now.items()))
+        if context in SHAPES:
+            self.say(self._recorded(context))
+        if self.options["accept"]:
+            tighten(context, now)
+        worse = beyond(context, now)
+        if worse:
+            raise StageError(f"{context} has become less ready: {'; '.join(worse)}")
+
+    def _conform(self, context: str) -> None:
+        cluster: Cluster = settings.KAFKA
+        if self.options["bootstrap"]:
+            cluster = Cluster(cluster.environment, self.options["bootstrap"], copies=1)
+        word = self.options["environment"] or f"conform{os.getpid()}"
+        trial = Conformance(self._context(context), cluster, replace(self._topics(), environment=word))
+        if not trial.load(self._keys(), self.options["most"]):
+            raise StageError(f"{context} has no log here that a service could be given")
+        trial.make_topics()
+        try:
+            self.say(f"start it with BANYAN_ENVIRONMENT={word} KAFKA_BOOTSTRAP={cluster.address()}")
+            self.stdout.flush()
+            found = trial.run(self.options["seconds"], rules(context), self.say)
+        finally:
+            trial.delete_topics()
+        for each in found.found[:20]:
+            self.say(_row(each))
+        same, differing = found.sums.get("same", 0), found.sums.get("differing", 0)
+        self.say(f"{same:,} records the same, {differing:,} differ, {found.unreadable} unreadable")
+        if not found.conforms:
+            missing = f"; no answer to all of {', '.join(found.missing)}" if found.missing else ""
+            raise StageError(f"it does not conform{missing}")
+        self.say("it conforms")
+
+    def _verify(self, context: str) -> None:
+        found = violations(context, self._all_keys())
+        for name in (DIFFERENCES, LEADERS):
+            self.say(f"{'BROKEN' if any(each.startswith(name) for each in found) else 'held':<7} {name}")
+        for each in found[: self.options["most"]]:
+            self.say(each)
+        if found:
+            raise StageError(
+                f"{commands.counted(len(found), 'violation')} of what must hold between the sides of {context}"
+            )
+
+    def _recorded(self, context: str) -> str:
+        store = Store(context)
+        try:
+            numbers = store.numbers(self._all_keys())
+        finally:
+            store.close()
+        records, there = sum(numbers.values()), reached(context)
+        kept = totals(context, datetime.now(UTC) - timedelta(days=30))
+        compared = min(records, kept["same"] + kept["differing"])
+        share = f"{compared / records:.0%}" if records else "nothing"
+        return f"compared so far: {share} of {records:,} records, {len(there)} of {len(numbers)} keys"
+
     # ---- what there is ----
 
     def _topics(self) -> Topics:
@@ -247,20 +339,38 @@ log       who changed the stage, when, why, and what was known then"""
         return list(self._topics().shards)
 
     def _keys(self) -> list[str]:
-        wanted = [key for key in self.options["keys"].split(",") if key]
-        unknown = sorted(set(wanted) - set(self._all_keys()))
-        if unknown:
-            raise StageError(f"No key is called {unknown[0]!r}: there are {', '.join(self._all_keys())}")
-        return wanted or self._all_keys()
+        wanted = named_keys(self._all_keys(), [key for key in self.options["keys"].split(",") if key])
+        return sorted(wanted) or self._all_keys()
 
     def _context(self, name: str) -> Context[Any]:
         context: Context[Any] = import_string(settings.HOSTED_CONTEXTS)[name]
         return context
 
 
+_STAGES = {"shadow": Stage.SHADOW, "canary": Stage.CANARY, "live": Stage.LIVE, "extract": Stage.EXTRACTED}
+_BACK = {
+    Stage.INPROCESS: Stage.INPROCESS,
+    Stage.SHADOW: Stage.INPROCESS,
+    Stage.CANARY: Stage.SHADOW,
+    Stage.LIVE: Stage.SHADOW,
+    Stage.EXTRACTED: Stage.LIVE,
+}
 _SHOWN = (
     "id", "at", "key", "number", "cause", "input", "kind", "event", "account", "instrument", "fields", "lots", "money",
 )  # fmt: skip
+
+
+def _whoami() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _row(each: Mismatch) -> str:
+    """Return a row that differs in a line."""
+    fields = ", ".join(f"{name} {pair[0]} → {pair[1]}" for name, pair in each.fields.items())
+    about = f"account {each.account} {each.instrument}" if each.account >= 0 else ""
+    size = f"  [{each.lots:g} lots, {each.money:,.2f}]" if each.lots or each.money else ""
+    number = each.pk or ""  # of a trial there is none
+    return f"{number:>6}  {each.at:%H:%M:%S}  {each.key}/{each.number}  {each.kind}  {about}  {fields}{size}"
 
 
 def _told(counts: dict[str, int]) -> str:
@@ -280,5 +390,7 @@ def _told(counts: dict[str, int]) -> str:
 
 def _line(row: dict[str, Any]) -> str:
     behind = "not seen" if row["compared"] is None else f"{max(0, row['number'] - row['compared']):,}"
-    leads = Side.APP if row["led_here"] else Side.SERVICE
+    leads = row["leads"] or "NOBODY"
+    if leads != row["wanted"]:
+        leads = f"{leads}, wanted: {row['wanted']}"
     return f"  {row['key']:<12} {leads:<8} {row['number']:>10,} {behind:>8}  {row['digest']}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 from django.db import Error, connections
 
-from banyan.facade.stages import Routing, Stage
+from banyan.facade.stages import Routing
 from banyan.host import Delivery, Host
 from banyan.kafka import KafkaError
 from banyan.store import Store
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from banyan.transport.kafka import Link
 
 _LOGGER = logging.getLogger(__name__)
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.5
 _RETRY_SECONDS = 2.0
 
 
@@ -37,7 +37,7 @@ def needs_of(context: str, receivers: Iterable[str], senders: Iterable[str], rou
     return Needs(
         tuple(sorted(on_kafka.intersection(receivers))),
         tuple(sorted(from_kafka.intersection(senders))),
-        own.has_service and own.stage is not Stage.EXTRACTED,
+        own.has_service,  # in `extracted` too, for as long as the app still has the context
     )
 
 

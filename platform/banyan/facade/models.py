@@ -11,6 +11,8 @@ class Route(models.Model):
     service_keys = models.JSONField(default=list, help_text="In canary: the keys that the service is wanted to lead.")
     version = models.BigIntegerField(default=0)
     changed_at = models.DateTimeField(auto_now=True)
+    watched_since = models.DateTimeField(null=True, help_text="Since when followers are watched as they now are.")
+    watched_from = models.JSONField(default=dict, help_text="What had been counted of that minute before.")
 
     def __str__(self) -> str:
         return f"{self.context}: {self.stage}"

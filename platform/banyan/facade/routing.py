@@ -1,5 +1,7 @@
 """Reading and changing stages. When their database is down, everybody goes on with what was read last."""
 
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +20,23 @@ class ChangedMeanwhileError(RuntimeError):
 def routings() -> dict[str, Routing]:
     """Return the routing of each context that has one. Raises django.db.OperationalError."""
     return {row.context: _routing(row) for row in Route.objects.using(ALIAS).all()}
+
+
+class Looked:
+    """What `routings` returns, asked for once in `seconds` by all threads of a process together."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._at = -seconds
+        self._found: dict[str, Routing] = {}
+
+    def __call__(self) -> Mapping[str, Routing]:
+        """Return the routing of each context that has one. Raises django.db.OperationalError."""
+        with self._lock:
+            if time.monotonic() - self._at >= self._seconds:
+                self._found, self._at = routings(), time.monotonic()
+            return self._found
 
 
 def routing_of(context: str) -> Routing:

@@ -13,7 +13,7 @@ from banyan.host.memory import KeyMemory, digest_of
 from banyan.host.records import read_seed
 from banyan.host.round import Origin, Round
 from banyan.host.streams import Verdict, judge
-from banyan.messages import Compared, Logged, Received, Seeded
+from banyan.messages import Compared, HandOver, Logged, Received, Seeded, TookOver
 from banyan.store import Store
 
 State = TypeVar("State")
@@ -66,6 +66,16 @@ def next_records(memory: KeyMemory[State], most: int) -> list[Delivery]:
     return found
 
 
+def next_inputs(memory: KeyMemory[State], most: int) -> list[Delivery]:
+    """Return the inputs that come next of a key that leads, up to one that may end that."""
+    found: list[Delivery] = []
+    while memory.waiting and len(found) < most:
+        found.append(memory.waiting.popleft())
+        if found[-1].envelope.name == HandOver.wire_name:
+            break
+    return found
+
+
 def follow(current: Round[State], memory: KeyMemory[State], delivery: Delivery) -> None:
     """Take in a record of the leader's log, if it is the next one.
 
@@ -78,9 +88,10 @@ def follow(current: Round[State], memory: KeyMemory[State], delivery: Delivery) 
     assert isinstance(logged, Logged)
     cause = decode_envelope(bytes(logged.envelope))
     given = split_events(bytes(logged.events))
+    changes = cause.name in (HandOver.wire_name, TookOver.wire_name)
     events = [decode_message(name, body) for name, body in given]
     began = time.perf_counter_ns()
-    decided, problem = _decide(current.context, memory, cause, logged)
+    decided, problem = ([], "") if changes else _decide(current.context, memory, cause, logged)
     took = time.perf_counter_ns() - began
     for event in events:
         memory.state = current.context.evolve(memory.state, event)
@@ -92,6 +103,8 @@ def follow(current: Round[State], memory: KeyMemory[State], delivery: Delivery) 
     memory.marks[current.context.name, memory.key] = mark
     current.batch.mark(memory.key, current.context.name, memory.key, *mark)
     _pass_applied(current, memory)
+    if cause.name == HandOver.wire_name:
+        _take_if_given(current, memory, logged, envelope.epoch)
     digest = ""
     if logged.digest:
         is_same = digest_of(current.context.to_snapshot(memory.state)) == logged.digest
@@ -132,6 +145,13 @@ def _decide(
         return [], str(problem)
     except Exception as problem:  # noqa: BLE001  (whatever is wrong with this side, the leader's word is taken)
         return [], f"{type(problem).__name__}: {problem}"
+
+
+def _take_if_given(current: Round[State], memory: KeyMemory[State], logged: Logged, epoch: int) -> None:
+    wish = decode_message(HandOver.wire_name, logged.message)
+    assert isinstance(wish, HandOver)
+    if wish.to == current.side and logged.received_at_ns <= wish.until_ns:
+        current.given[memory.key] = epoch
 
 
 def _place_of(memory: KeyMemory[State], cause: Envelope) -> Place | None:

@@ -14,13 +14,20 @@ from banyan.clock import Clock
 from banyan.codec import CodecError, Envelope, encode_message
 from banyan.context import Context
 from banyan.host.delivery import Delivery
-from banyan.host.following import follow, is_record, next_records, plant_seeds, take_record
+from banyan.host.following import (
+    follow,
+    is_record,
+    next_inputs,
+    next_records,
+    plant_seeds,
+    take_record,
+)
 from banyan.host.memory import KeyMemory, RebuildError, digest_of, rebuild, snapshot_of
 from banyan.host.records import record_of, seed_of
 from banyan.host.round import Round
 from banyan.host.routes import Route
 from banyan.ids import derive
-from banyan.messages import Message, TimerDue
+from banyan.messages import Message, TimerDue, TookOver
 from banyan.store import FETCH_MOST, NotFollowingError, Store
 
 State = TypeVar("State")
@@ -29,6 +36,7 @@ Wanted = Mapping[str, tuple[Marks, set[str] | None]]
 """What is to be read from outboxes: by key, its marks, and of which senders (None: of all; "": commands)."""
 _LOGGER = logging.getLogger(__name__)
 _SEEN_MOST = 10_000
+_HELD_MOST = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ class HostSettings:
     digest_every: int = 256
     poll_seconds: float = 1.0
     always_decode: bool = False
+    side: str = "app"
 
 
 class BusyError(RuntimeError):
@@ -251,12 +260,16 @@ class Host(Generic[State]):
             memory = self._keys.get(key)
             if memory is not None and is_record(self.context, delivery):
                 take_record(memory, delivery, self.settings.waiting_max)
-            elif memory is not None and is_kept and len(memory.waiting) >= self.settings.waiting_max:
+            elif memory is not None and is_kept and len(memory.waiting) >= self._room(memory):
                 self._left_in_outboxes.add(key)
-            elif memory is not None:
-                memory.waiting.append(delivery)
+            elif memory is not None and (is_kept or memory.is_leading):
+                memory.waiting.append(delivery)  # of what has no number each side keeps what it is asked
             elif key in self._wanted and not is_kept:
                 self._offered.append(delivery)
+
+    def _room(self, memory: KeyMemory[State]) -> int:
+        """Return how many inputs may wait: of a key that follows few, since its leader applies them, and keeps them."""
+        return self.settings.waiting_max if memory.is_leading else min(_HELD_MOST, self.settings.waiting_max)
 
     def _fetch(self) -> None:
         self._left_in_outboxes.update(self._to_poll())
@@ -297,9 +310,7 @@ class Host(Generic[State]):
         now_ns = self._clock.wall_ns()
         due = sorted((due_ns, name) for name, due_ns in memory.timers.items() if due_ns <= now_ns)
         inputs = [self._timer(memory.key, name, due_ns) for due_ns, name in due]
-        while memory.waiting and len(inputs) < most:
-            inputs.append(memory.waiting.popleft())
-        return inputs
+        return inputs + next_inputs(memory, most - len(inputs))
 
     def _round(self, taken: dict[str, list[Delivery]]) -> None:
         unnumbered = [
@@ -307,7 +318,12 @@ class Host(Generic[State]):
         ]
         seen = self.store.seen(unnumbered) if unnumbered else set()
         current = Round(
-            self.context, self._routes, self._clock.wall_ns(), seen, always_decode=self.settings.always_decode
+            self.context,
+            self._routes,
+            self._clock.wall_ns(),
+            seen,
+            always_decode=self.settings.always_decode,
+            side=self.settings.side,
         )
         is_whole = self._apply(current, taken)
         # Where a gap is there right after a look, what is missing has not been committed yet: the next poll finds it.
@@ -385,8 +401,32 @@ class Host(Generic[State]):
             if memory.number - memory.snapshot_number >= 2 * self.settings.snapshot_every:
                 self._keep_snapshot(memory)
 
+        self._change_leaders(current, moved)
         if current.followed:
             self.compare([each for each in current.followed if each.envelope.key in moved])
+
+    def _change_leaders(self, current: Round[State], moved: set[str]) -> None:
+        """Lead no longer what was handed over, and lead what was given to this side."""
+        for key in current.ended & moved:
+            self._keys[key].handed_over_ns = self._clock.monotonic_ns()
+            self._keys[key].is_leading = False
+            _LOGGER.info("%s/%s is led by the other side after %d", self.context.name, key, self._keys[key].number)
+        for key in current.given.keys() & moved:
+            memory = self._keys[key]
+            epoch = self.store.lead(self.context.name, key, memory.epoch, current.given[key])
+            if epoch is None:
+                self._lose(key)
+                continue
+            memory.epoch, memory.is_leading, memory.handed_over_ns = epoch, True, None
+            memory.records.clear()
+            memory.waiting.appendleft(self._took_over(key, epoch))
+            self._left_in_outboxes.add(key)
+            _LOGGER.info("%s/%s is led here after %d", self.context.name, key, memory.number)
+
+    def _took_over(self, key: str, epoch: int) -> Delivery:
+        message = TookOver(side=self.settings.side)
+        envelope = Envelope(name=TookOver.wire_name, id=derive(self.context.name, key, "took-over", epoch), key=key)
+        return Delivery(self.context.name, envelope, encode_message(message), message)
 
     def _log(self, current: Round[State], moved: set[str]) -> None:
         """Give whoever follows what was committed of keys that lead, here and there with a digest of the state."""

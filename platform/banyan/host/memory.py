@@ -24,7 +24,8 @@ class KeyMemory(Generic[State]):
     """A key's state and its place in log, streams and time.
 
     `waiting` are its inputs, not applied yet. Where the key follows, `records` are those of its leader's log, and what
-    waits does so until a record shows it applied. `digested` is the number at which the last digest was taken.
+    waits does so until a record shows it applied. `digested` is the number at which the last digest was taken,
+    `handed_over_ns` when, by the monotonic clock, the lead was given away here.
     """
 
     key: str
@@ -39,6 +40,7 @@ class KeyMemory(Generic[State]):
     parked_id: str = ""
     is_leading: bool = True
     digested: int = 0
+    handed_over_ns: int | None = None
     waiting: deque[Delivery] = field(default_factory=deque)
     records: deque[Delivery] = field(default_factory=deque)
 

@@ -11,7 +11,17 @@ from banyan.host.delivery import Delivery, envelope_of_event, join_events, posit
 from banyan.host.memory import KeyMemory
 from banyan.host.routes import Route
 from banyan.host.streams import Verdict, judge
-from banyan.messages import Message, MessageParked, Received, RowsParked, TimerCancelled, TimerDue, TimerSet
+from banyan.messages import (
+    HandOver,
+    Message,
+    MessageParked,
+    Received,
+    RowsParked,
+    TimerCancelled,
+    TimerDue,
+    TimerSet,
+    TookOver,
+)
 from banyan.store import Batch, DeadLetter, Output, Step
 
 State = TypeVar("State")
@@ -29,9 +39,10 @@ class Origin(NamedTuple):
 class Round(Generic[State]):
     """What one round has applied, all that it has decided received at the same time, and none of it committed yet.
 
-    `seen` are the (key, id) of inputs without a number that were applied before. `gaps` collects the keys to which a
-    message came before its turn; it is left to be read from its sender's outbox. `followed` is what keys that follow
-    have to say of what they would have decided.
+    `side` is the one that this is. `seen` are the (key, id) of inputs without a number that were applied before. `gaps`
+    collects the keys to which a message came before its turn; it is left to be read from its sender's outbox.
+    `followed` is what keys that follow have to say of what they would have decided. `ended` are keys that are led here
+    no longer after this, `given` those that are from now on, with the epoch that has ended.
     """
 
     context: Context[State]
@@ -39,10 +50,13 @@ class Round(Generic[State]):
     received_at_ns: int
     seen: set[tuple[str, str]]
     always_decode: bool
+    side: str = "app"
     batch: Batch = field(default_factory=Batch)
     outgoing: list[Delivery] = field(default_factory=list)
     gaps: set[str] = field(default_factory=set)
     followed: list[Delivery] = field(default_factory=list)
+    ended: set[str] = field(default_factory=set)
+    given: dict[str, int] = field(default_factory=dict)
 
     def apply(self, memory: KeyMemory[State], delivery: Delivery) -> None:
         """Apply an input whose turn it is, and pass over one that was applied already or comes too early.
@@ -54,6 +68,9 @@ class Round(Generic[State]):
         message = None if self.always_decode else delivery.message
         if message is None:
             message = decode_message(delivery.envelope.name, delivery.body)
+        if isinstance(message, HandOver | TookOver):
+            self._change_leader(memory, delivery, message)
+            return
         received = Received(
             message=message,
             id=delivery.envelope.id,
@@ -67,6 +84,16 @@ class Round(Generic[State]):
         for event in events:
             memory.state = self.context.evolve(memory.state, event)
         self.record(memory, delivery, events, _encoded(events), Origin(self.received_at_ns, memory.epoch))
+
+    def _change_leader(self, memory: KeyMemory[State], delivery: Delivery, message: HandOver | TookOver) -> None:
+        """Keep the record that ends or begins an epoch; a wish to end it that comes too late is kept and void."""
+        if isinstance(message, HandOver) and message.to != self.side and self.received_at_ns <= message.until_ns:
+            self.ended.add(memory.key)
+        self.record(memory, delivery, [], [], Origin(self.received_at_ns, memory.epoch))
+        if memory.key in self.ended:
+            mark = memory.epoch, memory.number
+            memory.marks[self.context.name, memory.key] = mark
+            self.batch.mark(memory.key, self.context.name, memory.key, *mark)
 
     def park(self, memory: KeyMemory[State], delivery: Delivery, reason: str) -> None:
         """Put an input aside as a dead letter, and move on."""
@@ -94,7 +121,8 @@ class Round(Generic[State]):
         envelope, key = delivery.envelope, memory.key
         begins = self.batch.keys[key][1] if key in self.batch.keys else memory.number
         memory.number += 1
-        self.batch.keys[key] = memory.epoch, begins, memory.number, memory.is_leading
+        stays = memory.is_leading and key not in self.ended
+        self.batch.keys[key] = memory.epoch, begins, memory.number, memory.is_leading, stays
         header = encode_envelope(envelope)
         self.batch.steps.append(
             Step(

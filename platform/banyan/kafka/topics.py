@@ -49,6 +49,10 @@ class Topics:
         """Return the topic on which receivers ask `sender` for what they miss."""
         return topic_name(self.environment, sender, "cmd", "resend")
 
+    def requests(self, context: str) -> str:
+        """Return the topic on which the side that follows passes on what people ask of a context."""
+        return topic_name(self.environment, context, "cmd", "requests")
+
     def compared(self, context: str) -> str:
         """Return the topic on which followers of a context tell what they would have decided."""
         return topic_name(self.environment, context, "evt", "compared")

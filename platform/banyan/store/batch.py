@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from banyan.compression import compress
 
 MOVED = """moved AS (
-    UPDATE banyan_key AS k SET number = v.number, lease_until = now() + make_interval(secs => %s)
-    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bool[]) AS v(key, epoch, old, number, leads)
+    UPDATE banyan_key AS k SET number = v.number, is_leading = v.stays, lease_until = now() + make_interval(secs => %s)
+    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bool[], %s::bool[])
+    AS v(key, epoch, old, number, leads, stays)
     WHERE k.key = v.key AND k.epoch = v.epoch AND k.number = v.old AND k.is_leading = v.leads RETURNING k.key)"""
 
 
@@ -135,9 +136,12 @@ _TABLES = {
 
 @dataclass(slots=True)
 class Batch:
-    """Rows to commit together. `keys` holds (epoch, old number, new number, whether it leads) by key."""
+    """Rows to commit together.
 
-    keys: dict[str, tuple[int, int, int, bool]] = field(default_factory=dict)
+    `keys` holds (epoch, old number, new number, whether it leads, whether it goes on to) by key.
+    """
+
+    keys: dict[str, tuple[int, int, int, bool, bool]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     seen: list[tuple[str, str]] = field(default_factory=list)

@@ -48,6 +48,7 @@ class Outgoing(NamedTuple):
     events: bytes
 
 
+_RELAYED_AGAIN = 200
 FETCH_MOST = 500
 """How many messages are read at a time where some were missed."""
 
@@ -214,6 +215,29 @@ class Store:
                     "ON CONFLICT (key, topic, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset",
                     [key, topic, partition, offset + 1],
                 )
+
+    def lead(self, context: str, key: str, epoch: int, ended: int) -> int | None:
+        """Lead a key from now on that follows here in `epoch`, after another side's epoch `ended`; return the new one.
+
+        None: it does not follow in that epoch any more. Of what its leader had sent Kafka is given the last records
+        again, in case it has not got them all; receivers know them.
+        """
+        with self.connection.transaction():
+            row = self.connection.execute(
+                "UPDATE banyan_key SET is_leading = true, epoch = GREATEST(epoch, %s) + 1 "
+                "WHERE key = %s AND epoch = %s AND NOT is_leading RETURNING epoch, number",
+                [ended, key, epoch],
+            ).fetchone()
+            if row is None:
+                return None
+            self.connection.execute(
+                "INSERT INTO banyan_relayed (key, receiver, receiver_key, position) "
+                "SELECT key, receiver, receiver_key, LEAST(position, GREATEST(0, %s)) FROM banyan_stream "
+                "WHERE key = %s UNION ALL SELECT %s, %s, %s, %s "
+                "ON CONFLICT (key, receiver, receiver_key) DO UPDATE SET position = EXCLUDED.position",
+                [(row[1] - _RELAYED_AGAIN) * 4096, key, key, context, key, row[1]],
+            )
+        return int(row[0])
 
     def last_seen(self, key: str, most: int) -> list[str]:
         """Return the ids of the last inputs without number that a key has applied."""

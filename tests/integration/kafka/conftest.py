@@ -42,9 +42,11 @@ class Side:
         alias: str = "",
         context: Context[Any] | None = None,
         has_other_side: bool = False,
+        side: str = "app",
+        crosses: bool = False,
     ) -> None:
         other = "risk" if name == "execution" else "execution"
-        settings = HostSettings(always_decode=True, poll_seconds=0.2)
+        settings = HostSettings(always_decode=True, poll_seconds=0.2, side=side)
         routes = tally.ROUTES if name == "execution" else []
         clock = SystemClock()
         self.transport = LocalTransport({})
@@ -55,14 +57,15 @@ class Side:
         self.transport.join(self.host, keys)
         self.link = Link(
             self.host, cluster, topics,
-            receivers=[other] if routes else [], senders=[] if routes else [other], side="test",
+            receivers=[other] if routes else [], senders=[] if routes else [other], side=side,
             has_other_side=has_other_side,
         )  # fmt: skip
-        self.link.open()
-        if routes:
+        if not crosses:
+            self.link.open()
+        if routes and not crosses:
             self.transport.attach(other, self.link.relay, None)
         self.stop_event = threading.Event()
-        self.workers = [HostWorker(self.host, keys, clock), *self.link.workers]
+        self.workers = [HostWorker(self.host, keys, clock), *([] if crosses else self.link.workers)]
         self.threads = [
             threading.Thread(target=each.run, args=(self.stop_event,), daemon=True) for each in self.workers
         ]
@@ -110,8 +113,8 @@ class Bench:
         self.topics = Topics(
             f"t{os.getpid()}-{next(_NUMBERS)}",
             KEYS,
-            {("execution", "risk"): "sums", ("execution", "execution"): "log"},
-            frozenset({("execution", "risk"), ("execution", "execution")}),
+            {("execution", "risk"): "sums", ("execution", "execution"): "log", ("risk", "risk"): "log"},
+            frozenset({("execution", "risk"), ("execution", "execution"), ("risk", "risk")}),
         )
         self.topic = self.topics.name("execution", "risk", "")
         self.admin = AdminClient(cluster.options())
@@ -120,11 +123,10 @@ class Bench:
 
     def make_topics(self) -> None:
         self.log_topic = self.topics.name("execution", "execution", "")
-        self.made = [self.topic, self.log_topic, self.topics.resend("execution"), self.topics.compared("execution")]
-        wanted = [
-            *(NewTopic(name, len(KEYS), 1) for name in self.made[:2]),
-            *(NewTopic(name, 1, 1) for name in self.made[2:]),
-        ]
+        keyed = [self.topic, self.log_topic, self.topics.name("risk", "risk", ""), self.topics.requests("risk")]
+        single = [of(name) for of in (self.topics.resend, self.topics.compared) for name in ("execution", "risk")]
+        self.made = [*keyed, *single]
+        wanted = [NewTopic(name, len(KEYS) if name in keyed else 1, 1) for name in self.made]
         for made in self.admin.create_topics(wanted).values():
             made.result(20)
 

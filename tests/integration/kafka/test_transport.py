@@ -42,7 +42,7 @@ def test_a_side_that_was_away_goes_on_from_its_place_and_shows_its_lag_until_the
     bench.until(lambda: again.told() == [1, 3, 6, 10, 15])
     assert again.link.intake.count == 2
     bench.until(lambda: again.link.intake.is_caught_up() and again.link.intake.lags().get("a") == 0)
-    group = f"{bench.topics.environment}.risk.test.a"
+    group = f"{bench.topics.environment}.risk.app.a"
 
     def shown() -> int:
         asked = bench.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])

@@ -63,4 +63,5 @@ def test_from_shadow_on_inputs_cross_and_from_canary_on_what_comes_of_them():
     assert needs_of("execution", ["risk"], ["risk", "signals"], canary) == Needs(("risk",), ("risk",))
     assert needs_of("risk", ["execution"], ["execution"], shadow) == Needs((), (), has_other_side=True)
     assert needs_of("signals", ["execution"], ["feeds"], canary) == Needs()
-    assert needs_of("risk", ["execution"], ["execution"], {"risk": Routing(Stage.EXTRACTED)}) == Needs()
+    for stage in (Stage.LIVE, Stage.EXTRACTED):  # an app that still has the context goes on following
+        assert needs_of("risk", ["execution"], ["execution"], {"risk": Routing(stage)}) == Needs((), (), True)

@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from banyan.codec import CodecError
 from banyan.host import Delivery, Host, Place, Wanted
 from banyan.kafka import Cluster
+from banyan.kafka.ends import end_of
 from banyan.kafka.topics import Topics
 from banyan.messages import Seeded
 from banyan.store import Store
@@ -38,19 +39,26 @@ class Intake:
     place of each key says. A record that Kafka does not have is asked of its sender, who has it in an outbox. `look` is
     called by the host's thread.
 
-    One whose only sender is the context itself reads the log of the keys that follow here.
+    One whose only sender is the context itself reads the log of the keys that follow here. One that `takes_requests`
+    also reads what the other side passes on of people's commands.
     """
 
-    def __init__(self, host: Host[Any], senders: Sequence[str], cluster: Cluster, topics: Topics, side: str) -> None:
+    def __init__(
+        self, host: Host[Any], senders: Sequence[str], cluster: Cluster, topics: Topics, side: str, *,
+        takes_requests: bool = False,
+    ) -> None:  # fmt: skip
         self._is_of_log = tuple(senders) == (host.context.name,)
         self.name = f"{host.context.name}-{'log-intake' if self._is_of_log else 'intake'}"
+        self._takes_requests = takes_requests
         self._host = host
         self._context = host.context.name
         self._senders = tuple(senders)
         self._cluster = cluster
         self._topics = topics
         self._store = Store(host.store.alias)
-        self._lag = Lag(cluster, f"{topics.environment}.{self._context}.{side}{'.log' if self._is_of_log else ''}")
+        ours = f"{topics.environment}.{self._context}.{side}"
+        self._group = f"{ours}.{'log-intake' if self._is_of_log else 'intake'}"
+        self._lag = Lag(cluster, f"{ours}{'.log' if self._is_of_log else ''}")
         self._epochs: dict[str, int] = {}
         self._parts: dict[str, list[Part]] = {}
         self._unread: dict[str, set[Part]] = {}  # of each key the partitions whose end has not been seen
@@ -91,7 +99,7 @@ class Intake:
         """Read until `stop` is set. Raises KafkaException where the client cannot go on."""
         consumer = Consumer(
             self._cluster.options(
-                group_id=f"{self._topics.environment}.{self.name}", enable_auto_commit=False, auto_offset_reset="error",
+                group_id=self._group, enable_auto_commit=False, auto_offset_reset="error",
                 enable_partition_eof=True, fetch_wait_max_ms=5, fetch_error_backoff_ms=100,
                 queued_max_messages_kbytes=32_768, topic_metadata_refresh_interval_ms=5_000,
             )
@@ -146,6 +154,7 @@ class Intake:
             existing = sorted(consumer.list_topics(timeout=2.0).topics)
             new = [key for key, epoch in held.items() if self._epochs.get(key) != epoch]
             places = self._store.places(sorted(held))
+            ends = self._ends(consumer, held, places, existing) if self._is_of_log else {}
         except (KafkaException, psycopg.OperationalError) as problem:
             self._complaints.say(f"which partitions to read cannot be asked now: {problem}")
             return
@@ -154,7 +163,7 @@ class Intake:
             parts = self._parts_of(key, existing)
             fresh = parts if key in new else [part for part in parts if part not in self._parts.get(key, ())]
             for part in fresh:
-                start = places.get((key, *part), OFFSET_BEGINNING)
+                start = places.get((key, *part), ends.get(part, OFFSET_BEGINNING))
                 starts[part] = min(start, starts.get(part, start))
             if fresh:
                 self._unread[key] = self._unread.get(key, set()) | set(fresh)
@@ -170,8 +179,21 @@ class Intake:
             self._unread.pop(key, None)
         self._assign(consumer, starts)
 
+    def _ends(
+        self, consumer: Consumer, held: Iterable[str], places: Mapping[tuple[str, str, int], int],
+        existing: Sequence[str],
+    ) -> dict[Part, int]:  # fmt: skip
+        """Return the ends of partitions that have not been read: what is before is asked for, or in the seed."""
+        parts = {part for key in held for part in self._parts_of(key, existing) if (key, *part) not in places}
+        read = {part for parts in self._parts.values() for part in parts}
+        return {part: end_of(consumer, *part).offset for part in parts - read}
+
     def _parts_of(self, key: str, existing: Sequence[str]) -> list[Part]:
-        return [part for each in self._senders for part in self._topics.read_by(self._context, each, key, existing)]
+        parts = [part for each in self._senders for part in self._topics.read_by(self._context, each, key, existing)]
+        requests = self._topics.requests(self._context)
+        if self._takes_requests and requests in existing:
+            parts.append((requests, self._topics.partition(self._context, self._context, key)))
+        return parts
 
     def _forget(self, key: str) -> None:
         for known in (self._seen, self._stuck, self._doubted):
@@ -214,6 +236,9 @@ class Intake:
             return None
         sender, sender_key, number = envelope.sender, envelope.sender_key, envelope.number
         is_seed = self._is_of_log and envelope.name == Seeded.wire_name
+        place = Place(topic, partition, offset)
+        if self._takes_requests and topic == self._topics.requests(self._context) and not (sender or number):
+            return Delivery(self._context, envelope, record.value() or b"", None, place)
         is_theirs = sender in self._senders and topic == self._topics.name(sender, self._context, sender_key)
         if not is_theirs or not (number or is_seed):
             _LOGGER.warning(
@@ -225,7 +250,7 @@ class Intake:
         if envelope.previous > last and not is_seed:
             self._ask(stream, last)
         self._seen[stream] = max(number, last)
-        return Delivery(self._context, envelope, record.value() or b"", None, Place(topic, partition, offset))
+        return Delivery(self._context, envelope, record.value() or b"", None, place)
 
     def _look_at(self, consumer: Consumer, record: Any, problem: KafkaError) -> None:
         part = record.topic(), record.partition()

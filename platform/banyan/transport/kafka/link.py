@@ -1,5 +1,6 @@
 """What joins a host to what is reached through Kafka: other contexts' sides, and the other side of its own."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ from banyan.kafka.topics import Topics
 from banyan.transport.kafka.compared import Verdicts
 from banyan.transport.kafka.intake import Intake
 from banyan.transport.kafka.relay import Relay
+from banyan.transport.kafka.requests import Requests
+
+_STILL_SECONDS = 5.0
 
 
 class Link:
@@ -27,16 +31,18 @@ class Link:
         self.receivers = tuple(receivers)
         self.relay = Relay(
             name, [*receivers, *own], cluster, topics,
-            lambda: [key for key, memory in list(host.keys.items()) if memory.is_leading], host.seed,
-            alias=host.store.alias,
+            lambda: _led(host), host.seed,
+            alias=host.store.alias, side=side,
         )  # fmt: skip
-        self.intake = Intake(host, senders, cluster, topics, side)
+        is_service = side == "service"
+        self.intake = Intake(host, senders, cluster, topics, side, takes_requests=is_service)
+        self.requests = Requests(host, cluster, topics) if own and not is_service else None
         self.log = Intake(host, own, cluster, topics, side) if own else None
         self.verdicts = Verdicts(name, cluster, topics) if own else None
-        self.workers: list[Relay | Intake | Verdicts] = [
+        self.workers: list[Relay | Intake | Verdicts | Requests] = [
             *([self.relay] if receivers or own else []),
             *([self.intake] if senders else []),
-            *(each for each in (self.log, self.verdicts) if each is not None),
+            *(each for each in (self.log, self.verdicts, self.requests) if each is not None),
         ]
 
     def open(self) -> None:
@@ -56,3 +62,14 @@ class Link:
         for intake in (self.intake, self.log):
             if intake is not None:
                 intake.look(wanted)
+
+
+def _led(host: Host[Any]) -> list[str]:
+    """Return the keys that are led here, or were until a moment ago: what was said last must get to Kafka."""
+    now_ns = time.monotonic_ns()
+    return [
+        key
+        for key, memory in list(host.keys.items())
+        if memory.is_leading
+        or (memory.handed_over_ns is not None and now_ns - memory.handed_over_ns < _STILL_SECONDS * 1e9)
+    ]

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -18,6 +19,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Pr
 
 from banyan.codec import encode_envelope
 from banyan.host import Delivery, record_of
+from banyan.host.delivery import EVENTS_PER_STEP_MAX
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from banyan.messages import Seeded
@@ -32,6 +34,7 @@ _LOOK_SECONDS = 1.0
 _KEEP_SECONDS = 0.5
 _FLUSH_SECONDS = 3.0
 _SEED_SECONDS = 5.0
+_ACK_SECONDS = 0.005
 _UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 Stream = tuple[str, str, str]
@@ -44,11 +47,15 @@ class Relay:
     `led` returns the keys that are led now. Where the sender is among the receivers, its log is carried too, and `seed`
     is called for keys whose follower has nothing yet. `alias` is that of the database, where it is not the context's
     name. `offer` may be called by any thread, everything else by one.
+
+    Where the log is carried, no event gets out before Kafka has the record that it came of: nobody hears of what the
+    other side could not read.
     """
 
     def __init__(
         self, sender: str, receivers: Sequence[str], cluster: Cluster, topics: Topics,
         led: Callable[[], Iterable[str]], seed: Callable[[Iterable[str]], None] = lambda _: None, *, alias: str = "",
+        side: str = "app",
     ) -> None:  # fmt: skip
         self.name = f"{sender}-relay"
         self._sender = sender
@@ -57,6 +64,7 @@ class Relay:
         self._topics = topics
         self._led = led
         self._seed = seed
+        self._side = side
         self._seeded_at: dict[str, float] = {}
         self._unseeded: set[str] = set()  # keys whose seed came while their log was behind
         self._store = Store(alias or sender)
@@ -68,6 +76,8 @@ class Relay:
         self._kept: dict[Stream, int] = {}
         self._behind: set[Stream] = set()
         self._missed: set[Stream] = set()  # what was offered while its stream was behind
+        self._logged: dict[str, int] = {}  # up to which number Kafka has the log of each key
+        self._held: dict[str, deque[tuple[Stream, Delivery]]] = {}  # what waits for that
         self._is_stopping = False
         self._failure = ""
         self._complaints = Complaints(_LOGGER, self.name)
@@ -112,9 +122,10 @@ class Relay:
         looked_at = kept_at = -1e9
         try:
             while not stop.is_set():
-                self._woken.wait(_TURN_SECONDS)
-                self._woken.clear()
-                producer.poll(0)
+                if not self._held:
+                    self._woken.wait(_TURN_SECONDS)
+                    self._woken.clear()
+                producer.poll(_ACK_SECONDS if self._held else 0)
                 if self._failure:
                     raise KafkaException(self._failure)
                 now = time.monotonic()
@@ -143,7 +154,9 @@ class Relay:
     def _requests(self) -> Consumer:
         consumer = Consumer(
             self._cluster.options(
-                group_id=f"{self._topics.environment}.{self.name}", enable_auto_commit=False, fetch_wait_max_ms=500
+                group_id=f"{self._topics.environment}.{self._sender}.{self._side}.relay",
+                enable_auto_commit=False,
+                fetch_wait_max_ms=500,
             )
         )
         consumer.assign([TopicPartition(self._topics.resend(self._sender), 0, OFFSET_END)])
@@ -193,10 +206,15 @@ class Relay:
                 for stream in [each for each in known if each[2] not in led]:
                     del known[stream]
             self._behind = {each for each in self._behind if each[2] in led}
+            for key in (self._held.keys() | self._logged.keys()) - led:
+                self._held.pop(key, None)
+                self._logged.pop(key, None)
         if not led:
             return
         for receiver, receiver_key, key, relayed, last in self._relayed(sorted(led)):
             stream = receiver, receiver_key, key
+            if receiver == self._sender and key not in self._logged:
+                self._let_go(key, relayed)
             with self._lock:
                 if self._produced.setdefault(stream, relayed) < last:
                     self._behind.add(stream)
@@ -245,6 +263,37 @@ class Relay:
         return True
 
     def _produce(self, stream: Stream, delivery: Delivery) -> bool:
+        """Give Kafka what is next on a stream, or hold it until its record is there; tell whether that could be."""
+        if self._producer is None:
+            return False
+        if not self._has_record(stream, delivery):
+            self._held.setdefault(stream[2], deque()).append((stream, delivery))
+            self._produced[stream] = delivery.envelope.number
+            self._woken.set()
+            return True
+        return self._give(stream, delivery)
+
+    def _has_record(self, stream: Stream, delivery: Delivery) -> bool:
+        """Tell whether Kafka has the record that an event came of, and nothing of its key is held before it."""
+        if self._sender not in self._receivers or stream[0] == self._sender:
+            return True
+        key = stream[2]
+        return key not in self._held and delivery.envelope.number // EVENTS_PER_STEP_MAX <= self._logged.get(key, -1)
+
+    def _let_go(self, key: str, number: int) -> None:
+        """Note that Kafka has the log of a key up to a number, and give it the events that have waited for that."""
+        with self._lock:
+            self._logged[key] = max(number, self._logged.get(key, 0))
+            held = self._held.pop(key, deque())
+            while held and held[0][1].envelope.number // EVENTS_PER_STEP_MAX <= self._logged[key]:
+                stream, delivery = held.popleft()
+                if not self._give(stream, delivery):
+                    self._produced[stream] = min(delivery.envelope.number - 1, self._produced.get(stream, 0))
+                    self._behind.add(stream)
+            if held:
+                self._held[key] = held
+
+    def _give(self, stream: Stream, delivery: Delivery) -> bool:
         envelope, producer = delivery.envelope, self._producer
         if producer is None:
             return False
@@ -272,6 +321,8 @@ class Relay:
         if problem is None:
             self.count += 1
             self._acknowledged[stream] = max(position, self._acknowledged.get(stream, 0))
+            if stream[0] == self._sender:
+                self._let_go(stream[2], position)
             return
         remedy = "; `manage.py topics apply` makes topics" if problem.code() in _UNKNOWN else ""
         self._complaints.say(f"Kafka did not take {position} of {stream[0]}/{stream[1]}: {problem}{remedy}")

@@ -1,0 +1,80 @@
+"""What must hold between the sides of a context: one leader for each key and epoch, one log, no strange difference."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import psycopg
+
+from banyan.codec import decode_envelope, decode_message
+from banyan.facade import Side
+from banyan.facade.routing import routing_of
+from banyan.messages import HandOver, TookOver
+from banyan.store import Step
+from extract.comparator.ledger import watched
+from extract.sides import fences, store_of
+
+DIFFERENCES = "14. every difference of a dual run is explained"
+LEADERS = "15. each key has one leader for an epoch: no message is answered by both sides or by neither"
+
+
+def violations(context: str, keys: Sequence[str]) -> list[str]:
+    """Return what does not hold, empty where all does. Raises psycopg.Error where the app's side cannot be reached."""
+    _, sums = watched(context)
+    found = []
+    if sums["differing"] or sums["digests_differing"]:
+        told = f"{sums['differing']:,} records and {sums['digests_differing']:,} digests differ that no rule allows"
+        found.append(f"{DIFFERENCES}: {told}")
+    sides = [Side.APP, Side.SERVICE] if routing_of(context).has_service else [Side.APP]
+    try:
+        rows = {side: fences(context, side, keys) for side in sides}
+    except psycopg.Error:
+        sides, rows = [Side.APP], {Side.APP: fences(context, Side.APP, keys)}
+    for key in keys:
+        leads = [side for side in sides if key in rows[side] and rows[side][key].is_leading]
+        if len(sides) == 2 and key in rows[Side.APP] and len(leads) != 1:
+            found.append(f"{LEADERS}: {key} is led by {' and '.join(leads) or 'nobody'}")
+        found += [
+            f"{LEADERS}: {key}: {each}" for each in disagreements({side: log(context, side, key) for side in sides})
+        ]
+    return found
+
+
+def log(context: str, side: Side, key: str) -> list[Step]:
+    """Return the log of a key as a side has it."""
+    with store_of(context, side) as store:
+        return list(store.steps(key, 0))
+
+
+def disagreements(logs: Mapping[Side, Sequence[Step]]) -> Iterator[str]:
+    """Yield where logs of one key differ from one another, or an epoch ends or begins otherwise than it may."""
+    known: dict[int, tuple[Side, Step]] = {}
+    for side, steps in logs.items():
+        yield from _epochs(side, steps)
+        for step in steps:
+            other, same = known.setdefault(step.number, (side, step))
+            if same[1:] != step[1:]:
+                yield f"record {step.number} of the {side} is not that of the {other}"
+
+
+def _epochs(side: Side, steps: Sequence[Step]) -> Iterator[str]:
+    before: Step | None = None
+    has_ended, leader = False, ""
+    for step in steps:
+        if before is not None and step.number == before.number + 1:
+            if step.epoch < before.epoch:
+                yield f"epoch {step.epoch} of record {step.number} of the {side} comes after epoch {before.epoch}"
+            if has_ended and step.epoch == before.epoch:
+                yield f"record {step.number} of the {side} was answered after its epoch had ended"
+        wish = _said(step)
+        leader = wish.side if isinstance(wish, TookOver) else leader
+        has_ended = isinstance(wish, HandOver) and step.received_at_ns <= wish.until_ns and wish.to != leader
+        before = step
+
+
+def _said(step: Step) -> HandOver | TookOver | None:
+    """Return what a record says of who leads, None where it is about something else."""
+    name = decode_envelope(step.header).name
+    if name not in (HandOver.wire_name, TookOver.wire_name):
+        return None
+    message = decode_message(name, step.body)
+    assert isinstance(message, HandOver | TookOver)
+    return message

@@ -1,0 +1,1 @@
+"""`python -m extract.demo`: risk carved out of a running app, broken, mended, killed, and brought back."""

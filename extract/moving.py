@@ -1,0 +1,89 @@
+"""Bringing a context from a stage to another: who is to lead is written down, and every key is handed over."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from banyan.facade import Routing, Side, Stage, StageError
+from banyan.facade.routing import change
+from banyan.kafka import Cluster
+from banyan.kafka.topics import Topics
+from extract.comparator.ledger import watch_anew
+from extract.handing import Handed, Handing
+from extract.sides import fences, held_by_nobody, led_by
+
+DEAD_SECONDS = 0.5
+_LINK_SECONDS = 1.0
+"""Within this every process of the app has seen a new stage and has its links."""
+
+
+class Mover:
+    """Moves one context; `say` is told what happens to each key."""
+
+    def __init__(
+        self, context: str, cluster: Cluster, topics: Topics, keys: Sequence[str], say: Callable[[str], object]
+    ) -> None:
+        self._context = context
+        self._keys = keys
+        self._say = say
+        self._handing = Handing(context, cluster, topics)
+
+    def move(
+        self, before: Routing, stage: Stage, service_keys: frozenset[str], who: str, why: str,
+        evidence: Sequence[Mapping[str, Any]],
+    ) -> Routing:  # fmt: skip
+        """Bring the context to a stage, or leave it where it was; return the routing that holds then.
+
+        Raises StageError where keys could not be handed over; those that were are handed back.
+        """
+        wanted = Routing(stage, service_keys, before.version)
+        leads = led_by(self._context, self._keys)
+        known = fences(self._context, Side.APP, self._keys)
+        # One that nobody leads is taken as from a dead leader; one that the app has never had will be led by it.
+        to_app = [key for key in known if wanted.leader(key) is Side.APP and leads[key] is not Side.APP]
+        to_service = [
+            key for key in self._keys if wanted.leader(key) is Side.SERVICE and leads[key] is not Side.SERVICE
+        ]
+        self._hand(to_app, Side.APP)
+        after = change(
+            self._context, before, stage, who=who, why=why, evidence=evidence, service_keys=service_keys
+        )  # fmt: skip
+        watch_anew(self._context)
+        if not to_service:
+            return after
+        time.sleep(_LINK_SECONDS)
+        failed = [each for each in self._told(self._handing.hand_over(to_service, Side.SERVICE)) if not each.took]
+        if failed:
+            problem = f"{failed[0].key}: {failed[0].problem}"
+            back = [key for key in to_service if key not in {each.key for each in failed}]
+            self._hand(back, Side.APP)
+            change(
+                self._context, after, before.stage, who=who, why=f"not handed over: {problem}", evidence=[],
+                service_keys=before.service_keys,
+            )  # fmt: skip
+            raise StageError(f"{self._context} is in stage {before.stage} again: {len(failed)} keys, {problem}")
+        return after
+
+    def _hand(self, keys: Sequence[str], to: Side) -> None:
+        """Hand keys over, also from a dead leader. Raises StageError for those that stay where they are."""
+        if not keys:
+            return
+        leads = led_by(self._context, keys)
+        dead = self._dead(to.other, keys) | {key for key in keys if leads[key] is None}
+        handed = self._handing.hand_over([key for key in keys if key not in dead], to)
+        stuck = [each.key for each in handed if not each.took]
+        gone = dead | self._dead(to.other, stuck)
+        results = [each for each in handed if each.key not in gone] + self._handing.take_from_dead(sorted(gone), to)
+        failed = [each for each in self._told(results) if not each.took]
+        if failed:
+            raise StageError(f"{len(failed)} keys stay where they are; {failed[0].key}: {failed[0].problem}")
+
+    def _dead(self, side: Side, keys: Sequence[str]) -> set[str]:
+        dead, given_back = held_by_nobody(self._context, side, keys, DEAD_SECONDS)
+        return dead | given_back
+
+    def _told(self, handed: Sequence[Handed]) -> Sequence[Handed]:
+        for each in handed:
+            outcome = f"handed over in {each.seconds * 1e3:.0f} ms" if each.took else each.problem
+            self._say(f"  {each.key:<12} {outcome}")
+        return handed

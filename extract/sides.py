@@ -1,0 +1,100 @@
+"""The fence rows of both sides: who leads a key is decided by them, each in its side's own PostgreSQL."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psycopg
+from django.conf import settings
+from django.db import connections
+
+from banyan.facade import Side
+from banyan.store import Store
+
+
+class Fence(NamedTuple):
+    """A fence row."""
+
+    number: int
+    epoch: int
+    is_leading: bool
+
+
+def alias_of(context: str, side: Side) -> str:
+    """Return the alias of a side's database; that of a service is made known when it is first asked for."""
+    if side is Side.APP:
+        return context
+    alias = f"{context}_service"
+    if alias not in connections.settings:
+        described = connections.configure_settings({"default": {}, alias: dict(settings.SERVICE_DATABASES[context])})
+        connections.settings[alias] = described[alias]
+    return alias
+
+
+@contextmanager
+def store_of(context: str, side: Side) -> Iterator[Store]:
+    """Open a side's database."""
+    store = Store(alias_of(context, side))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def fences(context: str, side: Side, keys: Sequence[str]) -> dict[str, Fence]:
+    """Return the fence rows of a side. Raises psycopg.Error where its database cannot be reached."""
+    with store_of(context, side) as store:
+        rows = store.connection.execute(
+            "SELECT key, number, epoch, is_leading FROM banyan_key WHERE key = ANY(%s)", [list(keys)]
+        ).fetchall()
+    return {key: Fence(*rest) for key, *rest in rows}
+
+
+def fence_off(context: str, side: Side, key: str) -> Fence | None:
+    """Move a side's fence row so that whoever holds the key there can commit nothing more, and leads no longer."""
+    with store_of(context, side) as store:
+        row = store.connection.execute(
+            "UPDATE banyan_key SET is_leading = false, epoch = epoch + 1 WHERE key = %s "
+            "RETURNING number, epoch, is_leading",
+            [key],
+        ).fetchone()
+    return Fence(*row) if row is not None else None
+
+
+def promote(context: str, side: Side, key: str, ended: int, number: int) -> bool:
+    """Let a side lead a key after another side's epoch, if its log is at `number`; its host notices within seconds."""
+    with store_of(context, side) as store:
+        row = fences(context, side, [key]).get(key)
+        if row is None or row.number != number or row.is_leading:
+            return False
+        return store.lead(context, key, row.epoch, ended) is not None
+
+
+def held_by_nobody(context: str, side: Side, keys: Sequence[str], seconds: float) -> tuple[set[str], set[str]]:
+    """Return the keys that a side leads and nobody there holds: because a lease ran out so long ago, and given back."""
+    with store_of(context, side) as store:
+        rows = store.connection.execute(
+            "SELECT key, lease_until IS NULL FROM banyan_key WHERE key = ANY(%s) AND is_leading "
+            "AND (lease_until IS NULL OR lease_until < now() - make_interval(secs => %s))",
+            [list(keys), seconds],
+        ).fetchall()
+    return {key for key, is_free in rows if not is_free}, {key for key, is_free in rows if is_free}
+
+
+Unreachable: tuple[type[Exception], ...] = (psycopg.Error,)
+
+
+def led_by(context: str, keys: Sequence[str]) -> dict[str, Side | None]:
+    """Return which side leads each key, None where neither does, by the fence rows that can be reached."""
+    app = fences(context, Side.APP, keys)
+    try:
+        service: Mapping[str, Any] = fences(context, Side.SERVICE, keys)
+    except Unreachable:
+        service = {}
+    found: dict[str, Side | None] = {}
+    for key in keys:
+        leads = [
+            side for side, rows in ((Side.APP, app), (Side.SERVICE, service)) if key in rows and rows[key].is_leading
+        ]
+        found[key] = leads[0] if leads else None
+    return found

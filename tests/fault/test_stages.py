@@ -1,0 +1,88 @@
+"""Risk through all stages while orders flow: the service leads some keys, all of them, dies, and comes back."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from banyan.kafka import Cluster
+from tests.fault.service import Service, delete_topics, join_kafka
+from tests.fault.system import System
+from tests.fault.test_pipeline import ACCOUNTS, check_that_nothing_was_lost_or_doubled
+from tests.fault.test_processes import define_trend
+from tests.fault.test_shadow import is_followed, replay_bars, status
+
+WATCHED = ("--minutes", "0", "--records", "20")
+
+
+@pytest.fixture
+def followed(system: System, kafka: Cluster) -> Iterator[tuple[System, Service]]:
+    name = join_kafka(system, kafka, "risk_service")
+    service = Service(system)
+    define_trend(system)
+    system.manage("accounts", "open", "DEMO", "--count", str(ACCOUNTS), "--client", "demo", "--deposit", "100000")
+    system.manage("accounts", "subscribe", "DEMO", "--count", str(ACCOUNTS), "--set", "trend")
+    system.manage("topics", "apply")
+    service.migrate()
+    system.start()
+    system.manage("extract", "shadow", "risk", "--why", "first day")
+    service.start()
+    system.wait_for("followers", lambda: "NO FOLLOWER" not in system.tried("extract", "seed", "risk", "--seconds", "5"))
+    yield system, service
+    service.end()
+    delete_topics(kafka, name)
+
+
+def leads(system: System) -> dict[str, str]:
+    return {each["key"]: each["leads"] for each in status(system)["keys"]}
+
+
+def test_risk_goes_out_key_by_key_its_service_dies_and_it_comes_back_by_itself(followed):
+    system, service = followed
+    assert "NO" in system.tried("extract", "canary", "risk", "--percent", "20", "--why", "too early")
+    replay_bars(system, "2016-01-01", "2016-01-20")
+    system.wait_for("the follower", lambda: is_followed(system))
+    told = system.manage("extract", "canary", "risk", "--percent", "20", "--why", "no difference", *WATCHED)
+    assert "handed over in" in told
+    assert sorted(set(leads(system).values())) == ["app", "service"]
+    replay_bars(system, "2016-01-20", "2016-01-26")
+    system.wait_for("the followers", lambda: is_followed(system))
+    system.manage("extract", "live", "risk", "--why", "no difference", *WATCHED)
+    assert set(leads(system).values()) == {"service"}
+    system.manage("risk", "limit", "order=1000lots", "--instrument", "OANDA:EURUSD")
+    replay_bars(system, "2016-01-26", "2016-02-02")
+    service.kill()
+    system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-02-02", "--to", "2016-02-06")
+    system.wait_for("the guard", lambda: status(system)["stage"] == "shadow")
+    assert "guard: nobody holds" in system.manage("extract", "log", "risk")
+    system.wait_for("the app", lambda: set(leads(system).values()) == {"app"})
+    replay_bars(system, "2016-02-06", "2016-02-10")
+    service.start()
+    system.wait_for("the follower", lambda: is_followed(system))
+    assert set(leads(system).values()) == {"app"}
+    check_that_nothing_differed_and_nothing_was_lost(system)
+
+
+def test_risk_leaves_the_app_for_good_and_comes_back_all_the_same(followed):
+    system, service = followed
+    replay_bars(system, "2016-01-01", "2016-01-20")
+    system.wait_for("the follower", lambda: is_followed(system))
+    system.manage("extract", "live", "risk", "--why", "no difference", *WATCHED)
+    replay_bars(system, "2016-01-20", "2016-01-26")
+    system.manage("extract", "extract", "risk", "--why", "done", *WATCHED)
+    replay_bars(system, "2016-01-26", "2016-02-02")
+    system.manage("extract", "rollback", "risk", "--why", "try the way back")
+    assert status(system)["stage"] == "live"
+    system.wait_for("the app following", lambda: is_followed(system))
+    assert "handed over in" in system.manage("extract", "rollback", "risk", "--why", "and back")
+    assert set(leads(system).values()) == {"app"}
+    replay_bars(system, "2016-02-02", "2016-02-06")
+    check_that_nothing_differed_and_nothing_was_lost(system)
+    assert json.loads(service.ask("/lag")[1])["context"] == "risk"
+
+
+def check_that_nothing_differed_and_nothing_was_lost(system: System) -> None:
+    check_that_nothing_was_lost_or_doubled(system)
+    sums = status(system)["last_hour"]
+    assert (sums["differing"], sums["digests_differing"]) == (0, 0)
+    assert "BROKEN" not in system.manage("extract", "verify", "risk")
