@@ -14,7 +14,7 @@ import numpy as np
 from apps.execution.apart_messages import Order, cancels, moves, requests_apart, skips_apart
 from apps.execution.apart_state import Bracket, Entry, Guard, Key
 from apps.execution.kernels.netting import Netted
-from apps.execution.kernels.records import BOOK_MANUAL, Shard
+from apps.execution.kernels.records import Shard
 from apps.execution.order_states import OrderState
 from apps.execution.state import ShardState
 from apps.execution.tickets import hedging_lines, is_hedging, left_of, open_orders_of, parts_to
@@ -205,7 +205,7 @@ def _to_cancel(state: ShardState, key: Key, wish: Wish) -> list[Key]:
     order = next(
         state.orders.rows[at] for at in open_orders_of(state, key[0]) if state.orders.rows[at].decision == key[1]
     )
-    if is_by_hand(state, entry) or (wish.target is None and order.reduce_only and entry.order_type == MARKET):
+    if not entry.is_tagged or (wish.target is None and order.reduce_only and entry.order_type == MARKET):
         return []  # a person's ends as it is, or is cancelled by whoever flattens; the other closes already
     guard = key[0], key[1] + 1
     is_its_own = guard in state.apart.guards and state.apart.guards[guard].ticket == entry.ticket
@@ -255,17 +255,11 @@ def _lot_min(state: ShardState, line: int) -> int:
     return int(state.instrument_rows.rows[state.lines.rows[line].instrument].lot_min_steps)
 
 
-def is_by_hand(state: ShardState, entry: Entry) -> bool:
-    """Tell whether a person has placed an entry."""
-    return bool(state.lines.rows[entry.line].book == BOOK_MANUAL)
-
-
 def sent_by_hand(state: ShardState, cells: Ints) -> list[Key]:
     """Return the orders in cells that people have placed, and that were sent."""
     chosen = set(cells.tolist())
-    return sent(
-        state, [key for key, each in state.apart.entries.items() if key[0] in chosen and is_by_hand(state, each)]
-    )
+    entries = state.apart.entries.items()
+    return sent(state, [key for key, entry in entries if key[0] in chosen and not entry.is_tagged])
 
 
 def sent(state: ShardState, keys: Sequence[Key]) -> list[Key]:
@@ -294,4 +288,4 @@ def any_replaced(state: ShardState, keys: Sequence[Key]) -> bool:
 def flat_by_hand(state: ShardState, keys: Sequence[Key]) -> list[Key]:
     """Return those of these orders that a person has placed in a cell that is held at zero since."""
     entries = state.apart.entries
-    return [key for key in keys if key in entries and is_by_hand(state, entries[key]) and state.is_flat(key[0])]
+    return [key for key in keys if key in entries and not entries[key].is_tagged and state.is_flat(key[0])]

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from apps.execution.apart import is_apart, is_by_hand
+from apps.execution.apart import is_apart
 from apps.execution.apart_state import Bracket, Entry, Guard
+from apps.execution.book_contracts import MANUAL
 from apps.execution.contracts import (
     CancelsReleased,
     OrdersEnded,
@@ -52,10 +53,11 @@ def note_requested(state: ShardState, event: OrdersRequested, cells: Ints) -> No
         tag = int(own[at])
         line = state.line_of(cell, state.books.known(event.set))
         ticket = tag if is_hedging(state, line) else 0
+        by_hand = event.set == MANUAL and not state.is_flat(cell)  # held at zero it is a close that nobody has placed
         state.apart.entries[cell, decision] = Entry(
             line, number("order_type", at), number("limit_ticks", at), number("stop_ticks", at),
             number("time_in_force", at), number("expires_ns", at), bracket if is_guarded else None,
-            is_tagged=tag > 0, ticket=ticket,
+            is_tagged=tag > 0 and not (ticket and by_hand), ticket=ticket,
         )  # fmt: skip
         if ticket:
             state.apart.lines.add(line)
@@ -95,7 +97,7 @@ def note_cancelled(state: ShardState, event: CancelsReleased, cells: Ints) -> No
 
 def resting_by_hand(state: ShardState) -> Iterator[tuple[int, int]]:
     """Yield (line, steps that are not filled) of the orders that people have placed."""
-    keys = [key for key, entry in state.apart.entries.items() if is_by_hand(state, entry)]
+    keys = [key for key, entry in state.apart.entries.items() if not entry.is_tagged]
     if not keys:
         return
     cells, decisions = (np.array(each, np.int64) for each in zip(*keys, strict=True))
@@ -114,7 +116,7 @@ def note_filled(state: ShardState, event: OrdersFilled, cells: Ints) -> None:
     open_orders = find_orders(state.shard(), cells, event.decision)
     for at, key in enumerate(zip(cells.tolist(), event.decision.tolist(), strict=True)):
         entry = state.apart.entries.get(key)
-        if entry is not None and is_by_hand(state, entry) and state.is_flat(key[0]):
+        if entry is not None and not entry.is_tagged and state.is_flat(key[0]):
             state.lines.rows[entry.line].working -= int(event.steps[at])
         guard = state.apart.guards.get(key)
         if guard is not None:
@@ -144,7 +146,7 @@ def wishes_kept(state: ShardState, event: OrdersEnded, cells: Ints) -> dict[int,
         if entry is None:
             continue
         working = kept.get(entry.line, int(state.lines.rows[entry.line].working))
-        if is_by_hand(state, entry) and state.is_flat(key[0]):
+        if not entry.is_tagged and state.is_flat(key[0]):
             kept[entry.line] = working - left[at]
         elif entry.is_replaced:
             kept[entry.line] = working

@@ -19,8 +19,8 @@ class Bracket(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """An entry of a line's own; `is_replaced` once a newer version of its target has cancelled it.
 
-    One that a person has placed is not tagged: it is the book's own, and no position of its own at the broker. On a
-    hedging account each is of a ticket, which it opens, adds to or closes.
+    One that a person has placed is not tagged: it is the book's own, and no position of its own at the broker, but on a
+    hedging account, where each is of a ticket, which it opens, adds to or closes.
     """
 
     line: int

@@ -101,11 +101,12 @@ def flatten(state: ShardState, received: Received, numbers: Ints, instrument: st
     events: list[Message] = [
         AccountsFlattened(account=state.accounts.columns["number"][rows], instrument=instrument, reason=reason)
     ]
-    wanted = np.isin(state.cells.columns["account"], rows) & (state.cells.columns["frozen"] == 0)
-    wanted &= state.accounts.columns["ready"][state.cells.columns["account"]] != 0
+    chosen = np.isin(state.cells.columns["account"], rows)
     if instrument:
-        wanted &= state.cells.columns["instrument"] == state.instruments.known(instrument)
-    by_hand = sent_by_hand(state, np.flatnonzero(wanted)) if state.apart.entries else []
+        chosen &= state.cells.columns["instrument"] == state.instruments.known(instrument)
+    by_hand = sent_by_hand(state, np.flatnonzero(chosen)) if state.apart.entries else []
+    wanted = chosen & (state.cells.columns["frozen"] == 0)
+    wanted &= state.accounts.columns["ready"][state.cells.columns["account"]] != 0
     if by_hand:
         events.append(cancels(state, by_hand, is_final=True))
     apart = np.zeros(wanted.size, bool)

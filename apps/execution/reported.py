@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from apps.execution.apart import any_replaced, beside_tickets, flat_by_hand
 from apps.execution.apart_messages import cancels
 from apps.execution.apart_reported import named, protected, protective_rows, taken
+from apps.execution.apart_state import Key
 from apps.execution.book_contracts import EXTERNAL, Booking, LotsBooked, OrdersAdopted
 from apps.execution.cash import decide_cash
 from apps.execution.contracts import (
@@ -32,7 +33,7 @@ from apps.execution.kernels.reports import (
     fold_reports,
 )
 from apps.execution.netted_orders import column
-from apps.execution.order_states import transitions
+from apps.execution.order_states import OrderState, transitions
 from apps.execution.people import net_soon
 from apps.execution.state import ShardState
 from apps.execution.tickets import hedging_cells
@@ -95,6 +96,9 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     told: list[Message] = []
     for group in range(int(folded.group.max(initial=0)) + 1):
         told += _told(state, rows, folded, group)
+    found = _found_in_flat(state, rows, folded)
+    if found:
+        told.append(cancels(state, found, is_final=True))
     is_fill = (report.kind == ReportKind.FILLED) & ours & (rows.steps != 0)
     outside = np.flatnonzero(is_fill & (folded.taken != rows.steps))
     if outside.size:
@@ -110,6 +114,17 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     if folded.counts[1] or _lets_something_go_on(state, rows, folded):
         values.append(net_soon(received))
     return events + told + values
+
+
+def _found_in_flat(state: ShardState, rows: Rows, folded: Folded) -> list[Key]:
+    """Return the orders of people that were unknown, and work after all, in cells that were flattened meanwhile."""
+    if not state.apart.entries:
+        return []
+    works = np.flatnonzero(np.isin(folded.rank, (RANK_ACCEPTED, RANK_FILLED)) & (folded.left != 0))
+    orders = find_orders(state.shard(), rows.cell[works], rows.report.decision[works])
+    works = works[state.orders.columns["state"][orders] == OrderState.UNKNOWN]
+    keys = zip(rows.cell[works].tolist(), rows.report.decision[works].tolist(), strict=True)
+    return flat_by_hand(state, sorted(set(keys)))
 
 
 def _lets_something_go_on(state: ShardState, rows: Rows, folded: Folded) -> bool:

@@ -69,7 +69,7 @@ class PlainTickets(PlainBooks):
             guarded = any(column.size and column[at] for column in (event.stop_loss_ticks, event.take_profit_ticks))
             self.decisions[account, name] = decision + guarded
             rests = bool(event.order_type.size and event.order_type[at])
-            by_hand = event.set == "manual"
+            by_hand = event.set == "manual" and account not in self.flat
             self.orders[key] = Order(steps, {event.set: steps}, rests=rests, by_hand=by_hand)
             lines.add((account, name, event.set))
         for line in lines:

@@ -133,6 +133,34 @@ def test_what_is_approved_after_flattening_is_cancelled_as_soon_as_it_is_sent(de
     assert only(events, OrdersReleased).decision.tolist() == only(events, CancelsReleased).decision.tolist() == [1]
 
 
+@pytest.mark.parametrize("is_hedging", [False, True])
+@pytest.mark.parametrize("told", [(ReportKind.ACCEPTED,), (ReportKind.FILLED, 2, BID * 10_000)])
+def test_an_unknown_order_in_a_flattened_account_is_cancelled_as_soon_as_it_is_known(
+    told: tuple[int, ...], is_hedging: bool
+) -> None:  # fmt: skip
+    desk = Desk()
+    desk.open(1, hedging=is_hedging)
+    desk.approve(only(desk.feed(order(5, **LIMIT)), OrdersRequested))
+    desk.report((ReportKind.UNKNOWN, 1, EURUSD.id, 1))
+    assert only(desk.feed(Flatten(accounts=ints([1]))), CancelsReleased).decision.tolist() == [1]
+    desk.report((ReportKind.CANCEL_REJECTED, 1, EURUSD.id, 1))  # it has not arrived yet
+    kind, *fill = told
+    found = desk.report((kind, 1, EURUSD.id, 1, *fill))
+    asked = only(found, CancelsReleased)
+    assert (asked.decision.tolist(), asked.is_final) == ([1], True)
+    after = found + desk.report((ReportKind.CANCELLED, 1, EURUSD.id, 1))
+    for request in of_type(after, OrdersRequested):
+        desk.trade([request])
+    assert (desk.held(1, "manual"), working(desk)) == (0, 0)
+
+
+def test_flattening_cancels_what_rests_beside_an_unknown_order(desk: Desk) -> None:
+    for _ in range(2):
+        desk.approve(only(desk.feed(order(5, **LIMIT)), OrdersRequested))
+    desk.report((ReportKind.ACCEPTED, 1, EURUSD.id, 1), (ReportKind.UNKNOWN, 1, EURUSD.id, 2))
+    assert only(desk.feed(Flatten(accounts=ints([1]))), CancelsReleased).decision.tolist() == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("typed", "why"),
     [
