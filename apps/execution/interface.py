@@ -9,6 +9,7 @@ import msgspec
 from django.conf import settings
 from django.db import transaction
 
+from apps.execution.book_contracts import ConfigureAccount
 from apps.execution.contracts import (
     CancelOrder,
     ConfigureSet,
@@ -20,6 +21,7 @@ from apps.execution.contracts import (
     Subscribe,
 )
 from apps.execution.models import Account
+from apps.execution.settings_chain import refusal_of
 from banyan.clock import Clock, SystemClock
 from banyan.columns import ints
 from banyan.ids import derive
@@ -92,6 +94,19 @@ def subscribe(subscriptions: Iterable[tuple[str, Subscribe]], *, request: str, c
         commands.append(Command(entry.shard, msgspec.structs.replace(terms, account=entry.number), message_id))
     _ask(commands, clock)
     return len(wanted)
+
+
+def configure_accounts(configured: Iterable[tuple[str, ConfigureAccount]], *, request: str) -> None:
+    """Set what holds for all subscriptions of accounts (by id), instead of what held so far. Raises AccountError."""
+    commands = []
+    for account, terms in configured:
+        problem = refusal_of(terms)
+        if problem:
+            raise AccountError(problem)
+        ((shard, numbers),) = numbers_by_shard([account])
+        message = msgspec.structs.replace(terms, account=numbers[0])
+        commands.append(Command(shard, message, derive("configure-account", request, account)))
+    _ask(commands)
 
 
 def configure_set(message: ConfigureSet, *, request: str, clock: Clock | None = None) -> None:

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from msgspec.structs import asdict
 
 from apps.execution import orders_typed
+from apps.execution.book_contracts import ConfigureAccount
 from apps.execution.contracts import CancelOrder, OrderType, PlaceManualOrder
 from apps.execution.interface import NewAccount, open_accounts
 from apps.execution.management.commands import accounts as command
@@ -50,6 +52,20 @@ def test_an_order_is_typed_in_lots_and_prices_and_asked_for_in_steps_and_ticks()
     until_ns = int(np.datetime64("2026-03-02T16:00", "ns").astype(np.int64))
     assert (stop_limit.time_in_force, stop_limit.expires_ns) == (GTD, until_ns)
     assert (market.order_type, market.time_in_force) == (OrderType.MARKET, GTC)
+
+
+def test_settings_of_an_account_are_typed_as_those_of_a_subscription_are():
+    typed = {"sizing": "vol:15", "multiplier": 0.5, "only": [EURUSD], "close_only": "no", "below_min": "round-up"}
+    call_command("accounts", "configure", "A-1", stdout=StringIO(), **typed)
+    call_command("accounts", "configure", "A-1", stdout=StringIO())
+    first, second = asked(ConfigureAccount)
+    assert (first.sizing, first.sizing_number_e9, first.multiplier_e9) == ("vol", 15 * 10**9, 5 * 10**8)
+    assert (first.instruments, first.close_only, first.reverse) == ([EURUSD], False, None)
+    assert asdict(second) == asdict(ConfigureAccount(account=first.account))
+    with pytest.raises(CommandError, match="there is no account A-2"):
+        call_command("accounts", "configure", "A-2", stdout=StringIO())
+    with pytest.raises(CommandError, match="from 0 to a billion"):
+        call_command("accounts", "configure", "A-1", multiplier=-1.0, stdout=StringIO())
 
 
 def test_the_same_key_asks_once():

@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from apps.execution.book_contracts import NUMBERED
+from apps.execution.book_contracts import NUMBERED, ConfigureAccount
 from apps.execution.contracts import Subscribe
 from apps.execution.edge.paper_cash import pay
 from apps.execution.interface import (
     AccountError,
     NewAccount,
     cancel_order,
+    configure_accounts,
     configure_set,
     flatten,
     lift_gates,
@@ -24,11 +25,14 @@ from apps.execution.interface import (
 )
 from apps.execution.models import Account
 from apps.execution.orders_typed import IN_FORCE, Typed, order_of
-from apps.execution.settings_chain import RULES
+from apps.execution.settings_chain import BELOW_MINS, RULES
 from apps.execution.terms import configured
 from banyan import commands
 from banyan.columns import ints
 from banyan.ids import derive
+
+_YES_NO = {"yes": True, "no": False}
+_LEVEL = ("sizing", "multiplier", "lots_max", "below_min", "only", "reverse", "close_only")
 
 
 class Command(commands.Command):
@@ -44,6 +48,7 @@ class Command(commands.Command):
   manage.py accounts open DEMO --client demo --deposit 100000 --count 100      (DEMO-001 to DEMO-100)
   manage.py accounts subscribe ACME-1 --set trend --allocation 0.5
   manage.py accounts subscribe DEMO --count 100 --set trend --join converge
+  manage.py accounts configure ACME-1 --multiplier 0.5 --lots-max 2 --only OANDA:EURUSD
   manage.py accounts withdraw ACME-1 --amount 2500 --key march      (at the paper broker)
   manage.py accounts order ACME-1 --instrument OANDA:EURUSD --lots 0.5 --limit 1.0812 --in-force day
   manage.py accounts cancel ACME-1 --instrument OANDA:EURUSD --order 12
@@ -55,8 +60,8 @@ class Command(commands.Command):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
         actions = (
-            "open", "subscribe", "unsubscribe", "deposit", "withdraw", "order", "cancel", "flatten", "resume", "lift",
-            "list",
+            "open", "subscribe", "unsubscribe", "configure", "deposit", "withdraw", "order", "cancel", "flatten", "resume",
+            "lift", "list",
         )  # fmt: skip
         parser.add_argument("action", choices=actions)
         parser.add_argument("account", nargs="*", help="accounts by their ids")
@@ -84,6 +89,10 @@ class Command(commands.Command):
         )
         parser.add_argument("--multiplier", type=float, help="times what the set wants")
         parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
+        parser.add_argument("--below-min", choices=BELOW_MINS, default="", help="configure: what is too small to order")
+        parser.add_argument("--only", nargs="+", metavar="ID", help="configure: the only instruments it may trade")
+        parser.add_argument("--reverse", choices=_YES_NO, help="configure: the opposite of what sets want")
+        parser.add_argument("--close-only", choices=_YES_NO, help="configure: positions only become smaller")
         parser.add_argument("--amount", type=float, default=0.0, help="deposit, withdraw: how much, in its currency")
         parser.add_argument("--instrument", default="", help="order, cancel: of what")
         parser.add_argument("--lots", type=float, default=0.0, help="order: how many lots to buy, or (-) to sell")
@@ -143,13 +152,32 @@ class Command(commands.Command):
             join=options["join"],
             sizing=sizing,
             sizing_number_e9=number,
-            multiplier_e9=-1 if options["multiplier"] is None else round(options["multiplier"] * 1e9),
-            lots_max_e9=-1 if options["lots_max"] is None else round(options["lots_max"] * 1e9),
+            multiplier_e9=_e9(options["multiplier"]),
+            lots_max_e9=_e9(options["lots_max"]),
             is_active=is_active,
         )
         count = subscribe([(account, terms) for account in accounts], request=uuid.uuid4().hex)
         verb = "follow" if is_active else "no longer follow"
         self.say(f"{count:,} account{'s' * (count != 1)} {verb} {options['set']}")
+
+    def _configure(self, accounts: list[str], options: dict[str, Any]) -> None:
+        """Set what is given at the account, before subscriptions and sets; what is not given is left to them again."""
+        sizing, number = _sizing(options["sizing"])
+        terms = ConfigureAccount(
+            account=0,
+            sizing=sizing,
+            sizing_number_e9=number,
+            multiplier_e9=_e9(options["multiplier"]),
+            lots_max_e9=_e9(options["lots_max"]),
+            below_min=options["below_min"],
+            instruments=options["only"],
+            reverse=_YES_NO.get(options["reverse"]),
+            close_only=_YES_NO.get(options["close_only"]),
+        )
+        configure_accounts([(account, terms) for account in _some(accounts)], request=uuid.uuid4().hex)
+        names = [name for name in _LEVEL if options[name] not in (None, "")]
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in names) or "nothing"
+        self.say(f"{len(accounts):,} accounts: {given} set here; all else as their subscriptions and sets say")
 
     def _deposit(self, accounts: list[str], options: dict[str, Any]) -> None:
         self._pay(accounts, options, 1)
@@ -213,6 +241,13 @@ def _named(accounts: list[str], count: int | None) -> list[str]:
         return accounts
     width = len(str(count))
     return [f"{account}-{number:0{width}d}" for account in accounts for number in range(1, count + 1)]
+
+
+def _e9(value: float | None) -> int:
+    """Return a setting in billionths, -1 where it is not given."""
+    if value is not None and not 0.0 <= value < 1e9:
+        raise AccountError(f"{value:g}: a multiplier or a number of lots is from 0 to a billion")
+    return -1 if value is None else round(value * 1e9)
 
 
 def _key(options: dict[str, Any]) -> str:
