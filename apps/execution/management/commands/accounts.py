@@ -60,8 +60,8 @@ class Command(commands.Command):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what can be typed."""
         actions = (
-            "open", "subscribe", "unsubscribe", "configure", "deposit", "withdraw", "order", "cancel", "flatten", "resume",
-            "lift", "list",
+            "open", "subscribe", "unsubscribe", "configure", "deposit", "withdraw", "order", "cancel", "flatten",
+            "resume", "lift", "list",
         )  # fmt: skip
         parser.add_argument("action", choices=actions)
         parser.add_argument("account", nargs="*", help="accounts by their ids")
