@@ -185,10 +185,19 @@ def left_to_do(state: ShardState, cells: Ints, *, closes: bool = False) -> list[
         row = state.lines.rows[at]
         target = None if closes else state.target_of.get((int(row.book), int(row.source)))
         has = row.held + row.open + row.unknown
-        if int(row.cell) in chosen and (closes or row.working != has):
+        is_due = not closes and at in state.apart.due and not row.open and not row.unknown
+        if int(row.cell) in chosen and (is_due or row.working != has):
             rows = None if target is None else state.targets.columns[target]
-            wishes.append(Wish(at, 0 if closes else int(row.working), rows, is_new=closes))
+            wishes.append(Wish(at, 0 if closes else int(row.working), rows, is_new=closes or is_due))
     return wishes
+
+
+def both_ways(state: ShardState, cells: Ints) -> list[Wish]:
+    """Return the wish to hold nothing of lines in these cells whose tickets of both sides add up to it."""
+    chosen, rows = set(cells.tolist()), state.lines.rows
+    sides = {line: {each.steps > 0 for each in tickets.values()} for line, tickets in state.apart.tickets.items()}
+    lines = [line for line in sorted(sides) if len(sides[line]) > 1 and int(rows[line].cell) in chosen]
+    return [Wish(line, 0, None, is_new=True) for line in lines if rows[line].held == 0]
 
 
 def cells_ordered(netted: Netted) -> set[int]:
@@ -279,10 +288,12 @@ def beside_tickets(state: ShardState, keys: Sequence[Key]) -> list[Key]:
     return sent(state, [key for key, entry in state.apart.entries.items() if entry.line in lines])
 
 
-def any_replaced(state: ShardState, keys: Sequence[Key]) -> bool:
-    """Tell whether a newer version waits for one of these orders to end."""
+def any_waiting(state: ShardState, ended: Sequence[Key], cells: set[int]) -> bool:
+    """Tell whether a newer version waits for one of these orders to end, or a bracket for something in these cells."""
     entries = state.apart.entries
-    return any(key in entries and entries[key].is_replaced for key in keys)
+    if any(key in entries and entries[key].is_replaced for key in ended):
+        return True
+    return any(int(state.lines.rows[line].cell) in cells for line in state.apart.due)
 
 
 def flat_by_hand(state: ShardState, keys: Sequence[Key]) -> list[Key]:

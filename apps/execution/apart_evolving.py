@@ -35,6 +35,11 @@ def note_targeted(state: ShardState, lines: Ints) -> None:
             state.apart.lines.add(at)
         else:
             state.apart.lines.discard(at)
+        moves = target is not None and (state.targets.columns["bracket"][target] or state.apart.guards_of(at))
+        if at in state.apart.lines and moves and (line.open or line.unknown):
+            state.apart.due.add(at)
+        else:
+            state.apart.due.discard(at)
 
 
 def note_requested(state: ShardState, event: OrdersRequested, cells: Ints) -> None:
@@ -63,6 +68,7 @@ def note_requested(state: ShardState, event: OrdersRequested, cells: Ints) -> No
             state.apart.lines.add(line)
             if not number("reduce_only", at):
                 state.apart.opened[line] = int(state.lines.rows[line].seen_version), ticket
+        state.apart.due.discard(line)
         row = state.cells.rows[cell]
         row.decision = max(int(row.decision), decision + is_guarded)
 
@@ -81,6 +87,8 @@ def note_released(state: ShardState, event: OrdersReleased, cells: Ints) -> None
         else:
             guard = Guard(state.line_of(cell, tag - 1), int(event.steps[at]), 0, bracket)
         state.apart.guards[cell, decision] = guard
+        if (cell, decision - 1) not in state.apart.entries:
+            state.apart.due.discard(guard.line)
         row = state.cells.rows[cell]
         row.decision = max(int(row.decision), decision)
 
@@ -91,6 +99,9 @@ def note_cancelled(state: ShardState, event: CancelsReleased, cells: Ints) -> No
         return
     for cell, decision in zip(cells.tolist(), event.decision.tolist(), strict=True):
         entry = state.apart.entries.get((cell, decision))
+        guard = state.apart.guards.get((cell, decision))
+        if guard is not None and (cell, decision - 1) not in state.apart.entries:
+            state.apart.due.discard(guard.line)
         if entry is not None:
             state.apart.entries[cell, decision] = msgspec.structs.replace(entry, is_replaced=True)
 
@@ -124,6 +135,7 @@ def note_filled(state: ShardState, event: OrdersFilled, cells: Ints) -> None:
             line = state.lines.rows[guard.line]
             line.working = 0 if state.is_flat(key[0]) else line.held + line.open + line.unknown
             state.apart.drop_waiting(guard.line)
+            state.apart.due.discard(guard.line)
             if filled == guard.steps:
                 del state.apart.guards[key]
             else:

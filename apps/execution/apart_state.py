@@ -57,6 +57,8 @@ class Ticket(msgspec.Struct, frozen=True):
 class Apart:
     """By (cell, decision). `lines` are those that follow a target that is traded apart, or still have such orders.
 
+    `due` are those whose last version could not move its bracket yet, because something was on its way.
+
     Of hedging accounts: `tickets` by line and number, `opened` the (version, ticket) that a line has opened last, and
     `ended` the (line, ticket) of orders whose fills may come late.
     """
@@ -64,6 +66,7 @@ class Apart:
     entries: dict[Key, Entry] = field(default_factory=dict)
     guards: dict[Key, Guard] = field(default_factory=dict)
     lines: set[int] = field(default_factory=set)
+    due: set[int] = field(default_factory=set)
     tickets: dict[int, dict[int, Ticket]] = field(default_factory=dict)
     opened: dict[int, tuple[int, int]] = field(default_factory=dict)
     ended: dict[Key, tuple[int, int]] = field(default_factory=dict)
@@ -72,8 +75,9 @@ class Apart:
         """Return a copy of its own."""
         tickets = {line: dict(each) for line, each in self.tickets.items()}
         return Apart(
-            dict(self.entries), dict(self.guards), set(self.lines), tickets, dict(self.opened), dict(self.ended)
-        )
+            dict(self.entries), dict(self.guards), set(self.lines), set(self.due), tickets, dict(self.opened),
+            dict(self.ended),
+        )  # fmt: skip
 
     def busy_lines(self) -> set[int]:
         """Return the lines with an entry or a protective order."""
@@ -96,6 +100,7 @@ class ApartSnapshot(msgspec.Struct, frozen=True):
     entries: list[tuple[Key, Entry]] = []
     guards: list[tuple[Key, Guard]] = []
     lines: list[int] = []
+    due: list[int] = []
     tickets: list[tuple[int, list[tuple[int, Ticket]]]] = []
     opened: list[tuple[int, tuple[int, int]]] = []
     ended: list[tuple[Key, tuple[int, int]]] = []
@@ -104,7 +109,7 @@ class ApartSnapshot(msgspec.Struct, frozen=True):
 def written(apart: Apart) -> ApartSnapshot:
     """Return what `read` takes."""
     return ApartSnapshot(
-        list(apart.entries.items()), list(apart.guards.items()), sorted(apart.lines),
+        list(apart.entries.items()), list(apart.guards.items()), sorted(apart.lines), sorted(apart.due),
         [(line, sorted(each.items())) for line, each in sorted(apart.tickets.items())],
         sorted(apart.opened.items()), list(apart.ended.items()),
     )  # fmt: skip
@@ -113,6 +118,6 @@ def written(apart: Apart) -> ApartSnapshot:
 def read(snapshot: ApartSnapshot) -> Apart:
     """Return what `written` was given."""
     return Apart(
-        dict(snapshot.entries), dict(snapshot.guards), set(snapshot.lines),
+        dict(snapshot.entries), dict(snapshot.guards), set(snapshot.lines), set(snapshot.due),
         {line: dict(each) for line, each in snapshot.tickets}, dict(snapshot.opened), dict(snapshot.ended),
     )  # fmt: skip

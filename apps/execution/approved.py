@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from apps.execution.apart import any_replaced, flat_by_hand
+from apps.execution.apart import any_waiting, flat_by_hand
 from apps.execution.apart_messages import cancels, with_guards
 from apps.execution.book_contracts import EXTERNAL, AccountsReady, Booking, LotsBooked
 from apps.execution.contracts import (
@@ -85,7 +85,7 @@ def refuse(state: ShardState, received: Received, refused: OrdersRefused) -> Seq
     ]
     shard = state.shard()
     keys = list(zip(rows["cell"].tolist(), rows["decision"].tolist(), strict=True))
-    if any_gap(shard, rows["cell"].copy()) or any_replaced(state, keys):
+    if any_gap(shard, rows["cell"].copy()) or any_waiting(state, keys, {cell for cell, _ in keys}):
         events.append(net_soon(received))
     return events
 

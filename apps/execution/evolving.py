@@ -368,6 +368,7 @@ def _flattened(state: ShardState, rows: Ints, instrument: str) -> None:
         state.accounts.columns["flattened"][rows] = 1
         closed = np.isin(lines["account"], rows) & (lines["book"] != BOOK_EXTERNAL)
     lines["working"][closed] = 0
+    state.apart.due.difference_update(np.flatnonzero(closed).tolist())
     for line, steps in resting_by_hand(state):
         if closed[line]:
             lines["working"][line] += steps  # until it has ended: nothing is ordered against it

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from apps.execution.apart import sent_by_hand
+from apps.execution.apart import both_ways, order_apart, sent_by_hand
 from apps.execution.apart_messages import cancels
 from apps.execution.book_contracts import (
     FLATTEN,
@@ -113,6 +113,8 @@ def flatten(state: ShardState, received: Received, numbers: Ints, instrument: st
     apart[state.lines.columns["cell"][sorted(state.apart.lines)]] = True
     if (apart & wanted).any():
         events.append(net_soon(received))  # what trades apart is closed when these books want nothing any more
+        wishes = both_ways(state, np.flatnonzero(apart & wanted))
+        events += order_apart(state, shard, wishes, set(), received.event_time_ns, reduce_only=True)
     cells = np.flatnonzero(wanted & ~apart)
     netted = net(state, shard, state.lines.columns["working"].copy(), cells, flattens=True)
     events += crosses(state, shard, netted)

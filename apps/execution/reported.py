@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.execution.apart import any_replaced, beside_tickets, flat_by_hand
+from apps.execution.apart import any_waiting, beside_tickets, flat_by_hand
 from apps.execution.apart_messages import cancels
 from apps.execution.apart_reported import named, protected, protective_rows, taken
 from apps.execution.apart_state import Key
@@ -130,14 +130,16 @@ def _found_in_flat(state: ShardState, rows: Rows, folded: Folded) -> list[Key]:
 def _lets_something_go_on(state: ShardState, rows: Rows, folded: Folded) -> bool:
     """Tell whether a report makes room for an order that nothing else would make anybody think of.
 
-    That is so when an entry has ended in whose place a version waits, even one of the same quantity, and when what a
-    person has placed was filled in a cell that is held at zero.
+    That is so when an entry has ended in whose place a version waits, even one of the same quantity, when a bracket
+    waits for what was on its way, and when what a person has placed was filled in a cell that is held at zero.
     """
-    if not state.apart.entries:
+    if not state.apart.entries and not state.apart.due:
         return False
     keys = list(zip(rows.cell.tolist(), rows.report.decision.tolist(), strict=True))
     filled, ended = (np.flatnonzero(each).tolist() for each in (folded.taken != 0, folded.rank == RANK_ENDED))
-    return bool(flat_by_hand(state, [keys[at] for at in filled])) or any_replaced(state, [keys[at] for at in ended])
+    if flat_by_hand(state, [keys[at] for at in filled]):
+        return True
+    return any_waiting(state, [keys[at] for at in ended], {keys[at][0] for at in (*filled, *ended)})
 
 
 def _put_aside(report: OrdersReported, foreign: NDArray[np.bool_]) -> Iterator[RowsParked]:

@@ -125,7 +125,7 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     shard = state.shard()
     lines = state.lines.columns
     versions = _versions(state)
-    cells = _with_tickets_both_ways(state, waiting_cells(shard, versions))
+    cells = _with_brackets_due(state, waiting_cells(shard, versions))
     events: list[Message] = []
     flattened = _is_flattened(state, cells)
     if flattened.any():
@@ -151,15 +151,12 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     return events
 
 
-def _with_tickets_both_ways(state: ShardState, cells: Ints) -> Ints:
-    """Return cells, and those held at zero in which a book has tickets of both sides that nothing closes."""
-    lines = [
-        line for line, each in state.apart.tickets.items() if len({ticket.steps > 0 for ticket in each.values()}) > 1
-    ]
-    if not lines:
+def _with_brackets_due(state: ShardState, cells: Ints) -> Ints:
+    """Return cells, and those in which no lots are missing but a bracket that had to wait."""
+    if not state.apart.due:
         return cells
-    also = state.lines.columns["cell"][lines]
-    free = (state.cells.columns["frozen"][also] == 0) & _is_flattened(state, also)
+    also = state.lines.columns["cell"][sorted(state.apart.due)]
+    free = (state.cells.columns["frozen"][also] == 0) & ~_is_flattened(state, also)
     free &= state.accounts.columns["ready"][state.cells.columns["account"][also]] != 0
     return np.union1d(cells, also[free])
 

@@ -104,6 +104,24 @@ def test_a_new_version_of_the_same_quantity_is_ordered_when_what_it_replaces_has
     assert (wanted.steps.tolist(), wanted.limit_ticks.tolist()) == ([10], [111_000])
 
 
+@pytest.mark.parametrize("was_plain", [False, True])
+@pytest.mark.parametrize("bracket", [{"stop_loss": [1.11]}, {}])
+def test_the_bracket_of_a_version_that_came_while_an_order_was_on_its_way_is_not_forgotten(
+    desk: Desk, was_plain: bool, bracket: dict[str, list[float]]
+) -> None:  # fmt: skip
+    first: dict[str, list[float]] = {} if was_plain else {"stop_loss": [1.1]}
+    desk.approve(only(want(desk, 1, 0.1, **first), OrdersRequested))
+    assert not of_type(want(desk, 2, 0.1, **bracket), OrdersRequested)
+    given = desk.report((FILLED, 1, ID, 1, 10, 1_123_420_000))
+    assert not of_type(given, OrdersRequested)
+    if bracket:
+        moved = only(given, OrdersReleased)
+        assert (moved.steps.tolist(), moved.stop_ticks.tolist()) == ([-10], [111_000])
+    elif not was_plain:
+        assert only(given, CancelsReleased).decision.tolist() == [2]
+    assert not desk.state.apart.due
+
+
 def test_what_was_filled_before_the_cancel_counts_for_the_next_version(desk: Desk) -> None:
     released(desk, want(desk, 1, 0.1, entry=ints([LIMIT]), price=[1.12]))
     want(desk, 2, 0.2, entry=ints([LIMIT]), price=[1.11])
@@ -189,3 +207,11 @@ def test_a_protective_fill_ends_a_version_that_waits_for_a_cancel(desk: Desk, to
     after = desk.report(filled, cancelled) if together else desk.report(filled) + desk.report(cancelled)
     assert not of_type(after, OrdersRequested)
     assert desk.line(1, ID, "trend").working == 0
+
+
+def test_a_close_that_risk_refuses_in_a_flattened_account_is_not_asked_for_again(desk: Desk) -> None:
+    protected(desk)
+    request = only(desk.feed(Flatten(accounts=ints([1]))), OrdersRequested)
+    want(desk, 2, 0.2, stop_loss=[1.1])  # not taken up while the account is held at zero
+    assert not of_type(desk.refuse(request), OrdersRequested)
+    assert not of_type(desk.run_timers(), OrdersRequested)
