@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from msgspec.structs import replace
 
+from apps.execution.apart import without
 from apps.execution.apart_messages import Order, cancels, requests_apart
 from apps.execution.apart_state import Entry
 from apps.execution.book_contracts import MANUAL, ManualTargeted, SkipReason, TargetsSkipped
@@ -13,7 +14,7 @@ from apps.execution.evolving import evolve
 from apps.execution.kernels.reasons import OF_ACCOUNT
 from apps.execution.kernels.records import BOOK_MANUAL
 from apps.execution.kernels.values import step_values
-from apps.execution.netted_orders import column, crosses, net, requests
+from apps.execution.netted_orders import NO_COLUMN, column, crosses, net, requests
 from apps.execution.order_states import OrderState
 from apps.execution.people import refused, unknown_account
 from apps.execution.state import ShardState
@@ -129,6 +130,8 @@ def _netted(
     cell, steps = wanted
     shard = after.shard()
     working = after.lines.columns["working"].copy()
+    if after.apart.lines:
+        without(after, working, NO_COLUMN)  # an order of nobody's own is netted with no book that trades apart
     line = after.line_of(cell, BOOK_MANUAL)
     working[line] = steps
     netted = net(after, shard, working, np.array([cell], np.int64))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from apps.execution.apart_state import Entry
-from apps.execution.book_contracts import CommandRefused, ManualTargeted, SkipReason
+from apps.execution.book_contracts import CommandRefused, LotsBooked, ManualTargeted, SkipReason
 from apps.execution.contracts import (
     CancelOrder,
     CancelsReleased,
@@ -66,6 +66,16 @@ def test_what_rests_by_hand_keeps_nobody_from_trading_the_other_way(desk: Desk) 
     desk.trade(desk.target("trend", 1, EURUSD=-0.2))
     assert (desk.held(1, "trend"), desk.held(1, "manual"), working(desk)) == (-20, 0, 5)
     assert not of_type(desk.run_timers(), OrdersRequested)
+
+
+def test_what_a_person_orders_at_market_is_netted_with_no_book_that_trades_apart(desk: Desk) -> None:
+    request = only(desk.feed(_limit_target(1)), OrdersRequested)
+    desk.feed(_limit_target(2))  # waits for the end of the first one
+    desk.refuse(request)
+    given = desk.feed(order(-3))
+    assert only(given, OrdersRequested).steps.tolist() == [-3]
+    assert not of_type(given, LotsBooked)
+    assert desk.line(1, EURUSD.id, "trend").working == 10
 
 
 def test_several_orders_by_hand_stand_side_by_side(desk: Desk) -> None:
