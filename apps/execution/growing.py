@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.execution.kernels.id_chains import Chains, fill_table, link, look_up
 from apps.execution.kernels.id_index import find, insert, write_decimals
 from banyan.columns import Ints
 
@@ -17,6 +18,7 @@ ID_BYTES = 24
 """How long an id is, in ASCII; shorter ones are followed by zeros."""
 
 Ids = NDArray[np.bytes_]
+_LINKED_AT_ONCE = 4_096
 
 
 class Growing:
@@ -114,6 +116,51 @@ class IdIndex:
             self._indexed = 0
         insert(self._table, _words(self._ids.rows), self._indexed, self._ids.size)
         self._indexed = self._ids.size
+
+
+class ChainedIds:
+    """Ids as in an IdIndex, of which no end is forgotten: with a `folder`, those of long ago are out of memory.
+
+    What stays there grows with the beginnings of ids (16 bytes). An id above all others of its beginning is known to be
+    new without looking further; the older a known one is among those of its beginning, the longer it is looked for.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._ids = Growing(f"S{ID_BYTES}") if folder is None else Spilled(f"S{ID_BYTES}", folder)
+        self._before = Growing(np.int64) if folder is None else Spilled(np.int64, folder)
+        self._table = np.zeros(4 * _LINKED_AT_ONCE, np.int64)
+        self._newest, self._top = Growing(np.int64), Growing(np.int64)
+        self._places = self._linked = 0
+
+    @property
+    def ids(self) -> Ids:
+        """All ids by row."""
+        return self._ids.rows
+
+    def append(self, ids: Ids) -> Ints:
+        """Add ids and return their rows."""
+        self._before.append(np.full(ids.size, -1, np.int64))
+        return self._ids.append(ids)
+
+    def find(self, ids: Ids) -> Ints:
+        """Return the row of each id, -1 where it is not known; of equal ids the first counts."""
+        while self._linked < self._ids.size:
+            self._link(min(self._ids.size, self._linked + _LINKED_AT_ONCE))
+        rows = np.full(ids.size, -1, np.int64)
+        look_up(self._chains(), _words(self._ids.rows), _words(ids), rows)
+        return rows
+
+    def _link(self, last: int) -> None:
+        for each in (self._newest, self._top):
+            each.append(np.zeros(max(0, self._places + last - self._linked - each.size), np.int64))
+        if 2 * self._newest.size > self._table.size:
+            self._table = np.zeros(2 * self._table.size, np.int64)
+            fill_table(self._chains(), _words(self._ids.rows), self._places)
+        self._places = link(self._chains(), _words(self._ids.rows), self._linked, last, self._places)
+        self._linked = last
+
+    def _chains(self) -> Chains:
+        return Chains(self._table, self._newest.rows, self._top.rows, self._before.rows)
 
 
 def decimal_ids(numbers: Ints) -> Ids:

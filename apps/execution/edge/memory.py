@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from apps.execution.contracts import InstrumentTerms, OrdersReported, ReportKind, order_pair
 from apps.execution.edge.entries import Adopted, Cancel, Covered, Gate, Line, Opened, Reconciled, Slice
-from apps.execution.growing import ID_BYTES, Growing, IdIndex, Ids
+from apps.execution.growing import ID_BYTES, ChainedIds, Growing, IdIndex, Ids
 from apps.execution.packed import pack, pack_records, unpack, unpack_records
 from banyan.columns import Ints
 
@@ -140,7 +140,7 @@ class Memory:
         self.unknown: Ints = np.zeros((0, 0), np.int64)
         """How many orders are UNKNOWN, int64[instruments, accounts]."""
         self.orders = Growing(ORDER_DTYPE)
-        self.ids = IdIndex()
+        self.ids = ChainedIds()
         self.executions = IdIndex()
         self.fills = Growing(_FILL_DTYPE)
         self.covered = 0

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.execution.contracts import InstrumentTerms
-from apps.execution.growing import ID_BYTES, Growing, IdIndex, Ids, Spilled
+from apps.execution.growing import ID_BYTES, ChainedIds, Growing, Ids, Spilled
 from apps.execution.kernels.paper import (
     ACCOUNT_DTYPE,
     CANCELLED,
@@ -54,7 +54,7 @@ class Book:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.orders = Growing(ORDER_DTYPE) if folder is None else Spilled(ORDER_DTYPE, folder)
-        self.ids = IdIndex()
+        self.ids = ChainedIds(folder)
         self.reports = Growing(REPORT_DTYPE) if folder is None else Spilled(REPORT_DTYPE, folder)
         self.accounts = Growing(ACCOUNT_DTYPE)
         self.instruments: dict[str, int] = {}

@@ -1,11 +1,16 @@
 """Columns as bytes, and the index of ids over arrays that grow."""
 
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.execution.growing import Growing, IdIndex, decimal_ids, texts_of
+from apps.execution.growing import ChainedIds, Growing, IdIndex, decimal_ids, texts_of
 from apps.execution.packed import PackedError, pack, pack_records, unpack, unpack_records
 
 INTEGERS = st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-200, 200), max_size=40)
@@ -47,23 +52,44 @@ def test_an_array_grows_and_keeps_its_rows():
     assert growing.rows.tolist() == [1, 2, 3, 4]
 
 
-@given(st.lists(st.lists(st.integers(0, 50), max_size=30), max_size=8))
-def test_the_index_finds_what_a_dictionary_would(batches):
-    index, known = IdIndex(), {}
+INDEXES = pytest.mark.parametrize("make", [IdIndex, ChainedIds])
+
+
+@INDEXES
+@given(st.lists(st.lists(st.integers(0, 50), max_size=30), max_size=8), st.sampled_from([1, 7, 16, 10**8]))
+def test_the_index_finds_what_a_dictionary_would(make: Callable[[], Any], batches, spread):
+    index, known = make(), {}
     for batch in batches:
-        ids = np.array([f"{number:024d}" for number in batch], "S24")
+        ids = np.array([f"{number * spread:024d}" for number in batch], "S24")
         for row, each in zip(index.append(ids).tolist(), ids.tolist(), strict=True):
             known.setdefault(each, row)
-    wanted = np.array([f"{number:024d}" for number in range(55)], "S24")
-    assert index.find(wanted).tolist() == [known.get(each, -1) for each in wanted.tolist()]
+        wanted = np.array([f"{number * spread:024d}" for number in range(55)], "S24")
+        assert index.find(wanted).tolist() == [known.get(each, -1) for each in wanted.tolist()]
 
 
-def test_the_index_still_finds_everything_after_its_table_has_grown():
-    index = IdIndex()
-    ids = np.array([f"{number:x}" for number in range(10_000)], "S24")
+@INDEXES
+@pytest.mark.parametrize("count", [10_000, 60_000])
+def test_the_index_still_finds_everything_after_its_table_has_grown(make: Callable[[], Any], count):
+    index = make()
+    ids = np.array([f"{number:x}" for number in range(count)], "S24")
     for part in np.split(ids, 20):
         index.append(part)
-    assert index.find(ids).tolist() == list(range(10_000))
+    assert index.find(ids).tolist() == list(range(count))
+    assert index.find(np.array([f"{count + number:x}" for number in range(9)], "S24")).tolist() == [-1] * 9
+
+
+def test_ids_of_long_ago_are_found_where_their_memory_was_given_back():
+    accounts = np.arange(1_000)
+    with TemporaryDirectory() as folder:
+        index = ChainedIds(Path(folder))
+        rounds = [np.array([f"{account:016x}{turn:08x}" for account in accounts], "S24") for turn in range(150)]
+        for ids in rounds:
+            assert (index.find(ids) == -1).all()
+            index.append(ids)
+        assert index._newest.size < 10_000
+        for turn in (149, 75, 0):
+            assert index.find(rounds[turn]).tolist() == (turn * 1_000 + accounts).tolist()
+        assert index.find(np.array([b"", b"0" * 24, rounds[3][5], b"f" * 24], "S24")).tolist() == [-1, 0, 3_005, -1]
 
 
 @given(st.lists(st.integers(-5, 12) | st.integers(1, 2**63 - 1), max_size=40))
