@@ -59,12 +59,13 @@ def apart_lines(state: ShardState, targets: Any, picked: Ints, wanted: Ints) -> 
     return stays | hedging_lines(state, picked) if hedging else stays, stays
 
 
-def without(state: ShardState, working: Ints, also: Ints) -> tuple[Ints, Ints]:
+def without(state: ShardState, working: Ints, also: Ints, but: Ints) -> tuple[Ints, Ints]:
     """Let lines that trade apart want what they have, so that netting passes them over; return them and their wishes.
 
-    `working` is changed; put the wishes back afterwards.
+    Those are `also` lines that do so from now on, `but` none of those that do so no more. `working` is changed; put the
+    wishes back afterwards.
     """
-    lines = np.union1d(np.array(sorted(state.apart.lines), np.int64), also)
+    lines = np.setdiff1d(np.union1d(np.array(sorted(state.apart.lines), np.int64), also), but)
     kept = working[lines].copy()
     rows = state.lines.columns
     working[lines] = rows["held"][lines] + rows["open"][lines] + rows["unknown"][lines]

@@ -131,7 +131,9 @@ def _netted(
     shard = after.shard()
     working = after.lines.columns["working"].copy()
     if after.apart.lines:
-        without(after, working, NO_COLUMN)  # an order of nobody's own is netted with no book that trades apart
+        without(
+            after, working, NO_COLUMN, NO_COLUMN
+        )  # an order of nobody's own is netted with no book that trades apart
     line = after.line_of(cell, BOOK_MANUAL)
     working[line] = steps
     netted = net(after, shard, working, np.array([cell], np.int64))

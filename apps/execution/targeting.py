@@ -32,6 +32,7 @@ class _Plan(NamedTuple):
     is_new: Any
     netted: Netted
     wishes: list[Wish]  # of lines that trade apart
+    are_netted: set[int]  # those that do not
 
 
 def target_rows(state: ShardState, target: TargetSet) -> Any:
@@ -144,7 +145,7 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
         events += _told(state, plan, chosen, state.books.names[book], None)
     events += crosses(state, shard, plan.netted)
     events += requests(state, shard, plan.netted, decided_at_ns)
-    told = {wish.line for wish in plan.wishes}
+    told = plan.are_netted | {wish.line for wish in plan.wishes}
     wishes = plan.wishes + [wish for wish in left_to_do(state, cells) if wish.line not in told]
     if wishes:
         events += order_apart(state, shard, wishes, cells_ordered(plan.netted), decided_at_ns)
@@ -165,7 +166,7 @@ def _netted_wishes(state: ShardState) -> Ints:
     """Return what lines want, but for those that trade apart, which want what they have."""
     working = state.lines.columns["working"].copy()
     if state.apart.lines:
-        without(state, working, NO_COLUMN)
+        without(state, working, NO_COLUMN, NO_COLUMN)
     return working
 
 
@@ -206,8 +207,8 @@ def _plan(state: ShardState, shard: Shard, rows: Any, picked: Ints, wanted: Ints
     if apart is None:
         netted = net(state, shard, working, touched)
         reasons[acts] = netted.status[np.searchsorted(touched, cells)]
-        return _Plan(picked, acts, reasons, sized[2], working, is_new, netted, [])
-    lines, kept = without(state, working, picked[apart])
+        return _Plan(picked, acts, reasons, sized[2], working, is_new, netted, [], set(picked.tolist()))
+    lines, kept = without(state, working, picked[apart], picked[~apart])
     netted = net(state, shard, working, touched)
     working[lines] = kept
     reasons[acts & ~apart] = netted.status[np.searchsorted(touched, cells[~apart[acts]])]
@@ -215,7 +216,7 @@ def _plan(state: ShardState, shard: Shard, rows: Any, picked: Ints, wanted: Ints
         Wish(int(picked[at]), int(working[picked[at]]), rows[wanted[at]], is_new=bool(is_new[at]))
         for at in np.flatnonzero(acts & apart)
     ]
-    return _Plan(picked, acts, reasons, sized[2], working, is_new, netted, wishes)
+    return _Plan(picked, acts, reasons, sized[2], working, is_new, netted, wishes, set(picked[~apart].tolist()))
 
 
 def _told(state: ShardState, plan: _Plan, chosen: Ints, set_name: str, target: TargetSet | None) -> list[Message]:

@@ -152,6 +152,13 @@ def test_a_version_without_a_bracket_cancels_the_one_there_is(desk: Desk) -> Non
     assert only(want(desk, 2, 0.1), CancelsReleased).decision.tolist() == [2]
 
 
+def test_a_version_that_is_netted_again_is_ordered_at_once(desk: Desk) -> None:
+    protected(desk)
+    desk.report((FILLED, 1, ID, 2, -10, 1_100_000_000))
+    wanted = only(want(desk, 2, 0.2), OrdersRequested)
+    assert (wanted.steps.tolist(), wanted.tag.size) == ([20], 0)
+
+
 def test_closing_what_is_protected_is_an_order_under_the_same_tag(desk: Desk) -> None:
     tag = protected(desk).tag[0]
     wanted = only(want(desk, 2, 0.0), OrdersRequested)
