@@ -110,8 +110,9 @@ def prepare_unchecked(
     kinds = _instruments(channels, instruments, options.currency)
     bars = tuple(channels.values())
     currency = options.currency or kinds[0].currency
+    check = beside(len(bars[0]), check_bars, bars[0], *channels) if len(bars) == 1 else _nothing_left
     rows = _Axis.of(bars, kinds)
-    columns, check = _checked_columns(channels, rows)
+    columns = _columns(channels, rows)
     if options.volume_cap > 0.0 or options.slippage_volume > 0.0:
         for name, each in channels.items():
             if each.volume is None or not np.isfinite(each.volume).all():
@@ -140,19 +141,17 @@ def prepare_unchecked(
     return Prepared(tuple(channels), kinds, bars, market, currency, calendars[0], periods), check
 
 
-def _checked_columns(
-    channels: Mapping[str, Bars], rows: "_Axis"
-) -> tuple[dict[str, NDArray[np.float64]], Callable[[], None]]:
-    """Return the prices and volumes of all channels on the axis, and a function that waits for their being checked.
+def _nothing_left() -> None:
+    """Wait for no check."""
+
+
+def _columns(channels: Mapping[str, Bars], rows: "_Axis") -> dict[str, NDArray[np.float64]]:
+    """Return the prices and volumes of all channels on the axis; several channels are checked.
 
     Many channels on one axis are checked together, which is cheaper.
     """
     bars = list(channels.values())
-    check: Callable[[], None] = lambda: None  # noqa: E731
-    apart = len(bars) == 1 or rows.places is not None
-    if len(bars) == 1:
-        check = beside(len(bars[0]), check_bars, bars[0], *channels)
-    elif apart:
+    if rows.places is not None:
         for name, each in channels.items():
             check_bars(each, name)
     columns = {price: rows.lay([getattr(each, price) for each in bars], price) for price in PRICES}
@@ -160,9 +159,9 @@ def _checked_columns(
     if any(each.volume is not None for each in bars):
         volumes = [np.full(len(each), np.nan) if each.volume is None else each.volume for each in bars]
         columns["volume"] = rows.lay(volumes, "volume")
-    if not apart:
+    if rows.places is None and len(bars) > 1:
         _check_together(channels, columns)
-    return columns, check
+    return columns
 
 
 def _check_together(channels: Mapping[str, Bars], columns: Mapping[str, NDArray[np.float64]]) -> None:

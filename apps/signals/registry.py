@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import importlib.util
 import linecache
+import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -46,7 +47,9 @@ def list_strategies() -> tuple[str, ...]:
 
 
 def _shipped_modules() -> dict[str, str]:
-    stems = sorted(path.stem for path in _SHIPPED.glob("[a-z]*.py"))
+    with os.scandir(_SHIPPED) as entries:
+        names = (entry.name for entry in entries if entry.name.endswith(".py") and not entry.name.startswith("_"))
+        stems = sorted(name.removesuffix(".py") for name in names)
     return {stem.rstrip("_"): f"apps.signals.strategies.{stem}" for stem in stems}
 
 
