@@ -29,8 +29,8 @@ from apps.risk.interface import set_limits
 ACCOUNTS, NARROW = 100, 10
 _ORDER_STEPS_MAX = 20_000
 _EURUSD = "OANDA:EURUSD"
-_SETS = {"trend": ("ema_cross", ["fast=3", "slow=8"]), "revert": ("bollinger_reversion", [])}
-_FROM, _TO = "2014-05-02T12:00", "2014-05-02T12:50"
+_SETS = {"trend": ("ema_cross", ["fast=3", "slow=8"]), "revert": ("bollinger_reversion", ["window=10"])}
+_FROM, _TO = "2014-05-02T12:20", "2014-05-02T12:42"
 _SECONDS_MAX = 600.0
 _ALL = 1_000_000
 

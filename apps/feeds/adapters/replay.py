@@ -15,7 +15,7 @@ from banyan.clock import Clock
 AT_ONCE = 5_000
 """How many records are given at once where nobody says when."""
 
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.01
 
 
 class Past(NamedTuple):
