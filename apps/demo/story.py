@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from apps.audit.facts import Facts
 from apps.audit.invariants import INVARIANTS, violations
 from apps.audit.loading import load_facts
 from apps.demo.place import clear
-from apps.execution.edge.models import Entry
-from apps.execution.models import Account
 from apps.reporting import interface as reporting
 from apps.reporting.interface import Scope
 from apps.risk.contracts import Limits
 from apps.risk.interface import set_limits
+from banyan.host.memory import state_at
+from banyan.store import Store
 
 ACCOUNTS, NARROW = 100, 10
 _ORDER_STEPS_MAX = 20_000
@@ -43,8 +43,9 @@ class DemoError(RuntimeError):
 
 def tell(say: Say) -> bool:
     """Run the pipeline and say what came of it; return whether all invariants hold."""
-    _prepare(say)
+    _empty()
     with _running():
+        _prepare(say)
         _wait("trading", _is_ready)
         say(f"ticks of {_FROM[:10]}, {_FROM[11:]} to {_TO[11:]} UTC, in lock step:")
         _call("replay", _EURUSD, interval="tick", bars=["1m"], first=_FROM, last=_TO, lockstep=True)
@@ -55,11 +56,14 @@ def tell(say: Say) -> bool:
     return _tell_invariants(say, facts)
 
 
-def _prepare(say: Say) -> None:
+def _empty() -> None:
     _call("migrate", verbosity=0)
     clear()
     _call("import_ticks", str(Path(settings.BASE_DIR) / "apps/feeds/sample/eurusd_ticks_2014-05-02.csv.gz"),
           instrument=_EURUSD)  # fmt: skip
+
+
+def _prepare(say: Say) -> None:
     for name, (strategy, parameters) in _SETS.items():
         _call("sets", "define", name, strategy=strategy, instrument=[_EURUSD], interval="1m", param=parameters)
         _call("sets", "start", name)
@@ -86,9 +90,11 @@ def _running() -> Iterator[None]:
 
 def _is_ready() -> bool:
     """Tell whether the broker has said of every account what it holds."""
-    shards = set(Account.objects.using("execution").values_list("shard", flat=True))
-    reconciled = Entry.objects.using("edge").filter(kind=Entry.Kind.RECONCILED)
-    return shards <= set(reconciled.values_list("key", flat=True))
+    execution = import_string(settings.HOSTED_CONTEXTS)["execution"]
+    with closing(Store("execution")) as store:
+        numbers = store.numbers(store.all_keys())
+        states = [state_at(execution, store, key, number)[0] for key, number in numbers.items()]
+    return sum(int(state.accounts.columns["ready"].sum()) for state in states) == ACCOUNTS
 
 
 def _at_rest() -> Facts:
