@@ -52,8 +52,8 @@ soak: $(DEV)  ## Run every crash point, then the property tests for half an hour
 	@$(PYTHON) -m pytest -n 2 -q -m soak $(if $(KEEP),-p tests.soak.faults) tests
 	@$(PYTHON) -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(KEEP),--keep)
 
-serve: $(RUNTIME)  ## Serve the admin on http://127.0.0.1:8000
-	@$(MANAGE) serve
+serve: $(RUNTIME)  ## Serve the console on http://127.0.0.1:8000, over a pipeline that trades sample accounts on paper
+	@$(MANAGE) serve --sample
 
 stop:  ## Stop the embedded database, which stays up between commands
 	@$(MANAGE) stop_database

@@ -2,12 +2,13 @@
 
 import os
 
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.dev")
 
 application = get_asgi_application()
-if settings.DEBUG:
+if settings.STORAGES["staticfiles"]["BACKEND"] == global_settings.STORAGES["staticfiles"]["BACKEND"]:
+    # Nobody has collected our files: they are served from where they are.
     application = ASGIStaticFilesHandler(application)

@@ -20,6 +20,7 @@ from apps.execution.contracts import (
     Resume,
     Subscribe,
 )
+from apps.execution.edge.kill_switch import KillSwitch
 from apps.execution.models import Account
 from apps.execution.settings_chain import refusal_of
 from banyan.clock import Clock, SystemClock
@@ -165,6 +166,11 @@ def lift_gates(accounts: Iterable[str], *, reason: str, request: str) -> None:
             for shard, numbers in numbers_by_shard(accounts)
         ]
     )
+
+
+def kill_switch() -> KillSwitch:
+    """Return the switch that stops new orders on this machine, whoever decides about them."""
+    return KillSwitch(settings.KILL_SWITCH)
 
 
 def _entry(account: NewAccount) -> Account:

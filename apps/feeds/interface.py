@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,14 +17,15 @@ from trading.instruments import Instrument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from apps.feeds.contracts import BarClosed
     from apps.feeds.reading import Moment
 
 __all__ = [
-    "FileReport", "InstrumentNotFound", "LayoutError", "NoData", "NoGoodRows",
-    "bars_before", "data_hash", "feed_of", "get_instrument", "last_quote", "notices", "read_bars", "read_bars_file",
-    "shipped_instruments",
+    "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "NoData", "NoGoodRows", "bars_before",
+    "data_hash", "feed_of", "feed_standings", "get_instrument", "last_quote", "notices", "read_bars", "read_bars_file",
+    "run_feed", "shipped_instruments",
 ]  # fmt: skip
 
 
@@ -91,6 +92,34 @@ def last_quote(instrument_id: str) -> tuple[int, int] | None:
     from apps.feeds.history import last_quote as found
 
     return found(feed_of(instrument_id), instrument_id)
+
+
+class FeedStanding(NamedTuple):
+    """How a live feed is: `state` is stopped, not run, opening, running, stale, failing or ended; times are UTC."""
+
+    name: str
+    state: str
+    source: str
+    instruments: tuple[str, ...]
+    last_record_at: "datetime | None"
+    records: int
+    bars: int
+    quarantined: int
+    problem: str
+
+
+def feed_standings() -> list[FeedStanding]:
+    """Return how each live feed that was defined is, by name."""
+    from apps.feeds.reports import feed_standings as found
+
+    return found()
+
+
+def run_feed(name: str, *, is_running: bool) -> bool:
+    """Start or stop a live feed; return whether that changes anything. Raises FeedError where there is none."""
+    from apps.feeds.reports import run_feed as run
+
+    return run(name, is_running=is_running)
 
 
 def notices() -> list[str]:

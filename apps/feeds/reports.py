@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from apps.feeds.defined import FeedError
+from apps.feeds.interface import FeedStanding
 from apps.feeds.models import Feed, FeedReport
 from apps.feeds.rows import ALIAS
 from apps.feeds.running import FAILING
@@ -24,6 +26,30 @@ def state_of(feed: Feed, report: FeedReport | None, now: datetime | None = None)
     if report is None or (now or timezone.now()) - report.reported_at > _SILENT_AFTER:
         return "not run"
     return "stale" if report.is_stale and report.state != FAILING else report.state
+
+
+def feed_standings() -> list[FeedStanding]:
+    """Return how each feed is, by name."""
+    found = []
+    for name, (feed, report) in sorted(feed_reports().items()):
+        definition = feed.definition
+        instruments = tuple(each["id"] for each in definition["instruments"])
+        counts = (0, 0, 0) if report is None else (report.records, report.bars, report.quarantined)
+        last = None if report is None else report.last_record_at
+        problem = "" if report is None else report.problem
+        state = state_of(feed, report)
+        found.append(FeedStanding(name, state, definition["source"], instruments, last, *counts, problem))
+    return found
+
+
+def run_feed(name: str, *, is_running: bool) -> bool:
+    """Start or stop a feed; return whether that changes anything. Raises FeedError where there is none."""
+    feeds = Feed.objects.using(ALIAS)
+    if not feeds.filter(id=name).exists():
+        known = ", ".join(feeds.values_list("id", flat=True))
+        there = f"there are: {known}" if known else "there is none yet: `manage.py feeds add --help`"
+        raise FeedError(f"there is no feed {name}; {there}")
+    return bool(feeds.filter(id=name).exclude(is_running=is_running).update(is_running=is_running))
 
 
 def notices() -> list[str]:

@@ -52,7 +52,8 @@ from apps.reporting.news import (
     Trades,
     Values,
 )
-from apps.risk.contracts import OrdersApproved, OrdersRefused
+from apps.reporting.states import state_changed
+from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
 from apps.signals.contracts import TargetSet
 from banyan.codec import Envelope, decode_envelope, decode_message, encode_message
 from banyan.columns import Ints
@@ -371,6 +372,7 @@ INPUTS: Mapping[str, Handler] = _by_name(
         OrdersRefused: _refused,
         OrdersReported: _reported,
         TargetSet: lambda *_: None,
+        TradingStateChanged: state_changed,
     }
 )
 SOURCES = tuple(EVENTS)

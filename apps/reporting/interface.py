@@ -1,6 +1,21 @@
 """What can be asked of reporting. Every question takes a `Scope`: rows outside it are never in an answer."""
 
 from apps.reporting.earnings import BY, PnlRow, PositionRow, pnl, positions
+from apps.reporting.overview import (
+    Funds,
+    Minute,
+    Restriction,
+    SetRow,
+    Speed,
+    Unresolved,
+    by_set,
+    funds,
+    marks,
+    minutes,
+    restrictions,
+    speed,
+    unresolved,
+)
 from apps.reporting.quality import LatencyRow, SlippageRow, closed_at_ns, latencies, slippage
 from apps.reporting.reading import (
     AccountRow,
@@ -21,33 +36,9 @@ from apps.reporting.scoping import Scope, ScopeError, check
 from apps.reporting.timeline import Happening, timeline
 
 __all__ = [
-    "BY",
-    "AccountRow",
-    "Effective",
-    "FillRow",
-    "Happening",
-    "LatencyRow",
-    "OrderRow",
-    "PnlRow",
-    "PositionRow",
-    "RefusalRow",
-    "Scope",
-    "ScopeError",
-    "SignalRow",
-    "SkipRow",
-    "SlippageRow",
-    "accounts",
-    "check",
-    "closed_at_ns",
-    "fills",
-    "latencies",
-    "orders",
-    "pnl",
-    "positions",
-    "refusals",
-    "settings_of",
-    "signals",
-    "skips",
-    "slippage",
-    "timeline",
+    "BY", "AccountRow", "Effective", "FillRow", "Funds", "Happening", "LatencyRow", "Minute", "OrderRow", "PnlRow",
+    "PositionRow", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow", "SignalRow", "SkipRow", "SlippageRow",
+    "Speed", "Unresolved", "accounts", "by_set", "check", "closed_at_ns", "fills", "funds", "latencies", "marks", "minutes", "orders",
+    "pnl", "positions", "refusals", "restrictions", "settings_of", "signals", "skips", "slippage", "speed", "timeline",
+    "unresolved",
 ]  # fmt: skip

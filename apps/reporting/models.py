@@ -116,7 +116,12 @@ class Order(models.Model):
     fee_micro = models.BigIntegerField(default=0)
 
     class Meta:
-        indexes = [models.Index(fields=["-requested_at_ns"])]
+        indexes = [
+            models.Index(fields=["-requested_at_ns"]),
+            models.Index(
+                fields=["requested_at_ns"], name="reporting_order_unknown", condition=models.Q(is_unknown=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account} {self.instrument} {self.decision}"
@@ -286,7 +291,7 @@ class Cash(models.Model):
     reference = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["account", "day"])]
+        indexes = [models.Index(fields=["account", "day"]), models.Index(fields=["day"])]
 
     def __str__(self) -> str:
         return f"{self.shard} {self.number} {self.event} {self.row}"
@@ -309,6 +314,21 @@ class Setting(models.Model):
 
     def __str__(self) -> str:
         return f"{self.shard} {self.number}"
+
+
+class TradingState(models.Model):
+    """What may be traded, as risk last said: of all, a set, an instrument or an account. Kept for ever."""
+
+    pk = models.CompositePrimaryKey("level", "name", "cause")
+    level = models.SmallIntegerField(help_text="A Level of risk.")
+    name = models.TextField(help_text="The set, the instrument, the account's number; empty: all.")
+    cause = models.SmallIntegerField(help_text="0: people; else the RefusalReason of the loss that stopped it.")
+    state = models.SmallIntegerField(help_text="A TradingState of risk.")
+    reason = models.TextField()
+    changed_at_ns = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.level} {self.name} {self.state}"
 
 
 class Refusal(models.Model):

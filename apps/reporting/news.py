@@ -163,6 +163,22 @@ class Refusals(NamedTuple):
     texts: list[str]
 
 
+class StateKey(NamedTuple):
+    """Whose trading state it is (`level` a Level, `name` "" for all), and of which cause: 0 people, else a stop."""
+
+    level: int
+    name: str
+    cause: int
+
+
+class State(NamedTuple):
+    """What may be traded since `changed_at_ns`, and why."""
+
+    state: int
+    reason: str
+    changed_at_ns: int
+
+
 @dataclass(slots=True)
 class News:
     """What some records of logs add, in the order of each log."""
@@ -182,6 +198,15 @@ class News:
     skips: list[Skips] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     refusals: list[Refusals] = field(default_factory=list)
+    states: dict[StateKey, State] = field(default_factory=dict)
+    activated: dict[str, int] = field(default_factory=dict)
+    """When people last let an account trade: losses that had stopped it before do so no longer."""
+
+    def change(self, key: StateKey, state: State) -> None:
+        """Take up a trading state: every shard tells those of sets, instruments and all, and the later word counts."""
+        known = self.states.get(key)
+        if known is None or state.changed_at_ns >= known.changed_at_ns:
+            self.states[key] = state
 
     def learn(self, all_terms: Iterable[InstrumentTerms], at_ns: int) -> None:
         """Take up what was told of instruments."""

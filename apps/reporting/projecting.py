@@ -21,7 +21,7 @@ READER = "reporting"
 PARTITIONED = (Fill, Quote, Signal, Skip, Refusal)
 TABLES = (
     "account", "instrument", "order", "fill", "position", "day", "price", "quote", "signal", "skip", "setting", "cash",
-    "refusal",
+    "refusal", "tradingstate",
 )  # fmt: skip
 _AHEAD = timedelta(days=28)
 

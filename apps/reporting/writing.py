@@ -14,6 +14,7 @@ from apps.reporting.marks import MarkMove, move_marks
 from apps.reporting.merging import ADDED, COLUMNS, LATEST, TEXTS, Merged
 from apps.reporting.news import NOBODY, Cash, News, Trades
 from apps.reporting.said import at_of, write_accounts, write_arrays, write_prices
+from apps.reporting.states import write_states
 from apps.reporting.written import joined
 from banyan.columns import Ints, ints
 
@@ -54,6 +55,7 @@ class Writer:
                 _write_orders(cursor, news, merged)
             write_prices(cursor, news)
             write_arrays(cursor, news)
+            write_states(cursor, news)
 
     def _write_trades(self, cursor: Any, news: News, merged: Merged | None) -> None:
         account, instrument, at_ns = (_joined(news.trades, each) for each in ("account", "instrument", "at_ns"))

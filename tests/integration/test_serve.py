@@ -56,10 +56,10 @@ def serve_once(data_directory: Path, *paths: str) -> tuple[str, dict[str, bytes]
 
 
 def test_serve_migrates_prints_a_password_once_and_answers_with_its_styles(data_directory):
-    printed, answers = serve_once(data_directory, "/health", "/admin/login/", "/static/unfold/css/styles.css")
+    printed, answers = serve_once(data_directory, "/health", "/admin/", "/static/unfold/css/styles.css")
     assert re.search(r"Administrator: admin, password: \S{16,} \(shown only now\)", printed)
     assert answers["/health"] == b"ok"
-    assert b"csrfmiddlewaretoken" in answers["/admin/login/"]
+    assert b"csrfmiddlewaretoken" in answers["/admin/"]
     assert len(answers["/static/unfold/css/styles.css"]) > 10_000
 
     printed_again, answers_again = serve_once(data_directory, "/health")

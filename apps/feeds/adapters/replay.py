@@ -61,9 +61,14 @@ class ReplayAdapter:
         self._first_ns: int | None = None
 
     def open(self, after_ns: int) -> int:
-        """Load the past from `after_ns` on. Opened again at a speed it goes on where it would be by now."""
-        is_moved = self._pace.speed is not None and self._first_ns is not None
-        past = self._load(self._original(after_ns) if is_moved else after_ns)
+        """Load the past from `after_ns` on; at a speed all of it, and opened again from where it would be by now.
+
+        At a speed `after_ns` is a time of today, to which nothing of the past has been moved yet.
+        """
+        if self._pace.speed is not None:
+            past = self._load(0 if self._first_ns is None else self._original(after_ns))
+        else:
+            past = self._load(after_ns)
         self._steps = self._cut({name: each for name, each in past.items() if each.time.size})
         self._closed.clear()
         self._next = next(self._steps, None)

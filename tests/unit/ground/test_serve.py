@@ -32,8 +32,8 @@ def test_the_health_check_answers_under_any_host_name_without_a_database(client)
     assert (response.status_code, response.content) == (200, b"ok")
 
 
-def test_the_start_page_is_the_admin(client):
-    assert client.get("/").headers["Location"] == reverse("admin:index")
+def test_the_start_page_is_the_overview_for_those_who_are_signed_in(client):
+    assert client.get("/").headers["Location"] == "/sign-in/?next=/"
 
 
 @pytest.mark.django_db(databases=ALL)

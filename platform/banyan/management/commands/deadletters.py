@@ -1,20 +1,16 @@
 """`manage.py deadletters`: what could not be processed, and what a person makes of it."""
 
 import json
-import sys
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.utils.module_loading import import_string
 
-from banyan import commands, transport
-from banyan.clock import SystemClock
-from banyan.codec import CodecError, decode_envelope, decode_message
-from banyan.ids import derive
+from banyan import commands
+from banyan.codec import decode_envelope
+from banyan.dead_letters import drop, redrive, release
 from banyan.models import DeadLetter, Key
-from banyan.store import Store
-from banyan.transport import ask
 
 
 class Command(commands.Command):
@@ -93,37 +89,10 @@ class Command(commands.Command):
         self.say(bytes(letter.body).decode(errors="replace"))
 
     def _redrive(self, name: str, letter: DeadLetter) -> None:
-        if letter.status != DeadLetter.Status.OPEN:
-            raise CommandError(f"dead letter {letter.pk} was {letter.status} already")
-        if letter.rows is not None:
-            raise CommandError(
-                "rows of a message are not sent again: the next message for these accounts corrects them"
-            )
-        envelope = decode_envelope(bytes(letter.header))
-        try:
-            message = decode_message(envelope.name, bytes(letter.body))
-        except CodecError as problem:
-            raise CommandError(f"it cannot be decoded: {problem}") from None
-        store = Store(name)
-        new_id = derive("redrive", name, letter.pk)
-        ask(store, [transport.Command(letter.key, message, new_id)], SystemClock().wall_ns())
-        store.close()
-        self._set(name, letter, DeadLetter.Status.REDRIVEN)
-        self.say(f"sent again to {name}/{letter.key} as {new_id}")
+        self.say(redrive(name, str(letter.pk))[0])
 
     def _drop(self, name: str, letter: DeadLetter) -> None:
-        self._set(name, letter, DeadLetter.Status.DROPPED)
-        self.say(f"dropped {letter.pk}")
-
-    def _set(self, name: str, letter: DeadLetter, status: str) -> None:
-        letter.status = status
-        letter.save(using=name, update_fields=["status"])
+        self.say(drop(name, str(letter.pk))[0])
 
     def _release(self, name: str, key: str) -> None:
-        if not Key.objects.using(name).filter(key=key).exclude(parked_because="").exists():
-            self.stderr.write(f"{name}/{key} has not stopped")
-            sys.exit(1)
-        store = Store(name)
-        store.unpark(key)
-        store.close()
-        self.say(f"{name}/{key} goes on; the message that it stopped at becomes a dead letter")
+        self.say(release(name, key)[0])

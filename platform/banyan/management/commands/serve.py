@@ -1,22 +1,34 @@
-"""`manage.py serve`: the admin on this machine, ready to be opened."""
+"""`manage.py serve`: the console on this machine, ready to be opened."""
 
 import secrets
+import signal
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 
 from banyan import commands
+from banyan.process.usage import end_with_parent
+from banyan.standing import standings
 
 
 class Command(commands.Command):
     """Migrate, make an administrator the first time, and serve by ASGI."""
 
-    help = "Bring the databases up to date and serve the admin. The first time it prints an administrator's password."
+    help = """Bring the databases up to date and serve the console. The first time it prints the password of `admin`.
+
+With --sample it first loads the sample prices and, where there is no account yet, defines sample strategy sets, paper
+accounts and a feed of real ticks; then it starts the pipeline (`manage.py run`) beside itself, unless one runs."""
     examples = """
   manage.py serve
+  manage.py serve --sample
   manage.py serve --host 0.0.0.0 --port 8080"""
     when_stopped = "stopped by Ctrl-C"
 
@@ -24,24 +36,58 @@ class Command(commands.Command):
         """Take the address to listen on."""
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
         parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
+        parser.add_argument("--sample", action="store_true", help="with sample data and a pipeline that trades on it")
 
     def run(self, **options: Any) -> None:
         """Serve until interrupted. Raises CommandError when the address is taken."""
         import uvicorn
 
-        call_command("migrate", verbosity=0)
-        password = make_first_administrator()
-        if password is not None:
-            self.say(f"Administrator: admin, password: {password} (shown only now)")
-        config = uvicorn.Config("settings.asgi:application", lifespan="off", log_level="warning")
         address = (options["host"], options["port"])
         try:
             listener = listen(*address)
         except OSError as problem:
             raise CommandError(f"Cannot listen on {address[0]}:{address[1]}: {problem.strerror}. Try --port.") from None
+        call_command("migrate", verbosity=0)
+        password = make_first_administrator()
+        if password is not None:
+            self._tell(f"Administrator: admin, password: {password} (shown only now)")
+        config = uvicorn.Config(
+            "settings.asgi:application", lifespan="off", log_level="warning", timeout_graceful_shutdown=1
+        )
         config.load()
-        self.say(f"Ready: http://{address[0]}:{address[1]}/admin/ (Ctrl-C stops)")
-        uvicorn.Server(config).run(sockets=[listener])
+        with self._sample_running() if options["sample"] else nullcontext():
+            self._tell(f"Ready: http://{address[0]}:{address[1]}/ (Ctrl-C stops)")
+            uvicorn.Server(config).run(sockets=[listener])
+
+    @contextmanager
+    def _sample_running(self) -> Iterator[None]:
+        self._tell("Loading sample prices …")
+        call_command("load_sample_data", stdout=self.stdout)
+        call_command("load_sample_trading", stdout=self.stdout)
+        if is_running():
+            self._tell("A pipeline runs already: none is started.")
+            yield
+            return
+        self._tell("Starting the pipeline …")
+        log = settings.DATA_DIR / "run.log"
+        with log.open("ab") as written:
+            command = [sys.executable, sys.argv[0], "run"]
+            pipeline = subprocess.Popen(command, stdout=written, stderr=written, preexec_fn=end_with_parent)  # noqa: PLW1509
+        try:
+            yield
+        finally:
+            self._tell("Stopping the pipeline …")
+            pipeline.send_signal(signal.SIGTERM)
+            pipeline.wait(timeout=30)
+
+    def _tell(self, text: str) -> None:
+        self.say(text)
+        self.stdout.flush()
+
+
+def is_running() -> bool:
+    """Tell whether a process holds a key of a context."""
+    return any(key["is_held"] for context in standings().values() for key in context["keys"])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -4,15 +4,12 @@ import json
 import sys
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import OperationalError
-from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from banyan import commands
 from banyan.databases import explain
-from banyan.models import DeadLetter, Key, Request, Timer
+from banyan.standing import standings
 
 
 class Command(commands.Command):
@@ -31,8 +28,7 @@ class Command(commands.Command):
     def run(self, **options: Any) -> None:
         """Print it."""
         try:
-            told = {name: _context(name) for name in import_string(settings.HOSTED_CONTEXTS)}
-            told |= {name: import_string(standing)() for name, standing in settings.STANDINGS.items()}
+            told = standings()
         except OperationalError as problem:
             raise CommandError(explain(problem) or str(problem)) from None
         if options["json"]:
@@ -56,27 +52,3 @@ class Command(commands.Command):
             held = f"held by {key['owner']}" if key["is_held"] else "held by nobody"
             stopped = f", STOPPED: {key['parked_because']}" if key["parked_because"] else ""
             self.say(f"  {key['key']:<16} epoch {key['epoch']:<4} #{key['number']:<8,} {held}{stopped}")
-
-
-def _context(name: str) -> dict[str, Any]:
-    now = timezone.now()
-    keys = [
-        {
-            "key": key.key,
-            "owner": key.owner,
-            "is_held": bool(key.owner and key.lease_until and key.lease_until > now),
-            "epoch": key.epoch,
-            "number": key.number,
-            "parked_because": key.parked_because,
-        }
-        for key in Key.objects.using(name).order_by("key")
-    ]
-    notices = settings.NOTICES.get(name)
-    return {
-        "keys": keys,
-        "notices": import_string(notices)() if notices else [],
-        "stopped": sum(1 for key in keys if key["parked_because"]),
-        "waiting": Request.objects.using(name).count(),
-        "timers": Timer.objects.using(name).count(),
-        "dead_letters": DeadLetter.objects.using(name).filter(status=DeadLetter.Status.OPEN).count(),
-    }

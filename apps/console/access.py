@@ -1,0 +1,50 @@
+"""Who may see a page and who may act: every view of the console goes through here."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods
+
+VIEW, OPERATE = "console.view", "console.operate"
+"""Permissions, which a migration gives to the groups `viewers` and `operators`."""
+
+View = Callable[..., HttpResponse]
+
+
+def page(view: View) -> View:
+    """Let those who may see the console see this page of it; others are sent to sign in, or told that they may not."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        refused = refusal(request, VIEW)
+        return view(request, *args, **kwargs) if refused is None else refused
+
+    guarded.permission = VIEW  # type: ignore[attr-defined]
+    return require_http_methods(["GET", "HEAD"])(guarded)
+
+
+def acting(view: View) -> View:
+    """Let those who may act do so."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        refused = refusal(request, OPERATE)
+        return view(request, *args, **kwargs) if refused is None else refused
+
+    guarded.permission = OPERATE  # type: ignore[attr-defined]
+    return require_http_methods(["GET", "POST"])(guarded)
+
+
+def refusal(request: HttpRequest, permission: str) -> HttpResponse | None:
+    """Return what to answer to somebody who may not; None: they may. Raises PermissionDenied for who is signed in."""
+    if not request.user.is_authenticated:
+        if request.headers.get("HX-Request"):
+            return HttpResponse(status=401, headers={"HX-Redirect": "/sign-in/"})
+        return redirect_to_login(request.get_full_path(), "/sign-in/")
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    return None

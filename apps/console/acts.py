@@ -1,0 +1,169 @@
+"""What people can ask for in the console: what each act would do, and how it is done."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from django.http import QueryDict
+
+from apps.execution.interface import kill_switch
+from apps.feeds.interface import feed_standings, run_feed
+from apps.reporting import interface as reporting
+from apps.risk.contracts import TradingState
+from apps.risk.interface import set_trading_state
+from banyan.dead_letters import drop, redrive, release, shown
+
+Facts = dict[str, Any]
+Given = Mapping[str, str]
+
+
+class Danger(IntEnum):
+    """What an act asks for before it is done."""
+
+    NONE = 0
+    """Nothing but the button: it can be undone, and harms nobody meanwhile."""
+    SOME = 1
+    """A reason."""
+    GREAT = 2
+    """A reason, and a typed word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An act: `about` names its parameters; `effect` says what it would do, line by line, counted.
+
+    `before` tells how that stands which it changes; `do` does it for a reason, under an id that makes asking twice one
+    act, and returns what was done and how it stands then.
+    """
+
+    name: str
+    title: str
+    button: str
+    danger: Danger
+    effect: Callable[[Given], list[str]]
+    before: Callable[[Given], Facts]
+    do: Callable[[Given, str, str], tuple[str, Facts]]
+    about: tuple[str, ...] = ()
+    word: str = ""
+
+    def given(self, query: QueryDict) -> dict[str, str]:
+        """Return the act's parameters. Raises KeyError for one that is missing."""
+        return {name: str(query[name]) for name in self.about}
+
+    def subject(self, given: Given) -> str:
+        """Return in words what it is about."""
+        return " ".join(given[name] for name in self.about)
+
+
+# ---- trading --------------------------------------------------------------------------------------------------------
+
+
+def _accounts() -> int:
+    return sum(each.accounts for each in reporting.funds())
+
+
+def _states(_: Given) -> Facts:
+    return {
+        "restrictions": [
+            {"level": each.level, "name": each.name, "state": each.state, "reason": each.reason}
+            for each in reporting.restrictions()
+        ]
+    }
+
+
+def _set_state(state: TradingState) -> Callable[[Given, str, str], tuple[str, Facts]]:
+    def do(_: Given, why: str, request: str) -> tuple[str, Facts]:
+        set_trading_state(state, reason=why, request=request)
+        return f"Asked every shard: trading is {state.name.lower()}.", {"asked": state.name.lower()}
+
+    return do
+
+
+def _halts(_: Given) -> list[str]:
+    return [
+        f"No account opens or enlarges a position: all {_accounts():,}.",
+        "Orders that are reduce-only, flattening and cancels still pass. Positions stay as they are.",
+    ]
+
+
+def _reduces(_: Given) -> list[str]:
+    return [f"All {_accounts():,} accounts may only make positions smaller."]
+
+
+def _activates(_: Given) -> list[str]:
+    return [
+        f"All {_accounts():,} accounts may trade within their limits again.",
+        "Accounts, sets and instruments that were halted one by one, or by a loss, stay halted.",
+    ]
+
+
+def _switch(_: Given) -> Facts:
+    return {"thrown": kill_switch().reason()}
+
+
+def _throw(_: Given, why: str, __: str) -> tuple[str, Facts]:
+    kill_switch().throw(why)
+    return "The kill switch is thrown: no new order leaves this machine.", _switch({})
+
+
+def _lift(_: Given, __: str, ___: str) -> tuple[str, Facts]:
+    was_thrown = kill_switch().lift()
+    return "The kill switch is lifted." if was_thrown else "The kill switch had not been thrown.", _switch({})
+
+
+# ---- feeds and dead letters -----------------------------------------------------------------------------------------
+
+
+def _feed(given: Given) -> Facts:
+    return {"state": next((each.state for each in feed_standings() if each.name == given["feed"]), "unknown")}
+
+
+def _run_feed(is_running: bool) -> Callable[[Given, str, str], tuple[str, Facts]]:
+    def do(given: Given, _: str, __: str) -> tuple[str, Facts]:
+        changed = run_feed(given["feed"], is_running=is_running)
+        word = "started" if is_running else "stopped"
+        return f"Feed {given['feed']} {'is' if changed else 'was already'} {word}.", {"wanted": word}
+
+    return do
+
+
+def _letter(given: Given) -> Facts:
+    return shown(given["context"], given["letter"])
+
+
+_LETTER = ("context", "letter")
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("trading.halt", "Halt trading", "Halt trading", Danger.GREAT, _halts, _states,
+             _set_state(TradingState.HALTED), word="HALT"),
+        Kind("trading.reduce", "Let positions only shrink", "Reduce only", Danger.SOME, _reduces, _states,
+             _set_state(TradingState.REDUCING)),
+        Kind("trading.activate", "Lift the halt", "Lift the halt", Danger.SOME, _activates, _states,
+             _set_state(TradingState.ACTIVE)),
+        Kind("kill-switch.throw", "Throw the kill switch", "Throw the kill switch", Danger.GREAT,
+             lambda _: ["No new order leaves this machine, at once, whatever else works or does not.",
+                        "Cancels and reduce-only orders pass. It holds through restarts until it is lifted."],
+             _switch, _throw, word="STOP"),
+        Kind("kill-switch.lift", "Lift the kill switch", "Lift the kill switch", Danger.SOME,
+             lambda _: ["New orders leave again, as far as the trading state and limits let them."], _switch, _lift),
+        Kind("feed.start", "Start the feed", "Start", Danger.NONE,
+             lambda given: [f"Feed {given['feed']} is read again; sets that listen to it go on."], _feed,
+             _run_feed(True), about=("feed",)),
+        Kind("feed.stop", "Stop the feed", "Stop", Danger.SOME,
+             lambda given: [f"Nothing more is read from feed {given['feed']}: sets that listen to it hear no bars."],
+             _feed, _run_feed(False), about=("feed",)),
+        Kind("letter.redrive", "Send the message again", "Send again", Danger.SOME,
+             lambda _: ["The message is processed again, as a new one."], _letter,
+             lambda given, _, __: redrive(given["context"], given["letter"]), about=_LETTER),
+        Kind("letter.drop", "Give the message up", "Drop", Danger.SOME,
+             lambda _: ["The message stays where it is, marked as dropped; nothing is done about it."], _letter,
+             lambda given, _, __: drop(given["context"], given["letter"]), about=_LETTER),
+        Kind("key.release", "Let the key go on", "Release", Danger.SOME,
+             lambda given: [f"{given['context']}/{given['key']} goes on with its next message.",
+                            "The message that it stopped at becomes a dead letter."],
+             lambda _: {}, lambda given, _, __: release(given["context"], given["key"]), about=("context", "key")),
+    )
+}  # fmt: skip

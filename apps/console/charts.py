@@ -1,0 +1,79 @@
+"""Small pictures as SVG, whose shapes are attributes: a page's policy lets no style of its own in."""
+
+from collections.abc import Sequence
+from math import ceil, floor, log10
+from typing import NamedTuple
+
+from apps.reporting.interface import Minute, Speed
+
+
+class Bar(NamedTuple):
+    """A minute as two columns, from the top; `orders` and `refusals` are what they stand for."""
+
+    x: float
+    width: float
+    y: float
+    height: float
+    refused_y: float
+    refused_height: float
+    at_ms: int
+    orders: int
+    refusals: int
+
+
+class Columns(NamedTuple):
+    """A chart of columns, in a box of `width` x `height`; `top` is what its upper edge stands for."""
+
+    width: int
+    height: int
+    top: int
+    bars: list[Bar]
+
+
+def columns(minutes: Sequence[Minute], width: int = 600, height: int = 120) -> Columns:
+    """Return orders and refusals by minute as columns."""
+    top = nice(max((max(each.orders, each.refusals) for each in minutes), default=0))
+    step = width / max(1, len(minutes))
+    bars = []
+    for at, each in enumerate(minutes):
+        tall, refused = (height * count / top for count in (each.orders, each.refusals))
+        bars.append(
+            Bar(round(at * step + 1, 2), round(step - 2, 2), round(height - tall, 2), round(tall, 2),
+                round(height - refused, 2), round(refused, 2), each.at_ns // 1_000_000, each.orders, each.refusals)
+        )  # fmt: skip
+    return Columns(width, height, top, bars)
+
+
+class Mark(NamedTuple):
+    """A time on a line of times."""
+
+    name: str
+    ms: float
+    x: float
+    is_over: bool
+
+
+class Line(NamedTuple):
+    """Times on a line from 0, with the limit."""
+
+    width: int
+    limit_x: float
+    marks: list[Mark]
+
+
+def line(speed: Speed, limit_ms: float, width: int = 320) -> Line | None:
+    """Return p50, p99 and the slowest on a line; None where there is nothing to show."""
+    times = [(name, ms) for name, ms in (("p50", speed.p50_ms), ("p99", speed.p99_ms), ("max", speed.max_ms)) if ms]
+    if not times:
+        return None
+    longest = max(1.25 * limit_ms, 1.1 * max(ms for _, ms in times[:2]))
+    marks = [Mark(name, ms, round(width * min(1.0, ms / longest), 2), ms > limit_ms) for name, ms in times]
+    return Line(width, round(width * limit_ms / longest, 2), marks)
+
+
+def nice(most: float) -> int:
+    """Return a round number that is at least `most`, and at least 4."""
+    if most <= 4:
+        return 4
+    step = 10 ** floor(log10(most))
+    return int(next(each * step for each in (1, 2, 2.5, 5, 10) if each * step >= ceil(most)))

@@ -1,0 +1,57 @@
+"""What the console itself remembers: who did what, and who failed to sign in."""
+
+from django.db import models
+
+
+class Act(models.Model):
+    """Something that a person asked for: written before it is done, and never changed or deleted. Kept for ever."""
+
+    id = models.UUIDField(primary_key=True)
+    at = models.DateTimeField(db_index=True)
+    user = models.CharField(max_length=150)
+    address = models.GenericIPAddressField(null=True)
+    name = models.CharField(max_length=40, help_text="What was asked for, such as trading.halt.")
+    subject = models.CharField(max_length=200, help_text="Of what: an account, a set, a feed; empty: of everything.")
+    why = models.TextField()
+    before = models.JSONField()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        default_permissions = ()
+        permissions = [("view", "Can see the console"), ("operate", "Can act in the console")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.name} {self.subject}".rstrip()
+
+
+class Outcome(models.Model):
+    """What became of an act; one that has none was cut off while it was done. Never changed or deleted."""
+
+    act = models.OneToOneField(Act, on_delete=models.PROTECT, primary_key=True, related_name="outcome")
+    at = models.DateTimeField()
+    is_done = models.BooleanField()
+    text = models.TextField(help_text="What was done, or why it was not.")
+    after = models.JSONField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class SignInTry(models.Model):
+    """A try to sign in: a failure until it is known to be none. Kept for a day."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(db_index=True)
+    username = models.CharField(max_length=150)
+    address = models.GenericIPAddressField(null=True)
+    has_failed = models.BooleanField(default=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["username", "at"])]
+
+    def __str__(self) -> str:
+        return f"{self.username} from {self.address}"

@@ -1,0 +1,94 @@
+"""The pulse of this process: how far the read models are, looked up once for however many listen."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import msgspec
+from django.db import Error, connections
+
+from apps.reporting import interface as reporting
+
+_LOOK_SECONDS = 0.25
+_BEAT_SECONDS = 1.0
+
+
+class Beat(NamedTuple):
+    """How far each source has been taken (the sum of its keys' numbers); `problem` where nobody can tell."""
+
+    at_ms: int
+    marks: dict[str, int]
+    problem: str = ""
+
+    def encoded(self) -> bytes:
+        """Return it as a server-sent event."""
+        body = msgspec.json.encode({"at": self.at_ms, "marks": self.marks, "problem": self.problem})
+        return b"event: pulse\ndata: " + body + b"\n\n"
+
+
+class Pulse:
+    """Looks as long as somebody listens, in a thread with a connection of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+        self._thread: threading.Thread | None = None
+        self._last = Beat(0, {})
+
+    async def beats(self, seconds: float) -> AsyncIterator[Beat]:
+        """Yield a beat whenever something has been taken, at most four times a second and once a second at least.
+
+        It ends after `seconds`: whoever listens comes again, and is then asked anew who they are.
+        """
+        woken, until = asyncio.Event(), time.monotonic() + seconds
+        self._join(woken)
+        told: Beat | None = None
+        told_at = 0.0
+        try:
+            while (now := time.monotonic()) < until:
+                last = self._last
+                if last.at_ms and (told is None or last.marks != told.marks or now - told_at >= _BEAT_SECONDS):
+                    told, told_at = last, now
+                    yield last
+                await woken.wait()
+                woken.clear()
+        finally:
+            with self._lock:
+                self._listeners.pop(woken, None)
+
+    def _join(self, woken: asyncio.Event) -> None:
+        with self._lock:
+            self._listeners[woken] = asyncio.get_running_loop()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, name="console-pulse", daemon=True)
+                self._thread.start()
+
+    def _look(self) -> None:
+        while True:
+            self._last = _beat()
+            with self._lock:
+                if not self._listeners:
+                    self._thread = None
+                    break
+                for woken, loop in list(self._listeners.items()):
+                    try:
+                        loop.call_soon_threadsafe(woken.set)
+                    except RuntimeError:  # its loop has been closed
+                        del self._listeners[woken]
+            time.sleep(_LOOK_SECONDS)
+        connections.close_all()
+
+
+def _beat() -> Beat:
+    at_ms = time.time_ns() // 1_000_000
+    try:
+        marks = {source: sum(numbers.values()) for source, numbers in reporting.marks().items()}
+    except Error:
+        connections.close_all()
+        return Beat(at_ms, {}, "The database of the read models cannot be reached.")
+    return Beat(at_ms, marks)
+
+
+PULSE = Pulse()

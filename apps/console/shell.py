@@ -1,0 +1,67 @@
+"""What is around every page: the one navigation, for live pages and records alike."""
+
+from typing import Any, NamedTuple
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.console.access import OPERATE, VIEW
+
+
+class Place(NamedTuple):
+    """An entry of the navigation; `key` is what is typed after `g` to go there."""
+
+    title: str
+    url: str
+    icon: str
+    is_here: bool
+    key: str = ""
+
+
+class Group(NamedTuple):
+    """Entries that belong together."""
+
+    title: str
+    places: list[Place]
+
+
+_LIVE = (("Overview", "overview", "monitoring", "o"),)
+_BEHIND = (("Dead letters", "dead-letters", "mark_email_unread", "d"), ("Audit", "audit", "history", "u"))
+_ICONS = {
+    "Instrument": "candlestick_chart", "Series": "stacked_line_chart", "Import": "upload_file",
+    "QuarantinedRecord": "report", "Factor": "percent", "User": "person", "Group": "group",
+}  # fmt: skip
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Return what templates need for the shell, as a context processor; nothing for who is not signed in."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"navigation": []}
+    return {"navigation": _navigation(request), "may_operate": user.has_perm(OPERATE)}
+
+
+def _navigation(request: HttpRequest) -> list[Group]:
+    groups = []
+    if request.user.has_perm(VIEW):
+        groups.append(Group("Live", [_place(request, *each) for each in _LIVE]))
+        groups.append(Group("Behind it", [_place(request, *each) for each in _BEHIND]))
+    if request.user.is_staff:
+        for app in admin.site.get_app_list(request):
+            places = [
+                Place(
+                    str(model["name"]), model["admin_url"], _ICONS.get(model["object_name"], "table_rows"),
+                    request.path.startswith(model["admin_url"]),
+                )
+                for model in app["models"]
+                if model.get("admin_url")
+            ]  # fmt: skip
+            groups.append(Group(str(app["name"]), places))
+    return groups
+
+
+def _place(request: HttpRequest, title: str, name: str, icon: str, key: str) -> Place:
+    url = reverse(name)
+    is_here = request.path == url if url == "/" else request.path.startswith(url)
+    return Place(title, url, icon, is_here, key)

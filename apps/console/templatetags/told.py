@@ -1,0 +1,71 @@
+"""How numbers and times are written."""
+
+from datetime import UTC, datetime
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+_NOTHING = "–"
+_MINUS = "\u2212"
+
+
+@register.filter
+def money(value: float | None) -> str:
+    """Return an amount with two decimals."""
+    return _NOTHING if value is None else f"{value:,.2f}".replace("-", _MINUS)
+
+
+@register.filter
+def whole(value: float | None) -> str:
+    """Return a number without decimals."""
+    return _NOTHING if value is None else f"{value:,.0f}".replace("-", _MINUS)
+
+
+@register.filter
+def change(value: float | None) -> str:
+    """Return an amount with its sign."""
+    return _NOTHING if value is None else f"{value:+,.2f}".replace("-", _MINUS)
+
+
+@register.filter
+def tone(value: float | None) -> str:
+    """Return the class of a gain or a loss."""
+    return "" if not value else "gain" if value > 0 else "loss"
+
+
+@register.filter
+def ms(value: float | None) -> str:
+    """Return milliseconds."""
+    return _NOTHING if value is None else f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
+
+
+@register.filter
+def when(value: int | datetime | None, style: str = "clock") -> SafeString | str:
+    """Return a time (a datetime, or ns since 1970) that the page turns into the reader's own zone.
+
+    `style` is clock, full, or ago.
+    """
+    if not value:
+        return _NOTHING
+    at = value if isinstance(value, datetime) else datetime.fromtimestamp(value / 1e9, UTC)
+    iso = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+    text = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" data-style="{}" title="{}">{}</time>', iso, style, text, text)
+
+
+@register.filter
+def lines(value: object) -> str:
+    """Return facts as lines of "name: value"."""
+    if not isinstance(value, dict):
+        return str(value)
+    return "\n".join(f"{name}: {_plain(each)}" for name, each in value.items()) or "nothing"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(_plain(each) for each in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items() if each != "")
+    return str(value) or "no"

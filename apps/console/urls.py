@@ -1,0 +1,19 @@
+"""The addresses of the console."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.urls import path
+
+from apps.console import views
+from apps.console.doing import act
+from apps.console.signing_in import SignIn, SignOut
+from apps.console.stream import stream
+
+urlpatterns = [
+    path("", views.show_overview, name="overview"),
+    path("dead-letters/", views.show_dead_letters, name="dead-letters"),
+    path("audit/", views.show_audit, name="audit"),
+    path("act/<str:name>/", act, name="act"),
+    path("stream/", stream, name="stream"),
+    path("sign-in/", login_not_required(SignIn.as_view()), name="sign-in"),
+    path("sign-out/", SignOut.as_view(), name="sign-out"),
+]

@@ -1,0 +1,195 @@
+"""The console in a real browser, over a pipeline that trades sample accounts on real ticks."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.console_server import ConsoleServer
+
+pytestmark = pytest.mark.chromium
+SECONDS = 1000
+PAGES = ("/", "/audit/", "/dead-letters/", "/act/trading.halt/", "/act/kill-switch.throw/", "/nowhere/")
+RECORDS = ("/admin/", "/admin/feeds/instrument/", "/admin/feeds/series/", "/admin/auth/user/add/")
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[ConsoleServer]:
+    made = ConsoleServer(tmp_path_factory.mktemp("console"))
+    try:
+        made.start("--sample")
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser, server) -> dict[str, Any]:
+    """The cookies of somebody who has signed in."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{server.address}/audit/")
+    assert page.url == f"{server.address}/sign-in/?next=/audit/"
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", server.password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{server.address}/audit/")
+    state: dict[str, Any] = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def new_context(browser, signed_in) -> Iterator[Open]:
+    """A browser of its own for somebody who is signed in: wide or narrow, light or dark. Nothing may go wrong in it."""
+    made: list[Any] = []
+    told: list[str] = []
+
+    def new(*, width: int = 1440, dark: bool = False, **more: Any) -> Any:
+        scheme = "dark" if dark else "light"
+        options = {"storage_state": signed_in, "viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+        context = browser.new_context(**{**options, **more})
+        context.set_default_timeout(30 * SECONDS)
+        context.on("page", lambda page: page.on("pageerror", lambda error: told.append(str(error))))
+        context.on("console", lambda message: told.append(message.text) if _is_ours(message) else None)
+        made.append(context)
+        return context
+
+    yield new
+    for context in made:
+        context.close()
+    assert told == []
+
+
+def _is_ours(message: Any) -> bool:
+    return message.type == "error" and "Failed to load resource" not in message.text
+
+
+def shown(context: Any, server: ConsoleServer, path: str = "/") -> Any:
+    page = context.new_page()
+    page.goto(server.address + path)
+    page.wait_for_selector("html[data-ready=yes]", state="attached")
+    return page
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (1440, True), (390, False), (390, True)])
+def test_every_page_fits_and_is_accessible(new_context, find_violations, server, width, dark):
+    context = new_context(width=width, dark=dark)
+    page = shown(context, server)
+    for path in (*PAGES, *RECORDS):
+        page.goto(server.address + path)
+        page.wait_for_selector("html[data-ready=yes]", state="attached")
+        assert find_violations(page) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") == width, path
+        assert page.evaluate("document.documentElement.classList.contains('dark')") == dark
+
+
+def test_sign_in_page_is_accessible_and_a_wrong_password_is_told(browser, find_violations, server):
+    page = browser.new_page()
+    page.goto(f"{server.address}/sign-in/")
+    assert find_violations(page) == []
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", "wrong")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").wait_for()
+    assert "correct username and password" in page.get_by_role("alert").inner_text()
+    assert find_violations(page) == []
+    page.close()
+
+
+def test_overview_fills_by_itself_while_orders_are_traded(new_context, server):
+    page = shown(new_context(), server)
+    page.locator("[data-pulse]").get_by_text("live", exact=True).wait_for()
+    page.locator("#live table tbody tr", has_text="trend").wait_for(timeout=180 * SECONDS)
+    page.locator("svg.line").wait_for(timeout=60 * SECONDS)
+    assert page.get_by_text("equity of 100 accounts").is_visible()
+    assert page.locator("#live table tbody tr", has_text="oanda").get_by_text("running").is_visible()
+
+
+def test_one_tab_acts_and_another_sees_it(new_context, server):
+    context = new_context()
+    watching, acting = shown(context, server), shown(context, server)
+    acting.get_by_role("link", name="Halt trading").click()
+    acting.get_by_role("button", name="Halt trading").click()
+    assert acting.locator("#why:invalid").count() == 1
+    acting.fill("#why", "the browser's test")
+    acting.fill("#word", "halt")
+    acting.get_by_role("button", name="Halt trading").click()
+    assert "Type HALT to confirm." in acting.get_by_role("alert").first.inner_text()
+    acting.fill("#word", "HALT")
+    acting.get_by_role("button", name="Halt trading").click()
+    acting.get_by_text("Asked every shard: trading is halted.").wait_for()
+    watching.get_by_text("Trading is halted for all accounts.").wait_for()
+    assert watching.get_by_text("admin: the browser's test").first.is_visible()
+    watching.locator(".needs").get_by_role("link", name="Lift the halt").click()
+    watching.fill("#why", "seen")
+    watching.get_by_role("button", name="Lift the halt").click()
+    acting.get_by_text("Trading is halted for all accounts.").wait_for(state="detached")
+    acting.goto(f"{server.address}/audit/")
+    assert acting.locator("tbody tr").nth(0).inner_text().count("trading.activate") == 1
+    assert "the browser's test" in acting.locator("tbody tr").nth(1).inner_text()
+
+
+def test_tabs_of_a_browser_share_one_stream(new_context, server):
+    context = new_context()
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url) if request.url.endswith("/stream/") else None)
+    pages = [shown(context, server) for _ in range(4)]
+    for page in pages:
+        page.locator("[data-pulse]").get_by_text("live", exact=True).wait_for()
+    workers = pages[0].evaluate(
+        "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/stream/')).length"
+    )
+    assert workers == 0
+    assert len(asked) <= 1
+
+
+def test_keys_lead_to_search_help_theme_and_pages(new_context, server):
+    page = shown(new_context(), server, "/audit/")
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#help").is_visible()
+    page.keyboard.press("t")
+    assert page.evaluate("document.documentElement.classList.contains('dark')")
+    page.keyboard.press("/")
+    page.keyboard.type("instr")
+    page.locator("#go-found [role=option]", has_text="Instruments").wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/feeds/instrument/")
+    assert page.evaluate("document.documentElement.classList.contains('dark')")
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    page.wait_for_url(f"{server.address}/")
+
+
+def test_times_are_in_the_readers_zone_with_utc_on_hover(new_context, server):
+    context = new_context(timezone_id="Asia/Kolkata", locale="en-GB")
+    page = shown(context, server, "/audit/")
+    moment = page.locator("time").first
+    told, utc = moment.inner_text(), moment.get_attribute("title")
+    assert utc.endswith(" UTC")
+    minute = (int(utc[14:16]) + 30) % 60
+    assert told.split(":")[1] == f"{minute:02}"
+
+
+def test_menu_opens_on_a_phone(new_context, server):
+    page = shown(new_context(width=390, has_touch=True, is_mobile=True), server)
+    link = page.locator("nav.side").get_by_role("link", name="Audit")
+    assert not link.is_visible()
+    page.get_by_role("button", name="Menu").tap()
+    link.tap()
+    page.wait_for_url("**/audit/")
+
+
+def test_a_page_says_that_the_server_is_away_and_heals_when_it_is_back(new_context, server):
+    page = shown(new_context(), server)
+    page.locator("[data-pulse]").get_by_text("live", exact=True).wait_for()
+    server.kill()
+    page.locator("[data-stale]", has_text="No data for").wait_for()
+    assert page.locator("[data-pulse-text]").inner_text() == "not live"
+    server.start("--sample")
+    page.locator("[data-pulse]").get_by_text("live", exact=True).wait_for()
+    assert page.locator("[data-stale]").is_hidden()

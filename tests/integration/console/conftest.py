@@ -1,0 +1,33 @@
+import secrets
+
+import pytest
+from django.contrib.auth.models import Group, User
+
+ALL = ["default", "feeds", "signals", "execution", "risk", "edge", "reporting", "facade", "backtest"]
+PASSWORD = secrets.token_urlsafe()
+
+
+def person(name: str, *roles: str, **more: bool) -> User:
+    user = User.objects.create_user(name, password=PASSWORD, **more)
+    user.groups.set(Group.objects.filter(name__in=roles))
+    return user
+
+
+@pytest.fixture
+def people(db) -> dict[str, User | None]:
+    """One of each kind who may come: None is nobody at all."""
+    return {
+        "nobody": None,
+        "stranger": person("stranger"),
+        "viewer": person("viewer", "viewers"),
+        "operator": person("operator", "operators"),
+        "administrator": User.objects.create_superuser("administrator", password=PASSWORD),
+    }
+
+
+@pytest.fixture
+def kill_switch(settings, tmp_path):
+    """A kill switch of this test's own."""
+    settings.KILL_SWITCH = tmp_path / "edge" / "kill_switch"
+    settings.KILL_SWITCH.parent.mkdir()
+    return settings.KILL_SWITCH

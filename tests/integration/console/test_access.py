@@ -1,0 +1,75 @@
+"""Who may do what: every address of the console is in the table below, and for everybody who may come."""
+
+import pytest
+from django.urls import get_resolver, reverse
+
+from apps.console.acts import KINDS
+from apps.console.urls import urlpatterns
+from tests.integration.console.conftest import ALL
+
+pytestmark = pytest.mark.django_db(databases=ALL)
+
+SIGN_IN, NOT, OK = "sent to sign in", 403, 200
+PAGES = {"nobody": SIGN_IN, "stranger": NOT, "viewer": OK, "operator": OK, "administrator": OK}
+ACTS = {"nobody": SIGN_IN, "stranger": NOT, "viewer": NOT, "operator": OK, "administrator": OK}
+TABLE = {
+    "overview": PAGES,
+    "dead-letters": PAGES,
+    "audit": PAGES,
+    "act": ACTS,
+    "stream": {"nobody": 401, "stranger": 401, "viewer": OK, "operator": OK, "administrator": OK},
+    "sign-in": dict.fromkeys(PAGES, OK),
+    "sign-out": dict.fromkeys(PAGES, 405),  # only by POST, so that no link or picture signs anybody out
+}
+ABOUT = {"feed": "oanda", "context": "risk", "key": "0", "letter": "1"}
+
+
+def visit(client, user, path, method="get"):
+    client.logout()
+    if user is not None:
+        client.force_login(user)
+    response = getattr(client, method)(path)
+    if response.status_code == 302 and response.headers["Location"].startswith("/sign-in/"):
+        return SIGN_IN
+    return response.status_code
+
+
+def test_every_address_is_in_the_table():
+    assert {each.name for each in urlpatterns} == set(TABLE)
+
+
+def test_nothing_is_served_but_the_console_and_the_records():
+    assert {str(each.pattern) for each in get_resolver().url_patterns} == {
+        "",
+        "admin/",
+        "admin/login/",
+        "admin/logout/",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(set(TABLE) - {"act"}))
+def test_pages_open_for_those_who_may_see_them(client, people, kill_switch, name):
+    found = {who: visit(client, user, reverse(name)) for who, user in people.items()}
+    assert found == TABLE[name]
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_only_operators_are_asked_whether_they_mean_it(client, people, kill_switch, name):
+    path = reverse("act", args=[name]) + "?" + "&".join(f"{key}={ABOUT[key]}" for key in KINDS[name].about)
+    assert {who: visit(client, user, path) for who, user in people.items()} == ACTS
+
+
+@pytest.mark.parametrize("who", ["nobody", "stranger", "viewer"])
+def test_whoever_may_not_act_changes_nothing_by_asking_all_the_same(client, people, kill_switch, who):
+    if people[who] is not None:
+        client.force_login(people[who])
+    response = client.post(reverse("act", args=["kill-switch.throw"]), {"why": "I can", "word": "STOP"})
+    assert response.status_code in (302, 403)
+    assert not kill_switch.exists()
+
+
+def test_records_are_for_staff_and_are_reached_by_the_same_sign_in(client, people):
+    assert client.get("/admin/").headers["Location"] == "/admin/login/?next=/admin/"
+    assert client.get("/admin/login/?next=/admin/").headers["Location"] == "/sign-in/?next=/admin/"
+    client.force_login(people["administrator"])
+    assert client.get("/admin/").status_code == 200
