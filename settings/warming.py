@@ -27,6 +27,7 @@ from apps.execution.paper.broker import warm as warm_broker
 from apps.risk.contracts import OrdersApproved
 from apps.risk.core import RISK
 from apps.signals.contracts import Quoted, TargetSet
+from apps.signals.running import prepare as prepare_strategies
 from banyan.columns import ints
 from banyan.context import Context
 from banyan.messages import Message, Received
@@ -46,6 +47,7 @@ def prepare() -> None:
     compiler()
     rehearse()
     warm_broker()
+    prepare_strategies()
     first_of_each(decimal_ids(ints([1, 2])))
     volatility_of(np.ones(2), 1.0)
 
