@@ -38,7 +38,6 @@ _OPTIONS = {
     # Whoever needs a new file for the log would fill it with zeros first, and every commit would wait for that: 50 ms.
     "wal_init_zero": "off",
     "wal_buffers": "16MB",
-    "min_wal_size": "1GB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
 }

@@ -19,6 +19,7 @@ from tests.benchmarks import live_rates
 from tests.benchmarks.live_tree import LOST_SECONDS, trading
 from tests.benchmarks.measure import Row
 from tests.benchmarks.report import Table
+from tests.benchmarks.stages import columns_of
 from tests.benchmarks.tree import measured_apart
 from tests.benchmarks.works import OURS, Must
 
@@ -45,6 +46,7 @@ def measure(*, quick: bool = False, only: Collection[str] = ()) -> Iterator[Tabl
         last = quantiles(seconds, n=100, method="inclusive")[-1]
         bounds = () if quick else (Must("seconds", p50), Must("seconds", p99, P99))
         rows = [Row(OURS, seconds, f"{count:,} signals"), Row(P99, [last])]
+        rows += [Row(f"{OURS}: to the commit of {name}", each) for name, each in found["stages"].items() if each]
         yield Table(name, f"a bar handed in → the last of {held:,} orders accepted by the broker", "s", rows, bounds)
         memory = [Row(OURS, [found["megabytes"]], ", ".join(found["processes"]))]
         limit = None if quick or accounts < 10_000 else 600.0
@@ -64,16 +66,19 @@ def _curve(sizes: Collection[int]) -> Table:
 
 
 def _measured(accounts: int, signals: int, pause: float) -> dict[str, Any]:
-    seconds = []
+    seconds, stages = [], []
     with trading(accounts) as tree:
         for number in range(WARMING + signals):
             time.sleep(pause)  # for fills to be booked, as between bars
-            taken = tree.signal(LOST_SECONDS * 6)
-            assert taken is not None, "orders got lost: see run.log"
-            seconds += [taken] if number >= WARMING else []
+            found = tree.signal_by_stages(LOST_SECONDS * 6)
+            assert found is not None, "orders got lost: see run.log"
+            if number >= WARMING:
+                seconds.append(found[0])
+                stages.append(found[1])
         processes = tree.memory()
     shown = [f"{name} {megabytes:.0f}" for name, megabytes in processes]
-    return {"seconds": seconds, "megabytes": sum(each for _, each in processes), "processes": shown}
+    megabytes = sum(each for _, each in processes)
+    return {"seconds": seconds, "stages": columns_of(stages), "megabytes": megabytes, "processes": shown}
 
 
 if __name__ == "__main__":

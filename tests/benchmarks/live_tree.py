@@ -12,6 +12,7 @@ from typing import Any
 
 import apps  # noqa: F401  (puts the source root `platform/` on the path)
 from tests.benchmarks.live_core import DATAGRAM
+from tests.benchmarks.stages import Heard
 from tests.benchmarks.tree import HERE, PROBE, hand_in_bars, memory_of, running
 
 READY_SECONDS_MAX = 600.0
@@ -25,6 +26,7 @@ class Trading:
     process: int
     feeds: Any
     probe: socket.socket
+    stages: Heard
     accounts: int
 
     def hand_in(self) -> int:
@@ -41,6 +43,14 @@ class Trading:
     def signal(self, patience: float) -> float | None:
         """Hand in a bar; return the seconds until the last account's order was accepted, None if not all came."""
         return signal(self.feeds, self.probe, self.accounts, patience)
+
+    def signal_by_stages(self, patience: float) -> tuple[float, list[float | None]] | None:
+        """Do as `signal` does; return the seconds until the last commit of each stage too."""
+        handed_ns = time.time_ns()
+        taken = self.signal(patience)
+        if taken is None:
+            return None
+        return taken, self.stages.stages(handed_ns, handed_ns + int(taken * 1e9))
 
     def memory(self) -> list[tuple[str, float]]:
         """Return name and megabytes of each process."""
@@ -59,10 +69,11 @@ def trading(accounts: int) -> Iterator[Trading]:
 
     call_command("migrate", verbosity=0, stdout=sys.stderr)
     prepare(accounts, call_command)
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as probe, closing(Store("feeds")) as feeds:
+    probed = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with closing(probed) as probe, closing(Heard()) as stages, closing(Store("feeds")) as feeds:
         probe.bind(os.environ[PROBE])
         with running("live_core.py") as tree:
-            made = Trading(tree.pid, feeds, probe, accounts)
+            made = Trading(tree.pid, feeds, probe, stages, accounts)
             until = time.monotonic() + READY_SECONDS_MAX
             while made.signal(LOST_SECONDS) is None:
                 assert time.monotonic() < until, "the accounts do not trade: see run.log"

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from banyan.embedded import EmbeddedServer
 from tests.benchmarks.measure import ROOT
 from trading.compiled import data_directory
 
@@ -36,7 +37,10 @@ def measured_apart(module: str, *arguments: object) -> dict[str, Any]:
         }
         environment.pop("BANYAN_POSTGRES_DIR", None)
         command = [sys.executable, "-m", module, *map(str, arguments)]
-        answer = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+        try:
+            answer = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+        finally:
+            EmbeddedServer(Path(own) / "postgres").remove()  # which may be elsewhere, and run after a failure
     found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     return found
 
