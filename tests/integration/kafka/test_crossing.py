@@ -66,6 +66,22 @@ def test_nothing_crosses_before_shadow_and_from_then_on_everything_new_and_no_mo
     bench.until(lambda: risk.told() == list(accumulate(range(1, 106))), "all of it, once")
 
 
+def test_a_client_that_cannot_go_on_is_made_anew_and_nobody_waits_for_it(bench, crossing):
+    execution, stages, worker = crossing
+    stages["risk"] = Routing(Stage.SHADOW)
+    bench.until(lambda: worker._link is not None)
+    risk = bench.side("risk").start()
+    execution.say(1, 2)
+    bench.until(lambda: risk.told() == [1, 3])
+    first = worker._link.relay._producer
+    worker._link.relay._failure = "it cannot go on"
+    execution.say(3)
+    bench.until(lambda: worker._link.relay._producer is not first, "a new client")
+    execution.say(4)
+    bench.until(lambda: risk.told() == [1, 3, 6, 10], "all of it")
+    assert not worker._link.relay._is_stopping
+
+
 def test_offers_that_come_while_the_relay_is_behind_lose_and_double_nothing(bench):
     execution, risk = bench.side("execution"), bench.side("risk").start()
     execution.host.open(("a", "b", "c"))

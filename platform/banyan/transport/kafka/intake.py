@@ -105,6 +105,8 @@ class Intake:
             )
         )  # fmt: skip
         asking = Producer(self._cluster.options(linger_ms=0))
+        for known in (self._epochs, self._parts, self._unread):
+            known.clear()  # nothing is assigned to a new client, after one that could not go on
         looked_at = -1e9
         try:
             while not stop.is_set():

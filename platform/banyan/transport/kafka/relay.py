@@ -117,6 +117,8 @@ class Relay:
             | {"error_cb": self._failed}
         )  # fmt: skip
         with self._lock:
+            if self._producer is not None:
+                self._begin_anew()
             self._producer = producer
         requests = self._requests()
         looked_at = kept_at = -1e9
@@ -146,6 +148,13 @@ class Relay:
             with contextlib.suppress(psycopg.OperationalError):
                 self._keep()
             self._store.close()
+
+    def _begin_anew(self) -> None:
+        """Forget what a client that could not go on was given: what is remembered in the database tells the rest."""
+        for known in (self._produced, self._acknowledged, self._kept, self._logged, self._held):
+            known.clear()
+        self._behind.clear()
+        self._is_stopping, self._failure = False, ""
 
     def wake(self) -> None:
         """Return from waiting."""
