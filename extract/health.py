@@ -54,6 +54,10 @@ def health_of(host: Host[Any], link: Link, keys: int) -> Health:
     )
 
 
+class HealthAddressError(RuntimeError):
+    """Nobody can listen at the address that was named; the message says why."""
+
+
 class HealthServer:
     """Answers /live, /ready, /lag and /metrics at an address, while it is entered."""
 
@@ -61,7 +65,13 @@ class HealthServer:
         self.look: Callable[[], Health] = lambda: Health("")
         self._registry = CollectorRegistry()
         self._registry.register(self)
-        self._server = ThreadingHTTPServer(address, self._handler())
+        try:
+            self._server = ThreadingHTTPServer(address, self._handler())
+        except OSError as problem:
+            where = f"{address[0]}:{address[1]}"
+            raise HealthAddressError(
+                f"Health cannot be answered at {where} ({problem.strerror}): give another by --health"
+            ) from None
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from psycopg import sql
 
+import apps  # noqa: F401  (puts the source root `platform/` on the path)
 from banyan.kafka import KafkaError
 from extract.demo.stage import DemoError, Place, base_environment
 from extract.demo.story import tell

@@ -11,6 +11,7 @@ _DAY = "2014-05-02T"
 _TICKS = "apps/feeds/sample/eurusd_ticks_2014-05-02.csv.gz"
 _SETS = {"trend": ("ema_cross", ("fast=3", "slow=8")), "revert": ("bollinger_reversion", ())}
 Say = Callable[[str], None]
+_ANY_PORT = ("--health", "127.0.0.1:0")
 _WATCHED = ("--minutes", "0", "--records", "5")
 
 
@@ -38,7 +39,7 @@ def _in_shadow(place: Place, chapter: Say) -> None:
     place.type("topics", "apply", shows=False)
     place.type("extract", "shadow", "risk", "--why", "first day")
     place.migrate_service()
-    place.start("planted", "-m", "extract.demo.planted")
+    place.start("planted", "-m", "extract.demo.planted", *_ANY_PORT)
     _follow(place)
     _replay(place, "12:08", "12:18")
     chapter("the service has a mistake: it is seen, looked into and frozen as a regression test; nobody traded by it")
@@ -46,7 +47,7 @@ def _in_shadow(place: Place, chapter: Say) -> None:
     _show_differences(place)
     place.kill("planted")
     chapter("the mistake is mended, and the service begins anew")
-    place.start("service", "-m", "extract.risk")
+    place.start("service", "-m", "extract.risk", *_ANY_PORT)
     _follow(place)
     place.type("extract", "noise", "risk")
     _replay(place, "12:18", "12:26")
@@ -67,7 +68,7 @@ def _handed_over(place: Place, say: Say, chapter: Say) -> None:
     place.type("extract", "log", "risk", "--most", "1")
     _replay(place, "12:38", "12:42")
     chapter("it comes back, leads all, and the app may be run without risk: it is extracted; and the whole way back")
-    place.start("service", "-m", "extract.risk")
+    place.start("service", "-m", "extract.risk", *_ANY_PORT)
     _level(place)
     place.type("extract", "live", "risk", "--why", "a new machine", *_WATCHED)
     place.type("extract", "extract", "risk", "--why", "done", *_WATCHED)

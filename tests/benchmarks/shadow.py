@@ -95,7 +95,7 @@ def _following() -> Iterator[None]:
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True
         )
-        command = ["nice", "-n", "19", sys.executable, "-m", "extract.risk"]
+        command = ["nice", "-n", "19", sys.executable, "-m", "extract.risk", "--health", "127.0.0.1:0"]
         service = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         yield
