@@ -1,7 +1,7 @@
 # Two commands are enough: `make demo` shows what Banyan does, `make test` proves that it does. Each sets up what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-extract test check bench soak serve stop kafka kafka-stop system
+.PHONY: help setup demo demo-extract test check bench soak serve stop kafka kafka-stop registry system
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -60,6 +60,9 @@ stop:  ## Stop the embedded database, which stays up between commands
 
 kafka: $(RUNTIME)  ## Start an Apache Kafka broker of this checkout, without Docker: needs Java and Maven
 	@$(MANAGE) kafka start
+
+registry: $(RUNTIME)  ## Start a schema registry of this checkout, for development: built once by Maven
+	@$(MANAGE) registry start
 
 kafka-stop:  ## Stop it
 	@$(MANAGE) kafka stop

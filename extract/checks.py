@@ -1,7 +1,8 @@
 """What must be so before a context goes on to a stage: each looked at, and told with what was found."""
 
-import os
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
@@ -67,8 +68,23 @@ def _of_kafka() -> Iterator[Check]:
         else f"{wrong[0].subject}: {wrong[0].detail}; `manage.py topics apply`"
     )
     yield Check("topics are as planned", not wrong, detail)
-    registry = os.environ.get("SCHEMA_REGISTRY_URL", "")
-    yield Check("schemas", True, registry or "no registry is set; those of docs/schemas hold")
+    yield _of_schemas()
+
+
+def _of_schemas() -> Check:
+    url = settings.SCHEMA_REGISTRY_URL
+    if not url:
+        return Check("schemas", True, "no registry is set; those of docs/schemas hold")
+    from banyan.kafka.registry import Registry, RegistryError
+
+    try:
+        registry = Registry(url)
+        kept = {path.stem: json.loads(path.read_text()) for path in Path(settings.SCHEMAS).glob("*.json")}
+        missing = sorted(name for name, schema in kept.items() if not registry.look(name, schema).is_ours)
+    except RegistryError as problem:
+        return Check("schemas are registered", False, str(problem))
+    found = f"{len(kept)} at {url}" if not missing else f"{len(missing)} are not, such as {missing[0]}"
+    return Check("schemas are registered", not missing, found)
 
 
 def _of_followers(context: str, routing: Routing, keys: Sequence[str], bounds: Bounds) -> Iterator[Check]:

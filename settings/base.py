@@ -156,3 +156,6 @@ NOTICES = {"feeds": "apps.feeds.interface.notices", "signals": "apps.signals.int
 # Who works beside the contexts, and how it stands, in the form of theirs.
 STANDINGS = {"edge": "apps.execution.edge.standing.standing"}
 SCHEMAS = BASE_DIR / "docs" / "schemas"
+SCHEMA_REGISTRY_URL: str = environment.read(
+    "SCHEMA_REGISTRY_URL", text, example="http://registry.example.com:8081", default=""
+)

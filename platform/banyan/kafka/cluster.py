@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from banyan.kafka.server import KafkaError, KafkaServer
+from banyan.kafka.running import KafkaError
+from banyan.kafka.server import KafkaServer
 
 _EXAMPLE = "KAFKA_BOOTSTRAP=kafka-1.example.com:9092"
 

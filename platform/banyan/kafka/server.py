@@ -5,29 +5,36 @@ one each. It stays up between commands until `manage.py kafka stop`. It is for d
 copies, whose listener asks nobody who they are.
 """
 
-import contextlib
-import fcntl
-import itertools
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from banyan.kafka.running import (
+    STOP_SECONDS_MAX,
+    KafkaError,
+    answers,
+    come_free,
+    command_of,
+    end,
+    free_ports,
+    lock_path,
+    locked,
+    run,
+    tail,
+    wait_until_gone,
+    write_whole,
+)
+
 _POM = Path(__file__).with_name("pom.xml")
 _HEAP = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC")
-_PORTS = range(20_000, 32_000)
 _START_SECONDS_MAX = 60.0
-_STOP_SECONDS_MAX = 30.0
-_FREE_SECONDS_MAX = 3.0
 _PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -53,10 +60,6 @@ _PROPERTIES = {
 }
 
 
-class KafkaError(RuntimeError):
-    """Kafka cannot be used here; the message says why and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class KafkaServer:
     """The broker whose data is in `directory`, run from the jars in `jars`. Making this object touches nothing."""
@@ -70,7 +73,7 @@ class KafkaServer:
             address = (self.directory / "address").read_text()
         except OSError:
             return None
-        return address if self._pid() is not None and _answers(address) else None
+        return address if self._pid() is not None and answers(address) else None
 
     def start(self) -> str:
         """Return where the broker answers; get, make and start it where needed.
@@ -89,18 +92,18 @@ class KafkaServer:
                 "default-jre-headless maven). With Docker: docker compose up -d kafka. For your own: KAFKA_BOOTSTRAP."
             )
         self._get_jars()
-        with _locked(self.directory):
+        with locked(self.directory):
             return self.address() or self._launch()
 
     def stop(self) -> bool:
         """Stop the broker in order; return whether it ran."""
         if not self.directory.exists():
             return False
-        with _locked(self.directory):
+        with locked(self.directory):
             pid = self._pid()
             if pid is None:
                 return False
-            _end(pid)
+            end(pid)
             return True
 
     def kill(self) -> None:
@@ -108,20 +111,20 @@ class KafkaServer:
         pid = self._pid()
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
-            _wait_until_gone(pid, _STOP_SECONDS_MAX)
+            wait_until_gone(pid, STOP_SECONDS_MAX)
 
     def remove(self) -> None:
         """Stop the broker and delete all its data."""
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
-        _lock_path(self.directory).unlink(missing_ok=True)
+        lock_path(self.directory).unlink(missing_ok=True)
 
     def _get_jars(self) -> None:
         pom = _POM.read_bytes()
         kept = self.jars / "pom.xml"
         if kept.exists() and kept.read_bytes() == pom:
             return
-        with _locked(self.jars):
+        with locked(self.jars):
             if kept.exists() and kept.read_bytes() == pom:
                 return
             staging = self.jars.with_name(f".{self.jars.name}.new")
@@ -129,10 +132,10 @@ class KafkaServer:
             staging.mkdir()
             (staging / "pom.xml").write_bytes(pom)
             goal = ("dependency:copy-dependencies", f"-DoutputDirectory={staging}", "-DincludeScope=runtime")
-            done = _run("mvn", "-q", "-B", "-f", staging / "pom.xml", *goal)
+            done = run("mvn", "-q", "-B", "-f", staging / "pom.xml", *goal)
             if done.returncode:
                 shutil.rmtree(staging, ignore_errors=True)
-                raise KafkaError(f"Maven could not get Kafka's jars. The end of what it said:\n{_tail(done.stdout)}")
+                raise KafkaError(f"Maven could not get Kafka's jars. The end of what it said:\n{tail(done.stdout)}")
             shutil.rmtree(self.jars, ignore_errors=True)
             staging.rename(self.jars)
 
@@ -143,9 +146,9 @@ class KafkaServer:
         if not (self.directory / "data" / "meta.properties").exists():
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A", 1)
             tool = (*self._java(), "kafka.tools.StorageTool", "format")
-            done = _run(*tool, "-t", cluster, "-c", properties, "--ignore-formatted")
+            done = run(*tool, "-t", cluster, "-c", properties, "--ignore-formatted")
             if done.returncode:
-                raise KafkaError(f"Kafka could not make {self.directory / 'data'}:\n{_tail(done.stdout)}")
+                raise KafkaError(f"Kafka could not make {self.directory / 'data'}:\n{tail(done.stdout)}")
         log = self.directory / "server.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -157,17 +160,17 @@ class KafkaServer:
         while not _is_well(address):
             if process.poll() is not None or time.monotonic() > end:
                 process.kill()
-                raise KafkaError(f"Kafka did not start. The end of {log}:\n{_tail(log.read_text(errors='replace'))}")
-        _write_whole(self.directory / "address", address)
+                raise KafkaError(f"Kafka did not start. The end of {log}:\n{tail(log.read_text(errors='replace'))}")
+        write_whole(self.directory / "address", address)
         return address
 
     def _configure(self) -> str:
         """Write the broker's settings, with ports that are free; return its address."""
         kept = self.directory / "ports.json"
         ports = json.loads(kept.read_text()) if kept.exists() else []
-        if len(ports) != 2 or not _come_free(ports):
-            ports = _free_ports(2)
-            _write_whole(kept, json.dumps(ports))
+        if len(ports) != 2 or not come_free(ports):
+            ports = free_ports(2)
+            write_whole(kept, json.dumps(ports))
         port, controller = ports
         listeners = f"PLAINTEXT://127.0.0.1:{port}"
         properties = {
@@ -178,7 +181,7 @@ class KafkaServer:
             "log.dirs": str(self.directory / "data"),
         }
         lines = "".join(f"{name}={value}\n" for name, value in properties.items())
-        _write_whole(self.directory / "server.properties", lines)
+        write_whole(self.directory / "server.properties", lines)
         return f"127.0.0.1:{port}"
 
     def _java(self) -> list[str | Path]:
@@ -191,7 +194,7 @@ class KafkaServer:
             pid = int((self.directory / "pid").read_text())
         except (OSError, ValueError):
             return None
-        return pid if os.fsencode(self.directory / "server.properties") in _command_of(pid) else None
+        return pid if os.fsencode(self.directory / "server.properties") in command_of(pid) else None
 
 
 def missing_programs() -> list[str]:
@@ -204,7 +207,7 @@ def _is_well(address: str) -> bool:
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
-    if not _answers(address):
+    if not answers(address):
         time.sleep(0.05)
         return False
     try:
@@ -212,102 +215,3 @@ def _is_well(address: str) -> bool:
         return bool(admin.list_topics(timeout=1.0).brokers)
     except KafkaException:
         return False
-
-
-def _answers(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=2.0):
-            return True
-    except OSError:
-        return False
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def _come_free(ports: list[int]) -> bool:
-    """Tell whether ports are free, once threads of a killed broker have had the time to let go of them."""
-    end = time.monotonic() + _FREE_SECONDS_MAX
-    while not all(map(_is_free, ports)):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that no connection of a client is given: such a one could hold ours when we start again."""
-    return list(itertools.islice(filter(_is_free, random.sample(_PORTS, k=200)), count))
-
-
-def _end(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    if not _wait_until_gone(pid, _STOP_SECONDS_MAX):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        _wait_until_gone(pid, _STOP_SECONDS_MAX)
-
-
-def _wait_until_gone(pid: int, seconds: float) -> bool:
-    """Wait for a process that may be a child of ours or not."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
-        if not any(_command_of(pid)):
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def _command_of(pid: int) -> list[bytes]:
-    """Return the words that a process was started with: none where it has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return []
-
-
-def _run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [str(word) for word in command],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-
-
-def _write_whole(path: Path, text: str) -> None:
-    written = path.with_name(f".{path.name}.new")
-    written.write_text(text)
-    written.rename(path)
-
-
-def _tail(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-15:])
-
-
-def _lock_path(directory: Path) -> Path:
-    return directory.with_name(f".{directory.name}.lock")
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold the lock on a folder's making and what runs from it; the kernel frees it if this process dies."""
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        file = _lock_path(directory).open("a")
-    except OSError as problem:
-        raise KafkaError(
-            f"Cannot write beside {directory} ({problem.strerror}). Set BANYAN_DATA_DIR to a folder of your own."
-        ) from problem
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.module_loading import module_has_submodule
 
 from banyan import commands
@@ -21,19 +21,29 @@ class Command(commands.Command):
 
     help = (
         "check: exit with 1 where a message has changed in a way that others could not read, or is not kept yet. "
-        "write: keep the schemas of today; it refuses an incompatible change, which wants a new version of the message."
+        "write: keep the schemas of today; it refuses an incompatible change, which wants a new version of it. "
+        "publish: register those that are kept at SCHEMA_REGISTRY_URL, under their messages' names, or end with 1 and "
+        "register nothing where one is incompatible with what is there. "
+        "verify: end with 1 where the registry lacks one."
     )
 
     examples = """
   manage.py schemas check
-  manage.py schemas write"""
+  manage.py schemas write
+  manage.py schemas publish"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take what to do."""
-        parser.add_argument("action", choices=("check", "write"))
+        parser.add_argument("action", choices=("check", "write", "publish", "verify"))
 
     def run(self, **options: Any) -> None:
-        """Check, and write where asked to."""
+        """Check, and write or publish where asked to."""
+        if options["action"] in ("publish", "verify"):
+            self._register(publishes=options["action"] == "publish")
+        else:
+            self._check(writes=options["action"] == "write")
+
+    def _check(self, *, writes: bool) -> None:
         for config in apps.get_app_configs():
             for module in ("contracts", "book_contracts"):
                 if module_has_submodule(config.module, module):
@@ -53,7 +63,7 @@ class Command(commands.Command):
         complaints += [f"{name}: the message is gone, but logs may hold it for ever" for name in gone]
         for complaint in complaints:
             self.stderr.write(complaint)
-        if not complaints and options["action"] == "write":
+        if not complaints and writes:
             folder.mkdir(parents=True, exist_ok=True)
             for path, text in stale:
                 path.write_text(text)
@@ -64,3 +74,25 @@ class Command(commands.Command):
         if complaints or stale:
             sys.exit(1)
         self.say(f"{len(kinds)} messages, all as they are kept in {folder}")
+
+    def _register(self, *, publishes: bool) -> None:
+        url = settings.SCHEMA_REGISTRY_URL
+        if not url:
+            raise CommandError("Name a registry: SCHEMA_REGISTRY_URL=http://registry.example.com:8081")
+        from banyan.kafka.registry import Registry  # who has no registry needs no client of one
+
+        registry = Registry(url)
+        kept = {path.stem: json.loads(path.read_text()) for path in sorted(Path(settings.SCHEMAS).glob("*.json"))}
+        there = {name: registry.look(name, schema) for name, schema in kept.items()}
+        complaints = [f"{name}: {each}" for name, found in there.items() for each in found.complaints]
+        missing = [name for name, found in there.items() if not found.is_ours]
+        for complaint in complaints:
+            self.stderr.write(complaint)
+        if complaints:
+            raise CommandError(f"{url} has schemas that ours cannot take the place of: nothing is published")
+        if publishes:
+            for name in missing:
+                registry.publish(name, kept[name])
+        elif missing:
+            raise CommandError(f"{url} lacks {len(missing)} schemas, such as {missing[0]}: manage.py schemas publish")
+        self.say(f"{len(kept)} schemas at {url}, {len(missing) if publishes else 0} of them new")
