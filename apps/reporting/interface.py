@@ -38,7 +38,7 @@ from apps.reporting.timeline import Happening, timeline
 __all__ = [
     "BY", "AccountRow", "Effective", "FillRow", "Funds", "Happening", "LatencyRow", "Minute", "OrderRow", "PnlRow",
     "PositionRow", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow", "SignalRow", "SkipRow", "SlippageRow",
-    "Speed", "Unresolved", "accounts", "by_set", "check", "closed_at_ns", "fills", "funds", "latencies", "marks", "minutes", "orders",
-    "pnl", "positions", "refusals", "restrictions", "settings_of", "signals", "skips", "slippage", "speed", "timeline",
+    "Speed", "Unresolved", "accounts", "by_set", "check", "closed_at_ns", "fills", "funds", "latencies", "marks",
+    "minutes", "orders", "pnl", "positions", "refusals", "restrictions", "settings_of", "signals", "skips", "slippage", "speed", "timeline",
     "unresolved",
 ]  # fmt: skip
