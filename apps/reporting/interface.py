@@ -39,6 +39,6 @@ __all__ = [
     "BY", "AccountRow", "Effective", "FillRow", "Funds", "Happening", "LatencyRow", "Minute", "OrderRow", "PnlRow",
     "PositionRow", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow", "SignalRow", "SkipRow", "SlippageRow",
     "Speed", "Unresolved", "accounts", "by_set", "check", "closed_at_ns", "fills", "funds", "latencies", "marks",
-    "minutes", "orders", "pnl", "positions", "refusals", "restrictions", "settings_of", "signals", "skips", "slippage", "speed", "timeline",
-    "unresolved",
+    "minutes", "orders", "pnl", "positions", "refusals", "restrictions", "settings_of", "signals", "skips", "slippage",
+    "speed", "timeline", "unresolved",
 ]  # fmt: skip
