@@ -44,7 +44,8 @@ class Books:
 
     def put(self, key: BookKey, held: Sequence[int]) -> None:
         """Take a book as it was before."""
-        self._held[self._row(key)] = held
+        row = self._row(key)  # first, since it may put larger arrays in place of these
+        self._held[row] = held
 
     def book(self, keys: Sequence[BookKey], of: Ints, days: Ints, traded: Ints) -> Booked:
         """Book trades in their order: trade k into book `keys[of[k]]` on the day with ordinal `days[k]`.

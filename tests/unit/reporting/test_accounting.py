@@ -92,3 +92,12 @@ def test_rows_that_are_there_several_times_are_one(rows):
     found, which = unique_rows(*np.array(rows, np.int64).T)
     assert sorted(map(tuple, found.T.tolist())) == sorted(set(rows))
     assert found.T[which].tolist() == [list(row) for row in rows]
+
+
+def test_any_number_of_books_can_be_put_as_they_were_before():
+    books = Books()
+    for number in range(200):
+        books.put((number, "I", "s"), [number, 2, 3, 4, 5])
+    keys = [(number, "I", "s") for number in range(200)]
+    booked = books.book(keys, np.arange(200), np.full(200, 738_000), np.zeros((3, 200), np.int64))
+    assert booked.held[:, 0].tolist() == list(range(200))
