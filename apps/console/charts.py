@@ -77,3 +77,24 @@ def nice(most: float) -> int:
         return 4
     step = 10 ** floor(log10(most))
     return int(next(each * step for each in (1, 2, 2.5, 5, 10) if each * step >= ceil(most)))
+
+
+class Span(NamedTuple):
+    """A stage of something's life on a line that is `width` wide: from `x`, `length` long."""
+
+    name: str
+    ms: float
+    x: float
+    length: float
+
+
+def spans(stages: Sequence[tuple[str, int, int]], width: int = 600) -> list[Span]:
+    """Return stages (name, begin, end in ns) on one line, each at least a little to be seen."""
+    if not stages:
+        return []
+    first, last = min(begin for _, begin, _ in stages), max(end for _, _, end in stages)
+    scale = (width - 4) / max(1, last - first)
+    return [
+        Span(name, (end - begin) / 1e6, round((begin - first) * scale, 2), round(max(3.0, (end - begin) * scale), 2))
+        for name, begin, end in stages
+    ]

@@ -18,6 +18,7 @@ from apps.reporting.overview import (
 )
 from apps.reporting.quality import LatencyRow, SlippageRow, closed_at_ns, latencies, slippage
 from apps.reporting.reading import (
+    ORDER_STATES,
     AccountRow,
     FillRow,
     OrderRow,
@@ -26,8 +27,12 @@ from apps.reporting.reading import (
     SkipRow,
     accounts,
     fills,
+    fills_of,
+    order,
     orders,
+    place_of,
     refusals,
+    refusals_of,
     signals,
     skips,
 )
@@ -36,9 +41,9 @@ from apps.reporting.scoping import Scope, ScopeError, check
 from apps.reporting.timeline import Happening, timeline
 
 __all__ = [
-    "BY", "AccountRow", "Effective", "FillRow", "Funds", "Happening", "LatencyRow", "Minute", "OrderRow", "PnlRow",
-    "PositionRow", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow", "SignalRow", "SkipRow", "SlippageRow",
-    "Speed", "Unresolved", "accounts", "by_set", "check", "closed_at_ns", "fills", "funds", "latencies", "marks",
-    "minutes", "orders", "pnl", "positions", "refusals", "restrictions", "settings_of", "signals", "skips", "slippage",
-    "speed", "timeline", "unresolved",
+    "BY", "ORDER_STATES", "AccountRow", "Effective", "FillRow", "Funds", "Happening", "LatencyRow", "Minute",
+    "OrderRow", "PnlRow", "PositionRow", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow", "SignalRow",
+    "SkipRow", "SlippageRow", "Speed", "Unresolved", "accounts", "by_set", "check", "closed_at_ns", "fills", "fills_of",
+    "funds", "latencies", "marks", "minutes", "order", "orders", "place_of", "pnl", "positions", "refusals",
+    "refusals_of", "restrictions", "settings_of", "signals", "skips", "slippage", "speed", "timeline", "unresolved",
 ]  # fmt: skip

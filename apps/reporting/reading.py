@@ -1,6 +1,7 @@
 """Orders, fills, signals, refusals and skips, as people read them: newest first, arrays unfolded."""
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from apps.execution.book_contracts import SettingLevel, SkipReason
 from apps.execution.contracts import EdgeRefusal, ReportKind
@@ -109,6 +110,26 @@ class SkipRow(NamedTuple):
 
 
 _LOTS = "i.lot_step_e9 / 1e9"
+_REFUSED = (ReportKind.DENIED, ReportKind.REFUSED, ReportKind.REJECTED)
+_CANCELLED = (ReportKind.CANCELLED, ReportKind.EXPIRED, ReportKind.NEVER_ARRIVED)
+
+
+def _ended_by(kinds: Iterable[ReportKind]) -> str:
+    return f"o.end_kind IN ({', '.join(str(int(each)) for each in kinds)})"
+
+
+_OF_AN_ORDER_MAX = 1_000
+ORDER_STATES = {
+    "working": "o.end_kind IS NULL AND o.filled_steps <> o.steps",
+    "filled": "o.end_kind IS NULL AND o.filled_steps = o.steps",
+    "refused": _ended_by(_REFUSED),
+    "cancelled": _ended_by(_CANCELLED),
+    "unknown": "o.is_unknown AND o.end_kind IS NULL",
+}
+"""What orders can be asked for by, and the condition that says so."""
+
+OrderPlace = tuple[int, str, str, int]
+"""Where an order stands among all: when it was requested, account, instrument, decision."""
 
 
 def accounts(scope: Scope, most: int) -> list[AccountRow]:
@@ -124,9 +145,26 @@ def accounts(scope: Scope, most: int) -> list[AccountRow]:
     return [AccountRow(*row[:4], *map(float, row[4:])) for row in found]
 
 
-def orders(scope: Scope, most: int) -> list[OrderRow]:
-    """Return orders, newest first."""
+def orders(scope: Scope, most: int, *, state: str = "", before: OrderPlace | None = None) -> list[OrderRow]:
+    """Return orders, newest first, after the one at `before`: in a state of ORDER_STATES, or in any ("")."""
     limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns"))
+    if state:
+        limits += f" AND {ORDER_STATES[state]}"
+    if before is not None:
+        limits += (
+            " AND o.requested_at_ns <= %s AND (o.requested_at_ns, a.id, o.instrument, o.decision) < (%s, %s, %s, %s)"
+        )
+        values += [before[0], *before]
+    return _orders(limits, values, most)
+
+
+def order(scope: Scope, decision: int) -> OrderRow | None:
+    """Return the order of an account in an instrument that has a decision number, if there is one."""
+    limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns"))
+    return next(iter(_orders(f"{limits} AND o.decision = %s", [*values, decision], 1)), None)
+
+
+def _orders(limits: str, values: list[Any], most: int) -> list[OrderRow]:
     found = rows(
         f"""
         SELECT a.id, o.instrument, o.decision, COALESCE(o.set, ''), o.steps * {_LOTS}, o.filled_steps * {_LOTS},
@@ -138,7 +176,7 @@ def orders(scope: Scope, most: int) -> list[OrderRow]:
         FROM reporting_order AS o JOIN reporting_account AS a ON a.number = o.account
         LEFT JOIN reporting_instrument AS i ON i.id = o.instrument
         WHERE o.steps IS NOT NULL AND {limits}
-        ORDER BY o.requested_at_ns DESC, a.id, o.instrument, o.decision DESC LIMIT %s
+        ORDER BY o.requested_at_ns DESC, a.id DESC, o.instrument DESC, o.decision DESC LIMIT %s
         """,  # noqa: S608
         [*values, most],
     )
@@ -162,6 +200,16 @@ def orders(scope: Scope, most: int) -> list[OrderRow]:
 def fills(scope: Scope, most: int) -> list[FillRow]:
     """Return fills, newest first."""
     limits, values = where(scope, Columns(set="f.book", instrument="f.instrument", day="f.day"))
+    return _fills(limits, values, most)
+
+
+def fills_of(order: OrderRow) -> list[FillRow]:
+    """Return the fills of an order, newest first."""
+    limits = "a.id = %s AND f.instrument = %s AND f.decision = %s AND f.kind = 0"
+    return _fills(limits, [order.account, order.instrument, order.decision], _OF_AN_ORDER_MAX)
+
+
+def _fills(limits: str, values: list[Any], most: int) -> list[FillRow]:
     found = rows(
         f"""
         SELECT f.filled_at_ns, a.id, f.instrument, f.decision, f.book, f.kind, f.steps * {_LOTS}, f.price_e9 / 1e9,
@@ -230,9 +278,47 @@ def refusals(scope: Scope, most: int) -> list[RefusalRow]:
         """,  # noqa: S608
         [*values, most],
     )
-    return [
-        RefusalRow._make([*row[:6], *_refused(row[5], row[6], row[7], row[10]), *row[8:10]]) for row in found
-    ]  # fmt: skip
+    return [_refusal_row(row) for row in found]
+
+
+def refusals_of(asked: Sequence[OrderRow]) -> dict[OrderPlace, RefusalRow]:
+    """Return by whom orders were refused, and why, by their places; those that were not are left out.
+
+    An order ends with its refusal, so that it stands in the read models at the time at which the order ended.
+    """
+    ended = [each for each in asked if each.ended_at_ns is not None]
+    if not ended:
+        return {}
+    times = [each.ended_at_ns or 0 for each in ended]
+    found = rows(
+        """
+        SELECT r.refused_at_ns, w.account, w.instrument, w.decision, w.set, r.by, u.reason, u.level, u.bound, u.actual,
+          r.texts
+        FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::bigint[])
+          AS w(account, instrument, decision, set, ended_at_ns)
+        JOIN reporting_account AS a ON a.id = w.account
+        JOIN reporting_refusal AS r ON r.refused_at_ns = w.ended_at_ns
+        CROSS JOIN LATERAL unnest(r.account, r.instrument, r.decision, r.reason, r.level, r.bound, r.actual)
+          AS u(account, instrument, decision, reason, level, bound, actual)
+        WHERE r.at BETWEEN to_timestamp(%s) AND to_timestamp(%s) AND u.account = a.number AND u.decision = w.decision
+          AND r.instruments[u.instrument + 1] = w.instrument
+        """,
+        [
+            [each.account for each in ended], [each.instrument for each in ended], [each.decision for each in ended],
+            [each.set for each in ended], times, min(times) / 1e9 - 1, max(times) / 1e9 + 1,
+        ],
+    )  # fmt: skip
+    told = {(row[1], row[2], row[3]): _refusal_row(row) for row in found}
+    return {
+        place_of(each): told[each.account, each.instrument, each.decision]
+        for each in ended
+        if (each.account, each.instrument, each.decision) in told
+    }
+
+
+def place_of(row: OrderRow) -> OrderPlace:
+    """Return where an order stands among all."""
+    return row.requested_at_ns or 0, row.account, row.instrument, row.decision
 
 
 def skips(scope: Scope, most: int) -> list[SkipRow]:
@@ -302,6 +388,10 @@ _ENDS = {
     ReportKind.DENIED: "Denied",
     ReportKind.NEVER_ARRIVED: "Canceled",
 }
+
+
+def _refusal_row(row: tuple[Any, ...]) -> RefusalRow:
+    return RefusalRow._make([*row[:6], *_refused(row[5], row[6], row[7], row[10]), *row[8:10]])
 
 
 def _refused(by: str, reason: int, level: int, texts: list[str]) -> tuple[str, str]:

@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
-from apps.reporting.reading import OrderRow, named
+from apps.reporting.reading import OrderRow, place_of, refusals_of
 from apps.reporting.scoping import rows
-from apps.risk.contracts import Level, RefusalReason
 
 
 class Happening(NamedTuple):
@@ -47,17 +46,8 @@ def _fills(order: OrderRow) -> list[Happening]:
 
 
 def _because(order: OrderRow) -> str:
-    if not order.why.startswith("risk"):
+    refusal = refusals_of([order]).get(place_of(order)) if order.why.startswith("risk") else None
+    if refusal is None:
         return f": {order.why}" if order.why else ""
-    found = rows(
-        "SELECT u.reason, u.level, u.bound, u.actual FROM reporting_refusal AS r "
-        "CROSS JOIN LATERAL unnest(r.account, r.instrument, r.decision, r.reason, r.level, r.bound, r.actual) "
-        "AS u(account, instrument, decision, reason, level, bound, actual) "
-        "JOIN reporting_account AS a ON a.number = u.account "
-        "WHERE r.by = 'risk' AND a.id = %s AND r.instruments[u.instrument + 1] = %s AND u.decision = %s",
-        [order.account, order.instrument, order.decision],
-    )
-    for reason, level, bound, actual in found:
-        limit = f"{actual:,} against {bound:,}, set at level {named(Level, level)}"
-        return f": risk: {named(RefusalReason, reason)} ({limit})"
-    return f": {order.why}"
+    limit = f"{refusal.actual:,} against {refusal.bound:,}, set at level {refusal.level}"
+    return f": risk: {refusal.reason} ({limit})"

@@ -9,7 +9,16 @@ from tests.browser.console_server import ConsoleServer
 
 pytestmark = pytest.mark.chromium
 SECONDS = 1000
-PAGES = ("/", "/audit/", "/dead-letters/", "/act/trading.halt/", "/act/kill-switch.throw/", "/nowhere/")
+PAGES = (
+    "/",
+    "/orders/",
+    "/orders/?account=NOBODY",
+    "/audit/",
+    "/dead-letters/",
+    "/act/trading.halt/",
+    "/act/kill-switch.throw/",
+    "/nowhere/",
+)
 RECORDS = ("/admin/", "/admin/feeds/instrument/", "/admin/feeds/series/", "/admin/auth/user/add/")
 
 Open = Callable[..., Any]
@@ -106,6 +115,28 @@ def test_overview_fills_by_itself_while_orders_are_traded(new_context, server):
     page.locator("svg.line").wait_for(timeout=60 * SECONDS)
     assert page.get_by_text("equity of 100 accounts").is_visible()
     assert page.locator("#live table tbody tr", has_text="oanda").get_by_text("running").is_visible()
+
+
+def test_orders_come_by_themselves_and_each_has_its_life(new_context, find_violations, server):
+    page = shown(new_context(), server, "/orders/")
+    page.locator("tbody tr").first.wait_for(timeout=180 * SECONDS)
+    assert page.get_by_role("link", name="Older").is_visible()
+    newest = page.locator("tbody tr td a").first.inner_text()
+    page.get_by_role("link", name="Older").click()
+    assert page.locator("tbody tr td a").first.inner_text() <= newest
+    page.get_by_role("link", name="Newest").click()
+    page.get_by_label("State").select_option("refused")
+    page.get_by_role("button", name="Filter").click()
+    row = page.locator("tbody tr", has_text="where an order may have 20,000").first
+    row.wait_for(timeout=120 * SECONDS)
+    assert "state=refused" in page.url
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Its life").wait_for()
+    assert page.locator("#live").get_by_text("where an order may have 20,000").is_visible()
+    assert page.locator("tbody tr", has_text="said so").count() == 1
+    assert page.locator("tbody th", has_text="allocation").is_visible()
+    assert find_violations(page) == []
 
 
 def test_one_tab_acts_and_another_sees_it(new_context, server):

@@ -6,6 +6,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.reporting.interface import OrderRow
+
 register = template.Library()
 _NOTHING = "–"
 _MINUS = "\u2212"
@@ -69,3 +71,43 @@ def _plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {each}" for name, each in value.items() if each != "")
     return str(value) or "no"
+
+
+@register.filter
+def lots(value: float | None) -> str:
+    """Return lots with their sign."""
+    return _NOTHING if value is None else "0" if not value else f"{value:+,.10g}".replace("-", _MINUS)
+
+
+@register.filter
+def price(value: float | None) -> str:
+    """Return a price."""
+    return _NOTHING if value is None else f"{value:,.6g}" if value < 1000 else f"{value:,.2f}"
+
+
+_STATES = {
+    "Filled": ("filled", "good"), "PartiallyFilled": ("partly filled", "warn"), "New": ("working", "warn"),
+    "PendingNew": ("on its way", "warn"), "Requested": ("asked of risk", "warn"), "Denied": ("refused", "bad"),
+    "Rejected": ("rejected by the venue", "bad"), "Canceled": ("cancelled", ""), "Expired": ("expired", ""),
+    "Unknown": ("UNKNOWN", "bad"),
+}  # fmt: skip
+
+
+@register.filter
+def state_words(state: str) -> str:
+    """Return an order's state in words."""
+    return _STATES.get(state, (state, ""))[0]
+
+
+@register.filter
+def state_tone(state: str) -> str:
+    """Return the class of a badge for an order's state."""
+    return _STATES.get(state, (state, ""))[1]
+
+
+@register.filter
+def sent_after(row: OrderRow) -> str:
+    """Return how long after it was requested an order was sent."""
+    if row.sent_at_ns is None or row.requested_at_ns is None:
+        return _NOTHING
+    return f"{ms((row.sent_at_ns - row.requested_at_ns) / 1e6)} ms"

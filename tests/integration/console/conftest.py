@@ -1,13 +1,20 @@
+import importlib
 import secrets
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group, User
 
 ALL = ["default", "feeds", "signals", "execution", "risk", "edge", "reporting", "facade", "backtest"]
 PASSWORD = secrets.token_urlsafe()
 
 
+ROLES = importlib.import_module("apps.console.migrations.0002_kept_acts_and_roles")
+
+
 def person(name: str, *roles: str, **more: bool) -> User:
+    if not Group.objects.exists():  # a test that empties tables has run before
+        ROLES.make_roles(apps, None)
     user = User.objects.create_user(name, password=PASSWORD, **more)
     user.groups.set(Group.objects.filter(name__in=roles))
     return user

@@ -15,12 +15,15 @@ ACTS = {"nobody": SIGN_IN, "stranger": NOT, "viewer": NOT, "operator": OK, "admi
 TABLE = {
     "overview": PAGES,
     "dead-letters": PAGES,
+    "orders": PAGES,
+    "order": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "audit": PAGES,
     "act": ACTS,
     "stream": {"nobody": 401, "stranger": 401, "viewer": OK, "operator": OK, "administrator": OK},
     "sign-in": dict.fromkeys(PAGES, OK),
     "sign-out": dict.fromkeys(PAGES, 405),  # only by POST, so that no link or picture signs anybody out
 }
+ARGUMENTS = {"order": ["NOBODY", "SIM:EURUSD", 1]}
 ABOUT = {"feed": "oanda", "context": "risk", "key": "0", "letter": "1"}
 
 
@@ -49,7 +52,7 @@ def test_nothing_is_served_but_the_console_and_the_records():
 
 @pytest.mark.parametrize("name", sorted(set(TABLE) - {"act"}))
 def test_pages_open_for_those_who_may_see_them(client, people, kill_switch, name):
-    found = {who: visit(client, user, reverse(name)) for who, user in people.items()}
+    found = {who: visit(client, user, reverse(name, args=ARGUMENTS.get(name))) for who, user in people.items()}
     assert found == TABLE[name]
 
 

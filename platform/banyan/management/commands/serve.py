@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 
 from banyan import commands
+from banyan.process import is_gone
 from banyan.process.usage import end_with_parent
 from banyan.standing import standings
 
@@ -86,8 +87,9 @@ accounts and a feed of real ticks; then it starts the pipeline (`manage.py run`)
 
 
 def is_running() -> bool:
-    """Tell whether a process holds a key of a context."""
-    return any(key["is_held"] for context in standings().values() for key in context["keys"])
+    """Tell whether a process that has not ended holds a key of a context."""
+    keys = [key for context in standings().values() for key in context["keys"]]
+    return any(key["is_held"] and not is_gone(key["owner"]) for key in keys)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,113 @@
+"""The blotter, and the life of one order."""
+
+from datetime import date
+from typing import Any, NamedTuple
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from apps.console.access import page
+from apps.console.charts import Span, spans
+from apps.console.paging import decoded, encoded
+from apps.console.words import refusal_in_words
+from apps.reporting import interface as reporting
+from apps.reporting.interface import ORDER_STATES, OrderRow, RefusalRow, Scope, ScopeError
+
+_A_PAGE = 50
+
+
+class Filters(NamedTuple):
+    """What a list of orders is limited to, as it stands in the address."""
+
+    account: str = ""
+    set: str = ""
+    instrument: str = ""
+    state: str = ""
+    day: str = ""
+
+    def scope(self) -> Scope:
+        """Return it as reporting knows it. Raises ScopeError for what there is not."""
+        try:
+            day = date.fromisoformat(self.day) if self.day else None
+        except ValueError:
+            raise ScopeError(f"{self.day} is no day: write it as 2026-03-31") from None
+        if self.state and self.state not in ORDER_STATES:
+            raise ScopeError(f"there is no state {self.state}; there are {', '.join(ORDER_STATES)}")
+        scope = Scope(account=self.account, set=self.set, instrument=self.instrument, day=day)
+        reporting.check(scope)
+        return scope
+
+
+class OrderPage(NamedTuple):
+    """Orders, and the cursor of those that are older; "": there are none."""
+
+    rows: list[OrderRow]
+    next: str
+
+
+def orders_of(filters: Filters, cursor: str = "", most: int = _A_PAGE) -> OrderPage:
+    """Return orders, newest first. Raises ScopeError."""
+    before: Any = decoded(cursor, 4) if cursor else None
+    if before is not None and [type(each) for each in before] != [int, str, str, int]:
+        before = None
+    found = reporting.orders(filters.scope(), most + 1, state=filters.state, before=tuple(before) if before else None)
+    last = found[most - 1] if len(found) > most else None
+    following = encoded(reporting.place_of(last)) if last else ""
+    refusals = reporting.refusals_of(found[:most])
+    return OrderPage([_in_words(row, refusals.get(reporting.place_of(row))) for row in found[:most]], following)
+
+
+def _in_words(row: OrderRow, refusal: RefusalRow | None) -> OrderRow:
+    return row if refusal is None else row._replace(why=refusal_in_words(refusal))
+
+
+@page
+def show_orders(request: HttpRequest) -> HttpResponse:
+    """Show orders; the newest page of them goes on by itself."""
+    filters = Filters(*(request.GET.get(name, "").strip() for name in Filters._fields))
+    cursor = request.GET.get("before", "")
+    problem, found = "", OrderPage([], "")
+    try:
+        found = orders_of(filters, cursor)
+    except ScopeError as error:
+        problem = str(error)
+    wanted = request.GET.copy()
+    wanted.pop("before", None)
+    context = {
+        "title": "Orders", "filters": filters, "page": found, "problem": problem, "states": ORDER_STATES,
+        "is_newest": not cursor, "query": wanted.urlencode(), "is_filtered": any(filters),
+    }  # fmt: skip
+    part = "console/orders_live.html" if request.headers.get("HX-Request") else "console/orders.html"
+    return render(request, part, context)
+
+
+@page
+def show_order(request: HttpRequest, account: str, instrument: str, decision: int) -> HttpResponse:
+    """Show what happened to an order, from the quote that it was decided on to its end."""
+    order = reporting.order(Scope(account=account, instrument=instrument), decision)
+    if order is None:
+        raise Http404("there is no such order")
+    order = _in_words(order, reporting.refusals_of([order]).get(reporting.place_of(order)))
+    happened = reporting.timeline(order)
+    first_ns = happened[0].at_ns if happened else 0
+    context = {
+        "title": "Order",
+        "order": order,
+        "happened": [(each, (each.at_ns - first_ns) / 1e6) for each in happened],
+        "spans": _life(order),
+        "settings": reporting.settings_of(order),
+        "fills": reporting.fills_of(order),
+    }
+    part = "console/order_live.html" if request.headers.get("HX-Request") else "console/order.html"
+    return render(request, part, context)
+
+
+def _life(order: OrderRow) -> list[Span]:
+    """Return the stages that an order has passed, one after the other, as far as its times are of one clock."""
+    stages = (
+        ("signal to decision", order.signalled_at_ns, order.requested_at_ns),
+        ("risk", order.requested_at_ns, order.approved_at_ns),
+        ("to the broker", order.approved_at_ns, order.sent_at_ns),
+        ("acknowledgement", order.sent_at_ns, order.accepted_at_ns),
+    )
+    return spans([(name, begin, end) for name, begin, end in stages if begin and end and end >= begin])
