@@ -14,7 +14,7 @@ from apps.backtest.compare import Comparison
 from apps.backtest.models import Run
 from apps.backtest.request import iso
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 960, 360, 64, 24
+WIDTH, HEIGHT, LEFT, BOTTOM = 960, 480, 76, 40
 _POINTS = 800
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--faint:#68707a;--line:#d5dae0;--paper:#fff;
@@ -25,7 +25,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)
 body{max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.4rem}h2{font-size:1.05rem;margin-top:2rem}
 svg{width:100%;height:auto}svg text{fill:var(--faint);font-size:12px}
-@media(max-width:40rem){body{margin:1rem auto}svg{width:40rem}svg text{font-size:18px}
+@media(max-width:40rem){body{margin:1rem auto}svg text{font-size:28px}
 td:first-child,th:first-child{position:sticky;left:0;background:var(--paper)}}
 .scroll{overflow-x:auto}table{border-collapse:separate;border-spacing:0;font-variant-numeric:tabular-nums;width:100%}
 th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
@@ -75,7 +75,7 @@ def _plot(runs: Sequence[Run]) -> str:
         return LEFT + (WIDTH - LEFT) * (time - first) / span
 
     def y(value: float) -> float:
-        return 14 + (HEIGHT - BOTTOM - 14) * (high - value) / height
+        return 20 + (HEIGHT - BOTTOM - 20) * (high - value) / height
 
     marks = "".join(
         f"<line x1={LEFT} x2={WIDTH} y1={y(value):.1f} y2={y(value):.1f} stroke='var(--line)'/>"
@@ -93,8 +93,7 @@ def _plot(runs: Sequence[Run]) -> str:
         f"<text x={WIDTH} y={HEIGHT - 4} text-anchor=end>{iso(last)[:10]}</text>"
     )
     title = "Equity of all runs, each divided by its starting cash"
-    drawn = f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{title}'>{marks}{lines}{ends}</svg>"
-    return f"<div class=scroll>{drawn}</div>"
+    return f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{title}'>{marks}{lines}{ends}</svg>"
 
 
 def _curve(run: Run) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -66,6 +66,7 @@ class Course:
         bands = Bands(
             quantiles=self.simulation.quantiles,
             values=self.simulation.bands * self.start,
+            at=self.simulation.steps,
             actual=path * self.start,
             steps="trades" if self.method == "trades" else "days",
         )

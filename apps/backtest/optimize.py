@@ -175,7 +175,10 @@ def _found(
     sharpes = [trial.user_attrs["metrics"]["sharpe"] for trial in complete]
     periods = result.manifest["metric_definitions"]["basis"]["periods_per_year"]
     result.metrics["dsr"] = deflated(result.metrics, sharpes, trials, periods)
-    luck = f"the best of {trials} trials owes part of it to luck: dsr says how probable it is that not all of it is"
+    luck = (
+        f"the best of {trials} trials owes part of its Sharpe ratio to luck: the deflated one is the probability that "
+        "not all of it is"
+    )
     result.notes = (*result.notes, luck)
     return Search(best, study.best_value, result, trials, trials - len(complete), _table(study, complete))
 

@@ -12,11 +12,11 @@ def fan(bands: Bands) -> Markup:
     """Draw the bands from the outermost pair of quantiles inwards, the middle one and the path that happened."""
     curves = [*bands.values] + ([] if bands.actual is None else [bands.actual])
     rows = extreme_rows(curves, 60) if curves[0].size > 700 else np.arange(curves[0].size)
-    last = max(curves[0].size - 1, 1)
+    last = max(int(bands.at[-1]), 1)
     across = plots.value_scale([0.0, float(last)], decimals=0)
     across = plots.Scale(0.0, float(last), across.ticks)
     up = plots.value_scale(np.concatenate([curve[rows] for curve in curves]).tolist())
-    x = plots.fractions(rows.astype(float), across)
+    x = plots.fractions(bands.at[rows].astype(float), across)
     levels = [plots.fractions(curve[rows], up) for curve in bands.values]
     pairs = [(low, len(levels) - 1 - low) for low in range(len(levels) // 2)]
     shapes = [
@@ -41,7 +41,7 @@ def fan(bands: Bands) -> Markup:
 
 def _told(bands: Bands, names: list[str], row: int) -> str:
     parts = [f"{name} {figures.number(curve[row], 0)}" for name, curve in zip(names, bands.values, strict=True)]
-    return f"{bands.steps} {figures.number(row, 0)}:  " + "  ".join(parts)
+    return f"{bands.steps} {figures.number(int(bands.at[row]), 0)}:  " + "  ".join(parts)
 
 
 def _name(quantile: float) -> str:

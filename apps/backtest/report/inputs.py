@@ -72,12 +72,14 @@ class WalkForwardWindow:
 class Bands:
     """Quantiles of many paths by step: `values` (float64, quantiles × steps) at `quantiles`, each in 0 … 1, rising.
 
-    `actual` is the path that happened, of the same length, or None. `steps` names what is counted along the axis.
+    `at` (int64, rising) is how many steps each value is from the start. `actual` is the path that happened, of the same
+    length, or None. `steps` names what is counted along the axis.
     Raises ReportInputError when the shapes do not fit.
     """
 
     quantiles: tuple[float, ...]
     values: NDArray[np.float64]
+    at: NDArray[np.int64]
     actual: NDArray[np.float64] | None = None
     steps: str = "trades"
     label: str = "Equity"
@@ -87,6 +89,8 @@ class Bands:
             raise ReportInputError(
                 f"bands need one row of values for each of {len(self.quantiles)} quantiles; got {self.values.shape}"
             )
+        if self.at.shape != self.values.shape[1:]:
+            raise ReportInputError(f"bands have values at {self.values.shape[1]} steps, and {self.at.size} steps")
         if self.actual is not None and self.actual.size != self.values.shape[1]:
             raise ReportInputError(f"the actual path has {self.actual.size} steps, the bands {self.values.shape[1]}")
 

@@ -41,6 +41,8 @@ def value_scale(
         pad = abs(high) * 0.05 or 1.0
         low, high = low - pad, high + pad
     step = round_step((high - low) / parts)
+    while decimals is not None and step * 10**decimals % 1 > 1e-6:  # between two labels there is none
+        step = round_step(step * 1.1)
     low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     digits = max(0, -math.floor(math.log10(step) + 1e-9)) if decimals is None else decimals
     if decimals is None and step * 10**digits % 1 > 1e-6:

@@ -196,7 +196,9 @@ def example_bands(paths: int = 500, steps: int = 400) -> Bands:
     rng = np.random.default_rng(11)
     walks = CASH * np.exp(np.cumsum(rng.normal(5e-4, 0.01, (paths, steps)), axis=1))
     quantiles = (0.05, 0.25, 0.5, 0.75, 0.95)
-    return Bands(quantiles=quantiles, values=np.quantile(walks, quantiles, axis=0), actual=walks[0])
+    return Bands(
+        quantiles=quantiles, values=np.quantile(walks, quantiles, axis=0), at=np.arange(walks.shape[1]), actual=walks[0]
+    )
 
 
 def example_montecarlo() -> MonteCarloOutcome:

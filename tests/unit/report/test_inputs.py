@@ -19,9 +19,9 @@ def test_sweep_with_uneven_columns_is_refused():
 
 def test_bands_of_the_wrong_shape_are_refused():
     with pytest.raises(ReportInputError, match="2 quantiles"):
-        Bands(quantiles=(0.1, 0.9), values=np.zeros((3, 5)))
+        Bands(quantiles=(0.1, 0.9), values=np.zeros((3, 5)), at=np.arange(5))
     with pytest.raises(ReportInputError, match="4 steps"):
-        Bands(quantiles=(0.5,), values=np.zeros((1, 5)), actual=np.zeros(4))
+        Bands(quantiles=(0.5,), values=np.zeros((1, 5)), at=np.arange(5), actual=np.zeros(4))
 
 
 def test_walk_forward_needs_windows():
