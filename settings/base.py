@@ -81,6 +81,8 @@ USE_I18N = False
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+# One copy of the charts, which reports have within themselves and the console serves.
+STATICFILES_DIRS = [("charts", BASE_DIR / "apps/backtest/report/vendor/lightweight-charts")]
 
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "overview"

@@ -7,11 +7,13 @@ from typing import Any
 
 from django.http import QueryDict
 
-from apps.execution.interface import kill_switch
+from apps.execution.interface import flatten, kill_switch, resume
 from apps.feeds.interface import feed_standings, run_feed
 from apps.reporting import interface as reporting
+from apps.reporting.interface import Scope
 from apps.risk.contracts import TradingState
 from apps.risk.interface import set_trading_state
+from banyan.commands import counted
 from banyan.dead_letters import drop, redrive, release, shown
 
 Facts = dict[str, Any]
@@ -112,6 +114,47 @@ def _lift(_: Given, __: str, ___: str) -> tuple[str, Facts]:
     return "The kill switch is lifted." if was_thrown else "The kill switch had not been thrown.", _switch({})
 
 
+# ---- one account ----------------------------------------------------------------------------------------------------
+
+
+def _holds(given: Given) -> Facts:
+    positions = reporting.positions(Scope(account=given["account"]), 500)
+    of = reporting.account(Scope(account=given["account"]))
+    held = {f"{each.set} {each.instrument}": each.lots for each in positions if each.steps}
+    states = [] if of is None else reporting.holds_of(of, [], [])
+    return {"positions": held, "states": [{"level": each.level, "state": each.state} for each in states]}
+
+
+def _exposure(given: Given) -> str:
+    scope = Scope(account=given["account"])
+    if reporting.account(scope) is None:
+        return f"There is no account {given['account']}."
+    held = [each for each in reporting.positions(scope, 500) if each.steps]
+    orders = len(reporting.orders(scope, 1_000, state="working"))
+    value = sum(abs(each.value or 0.0) for each in held)
+    return f"It holds {counted(len(held), 'position')}, worth {value:,.2f}, and has {counted(orders, 'working order')}."
+
+
+def _set_state_of_account(state: TradingState) -> Callable[[Given, str, str], tuple[str, Facts]]:
+    def do(given: Given, why: str, request: str) -> tuple[str, Facts]:
+        set_trading_state(state, accounts=[given["account"]], reason=why, request=request)
+        return f"Asked: {given['account']} is {state.name.lower()}.", {"asked": state.name.lower()}
+
+    return do
+
+
+def _flatten(given: Given, why: str, request: str) -> tuple[str, Facts]:
+    flatten([given["account"]], reason=why, request=request)
+    return f"Asked: {given['account']} closes what it holds, and is held at zero until it is resumed.", {
+        "asked": "flat"
+    }
+
+
+def _resume(given: Given, _: str, request: str) -> tuple[str, Facts]:
+    resume([given["account"]], request=request)
+    return f"Asked: {given['account']} trades again with its sets' next word.", {"asked": "resumed"}
+
+
 # ---- feeds and dead letters -----------------------------------------------------------------------------------------
 
 
@@ -132,6 +175,7 @@ def _letter(given: Given) -> Facts:
     return shown(given["context"], given["letter"])
 
 
+_ACCOUNT = ("account",)
 _LETTER = ("context", "letter")
 
 KINDS: Mapping[str, Kind] = {
@@ -149,6 +193,21 @@ KINDS: Mapping[str, Kind] = {
              _switch, _throw, word="STOP"),
         Kind("kill-switch.lift", "Lift the kill switch", "Lift the kill switch", Danger.SOME,
              lambda _: ["New orders leave again, as far as the trading state and limits let them."], _switch, _lift),
+        Kind("account.halt", "Halt the account", "Halt", Danger.SOME,
+             lambda given: [_exposure(given), "It opens and enlarges nothing; its positions stay as they are."], _holds,
+             _set_state_of_account(TradingState.HALTED), about=_ACCOUNT),
+        Kind("account.reduce", "Let the account's positions only shrink", "Reduce only", Danger.SOME,
+             lambda given: [_exposure(given), "It may only make positions smaller."], _holds,
+             _set_state_of_account(TradingState.REDUCING), about=_ACCOUNT),
+        Kind("account.activate", "Let the account trade", "Let it trade", Danger.SOME,
+             lambda given: [_exposure(given), "It trades within its limits; losses count anew from now."], _holds,
+             _set_state_of_account(TradingState.ACTIVE), about=_ACCOUNT),
+        Kind("account.flatten", "Flatten the account", "Flatten", Danger.GREAT,
+             lambda given: [_exposure(given), "All of it is closed at market, and held at zero until it is resumed."],
+             _holds, _flatten, about=_ACCOUNT, word="FLATTEN"),
+        Kind("account.resume", "Resume the account", "Resume", Danger.SOME,
+             lambda given: [_exposure(given), "It is held at zero no longer: its sets' next word is traded."], _holds,
+             _resume, about=_ACCOUNT),
         Kind("feed.start", "Start the feed", "Start", Danger.NONE,
              lambda given: [f"Feed {given['feed']} is read again; sets that listen to it go on."], _feed,
              _run_feed(True), about=("feed",)),

@@ -21,6 +21,7 @@ LIMIT_MS = 100.0
 MINUTES = 30
 SPEED_MINUTES = 5
 _LAG_MAX = 5_000
+_STUCK_SECONDS = 10.0
 _LISTED_MAX = 6
 
 T = TypeVar("T")
@@ -129,6 +130,7 @@ def overview() -> Overview:
         *_needs_of_orders(unresolved.value),
         *_needs_of_feeds(feeds.value or []),
         *_needs_of_contexts(standing.value or {}, contexts.value or []),
+        *_needs_of_reporting(contexts.value or [], marks.value or {}),
         *_needs_of_speed(parts["speed"].value),
         *(
             Need("bad", problem, "", "", "", False)
@@ -156,6 +158,32 @@ def _trading() -> Trading:
     if of_all is None:
         return Trading("active", None, "", others, thrown)
     return Trading(of_all.state, of_all.changed_at_ns, of_all.reason, others, thrown)
+
+
+class _Progress:
+    """How long reporting has been behind without taking anything, as this process has seen it."""
+
+    def __init__(self) -> None:
+        self._taken = -1
+        self._since = 0.0
+
+    def stuck_seconds(self, taken: int, lag: int) -> float:
+        now = time.monotonic()
+        if taken != self._taken or not lag:
+            self._taken, self._since = taken, now
+        return now - self._since
+
+
+_PROGRESS = _Progress()
+
+
+def _needs_of_reporting(rows: Sequence[ContextRow], marks: dict[str, dict[str, int]]) -> list[Need]:
+    lag = sum(row.lag or 0 for row in rows)
+    seconds = _PROGRESS.stuck_seconds(sum(sum(of.values()) for of in marks.values()), lag)
+    if seconds < _STUCK_SECONDS:
+        return []
+    text = f"Reporting is {lag:,} records behind and has taken nothing for {seconds:.0f} s: what is shown here is old."
+    return [Need("bad", text, "The log of `manage.py run` says why.", "", "", False)]
 
 
 def _contexts(standing: dict[str, dict[str, Any]], marks: dict[str, dict[str, int]]) -> list[ContextRow]:

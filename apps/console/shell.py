@@ -26,7 +26,11 @@ class Group(NamedTuple):
     places: list[Place]
 
 
-_LIVE = (("Overview", "overview", "monitoring", "o"), ("Orders", "orders", "receipt_long", "r"))
+_LIVE = (
+    ("Overview", "overview", "monitoring", "o"),
+    ("Orders", "orders", "receipt_long", "r"),
+    ("Accounts", "accounts", "account_balance", "a"),
+)
 _BEHIND = (("Dead letters", "dead-letters", "mark_email_unread", "d"), ("Audit", "audit", "history", "u"))
 _ICONS = {
     "Instrument": "candlestick_chart", "Series": "stacked_line_chart", "Import": "upload_file",

@@ -3,7 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-from apps.console import orders, views
+from apps.console import accounts, orders, views
 from apps.console.doing import act
 from apps.console.signing_in import SignIn, SignOut
 from apps.console.stream import stream
@@ -12,6 +12,9 @@ urlpatterns = [
     path("", views.show_overview, name="overview"),
     path("orders/", orders.show_orders, name="orders"),
     path("orders/<str:account>/<str:instrument>/<int:decision>/", orders.show_order, name="order"),
+    path("accounts/", accounts.show_accounts, name="accounts"),
+    path("accounts/<str:account>/", accounts.show_account, name="account"),
+    path("accounts/<str:account>/equity/", accounts.equity, name="equity"),
     path("dead-letters/", views.show_dead_letters, name="dead-letters"),
     path("audit/", views.show_audit, name="audit"),
     path("act/<str:name>/", act, name="act"),

@@ -1,5 +1,17 @@
 """What can be asked of reporting. Every question takes a `Scope`: rows outside it are never in an answer."""
 
+from apps.reporting.account import (
+    FoundAccount,
+    Hold,
+    Point,
+    SetSettings,
+    account,
+    equity_curve,
+    find_accounts,
+    holds_of,
+    settings_now,
+    skips_of,
+)
 from apps.reporting.earnings import BY, PnlRow, PositionRow, pnl, positions
 from apps.reporting.overview import (
     Funds,
@@ -41,9 +53,11 @@ from apps.reporting.scoping import Scope, ScopeError, check
 from apps.reporting.timeline import Happening, timeline
 
 __all__ = [
-    "BY", "ORDER_STATES", "AccountRow", "Effective", "FillRow", "Funds", "Happening", "LatencyRow", "Minute",
-    "OrderRow", "PnlRow", "PositionRow", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow", "SignalRow",
-    "SkipRow", "SlippageRow", "Speed", "Unresolved", "accounts", "by_set", "check", "closed_at_ns", "fills", "fills_of",
-    "funds", "latencies", "marks", "minutes", "order", "orders", "place_of", "pnl", "positions", "refusals",
-    "refusals_of", "restrictions", "settings_of", "signals", "skips", "slippage", "speed", "timeline", "unresolved",
+    "BY", "ORDER_STATES", "AccountRow", "Effective", "FillRow", "FoundAccount", "Funds", "Happening", "Hold",
+    "LatencyRow", "Minute", "OrderRow", "PnlRow", "Point", "PositionRow", "RefusalRow", "Restriction", "Scope",
+    "ScopeError", "SetRow", "SetSettings", "SignalRow", "SkipRow", "SlippageRow", "Speed", "Unresolved", "account",
+    "accounts", "by_set", "check", "closed_at_ns", "equity_curve", "fills", "fills_of", "find_accounts", "funds",
+    "holds_of", "latencies", "marks", "minutes", "order", "orders", "place_of", "pnl", "positions", "refusals",
+    "refusals_of", "restrictions", "settings_now", "settings_of", "signals", "skips", "skips_of", "slippage", "speed",
+    "timeline", "unresolved",
 ]  # fmt: skip

@@ -8,7 +8,8 @@ from apps.reporting.reading import OrderRow, SkipRow
 from apps.reporting.scoping import rows
 from banyan.codec import decode_message
 
-_LEVELS: tuple[type[Any], ...] = (ConfigureSet, Subscribe, ConfigureAccount)
+LEVELS: tuple[type[Any], ...] = (ConfigureSet, Subscribe, ConfigureAccount)
+"""The command that gives settings at each level, from 1."""
 
 
 def settings_of(row: OrderRow | SkipRow) -> list[Effective]:
@@ -26,7 +27,7 @@ def settings_of(row: OrderRow | SkipRow) -> list[Effective]:
         """,
         [row.account, row.number, row.set],
     )
-    told: dict[int, Any] = {level: decode_message(_LEVELS[level - 1].wire_name, bytes(body)) for level, body in found}
+    told: dict[int, Any] = {level: decode_message(LEVELS[level - 1].wire_name, bytes(body)) for level, body in found}
     if 1 not in told or 2 not in told:
         return []
     return effective_settings(told[1], told[2], told.get(3))

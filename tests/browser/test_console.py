@@ -13,6 +13,8 @@ PAGES = (
     "/",
     "/orders/",
     "/orders/?account=NOBODY",
+    "/accounts/",
+    "/accounts/BIRCH-01/",
     "/audit/",
     "/dead-letters/",
     "/act/trading.halt/",
@@ -133,10 +135,32 @@ def test_orders_come_by_themselves_and_each_has_its_life(new_context, find_viola
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Its life").wait_for()
-    assert page.locator("#live").get_by_text("where an order may have 20,000").is_visible()
+    assert page.locator("#live strong", has_text="where an order may have 20,000").is_visible()
     assert page.locator("tbody tr", has_text="said so").count() == 1
     assert page.locator("tbody th", has_text="allocation").is_visible()
     assert find_violations(page) == []
+
+
+def test_an_account_is_found_by_typing_and_flattened(new_context, find_violations, server):
+    page = shown(new_context(), server, "/accounts/")
+    page.keyboard.type("cedar-07")
+    page.locator("#found tbody tr").nth(1).wait_for(state="detached")
+    page.get_by_role("link", name="CEDAR-07").click()
+    page.locator("[data-equity][data-points]").wait_for()
+    holding = page.locator("section[aria-labelledby=c-positions] tbody tr")
+    holding.first.wait_for(timeout=180 * SECONDS)
+    page.locator("[data-equity-told]", has_text="in this range").wait_for(timeout=60 * SECONDS)
+    assert page.get_by_text("TradingView Lightweight Charts").is_visible()
+    assert page.locator("section[aria-labelledby=c-why] tbody tr").count() >= 1
+    assert page.locator("section[aria-labelledby=c-settings] td", has_text="subscription").count() >= 2
+    assert find_violations(page) == []
+    page.get_by_role("link", name="Flatten").click()
+    page.get_by_text("It holds 1 position, worth").wait_for()
+    page.fill("#why", "the browser's test")
+    page.fill("#word", "FLATTEN")
+    page.get_by_role("button", name="Flatten").click()
+    page.get_by_text("Asked: CEDAR-07 closes what it holds").wait_for()
+    page.get_by_text("It holds nothing.").wait_for(timeout=60 * SECONDS)
 
 
 def test_one_tab_acts_and_another_sees_it(new_context, server):

@@ -17,14 +17,17 @@ TABLE = {
     "dead-letters": PAGES,
     "orders": PAGES,
     "order": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "accounts": PAGES,
+    "account": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "equity": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "audit": PAGES,
     "act": ACTS,
     "stream": {"nobody": 401, "stranger": 401, "viewer": OK, "operator": OK, "administrator": OK},
     "sign-in": dict.fromkeys(PAGES, OK),
     "sign-out": dict.fromkeys(PAGES, 405),  # only by POST, so that no link or picture signs anybody out
 }
-ARGUMENTS = {"order": ["NOBODY", "SIM:EURUSD", 1]}
-ABOUT = {"feed": "oanda", "context": "risk", "key": "0", "letter": "1"}
+ARGUMENTS = {"account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1]}
+ABOUT = {"account": "NOBODY", "feed": "oanda", "context": "risk", "key": "0", "letter": "1"}
 
 
 def visit(client, user, path, method="get"):

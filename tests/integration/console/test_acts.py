@@ -81,8 +81,9 @@ def test_an_act_leads_back_to_where_it_came_from_and_to_no_other_site(operator, 
 def test_what_is_dangerous_asks_for_more():
     assert all(kind.word for kind in KINDS.values() if kind.danger is Danger.GREAT)
     assert {name for name, kind in KINDS.items() if kind.danger is Danger.GREAT} == {
-        "trading.halt",
+        "account.flatten",
         "kill-switch.throw",
+        "trading.halt",
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from apps.console.overview import overview
+from apps.console.overview import _Progress, overview
 from apps.reporting import interface as reporting
 from apps.reporting.following import Follower
 from apps.reporting.interface import Scope
@@ -121,6 +121,19 @@ def test_a_halt_is_the_first_thing_that_needs_a_person(desk, kill_switch):
     needs = overview().needs
     assert [each.button for each in needs[:2]] == ["Lift the kill switch", "Lift the halt"]
     assert needs[0].detail == "prices look wrong"
+
+
+def test_reporting_that_stands_still_is_told_and_one_that_waits_for_nothing_is_not(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("apps.console.overview.time.monotonic", lambda: now[0])
+    progress = _Progress()
+    assert progress.stuck_seconds(5, 3) == 0.0
+    now[0] = 9.0
+    assert progress.stuck_seconds(5, 4) == 9.0
+    assert progress.stuck_seconds(6, 3) == 0.0
+    now[0] = 100.0
+    assert progress.stuck_seconds(6, 0) == 0.0
+    assert progress.stuck_seconds(6, 1) == 0.0
 
 
 def queries(client, path):

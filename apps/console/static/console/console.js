@@ -115,6 +115,26 @@
     document.addEventListener("visibilitychange", () => { if (!document.hidden) { wanted = true; refresh(); } });
   };
 
+  // ---- lists that follow what is typed ----
+
+  for (const form of all("form[data-typing]")) {
+    let waiting = 0;
+    const place = one(form.dataset.typing);
+    form.addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(async () => {
+        const address = `${location.pathname}?${new URLSearchParams(new FormData(form))}`;
+        try {
+          const answer = await fetch(address, { headers: { "HX-Request": "true" }, redirect: "manual" });
+          if (!answer.ok) return;
+          put(place, await answer.text());
+          place.dataset.livePart = address;
+          history.replaceState(null, "", address);
+        } catch { /* the page says that the server is away */ }
+      }, 150);
+    });
+  }
+
   // ---- keys, the menu, the way to other pages ----
 
   const help = one("#help");
@@ -124,7 +144,9 @@
   let chosen = -1;
   const offer = () => {
     const text = go.value.trim().toLowerCase();
-    const fitting = text ? places.filter((each) => each.title.toLowerCase().includes(text)).slice(0, 8) : [];
+    const fitting = text ? places.filter((each) => each.title.toLowerCase().includes(text)).slice(0, 7) : [];
+    const accounts = places.find((each) => each.title === "Accounts");
+    if (text && accounts) fitting.push({ title: `Accounts with “${go.value.trim()}”`, href: `${accounts.href}?find=${encodeURIComponent(go.value.trim())}` });
     chosen = fitting.length ? 0 : -1;
     found.replaceChildren(...fitting.map((each, at) => {
       const item = document.createElement("li");

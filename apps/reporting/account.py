@@ -1,0 +1,245 @@
+"""One account among ten thousand: found by typing, its equity over time, and what became of each signal."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from apps.execution.book_contracts import SettingLevel, SkipReason, effective_settings
+from apps.reporting.earnings import Terms
+from apps.reporting.rates import Rates
+from apps.reporting.reading import OrderRow, SkipRow, named
+from apps.reporting.reasons import LEVELS, Effective
+from apps.reporting.scoping import Columns, Scope, rows, where
+from apps.risk.contracts import Level, TradingState
+from banyan.codec import decode_message
+
+_POINTS_MAX = 1_500
+
+
+class FoundAccount(NamedTuple):
+    """An account in a list of those that were found; `rank` is 0 where what was looked for begins its id or client."""
+
+    account: str
+    client: str
+    broker: str
+    currency: str
+    balance: float
+    equity: float
+    margin: float
+    valued_at_ns: int
+    number: int
+    rank: int
+
+
+class Point(NamedTuple):
+    """What an account was worth at a time, in its currency."""
+
+    at_ns: int
+    equity: float
+
+
+class SetSettings(NamedTuple):
+    """What holds for a set that an account follows."""
+
+    set: str
+    settings: list[Effective]
+
+
+class Hold(NamedTuple):
+    """A trading state that concerns an account: `level` in words, and whether a loss is its cause."""
+
+    level: str
+    name: str
+    state: str
+    reason: str
+    changed_at_ns: int
+    is_stop: bool
+
+
+_COLUMNS = (
+    "a.id, a.client, a.broker, a.currency, a.balance_micro / 1e6, a.equity_micro / 1e6, a.margin_micro / 1e6, "
+    "a.valued_at_ns, a.number"
+)
+
+
+def find_accounts(scope: Scope, text: str, after: tuple[int, str] | None, most: int) -> list[FoundAccount]:
+    """Return accounts whose id or client has `text` in it, those that begin with it first; then by id.
+
+    `after` is (rank, account) of the last one that was returned before.
+    """
+    limits, values = where(scope, Columns())
+    pattern = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    beyond, place = ("(f.rank, f.id) > (%s, %s)", list(after)) if after else ("true", [])
+    found = rows(
+        f"SELECT * FROM (SELECT {_COLUMNS}, CASE WHEN a.id ILIKE %s OR a.client ILIKE %s THEN 0 ELSE 1 END AS rank "  # noqa: S608
+        f"FROM reporting_account AS a WHERE {limits} AND (a.id ILIKE %s OR a.client ILIKE %s)) AS f "
+        f"WHERE {beyond} ORDER BY f.rank, f.id LIMIT %s",
+        [f"{pattern}%", f"{pattern}%", *values, f"%{pattern}%", f"%{pattern}%", *place, most],
+    )
+    return [_found(row) for row in found]
+
+
+def account(scope: Scope) -> FoundAccount | None:
+    """Return the account of a scope, if there is one."""
+    limits, values = where(scope, Columns())
+    found = rows(f"SELECT {_COLUMNS}, 0 FROM reporting_account AS a WHERE {limits}", values)  # noqa: S608
+    return next((_found(row) for row in found), None)
+
+
+def _found(row: tuple[Any, ...]) -> FoundAccount:
+    return FoundAccount(*row[:4], *map(float, row[4:7]), *row[7:])
+
+
+# ---- equity over time -----------------------------------------------------------------------------------------------
+
+
+def equity_curve(of: FoundAccount, since_ns: int) -> list[Point]:
+    """Return what an account was worth at the closes of what it traded, from `since_ns` on, at most 1,500 points.
+
+    Cash and positions are those of its fills; prices are closes as feeds let them in, which are kept for 90 days; rates
+    between currencies are those of the day.
+    """
+    deposit, cash = _cash(of.number)
+    fills = rows(
+        "SELECT instrument, filled_at_ns, steps, amount_micro, fee_micro FROM reporting_fill WHERE account = %s",
+        [of.number],
+    )
+    names = sorted({row[0] for row in fills})
+    quotes = _closes(names, since_ns)
+    times = np.unique(np.array([row[1] for row in quotes] + [row[1] for row in fills if row[1] >= since_ns], np.int64))
+    if not times.size:
+        return []
+    if times.size > _POINTS_MAX:
+        times = times[np.linspace(0, times.size - 1, _POINTS_MAX).astype(np.int64)]
+    total = np.full(times.size, deposit, np.float64)
+    total += _summed([row[0] for row in cash], [row[1] for row in cash], times)
+    total += _summed([row[1] for row in fills], [row[3] - row[4] for row in fills], times)
+    for name, terms, rate in _instruments(names, of.currency):
+        mine = [row for row in fills if row[0] == name]
+        steps = _summed([row[1] for row in mine], [row[2] for row in mine], times)
+        closes = [row for row in quotes if row[0] == name]
+        if not closes:
+            total += np.where(steps != 0, np.nan, 0.0)
+            continue
+        at = np.searchsorted(np.array([row[1] for row in closes], np.int64), times, side="right") - 1
+        middle = np.array([row[2] + row[3] for row in closes], np.float64)[np.maximum(at, 0)]
+        unit = terms.lot_step_e9 / 1e9 * terms.contract_e9 / 1e9 * terms.tick_e9 / 2e9 * 1e6
+        total += np.where(steps != 0, np.where(at >= 0, steps * middle * unit * rate, np.nan), 0.0)
+    is_known = ~np.isnan(total)
+    return [
+        Point(at_ns, worth / 1e6)
+        for at_ns, worth in zip(times[is_known].tolist(), total[is_known].tolist(), strict=True)
+    ]
+
+
+def _cash(number: int) -> tuple[int, list[tuple[int, int]]]:
+    ((deposit,),) = rows("SELECT deposit_micro FROM reporting_account WHERE number = %s", [number])
+    return deposit, rows("SELECT at_ns, amount_micro FROM reporting_cash WHERE account = %s", [number])  # type: ignore[return-value]
+
+
+def _closes(names: Sequence[str], since_ns: int) -> list[tuple[str, int, int, int]]:
+    """Return (instrument, time, bid, ask) of the closes since a time, and of the hour before it; oldest first."""
+    since = datetime.fromtimestamp(max(0, since_ns) / 1e9, UTC)
+    return rows(  # type: ignore[return-value]
+        """
+        SELECT i.name, q.closed_at_ns, q.bid_ticks[i.place], q.ask_ticks[i.place] FROM reporting_quote AS q
+        CROSS JOIN LATERAL unnest(q.instruments) WITH ORDINALITY AS i(name, place)
+        WHERE q.at >= %s - interval '1 hour' AND i.name = ANY(%s) ORDER BY q.closed_at_ns
+        """,
+        [since, list(names)],
+    )
+
+
+def _instruments(names: Sequence[str], currency: str) -> list[tuple[str, Terms, float]]:
+    """Return terms, and the rate to a currency (nan: nobody knows)."""
+    found = rows("SELECT id, currency, tick_e9, lot_step_e9, contract_e9 FROM reporting_instrument", [])
+    terms = {name: Terms(*numbers) for name, *numbers in found}
+    last = rows(
+        "SELECT DISTINCT ON (instrument) instrument, day, bid_ticks, ask_ticks FROM reporting_price "
+        "ORDER BY instrument, day DESC",
+        [],
+    )
+    rates = Rates(
+        {name: (each.currency, each.tick_e9) for name, each in terms.items()},
+        {name: [(day, bid, ask)] for name, day, bid, ask in last},
+    )
+    told = []
+    for name in names:
+        if name in terms:
+            rate = rates.of(terms[name].currency, currency)
+            told.append((name, terms[name], rate.top / rate.bottom if rate else float("nan")))
+    return told
+
+
+def _summed(at_ns: Sequence[int], amounts: Sequence[int], times: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Return what amounts add up to by each time."""
+    if not at_ns:
+        return np.zeros(times.size)
+    order = np.argsort(np.array(at_ns, np.int64), kind="stable")
+    sums = np.concatenate([[0.0], np.cumsum(np.array(amounts, np.float64)[order])])
+    return sums[np.searchsorted(np.array(at_ns, np.int64)[order], times, side="right")]
+
+
+# ---- what holds, and why --------------------------------------------------------------------------------------------
+
+
+def settings_now(of: FoundAccount) -> list[SetSettings]:
+    """Return what holds now for each set that an account follows, each setting with the level that gave it."""
+    found = rows(
+        """
+        SELECT DISTINCT ON (s.level, s.set) s.level, s.set, s.body FROM reporting_setting AS s
+        WHERE (s.account = %s OR (s.level = 1 AND s.set IN
+          (SELECT m.set FROM reporting_setting AS m WHERE m.account = %s)))
+          AND s.shard = (SELECT m.shard FROM reporting_setting AS m WHERE m.account = %s LIMIT 1)
+        ORDER BY s.level, s.set, s.number DESC, s.event DESC
+        """,
+        [of.number] * 3,
+    )
+    told: dict[tuple[int, str], Any] = {
+        (level, name): decode_message(LEVELS[level - 1].wire_name, bytes(body)) for level, name, body in found
+    }
+    own = told.get((SettingLevel.ACCOUNT, ""))
+    return [
+        SetSettings(name, effective_settings(told[SettingLevel.SET, name], each, own))
+        for (level, name), each in told.items()
+        if level == SettingLevel.SUBSCRIPTION and (SettingLevel.SET, name) in told
+    ]
+
+
+def skips_of(of: FoundAccount, since_ns: int, most: int) -> list[SkipRow]:
+    """Return the targets of late that gave an account no order, newest first."""
+    found = rows(
+        """
+        SELECT s.skipped_at_ns, s.set, s.instruments[u.instrument + 1], u.reason, u.level, s.number
+        FROM reporting_skip AS s
+        CROSS JOIN LATERAL unnest(s.account, s.instrument, s.reason, s.level) AS u(account, instrument, reason, level)
+        WHERE s.at >= %s AND s.account @> ARRAY[%s::bigint] AND u.account = %s
+        ORDER BY s.skipped_at_ns DESC, s.number DESC LIMIT %s
+        """,
+        [datetime.fromtimestamp(since_ns / 1e9, UTC), of.number, of.number, most],
+    )
+    return [
+        SkipRow(at_ns, of.account, name, instrument, named(SkipReason, reason),
+                named(SettingLevel, level) if level else "", number)
+        for at_ns, name, instrument, reason, level, number in found
+    ]  # fmt: skip
+
+
+def holds_of(of: FoundAccount, orders: Sequence[OrderRow], sets: Sequence[str]) -> list[Hold]:
+    """Return the trading states that keep an account, or what it follows and trades, from trading freely."""
+    instruments = sorted({each.instrument for each in orders})
+    found = rows(
+        "SELECT level, name, state, reason, changed_at_ns, cause <> 0 FROM reporting_tradingstate WHERE state <> 0 AND "
+        "((level = %s) OR (level = %s AND name = ANY(%s)) OR (level = %s AND name = %s) "
+        "OR (level = %s AND name = ANY(%s))) "
+        "ORDER BY level, name",
+        [int(Level.GLOBAL), int(Level.SET), list(sets), int(Level.ACCOUNT), str(of.number), int(Level.INSTRUMENT),
+         instruments],
+    )  # fmt: skip
+    return [
+        Hold(Level(level).name.lower(), of.account if level == Level.ACCOUNT else name,
+             TradingState(state).name.lower(), reason, at_ns, is_stop)
+        for level, name, state, reason, at_ns, is_stop in found
+    ]  # fmt: skip
