@@ -276,6 +276,7 @@ class _Pipeline:
                 leverage_e9=round(LEVERAGE * 1e9),
                 hedging=options.accounting == "hedging",
                 fee_rate_e9=round(options.fee_bps * 1e5),
+                via=case.via,
             ),
             ConfigureSet(
                 set=name,

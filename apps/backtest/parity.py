@@ -35,6 +35,8 @@ class Case:
     channels: tuple[str, ...]
     params: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    via: str = ""
+    """The currency over which both sides convert where no instrument is a pair of both currencies."""
 
     def __post_init__(self) -> None:
         """Raise ParityError for an option that only one of both sides knows."""
@@ -111,6 +113,17 @@ def account_currency(case: Case, instruments: Mapping[str, Instrument]) -> str:
 def conversions(case: Case, bars: Mapping[str, Bars], instruments: Mapping[str, Instrument]) -> dict[str, Bars]:
     """Return what each foreign currency is worth in the account's, as bars, by those instruments that are pairs."""
     ours = account_currency(case, instruments)
+    found = _priced_in(ours, bars, instruments)
+    rates = {currency: found[currency] for currency in _foreign(case, instruments) if currency in found}
+    for currency in _foreign(case, instruments) - rates.keys():
+        first = _priced_in(case.via, bars, instruments).get(currency)
+        if case.via and first is not None and case.via in found:
+            rates[currency] = _over(first, found[case.via], f"{currency} over {case.via}")
+    return rates
+
+
+def _priced_in(ours: str, bars: Mapping[str, Bars], instruments: Mapping[str, Instrument]) -> dict[str, Bars]:
+    """Return what each currency that has a pair with another one is worth in that."""
     found: dict[str, Bars] = {}
     for name, instrument in instruments.items():
         base = base_currency(name, instrument.currency)
@@ -118,7 +131,16 @@ def conversions(case: Case, bars: Mapping[str, Bars], instruments: Mapping[str, 
             found.setdefault(base, bars[name])
         elif base == ours:
             found.setdefault(instrument.currency, _inverse(bars[name]))
-    return {currency: found[currency] for currency in _foreign(case, instruments) if currency in found}
+    return found
+
+
+def _over(first: Bars, second: Bars, told: str) -> Bars:
+    """Return rates over two pairs, which must have closed at the same times."""
+    if not np.array_equal(first.time, second.time):
+        raise ParityError(f"{told}: the bars of both pairs must be of the same times")
+    opened, closed = first.open * second.open, first.close * second.close
+    high, low = np.maximum(opened, closed), np.minimum(opened, closed)
+    return Bars(first.time, opened, high, low, closed, interval=first.interval)
 
 
 def _inverse(bars: Bars) -> Bars:
@@ -202,12 +224,18 @@ def checked(loaded: Loaded, cases: Sequence[Case]) -> dict[str, Instrument]:
     for case in cases:
         ours = account_currency(case, instruments)
         for foreign in _foreign(case, instruments):
-            if not {(foreign, ours), (ours, foreign)} & pairs:
+            if not _is_rated(foreign, ours, pairs) and not (
+                case.via and _is_rated(foreign, case.via, pairs) and _is_rated(case.via, ours, pairs)
+            ):
                 raise ParityError(
                     f"prices are in {foreign}, the account is in {ours}: give --conversion {foreign}=ID, a stored pair "
-                    f"of both currencies such as OANDA:{foreign}{ours}"
+                    f"of both currencies such as OANDA:{foreign}{ours}, or --via a third one with a pair for each"
                 )
     return instruments
+
+
+def _is_rated(one: str, other: str, pairs: set[tuple[str, str]]) -> bool:
+    return bool({(one, other), (other, one)} & pairs)
 
 
 def _traded(result: Result, kinds: Mapping[str, Instrument]) -> Traded:

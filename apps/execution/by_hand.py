@@ -111,12 +111,14 @@ def _gap(state: ShardState, line: int) -> int:
 
 def _is_converted(state: ShardState, command: PlaceManualOrder) -> bool:
     """Tell whether the order's currency is the account's, or there is a rate between them."""
-    ours = int(state.accounts.rows[state.row_of[command.account]].currency)
+    account = state.accounts.rows[state.row_of[command.account]]
+    ours, via = int(account.currency), int(account.via) - 1
     if state.currencies.known(command.terms.currency) == ours:
         return True
     after = evolve(state.copy(), _targeted(command, 0))  # its own quote may be the rate
     theirs = after.currencies.known(command.terms.currency)
-    return bool(after.rates(after.instrument_rows.columns)[theirs, ours] > 0.0)
+    rates = after.rates(after.instrument_rows.columns)
+    return bool(rates[theirs, ours] > 0.0 or (via >= 0 and rates[theirs, via] * rates[via, ours] > 0.0))
 
 
 def _known_cell(state: ShardState, account: int, name: str) -> int:

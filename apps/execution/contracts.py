@@ -102,7 +102,10 @@ def order_pair(account_id: str, instrument: str) -> int:
 
 @message("execution.open-account.v1")
 class OpenAccount(Message, frozen=True, kw_only=True):
-    """Open an account. `number` is its number in columns, unique over all accounts and for ever."""
+    """Open an account. `number` is its number in columns, unique over all accounts and for ever.
+
+    Where no pair of two currencies is known amounts are converted over the currency `via`, "" for not at all.
+    """
 
     account: str
     number: int
@@ -114,6 +117,7 @@ class OpenAccount(Message, frozen=True, kw_only=True):
     hedging: bool = False
     time_zone: str = "UTC"
     fee_rate_e9: int = 0
+    via: str = ""
 
 
 @message("execution.subscribe.v1")
@@ -402,6 +406,7 @@ class AccountOpened(Message, frozen=True, kw_only=True):
     time_zone: str
     balance_micro: int
     fee_rate_e9: int = 0
+    via: str = ""
 
 
 @message("execution.accounts-gated.v1")

@@ -118,6 +118,7 @@ def _account_changed(state: ShardState, event: Message) -> None:
                 leverage_e9=event.leverage_e9,
                 fee_rate=event.fee_rate_e9 / 1e9,
                 hedging=event.hedging,
+                via=1 + state.currencies.of(event.via) if event.via else 0,
             )
         case SetConfigured(settings=settings):
             state.sets[settings.set] = settings

@@ -52,6 +52,7 @@ class NewAccount:
     is_hedging: bool = False
     time_zone: str = "UTC"
     is_canary: bool = False
+    via: str = ""
 
     def check(self) -> None:
         """Raise AccountError for what no account can be."""
@@ -200,6 +201,7 @@ def _opening(account: NewAccount, entry: Account) -> Command:
         leverage_e9=round(account.leverage * 1e9),
         hedging=account.is_hedging,
         time_zone=account.time_zone,
+        via=account.via,
     )
     return Command(entry.shard, message, derive("open-account", account.id))
 

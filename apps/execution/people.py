@@ -58,6 +58,7 @@ def open_account(state: ShardState, received: Received, command: OpenAccount) ->
             time_zone=command.time_zone,
             balance_micro=command.deposit_micro,
             fee_rate_e9=command.fee_rate_e9,
+            via=command.via,
         ),
         AccountValued(
             valued_at_ns=received.event_time_ns,

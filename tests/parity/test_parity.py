@@ -116,6 +116,20 @@ def test_accounts_in_other_currencies_trade_live_as_in_a_backtest(tmp_path):
     assert not _differences(cases, loaded, tmp_path)
 
 
+def test_what_is_converted_over_two_pairs_is_traded_live_as_in_a_backtest(tmp_path):
+    names = {"TEST:NIKKEI": "JPY", "TEST:USDJPY": "JPY", "TEST:CHFUSD": "USD"}
+    files = dict.fromkeys((EURUSD, *names), "eurusd_1h_quotes.csv.gz")
+    loaded = _loaded(files, "2016-01-04", "2016-01-07")
+    for name, currency in names.items():
+        loaded.instruments[name] = replace(loaded.instruments[EURUSD], id=name, currency=currency)
+    of = {"channels": ("TEST:NIKKEI",), "options": {"currency": "CHF", "fee_bps": 0.5}, "via": "USD"}
+    cases = [
+        Case(strategy="rsi_reversion", params={"window": 4}, **of),
+        Case(strategy=DRAWN, params={"seed": 4}, **of),
+    ]
+    assert not _differences(cases, loaded, tmp_path)
+
+
 @pytest.mark.soak
 def test_entries_and_brackets_of_a_month_trade_live_as_in_a_backtest(tmp_path):
     loaded = _loaded({EURUSD: "eurusd_1h_quotes.csv.gz"}, "2016-01-04", "2016-02-04")

@@ -235,6 +235,7 @@ class Edge:
             fee_rates_e9=[message.fee_rate_e9],
             currencies=[message.currency],
             hedging=[message.hedging],
+            vias=[message.via],
         )
         shard.write(opened, self.time.now_ns())
         self._join(shard, len(shard.memory.accounts) - 1)
@@ -248,7 +249,12 @@ class Edge:
             link = self.links.get(account.broker)
             if link is not None:
                 link.accounts[account.number] = NewAccount(
-                    account.number, account.deposit_micro, account.fee_rate_e9, account.currency, account.hedging
+                    account.number,
+                    account.deposit_micro,
+                    account.fee_rate_e9,
+                    account.currency,
+                    account.hedging,
+                    account.via,
                 )
                 link.is_stale = True
 

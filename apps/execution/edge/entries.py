@@ -32,6 +32,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     fee_rates_e9: list[int]
     currencies: list[str] = []
     hedging: list[bool] = []
+    vias: list[str] = []
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

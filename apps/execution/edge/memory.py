@@ -105,6 +105,7 @@ class _Account(msgspec.Struct, frozen=True):
     fee_rate_e9: int
     currency: str = ""
     hedging: bool = False
+    via: str = ""
 
 
 class _Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,6 +245,7 @@ class Memory:
         columns = (
             opened.numbers, opened.accounts, opened.brokers, opened.deposits_micro, opened.fee_rates_e9,
             opened.currencies or [""] * len(opened.numbers), opened.hedging or [False] * len(opened.numbers),
+            opened.vias or [""] * len(opened.numbers),
         )  # fmt: skip
         self.accounts += [_Account(*row) for row in zip(*columns, strict=True) if row[0] not in known]
         self._number()

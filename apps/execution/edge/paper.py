@@ -76,7 +76,7 @@ class PaperBroker:
         numbers = np.array([each.number for each in accounts], np.int64)
         deposits = np.array([each.deposit_micro for each in accounts], np.int64)
         rates = np.array([each.fee_rate_e9 for each in accounts], np.int64)
-        currencies = sorted({each.currency for each in accounts})
+        currencies = sorted({name for each in accounts for name in (each.currency, each.via)})
         self._write(
             protocol.Open(
                 rows=numbers.size,
@@ -86,6 +86,7 @@ class PaperBroker:
                 currencies=tuple(currencies),
                 currency=pack(np.array([currencies.index(each.currency) for each in accounts], np.int64)),
                 hedging=pack(np.array([each.hedging for each in accounts], np.int64)),
+                via=pack(np.array([currencies.index(each.via) for each in accounts], np.int64)),
             )
         )
 

@@ -125,6 +125,8 @@ class NewAccount:
     fee_rate_e9: int
     currency: str = ""
     hedging: bool = False
+    via: str = ""
+    """The currency over which it converts where it knows no rate between two others; brokers of the world know."""
 
 
 class Broker(Protocol):

@@ -106,6 +106,7 @@ ACCOUNT_DTYPE = np.dtype(
         ("session", np.int64),
         ("fee_rate", np.float64),
         ("currency", np.int64),
+        ("via", np.int64),  # the currency over which is converted where there is no rate; 0: none
         ("hedging", np.int64),  # 1: its orders name tickets, which reduce-only ones can but close
     ],
     align=True,
@@ -282,7 +283,16 @@ def _fill(desk: Desk, quote: Quote, day: int, spec: Spec, rules: Rules) -> None:
 def conversions_of(venue: Venue, instrument: int, account: int) -> tuple[float, float]:
     """Return what a unit of a quote currency is worth to an account, at the open and at the close; 0: nobody knows."""
     theirs, ours = venue.terms[instrument].currency, venue.accounts[account].currency
-    return float(venue.opening[theirs, ours]), float(venue.rates[theirs, ours])
+    via = venue.accounts[account].via
+    return rate_over(venue.opening, theirs, via, ours), rate_over(venue.rates, theirs, via, ours)
+
+
+@inner_kernel
+def rate_over(rates: Any, theirs: int, via: int, ours: int) -> float:
+    """Return what a unit of a currency is worth in another, over a third where there is no pair of both."""
+    if rates[theirs, ours] > 0.0 or via == 0:
+        return float(rates[theirs, ours])
+    return float(rates[theirs, via] * rates[via, ours])
 
 
 @inner_kernel

@@ -15,6 +15,7 @@ ACCOUNT_DTYPE = np.dtype(
         ("leverage_e9", np.int64),
         ("fee_rate", np.float64),  # share of notional
         ("hedging", np.int64),
+        ("via", np.int64),  # 1 + row of the currency over which is converted where no pair is known; 0: none
         ("ready", np.int64),  # 1: reconciled with its broker
         ("close_only", np.int64),  # 1: a row of it was parked
         ("flattened", np.int64),

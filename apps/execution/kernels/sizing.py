@@ -214,7 +214,10 @@ def rate_of(shard: Shard, instrument: Any, account: Any) -> float:
     """Return what one unit of an instrument's quote currency is worth to an account, 0 where nobody knows."""
     if instrument.currency == account.currency or instrument.currency < 0:
         return 1.0
-    return float(shard.rates[instrument.currency, account.currency])
+    rate = shard.rates[instrument.currency, account.currency]
+    if rate == 0.0 and account.via > 0:
+        rate = shard.rates[instrument.currency, account.via - 1] * shard.rates[account.via - 1, account.currency]
+    return float(rate)
 
 
 @inner_kernel

@@ -184,7 +184,10 @@ class Book:
     def has_price(self, orders: Rows) -> NDArray[np.bool_]:
         """Return which orders have a price, and the rate to their account's currency."""
         theirs, ours = self._currencies(orders)
-        return (self.prices["known"][orders["instrument"]] != 0) & (self.rates[theirs, ours] > 0.0)  # type: ignore[no-any-return]
+        via = self.accounts.rows["via"][orders["account"]]
+        over = np.where(via > 0, self.rates[theirs, via] * self.rates[via, ours], 0.0)
+        is_rated = (self.rates[theirs, ours] > 0.0) | (over > 0.0)
+        return (self.prices["known"][orders["instrument"]] != 0) & is_rated  # type: ignore[no-any-return]
 
     def is_converted(self, orders: Rows) -> NDArray[np.bool_]:
         """Return of which orders the cash is in another currency than their prices."""
@@ -232,6 +235,7 @@ class Book:
         currencies = np.array([self.currencies.of(name) for name in record.currencies], np.int64)
         accounts["currency"] = currencies[unpack(record.currency, record.rows)]
         accounts["hedging"] = unpack(record.hedging, record.rows)
+        accounts["via"] = currencies[unpack(record.via, record.rows)] if record.via else 0
         self.accounts.append(accounts)
         numbers = self.accounts.rows["number"]
         order = np.argsort(numbers, kind="stable")

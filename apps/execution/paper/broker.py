@@ -102,7 +102,9 @@ class Broker:
         if new.size:
             deposit, rate = unpack(request.deposit_micro, request.rows), unpack(request.fee_rate_e9, request.rows)
             currency, hedging = unpack(request.currency, request.rows), unpack(request.hedging, request.rows)
-            if currency.min(initial=0) < 0 or currency.max(initial=0) >= len(request.currencies):
+            via = unpack(request.via, request.rows)
+            named = np.concatenate([currency, via])
+            if named.min(initial=0) < 0 or named.max(initial=0) >= len(request.currencies):
                 raise _CannotDo("a currency is not among the currencies")
             opened = Opened(
                 rows=new.size,
@@ -112,6 +114,7 @@ class Broker:
                 currencies=request.currencies,
                 currency=pack(currency[new]),
                 hedging=pack(hedging[new]),
+                via=pack(via[new]),
             )
             self._keep(opened, work)
         work.answers.append((connection, protocol.Done(request=request.request)))

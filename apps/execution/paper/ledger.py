@@ -38,6 +38,7 @@ class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     currencies: tuple[str, ...] = ("",)
     currency: bytes = b""
     hedging: bytes = b""
+    via: bytes = b""
 
 
 class Deposited(Record, frozen=True, kw_only=True, tag="deposited"):

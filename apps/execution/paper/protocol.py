@@ -55,7 +55,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 class Open(Frame, frozen=True, kw_only=True, tag="open"):
     """Open accounts; those that are open stay as they are. Answered by Done.
 
-    `currency` is an index into `currencies`; an account of "" takes every price as one in its own currency. A hedging
+    `currency` is an index into `currencies`; an account of "" takes every price as one in its own currency. Where there
+    is no rate between two currencies `via` (an index too) is the one between both, "" for none. A hedging
     account (`hedging` 1) holds tickets: each order of it has the tag of one, and only closes that if it is reduce-only.
     """
 
@@ -66,6 +67,7 @@ class Open(Frame, frozen=True, kw_only=True, tag="open"):
     currencies: tuple[str, ...] = ("",)
     currency: bytes = b""
     hedging: bytes = b""
+    via: bytes = b""
 
 
 class Deposit(Frame, frozen=True, kw_only=True, tag="deposit"):

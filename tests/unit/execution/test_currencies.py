@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from apps.execution.book_contracts import SkipReason
 from apps.execution.contracts import (
     AccountValued,
     InstrumentTerms,
@@ -19,7 +20,7 @@ from apps.execution.paper.broker import Broker, Options, Work
 from apps.execution.paper.faults import Faults
 from apps.signals.contracts import Quoted
 from banyan.columns import ints
-from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, only, target
+from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, only, skip, target
 from trading.instruments import base_currency
 
 DAX = InstrumentTerms(
@@ -64,6 +65,21 @@ def test_an_order_is_sized_and_valued_by_the_rate_that_came_with_the_target():
     request = only(desk.feed(target("trend", 1, {DAX.id: 0.9}, mode=ints([0]), marks=mark(EURUSD.id))), OrdersRequested)
     assert request.steps.tolist() == [int(90_000_000 / (18_001.0 * 25 * EUR_IN_USD))]
     assert request.step_value_micro.tolist() == [round(18_000.5 * 25 * EUR_IN_USD * 1e6)]
+
+
+@pytest.mark.parametrize("via", ["USD", "", "GBP"])
+def test_what_has_no_pair_is_converted_over_the_accounts_currency_between(via):
+    desk = Desk()
+    desk.open(1, currency="EUR", deposit=1_000_000, via=via)
+    desk.configure("trend", NIKKEI, conversions=[EURUSD, USDJPY], sizing="weights")
+    desk.subscribe("trend", 1)
+    marks = mark(EURUSD.id, USDJPY.id)
+    given = desk.feed(target("trend", 1, {NIKKEI.id: 0.5}, mode=ints([0]), marks=marks))
+    if via != "USD":
+        assert skip(given)[0] == SkipReason.NO_CONVERSION
+        return
+    yen = 1 / 150.0 * (1 / EUR_IN_USD)
+    assert only(given, OrdersRequested).step_value_micro.tolist() == [round(40_005 * yen * 1e6)]
 
 
 def test_a_pair_converts_the_other_way_too_and_its_own_quote_will_do():

@@ -48,6 +48,9 @@ marked at the last close. Exit code 1 where there is a difference."""
         group.add_argument("--fee-bps", type=float, help="fee, in basis points of each fill's notional")
         group.add_argument("--hedging", action="store_true", help="hedging accounts: tickets instead of one position")
         group.add_argument("--currency", help="currency of the account (that of the first instrument)")
+        group.add_argument(
+            "--via", default="", help="currency to convert over; give a --conversion for each of its pairs"
+        )
         parser.add_argument("--json", action="store_true", help="print the comparison as JSON and nothing else")
 
     def run(self, **given: Any) -> None:
@@ -74,7 +77,12 @@ def _asked(given: dict[str, Any]) -> tuple[list[Case], Loaded]:
     cases = []
     for name in given["strategy"]:
         request = arguments.request_of({**given, "strategy": name})
-        cases.append(Case(strategy=request.strategy, channels=data.instruments, params=request.params, options=options))
+        cases.append(
+            Case(
+                strategy=request.strategy, channels=data.instruments, params=request.params, options=options,
+                via=given["via"],
+            )
+        )  # fmt: skip
     beside = tuple(name for name in data.conversion.values() if name not in data.instruments)
     loaded = replace(data, instruments=(*data.instruments, *beside), conversion={}).load()
     return cases, replace(loaded, instruments=checked(loaded, cases))

@@ -69,6 +69,7 @@ class Command(commands.Command):
         parser.add_argument("--client", default="", help="whose account it is")
         parser.add_argument("--broker", default="paper", help="where it is held (paper)")
         parser.add_argument("--currency", default="USD", help="the account's currency (USD)")
+        parser.add_argument("--via", default="", help="currency to convert over where no pair of both is known")
         parser.add_argument("--deposit", type=float, default=0.0, help="what it begins with, in its currency")
         parser.add_argument("--leverage", type=float, default=1.0, help="the most notional per unit of equity (1)")
         parser.add_argument(
@@ -126,6 +127,7 @@ class Command(commands.Command):
                 is_hedging=options["hedging"],
                 time_zone=options["zone"],
                 is_canary=options["canary"],
+                via=options["via"],
             )
             for account in accounts
         )
