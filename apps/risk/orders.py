@@ -70,9 +70,9 @@ def _asked(state: RiskState, wanted: OrdersRequested, count: int) -> Asked:
 
 def _of_short(state: RiskState, wanted: OrdersRequested, count: int) -> Ints:
     """Return which orders are of what their accounts hold short: sales that open, and purchases that close."""
-    rows = state.rows_of(wanted.account)
-    if not state.accounts.count or not state.accounts.columns["hedging"].any():
+    if not state.accounts.columns["hedging"].any():
         return np.zeros(count, np.int64)
+    rows = state.rows_of(wanted.account)
     hedging = (rows >= 0) & (state.accounts.columns["hedging"][rows] != 0)
     closes = full(wanted.reduce_only, count) != 0
     return (hedging & ((full(wanted.steps, count) < 0) != closes)).astype(np.int64)

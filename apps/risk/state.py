@@ -161,6 +161,8 @@ class RiskState:
     def short_beside(self, cells: Ints) -> Ints:
         """Return the cells for what is held short beside cells (-1: none), -1 where there is none."""
         beside = np.full(cells.size, _NONE, np.int64)
+        if not self.accounts.columns["hedging"].any():
+            return beside
         known = cells >= 0
         beside[known] = self.cells.columns["beside"][cells[known]]
         return np.where(beside > 0, beside, _NONE)
