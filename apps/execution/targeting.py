@@ -207,7 +207,7 @@ def _plan(state: ShardState, shard: Shard, rows: Any, picked: Ints, wanted: Ints
     if apart is None:
         netted = net(state, shard, working, touched)
         reasons[acts] = netted.status[np.searchsorted(touched, cells)]
-        return _Plan(picked, acts, reasons, sized[2], working, is_new, netted, [], set(picked.tolist()))
+        return _Plan(picked, acts, reasons, sized[2], working, is_new, netted, [], set())
     lines, kept = without(state, working, picked[apart], picked[~apart])
     netted = net(state, shard, working, touched)
     working[lines] = kept
