@@ -69,10 +69,14 @@ def _find(instrument_id: str, interval: str | int, start: Moment, end: Moment) -
         rows = rows.select(slice(low, max(low, high)))
     if not len(rows):
         raise NoData(
-            f"no {series} from {start or 'the first'} to {end or 'the last'}: they are stored from "
+            f"no {series} from {_said(first, 'the first')} to {_said(stop, 'the last')}: they are stored from "
             f"{series.first:%Y-%m-%d %H:%M} to {series.last:%Y-%m-%d %H:%M} UTC."
         )
     return series, rows
+
+
+def _said(time_ns: int | None, otherwise: str) -> str:
+    return otherwise if time_ns is None else f"{datetime.fromtimestamp(time_ns // 10**9, UTC):%Y-%m-%d %H:%M}"
 
 
 def stored_factors(instrument: Instrument) -> Factors:

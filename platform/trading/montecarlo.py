@@ -30,6 +30,8 @@ _UNIT = 2.0**-53
 class SimulationError(ValueError):
     """Returns or settings from which no paths can be drawn."""
 
+    exit_code = 2  # of a command: wrong usage
+
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
