@@ -22,14 +22,11 @@ class Orders:
         tables: list[Table] = [getattr(facts, name) for name in _ABOUT_ORDERS]
         keys = [np.concatenate([table[name] for table in tables]) for name in ORDER]
         is_ours = keys[2] != NOBODYS
-        code = np.zeros(int(is_ours.sum()), np.int64)
-        for column in keys:
-            values, at = np.unique(column[is_ours], return_inverse=True)
-            _, code = np.unique(code * max(1, values.size) + at.reshape(-1), return_inverse=True)
-            code = code.reshape(-1)
+        codes, code = np.unique(_coded([column[is_ours] for column in keys]), return_inverse=True)
+        code = code.reshape(-1)
         numbers = np.full(is_ours.size, -1, np.int64)
         numbers[is_ours] = code
-        self.count = int(code.max()) + 1 if code.size else 0
+        self.count = codes.size
         self._first = np.zeros(self.count, np.int64)
         self._first[code[::-1]] = np.flatnonzero(is_ours)[::-1]
         self._keys = keys
@@ -79,3 +76,16 @@ class Orders:
     def _rows(self, table: str, chosen: NDArray[np.bool_] | None) -> Ints:
         is_ours = self.of[table] >= 0
         return np.flatnonzero(is_ours if chosen is None else is_ours & chosen)
+
+
+def _coded(columns: list[Ints]) -> Ints:
+    """Return one number for each row, the same for the same rows alone."""
+    code = np.zeros(columns[0].size, np.int64)
+    if not code.size:
+        return code
+    for column in columns:
+        first, last = int(column.min()), int(column.max())
+        if (int(code.max()) + 1) * (last - first + 1) >= 2**63:
+            code = np.unique(code, return_inverse=True)[1].reshape(-1)
+        code = code * (last - first + 1) + (column - first)
+    return code
