@@ -5,10 +5,11 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 
 FAILED, WRONG_USAGE, STOPPED = 1, 2, 130
 
@@ -31,11 +32,22 @@ class Help(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Leaves descriptions and examples as they are written."""
 
 
+class Action(NamedTuple):
+    """One of the things that a command does: it has arguments, help and examples of its own."""
+
+    name: str
+    help: str
+    """What it does, in a line; more may follow after an empty one."""
+    arguments: Callable[[argparse.ArgumentParser], None]
+    examples: str = ""
+
+
 class Command(BaseCommand):
     """A command whose help shows `examples`, whose foreseen errors are one line, and that needs no system checks.
 
-    A subclass defines `help`, `examples`, `add_arguments` and `run(**options)`; `usage` where argparse's own is long,
-    `when_stopped` where more can be said of a command that Ctrl-C stopped.
+    A subclass defines `help`, `examples`, `run(**options)`, and `add_arguments` or, where it does several things that
+    take different arguments, `actions`: then `options["action"]` says which was asked for. `usage` is for where
+    argparse's own is long, `when_stopped` for where more can be said of a command that Ctrl-C stopped.
     """
 
     requires_system_checks: list[str] = []
@@ -44,6 +56,7 @@ class Command(BaseCommand):
     }  # fmt: skip
     examples = ""
     usage = ""
+    actions: Sequence[Action] = ()
     when_stopped = "stopped by Ctrl-C; nothing was stored"
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
@@ -51,6 +64,23 @@ class Command(BaseCommand):
         epilog = f"examples:\n{self.examples.strip(chr(10))}\n\n{_EXIT_CODES}"
         usage = f"{Path(prog_name).name} {subcommand} {self.usage}" if self.usage else None
         return super().create_parser(prog_name, subcommand, epilog=epilog, formatter_class=Help, usage=usage, **kwargs)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare what can be typed: unless a subclass says otherwise, the actions, each with its own arguments."""
+        if not self.actions:
+            return
+        choices = parser.add_subparsers(dest="action", required=True, metavar="ACTION", title="actions")
+        for action in self.actions:
+            told = action.help[:1].upper() + action.help[1:]
+            line = action.help.partition("\n")[0]
+            epilog = f"examples:\n{action.examples.strip(chr(10))}" if action.examples else None
+            of_action = choices.add_parser(
+                action.name, help=line, description=told, epilog=epilog, formatter_class=Help
+            )
+            of_action.add_argument(
+                "--traceback", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+            )
+            action.arguments(of_action)
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run as a program; after Ctrl-C leave at once, where threads would first finish their work."""

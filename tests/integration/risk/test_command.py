@@ -116,7 +116,7 @@ def test_what_nobody_has_applied_yet_is_told(host):
         (["limit", "order=5steps", "--account", "nobody"], "there is no account nobody"),
         (["limit", "daily-loss=5%", "--instrument", EURO], "is a limit of whole accounts"),
         (["limit", "order=5steps", "--instrument", "X:Y"], "X:Y"),
-        (["halt", "order=5steps"], "halt takes no limits"),
+        (["halt", "order=5steps"], "unrecognized arguments: order=5steps"),
         (["halt", "--account", "a", "--set", "trend"], "one level"),
         (["allow", "--instrument", EURO], "give --account"),
         (["sessions", "--open", "Mon 09:00-Fri 17:00"], "give --instrument"),

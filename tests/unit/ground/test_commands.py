@@ -7,7 +7,7 @@ from django.core.management import CommandError, ManagementUtility, get_commands
 from django.db import OperationalError, ProgrammingError
 from psycopg import errors
 
-from banyan.commands import Command, UsageError, counted, explained
+from banyan.commands import Action, Command, UsageError, counted, explained
 from trading.intervals import IntervalError
 from trading.metrics.definitions import CalendarError
 
@@ -109,3 +109,32 @@ def test_reader_that_has_gone_ends_a_command_in_peace(monkeypatch: pytest.Monkey
 
 def test_counts_have_their_plural() -> None:
     assert [counted(count, "gap") for count in (0, 1, 1200)] == ["0 gaps", "1 gap", "1,200 gaps"]
+
+
+ACTIONS = [
+    pytest.param(name, action, id=f"{name} {action.name}")
+    for name in OURS
+    for action in getattr(load_command_class(get_commands()[name], name), "actions", ())
+]
+
+
+@pytest.mark.parametrize(("name", "action"), ACTIONS)
+def test_every_action_has_help_of_its_own_with_examples_of_itself(
+    name: str, action: Action, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        ManagementUtility(["manage.py", name, action.name, "--help"]).execute()
+    told = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert told.startswith(f"usage: manage.py {name} {action.name} ")
+    assert action.help[1:].partition("\n")[0] in told
+    if action.examples:
+        lines = [line.strip() for line in action.examples.strip().splitlines()]
+        assert all(line.startswith(f"manage.py {name} {action.name}") for line in lines)
+
+
+def test_an_action_takes_its_own_options_and_no_other_s(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        ManagementUtility(["manage.py", "deadletters", "show", "execution", "3", "--all"]).execute()
+    assert caught.value.code == 2
+    assert "unrecognized arguments: --all" in capsys.readouterr().err

@@ -35,6 +35,91 @@ _YES_NO = {"yes": True, "no": False}
 _LEVEL = ("sizing", "multiplier", "lots_max", "below_min", "only", "reverse", "close_only")
 
 
+def _some_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("account", nargs="*", help="accounts by their ids")
+    parser.add_argument("--count", type=int, help="stand for that many accounts: ID-1 to ID-n, zeros in front")
+
+
+def _reason_arguments(parser: argparse.ArgumentParser) -> None:
+    _some_arguments(parser)
+    parser.add_argument("--reason", default="", help="why, for the record")
+
+
+def _list_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("account", nargs="*", help="accounts by their ids (all)")
+
+
+def _open_arguments(parser: argparse.ArgumentParser) -> None:
+    _some_arguments(parser)
+    parser.add_argument("--client", default="", help="whose account it is (its own id)")
+    parser.add_argument("--broker", default="paper", help="where it is held (paper)")
+    parser.add_argument("--currency", default="USD", help="the account's currency (USD)")
+    parser.add_argument("--via", default="", help="currency to convert over where no pair of both is known")
+    parser.add_argument("--deposit", type=float, default=0.0, help="what it begins with, in its currency")
+    parser.add_argument("--leverage", type=float, default=1.0, help="the most notional per unit of equity (1)")
+    parser.add_argument(
+        "--hedging",
+        action="store_true",
+        help="nothing is netted: each opening is a position of its own, which closes name",
+    )
+    parser.add_argument("--zone", default="UTC", help="IANA zone in which the account's day turns (UTC)")
+    parser.add_argument("--canary", action="store_true", help="open it in the canary shard, for life")
+
+
+def _unsubscribe_arguments(parser: argparse.ArgumentParser) -> None:
+    _some_arguments(parser)
+    parser.add_argument("--set", help="the strategy set")
+
+
+def _subscribe_arguments(parser: argparse.ArgumentParser) -> None:
+    _some_arguments(parser)
+    parser.add_argument("--set", help="the strategy set to follow")
+    parser.add_argument("--allocation", type=float, default=1.0, help="share of equity that the set is given (1)")
+    parser.add_argument("--join", choices=("converge", "next-change"), default="next-change", help="when to begin")
+    parser.add_argument(
+        "--sizing", default="", metavar="RULE[:N]", help="what a weight means here, as for `backtest`, such as vol:15"
+    )
+    parser.add_argument("--multiplier", type=float, help="times what the set wants")
+    parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
+
+
+def _configure_arguments(parser: argparse.ArgumentParser) -> None:
+    _some_arguments(parser)
+    parser.add_argument(
+        "--sizing", default="", metavar="RULE[:N]", help="what a weight means here, as for `backtest`, such as vol:15"
+    )
+    parser.add_argument("--multiplier", type=float, help="times what sets want")
+    parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
+    parser.add_argument("--below-min", choices=BELOW_MINS, default="", help="what is too small to order")
+    parser.add_argument("--only", nargs="+", metavar="ID", help="the only instruments it may trade")
+    parser.add_argument("--reverse", choices=_YES_NO, help="the opposite of what sets want")
+    parser.add_argument("--close-only", choices=_YES_NO, help="positions only become smaller")
+
+
+def _payment_arguments(parser: argparse.ArgumentParser) -> None:
+    _some_arguments(parser)
+    parser.add_argument("--amount", type=float, default=0.0, help="how much, in the account's currency")
+    parser.add_argument("--key", default="", help="a name for this payment; again, it is done once")
+
+
+def _order_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("account", nargs=1, metavar="ACCOUNT", help="the account's id")
+    parser.add_argument("--instrument", default="", help="of what")
+    parser.add_argument("--lots", type=float, default=0.0, help="how many lots to buy, or (-) to sell")
+    parser.add_argument("--limit", type=float, help="at this price or better")
+    parser.add_argument("--stop", type=float, help="once this price is touched; with --limit a stop-limit")
+    parser.add_argument("--in-force", choices=tuple(IN_FORCE), default="gtc", help="for how long (gtc)")
+    parser.add_argument("--until", default="", help="ISO time, UTC, until which a gtd order stands")
+    parser.add_argument("--key", default="", help="a name for this order; again, it is done once")
+
+
+def _cancel_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("account", nargs=1, metavar="ACCOUNT", help="the account's id")
+    parser.add_argument("--instrument", default="", help="of what")
+    parser.add_argument("--order", type=int, default=0, help="the order's number, as `report orders` shows it")
+    parser.add_argument("--key", default="", help="a name for this cancel; again, it is done once")
+
+
 class Command(commands.Command):
     """Says which accounts there are and which sets they follow."""
 
@@ -45,73 +130,75 @@ class Command(commands.Command):
 
     examples = """
   manage.py accounts open ACME-1 --client acme --deposit 100000
-  manage.py accounts open DEMO --client demo --deposit 100000 --count 100      (DEMO-001 to DEMO-100)
   manage.py accounts subscribe ACME-1 --set trend --allocation 0.5
-  manage.py accounts subscribe DEMO --count 100 --set trend --join converge
-  manage.py accounts configure ACME-1 --multiplier 0.5 --lots-max 2 --only OANDA:EURUSD
-  manage.py accounts withdraw ACME-1 --amount 2500 --key march      (at the paper broker)
+  manage.py accounts list
+  manage.py accounts order --help"""
+    actions = (
+        commands.Action(
+            "open", "open accounts, or change their terms", _open_arguments,
+            """
+  manage.py accounts open ACME-1 --client acme --deposit 100000
+  manage.py accounts open DEMO --client demo --deposit 100000 --count 100      (DEMO-001 to DEMO-100)""",
+        ),
+        commands.Action(
+            "subscribe", "let accounts follow a strategy set, or change how they do", _subscribe_arguments,
+            """
+  manage.py accounts subscribe ACME-1 --set trend --allocation 0.5
+  manage.py accounts subscribe DEMO --count 100 --set trend --join converge --sizing vol:15""",
+        ),
+        commands.Action(
+            "unsubscribe", "let accounts follow a strategy set no longer", _unsubscribe_arguments,
+            """
+  manage.py accounts unsubscribe ACME-1 --set trend""",
+        ),
+        commands.Action(
+            "configure", "set what holds for accounts, whatever set they follow; what is not given is left to it again",
+            _configure_arguments,
+            """
+  manage.py accounts configure ACME-1 --multiplier 0.5 --lots-max 2 --only OANDA:EURUSD""",
+        ),
+        commands.Action(
+            "deposit", "pay into accounts at the paper broker", _payment_arguments,
+            """
+  manage.py accounts deposit ACME-1 --amount 2500 --key march""",
+        ),
+        commands.Action(
+            "withdraw", "pay out of accounts at the paper broker", _payment_arguments,
+            """
+  manage.py accounts withdraw ACME-1 --amount 2500 --key march""",
+        ),
+        commands.Action(
+            "order", "order by hand, for the account's book manual", _order_arguments,
+            """
   manage.py accounts order ACME-1 --instrument OANDA:EURUSD --lots 0.5 --limit 1.0812 --in-force day
-  manage.py accounts cancel ACME-1 --instrument OANDA:EURUSD --order 12
-  manage.py accounts flatten ACME-1 --reason "client asked"
-  manage.py accounts resume ACME-1
-  manage.py accounts lift ACME-1 --reason "order 12 was cancelled by phone"      (gated by the edge)
-  manage.py accounts list"""
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare what can be typed."""
-        actions = (
-            "open", "subscribe", "unsubscribe", "configure", "deposit", "withdraw", "order", "cancel", "flatten",
-            "resume", "lift", "list",
-        )  # fmt: skip
-        parser.add_argument("action", choices=actions)
-        parser.add_argument("account", nargs="*", help="accounts by their ids")
-        parser.add_argument("--count", type=int, help="stand for that many accounts: ID-1 to ID-n, zeros in front")
-        parser.add_argument("--client", default="", help="whose account it is")
-        parser.add_argument("--broker", default="paper", help="where it is held (paper)")
-        parser.add_argument("--currency", default="USD", help="the account's currency (USD)")
-        parser.add_argument("--via", default="", help="currency to convert over where no pair of both is known")
-        parser.add_argument("--deposit", type=float, default=0.0, help="what it begins with, in its currency")
-        parser.add_argument("--leverage", type=float, default=1.0, help="the most notional per unit of equity (1)")
-        parser.add_argument(
-            "--hedging",
-            action="store_true",
-            help="nothing is netted: each opening is a position of its own, which closes name",
-        )
-        parser.add_argument("--zone", default="UTC", help="IANA zone in which the account's day turns (UTC)")
-        parser.add_argument("--canary", action="store_true", help="open it in the canary shard, for life")
-        parser.add_argument("--set", help="the strategy set to follow")
-        parser.add_argument("--allocation", type=float, default=1.0, help="share of equity that the set is given (1)")
-        parser.add_argument("--join", choices=("converge", "next-change"), default="next-change", help="when to begin")
-        parser.add_argument(
-            "--sizing",
-            default="",
-            metavar="RULE[:N]",
-            help="what a weight means here, as for `backtest`, such as vol:15",
-        )
-        parser.add_argument("--multiplier", type=float, help="times what the set wants")
-        parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
-        parser.add_argument("--below-min", choices=BELOW_MINS, default="", help="configure: what is too small to order")
-        parser.add_argument("--only", nargs="+", metavar="ID", help="configure: the only instruments it may trade")
-        parser.add_argument("--reverse", choices=_YES_NO, help="configure: the opposite of what sets want")
-        parser.add_argument("--close-only", choices=_YES_NO, help="configure: positions only become smaller")
-        parser.add_argument("--amount", type=float, default=0.0, help="deposit, withdraw: how much, in its currency")
-        parser.add_argument("--instrument", default="", help="order, cancel: of what")
-        parser.add_argument("--lots", type=float, default=0.0, help="order: how many lots to buy, or (-) to sell")
-        parser.add_argument("--limit", type=float, help="order: at this price or better")
-        parser.add_argument("--stop", type=float, help="order: once this price is touched; with --limit a stop-limit")
-        parser.add_argument("--in-force", choices=tuple(IN_FORCE), default="gtc", help="order: for how long (gtc)")
-        parser.add_argument("--until", default="", help="order: ISO time, UTC, until which a gtd order stands")
-        parser.add_argument(
-            "--order", type=int, default=0, help="cancel: the order's number, as `report orders` shows it"
-        )
-        parser.add_argument(
-            "--key", default="", help="a name for this order, cancel or payment; again, it is done once"
-        )
-        parser.add_argument("--reason", default="", help="why, for the record")
+  manage.py accounts order ACME-1 --instrument OANDA:EURUSD --lots -0.5""",
+        ),
+        commands.Action(
+            "cancel", "cancel an order; what it has filled stays", _cancel_arguments,
+            """
+  manage.py accounts cancel ACME-1 --instrument OANDA:EURUSD --order 12""",
+        ),
+        commands.Action(
+            "flatten", "close what accounts hold, and hold them at zero until resumed", _reason_arguments,
+            """
+  manage.py accounts flatten ACME-1 --reason "client asked\"""",
+        ),
+        commands.Action(
+            "resume", "let accounts trade again that were flattened or went close-only", _some_arguments,
+            """
+  manage.py accounts resume ACME-1""",
+        ),
+        commands.Action(
+            "lift", "let accounts trade again that the edge has gated: a person has looked", _reason_arguments,
+            """
+  manage.py accounts lift ACME-1 --reason "order 12 was cancelled by phone\"""",
+        ),
+        commands.Action("list", "list accounts, or those given", _list_arguments),
+    )  # fmt: skip
 
     def run(self, **options: Any) -> None:
         """Do it."""
-        getattr(self, f"_{options['action']}")(_named(options["account"], options["count"]), options)
+        getattr(self, f"_{options['action']}")(_named(options["account"], options.get("count")), options)
 
     def _open(self, accounts: list[str], options: dict[str, Any]) -> None:
         if not accounts:
@@ -136,31 +223,29 @@ class Command(commands.Command):
         self.say(f"opened {shown}{more}")
 
     def _subscribe(self, accounts: list[str], options: dict[str, Any]) -> None:
-        self._change(accounts, options, is_active=True)
-
-    def _unsubscribe(self, accounts: list[str], options: dict[str, Any]) -> None:
-        self._change(accounts, options, is_active=False)
-
-    def _change(self, accounts: list[str], options: dict[str, Any], *, is_active: bool) -> None:
-        if not options["set"] or not accounts:
-            raise AccountError("give the accounts and --set")
         sizing, number = _sizing(options["sizing"])
-        wanted = configured(options["set"])
-        configure_set(wanted, request=derive("configure", msgspec.json.encode(wanted).decode()))
         terms = Subscribe(
             account=0,
-            set=options["set"],
+            set=options["set"] or "",
             allocation_e9=round(options["allocation"] * 1e9),
             join=options["join"],
             sizing=sizing,
             sizing_number_e9=number,
             multiplier_e9=_e9(options["multiplier"]),
             lots_max_e9=_e9(options["lots_max"]),
-            is_active=is_active,
         )
+        self._change(accounts, terms, "follow")
+
+    def _unsubscribe(self, accounts: list[str], options: dict[str, Any]) -> None:
+        self._change(accounts, Subscribe(account=0, set=options["set"] or "", is_active=False), "no longer follow")
+
+    def _change(self, accounts: list[str], terms: Subscribe, verb: str) -> None:
+        if not terms.set or not accounts:
+            raise AccountError("give the accounts and --set")
+        wanted = configured(terms.set)
+        configure_set(wanted, request=derive("configure", msgspec.json.encode(wanted).decode()))
         count = subscribe([(account, terms) for account in accounts], request=uuid.uuid4().hex)
-        verb = "follow" if is_active else "no longer follow"
-        self.say(f"{count:,} account{'s' * (count != 1)} {verb} {options['set']}")
+        self.say(f"{count:,} account{'s' * (count != 1)} {verb} {terms.set}")
 
     def _configure(self, accounts: list[str], options: dict[str, Any]) -> None:
         """Set what is given at the account, before subscriptions and sets; what is not given is left to them again."""

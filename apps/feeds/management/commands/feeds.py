@@ -24,6 +24,52 @@ from banyan import commands
 from trading.intervals import SECOND, format_interval, parse_interval
 
 
+def _feed_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("feed", metavar="FEED", help="the venue, in small letters")
+
+
+def _list_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", choices=SOURCES, default=TAIL, help="where records come from (tail)")
+    parser.add_argument(
+        "--instrument",
+        action="append",
+        default=[],
+        metavar="ID[=FILE]",
+        help="what it gives, once for each, all of one venue; tail: with its file",
+    )
+    parser.add_argument(
+        "--interval", default="tick", metavar="SPAN", help="what the source gives: tick, or bars such as 1m (tick)"
+    )
+    parser.add_argument(
+        "--bars",
+        action="append",
+        default=[],
+        metavar="SPAN",
+        help="bars to make of ticks (1m), once for each interval",
+    )
+    parser.add_argument("--tz", metavar="ZONE", help="tail: zone of times written without an offset (UTC)")
+    parser.add_argument("--columns", metavar="A,B,…", help="tail: names of the columns in order; - leaves one out")
+    parser.add_argument("--from", dest="first", metavar="TIME", help="replay: first time, such as 2016-01-31 (UTC)")
+    parser.add_argument("--to", dest="last", metavar="TIME", help="replay: time to stop before")
+    parser.add_argument(
+        "--speed", type=float, metavar="N", help="replay: N times as fast as they came, at the times of today"
+    )
+    parser.add_argument(
+        "--lockstep", action="store_true", help="replay: each step when all is done about the one before"
+    )
+    for name, default_ns, told in (
+        ("--wait", WAIT_NS, "how long after the end of its period a bar is closed"),
+        ("--lateness", LATENESS_NS, "how long after that a late tick still changes the bar"),
+        ("--stale-after", STALE_AFTER_NS, "how long without a record, in an open market, until it is stale"),
+    ):
+        default, shown = default_ns / SECOND, f"{told} (%(default)g s)"
+        parser.add_argument(name, type=float, default=default, metavar="SECONDS", help=shown)
+
+
 class Command(commands.Command):
     """Says where live market data comes from, and how it is."""
 
@@ -44,46 +90,23 @@ refuse is quarantined. A feed that gives nothing for --stale-after seconds while
   manage.py feeds stop oanda
   manage.py feeds remove oanda"""
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare what can be typed."""
-        parser.add_argument("action", choices=("add", "start", "stop", "remove", "list"))
-        parser.add_argument("feed", nargs="?", metavar="FEED", help="the venue, in small letters (not for add, list)")
-        parser.add_argument("--source", choices=SOURCES, default=TAIL, help="where records come from (tail)")
-        parser.add_argument(
-            "--instrument",
-            action="append",
-            default=[],
-            metavar="ID[=FILE]",
-            help="what it gives, once for each, all of one venue; tail: with its file",
-        )
-        parser.add_argument(
-            "--interval", default="tick", metavar="SPAN", help="what the source gives: tick, or bars such as 1m (tick)"
-        )
-        parser.add_argument(
-            "--bars",
-            action="append",
-            default=[],
-            metavar="SPAN",
-            help="bars to make of ticks (1m), once for each interval",
-        )
-        parser.add_argument("--tz", metavar="ZONE", help="tail: zone of times written without an offset (UTC)")
-        parser.add_argument("--columns", metavar="A,B,…", help="tail: names of the columns in order; - leaves one out")
-        parser.add_argument("--from", dest="first", metavar="TIME", help="replay: first time, such as 2016-01-31 (UTC)")
-        parser.add_argument("--to", dest="last", metavar="TIME", help="replay: time to stop before")
-        parser.add_argument(
-            "--speed", type=float, metavar="N", help="replay: N times as fast as they came, at the times of today"
-        )
-        parser.add_argument(
-            "--lockstep", action="store_true", help="replay: each step when all is done about the one before"
-        )
-        for name, default_ns, told in (
-            ("--wait", WAIT_NS, "how long after the end of its period a bar is closed"),
-            ("--lateness", LATENESS_NS, "how long after that a late tick still changes the bar"),
-            ("--stale-after", STALE_AFTER_NS, "how long without a record, in an open market, until it is stale"),
-        ):
-            default, shown = default_ns / SECOND, f"{told} (%(default)g s)"
-            parser.add_argument(name, type=float, default=default, metavar="SECONDS", help=shown)
-        parser.add_argument("--json", action="store_true", help="list as JSON")
+    actions = (
+        commands.Action(
+            "add", "define the feed of a venue, or replace it", _add_arguments,
+            """
+  manage.py feeds add --source tail --instrument OANDA:EURUSD=/srv/ticks/eurusd.csv --bars 1m --bars 1h
+  manage.py feeds add --source tail --interval 1m --instrument NASDAQ:AAPL=/srv/bars/aapl.csv --tz America/New_York
+  manage.py feeds add --source replay --instrument OANDA:EURUSD --bars 1m --speed 10""",
+        ),
+        commands.Action(
+            "start", "let a feed run where `manage.py run` runs", _feed_argument, "  manage.py feeds start oanda"
+        ),
+        commands.Action("stop", "let a feed stop", _feed_argument, "  manage.py feeds stop oanda"),
+        commands.Action(
+            "remove", "forget a feed; its bars stay in the log", _feed_argument, "  manage.py feeds remove oanda"
+        ),
+        commands.Action("list", "list feeds, and how they are", _list_arguments, "  manage.py feeds list --json"),
+    )  # fmt: skip
 
     def run(self, **options: Any) -> None:
         """Do it."""
@@ -105,11 +128,11 @@ refuse is quarantined. A feed that gives nothing for --stale-after seconds while
         how = "defined" if is_new else "defined anew"
         self.say(f"{wanted.feed} {how}: {', '.join(wanted.names)}, bars of {made}; {then}")
 
-    def _change(self, name: str | None, action: str) -> None:
+    def _change(self, name: str, action: str) -> None:
         known = list(Feed.objects.using(ALIAS).values_list("id", flat=True))
         if name not in known:
             there = f"there are: {', '.join(known)}" if known else "there is none yet: `manage.py feeds add --help`"
-            raise FeedError(f"{action} which feed? {there}" if not name else f"there is no feed {name}; {there}")
+            raise FeedError(f"there is no feed {name}; {there}")
         found = Feed.objects.using(ALIAS).filter(id=name)
         if action == "remove":
             found.delete()

@@ -26,55 +26,108 @@ _SHOWN_MAX = 20
 _LIMITS = "\n".join(f"  {name + '=…':<24} such as {value}" for name, (*_, value) in WORDS.items())
 
 
+def _account_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--account", action="append", default=[], metavar="ID", help="once for each")
+
+
+def _instrument_argument(parser: argparse.ArgumentParser, told: str = "in which it holds") -> None:
+    parser.add_argument("--instrument", action="append", default=[], metavar="ID", help=told)
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    _account_argument(parser)
+    _instrument_argument(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _limit_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("limits", nargs="*", metavar="NAME=VALUE", help="what to change; none takes one away")
+    _account_argument(parser)
+    _instrument_argument(parser)
+    parser.add_argument("--reason", default="", help="why, for the record")
+
+
+def _state_arguments(parser: argparse.ArgumentParser) -> None:
+    _account_argument(parser)
+    parser.add_argument("--set", default="", help="a strategy set")
+    _instrument_argument(parser)
+    parser.add_argument("--reason", default="", help="why, for the record")
+
+
+def _allow_arguments(parser: argparse.ArgumentParser) -> None:
+    _account_argument(parser)
+    _instrument_argument(parser, "once for each")
+
+
+def _sessions_arguments(parser: argparse.ArgumentParser) -> None:
+    _instrument_argument(parser, "of which the sessions are")
+    parser.add_argument("--open", action="append", default=[], metavar="WINDOW", help="once for each")
+    parser.add_argument("--tz", default="UTC", help="zone of the windows (UTC)")
+
+
 class Command(commands.Command):
     """Says what accounts may do, and changes it."""
 
-    help = f"""Show and change what accounts may do. Changes are applied by whoever runs the shards (`manage.py run`).
-
-show         what is in force: for all, or with --account and --instrument what counts for these, and who set it
-limit        set limits of all accounts, of --account, of --instrument, or of one in the other; the rest stays
-halt         let through nothing but what is reduce-only: of --account, --set or --instrument, or of everybody
-reduce       let through only what makes a position smaller
-activate     let through what limits allow; lifts an account's loss stops, which are measured anew from now
-allow        --account may trade only the --instrument given; without any it may trade all
-sessions     --instrument may be traded only in these weekly --open windows; without any it always may
-
-limits, of which `none` takes one away:
-{_LIMITS}"""
-
-    usage = "{show,limit,halt,reduce,activate,allow,sessions} [NAME=VALUE …] [options]"
+    help = "Show and change what accounts may do. Changes are applied by whoever runs the shards (`manage.py run`)."
     examples = """
-  manage.py risk show
   manage.py risk show --account ACME-1 --instrument OANDA:EURUSD
   manage.py risk limit order-notional=100000 daily-loss=5% flatten-on-stop=yes
-  manage.py risk limit position=50000lots --account ACME-1 --instrument OANDA:EURUSD
-  manage.py risk limit daily-loss=none --account ACME-1
   manage.py risk halt --set trend --reason "prices look wrong"
-  manage.py risk activate --account ACME-1 --reason "client asked"
-  manage.py risk allow --account ACME-1 --instrument OANDA:EURUSD --instrument NYSEARCA:SPY
-  manage.py risk sessions --instrument OANDA:EURUSD --open "Sun 17:00-Fri 17:00" --tz America/New_York"""
+  manage.py risk limit --help"""
+    actions = (
+        commands.Action(
+            "show", "what is in force: for all, or what counts for an account or in an instrument, and who set it",
+            _show_arguments,
+            """
+  manage.py risk show
+  manage.py risk show --account ACME-1 --instrument OANDA:EURUSD""",
+        ),
+        commands.Action(
+            "limit", f"""set limits of all accounts, of some, of an instrument, or of one in the other; the rest stays
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare what can be typed."""
-        actions = ("show", "limit", "halt", "reduce", "activate", "allow", "sessions")
-        parser.add_argument("action", choices=actions)
-        parser.add_argument(
-            "limits", nargs="*", metavar="NAME=VALUE", help="limit: what to change; none takes one away"
-        )
-        parser.add_argument("--account", action="append", default=[], metavar="ID", help="once for each")
-        parser.add_argument("--set", default="", help="halt, reduce, activate: a strategy set")
-        parser.add_argument("--instrument", action="append", default=[], metavar="ID", help="allow: once for each")
-        parser.add_argument("--open", action="append", default=[], metavar="WINDOW", help="once for each")
-        parser.add_argument("--tz", default="UTC", help="zone of the windows (UTC)")
-        parser.add_argument("--reason", default="", help="why, for the record")
-        parser.add_argument("--json", action="store_true", help="show: one JSON object")
+limits, of which `none` takes one away:
+{_LIMITS}""",
+            _limit_arguments,
+            """
+  manage.py risk limit order-notional=100000 daily-loss=5% flatten-on-stop=yes
+  manage.py risk limit position=50000lots --account ACME-1 --instrument OANDA:EURUSD
+  manage.py risk limit daily-loss=none --account ACME-1""",
+        ),
+        commands.Action(
+            "halt", "let through nothing but what is reduce-only: of accounts, a set, an instrument, or of everybody",
+            _state_arguments,
+            """
+  manage.py risk halt --set trend --reason "prices look wrong\"""",
+        ),
+        commands.Action(
+            "reduce", "let through only what makes a position smaller: of accounts, a set, an instrument, or everybody",
+            _state_arguments,
+            """
+  manage.py risk reduce --account ACME-1""",
+        ),
+        commands.Action(
+            "activate", "let through what limits allow; an account's loss stops are lifted, and measured anew from now",
+            _state_arguments,
+            """
+  manage.py risk activate --account ACME-1 --reason "client asked\"""",
+        ),
+        commands.Action(
+            "allow", "let accounts trade only the instruments given; without any they may trade all",
+            _allow_arguments,
+            """
+  manage.py risk allow --account ACME-1 --instrument OANDA:EURUSD --instrument NYSEARCA:SPY""",
+        ),
+        commands.Action(
+            "sessions", "let an instrument be traded only in weekly windows; without any it always may",
+            _sessions_arguments,
+            """
+  manage.py risk sessions --instrument OANDA:EURUSD --open "Sun 17:00-Fri 17:00" --tz America/New_York""",
+        ),
+    )  # fmt: skip
 
     def run(self, **options: Any) -> None:
         """Do it."""
-        action = options["action"]
-        if options["limits"] and action != "limit":
-            raise RiskError(f"{action} takes no limits: {' '.join(options['limits'])}")
-        match action:
+        match options["action"]:
             case "show":
                 self._show(options)
             case "limit":
@@ -83,7 +136,7 @@ limits, of which `none` takes one away:
                 self._allow(options)
             case "sessions":
                 self._sessions(options)
-            case _:
+            case action:
                 self._set_state(TradingState[_STATES[action]], options)
 
     # ---- changes ----

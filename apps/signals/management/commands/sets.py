@@ -13,6 +13,40 @@ from banyan import commands
 from trading.intervals import format_interval
 
 
+def _set_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("set", metavar="SET", help="the set's name")
+
+
+def _json_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    _set_argument(parser)
+    _json_argument(parser)
+
+
+def _define_arguments(parser: argparse.ArgumentParser) -> None:
+    _set_argument(parser)
+    parser.add_argument("--strategy", help="a shipped one, or path/to/file.py[:name]")
+    parser.add_argument(
+        "--instrument", action="append", default=[], metavar="ID", help="what it trades, once for each channel"
+    )
+    parser.add_argument(
+        "--conversion", action="append", default=[], metavar="ID",
+        help="a pair of currencies whose closes convert for accounts in another currency, such as OANDA:EURUSD",
+    )  # fmt: skip
+    parser.add_argument("--interval", default="1h", help="interval of its bars (1h)")
+    parser.add_argument(
+        "--param", "-p", action="append", default=[], metavar="NAME=VALUE", help="a parameter, once for each"
+    )
+    parser.add_argument(
+        "--share", type=float, default=1.0, metavar="PART", help="its part of the set's weight, above 0 to 1 (1)"
+    )
+    parser.add_argument("--add", action="store_true", help="keep the strategies that are in the set already")
+    parser.add_argument("--cold", action="store_true", help="do not warm up strategies with the bars before")
+
+
 class Command(commands.Command):
     """Says which strategies trade live, on what, and whether they do."""
 
@@ -31,49 +65,38 @@ anew: define it again first if a strategy had to be mended."""
   manage.py sets show trend
 """
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare what can be typed."""
-        parser.add_argument("action", choices=("define", "start", "pause", "list", "show"))
-        parser.add_argument("set", nargs="?", metavar="SET", help="the set's name")
-        parser.add_argument("--strategy", help="a shipped one, or path/to/file.py[:name]")
-        parser.add_argument(
-            "--instrument", action="append", default=[], metavar="ID", help="what it trades, once for each channel"
-        )
-        parser.add_argument(
-            "--conversion", action="append", default=[], metavar="ID",
-            help="a pair of currencies whose closes convert for accounts in another currency, such as OANDA:EURUSD",
-        )  # fmt: skip
-        parser.add_argument("--interval", default="1h", help="interval of its bars (1h)")
-        parser.add_argument(
-            "--param", "-p", action="append", default=[], metavar="NAME=VALUE", help="a parameter, once for each"
-        )
-        parser.add_argument(
-            "--share", type=float, default=1.0, metavar="PART", help="its part of the set's weight, above 0 to 1 (1)"
-        )
-        parser.add_argument("--add", action="store_true", help="keep the strategies that are in the set already")
-        parser.add_argument("--cold", action="store_true", help="do not warm up strategies with the bars before")
-        parser.add_argument("--json", action="store_true", help="list and show: as JSON")
+    actions = (
+        commands.Action(
+            "define", "put one strategy into a set, on one or several instruments; --add keeps what is in it",
+            _define_arguments,
+            """
+  manage.py sets define trend --strategy ema_cross --instrument OANDA:EURUSD --interval 1h -p fast=10 -p slow=50
+  manage.py sets define trend --add --strategy rsi_reversion --instrument NYSEARCA:SPY --interval 1d --share 0.3""",
+        ),
+        commands.Action("start", "let a set give targets", _set_argument, "  manage.py sets start trend"),
+        commands.Action(
+            "pause", "let a set give no targets, but follow its bars", _set_argument, "  manage.py sets pause trend"
+        ),
+        commands.Action("list", "list all sets, and how they are", _json_argument, "  manage.py sets list --json"),
+        commands.Action("show", "show a set in full", _show_arguments, "  manage.py sets show trend"),
+    )  # fmt: skip
 
     def run(self, **options: Any) -> None:
         """Do it."""
-        name = options["set"]
-        if options["action"] == "list":
-            self._show(list(set_reports().values()), as_json=options["json"])
-            return
-        if not name:
-            raise SetError(f"{options['action']} which set? Give its name")
         match options["action"]:
+            case "list":
+                self._show(list(set_reports().values()), as_json=options["json"])
             case "define":
-                self._define(name, options)
+                self._define(options["set"], options)
             case "show":
-                get_set(name)
-                self._show([set_reports()[name]], as_json=options["json"], in_full=True)
+                get_set(options["set"])
+                self._show([set_reports()[options["set"]]], as_json=options["json"], in_full=True)
             case "start":
-                start_set(name)
-                self.say(f"{name}: starts")
+                start_set(options["set"])
+                self.say(f"{options['set']}: starts")
             case "pause":
-                pause_set(name)
-                self.say(f"{name}: pauses")
+                pause_set(options["set"])
+                self.say(f"{options['set']}: pauses")
 
     def _define(self, name: str, options: dict[str, Any]) -> None:
         if not options["strategy"] or not options["instrument"]:

@@ -1,16 +1,37 @@
 """`manage.py deadletters`: what could not be processed, and what a person makes of it."""
 
+import argparse
 import json
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.utils.module_loading import import_string
 
 from banyan import commands
 from banyan.codec import decode_envelope
 from banyan.dead_letters import drop, redrive, release
 from banyan.models import DeadLetter, Key
+
+
+def _list_arguments(parser: argparse.ArgumentParser) -> None:
+    _context_argument(parser)
+    parser.add_argument("--all", action="store_true", help="also those that were redriven or dropped")
+    parser.add_argument("--json", action="store_true", help="a JSON object per line")
+
+
+def _letter_arguments(parser: argparse.ArgumentParser) -> None:
+    _context_argument(parser)
+    parser.add_argument("letter", help="the letter's number, as list shows it")
+
+
+def _key_arguments(parser: argparse.ArgumentParser) -> None:
+    _context_argument(parser)
+    parser.add_argument("key", help="the key, as list shows it")
+
+
+def _context_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("context", help="feeds, signals, execution or risk")
 
 
 class Command(commands.Command):
@@ -24,32 +45,49 @@ class Command(commands.Command):
 
     examples = """
   manage.py deadletters list execution
-  manage.py deadletters show execution 3
-  manage.py deadletters redrive execution 3
-  manage.py deadletters release execution 07"""
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        """Take what to do, and with which."""
-        parser.add_argument("action", choices=("list", "show", "redrive", "drop", "release"))
-        parser.add_argument("context", help="feeds, signals, execution or risk")
-        parser.add_argument("which", nargs="?", help="the letter's number; for release the key")
-        parser.add_argument("--all", action="store_true", help="list also those that were redriven or dropped")
-        parser.add_argument("--json", action="store_true", help="a JSON object per line")
+  manage.py deadletters redrive execution 3"""
+    actions = (
+        commands.Action(
+            "list", "list letters that wait for a person, and keys that have stopped", _list_arguments,
+            """
+  manage.py deadletters list execution
+  manage.py deadletters list risk --all --json""",
+        ),
+        commands.Action(
+            "show", "show a letter: why it is one, its envelope and its message", _letter_arguments,
+            """
+  manage.py deadletters show execution 3""",
+        ),
+        commands.Action(
+            "redrive", "send a letter again, as a new message", _letter_arguments,
+            """
+  manage.py deadletters redrive execution 3""",
+        ),
+        commands.Action(
+            "drop", "give a letter up", _letter_arguments,
+            """
+  manage.py deadletters drop execution 3""",
+        ),
+        commands.Action(
+            "release", "let a key go on: the message that it stopped at becomes a dead letter", _key_arguments,
+            """
+  manage.py deadletters release execution 07""",
+        ),
+    )  # fmt: skip
 
     def run(self, **options: Any) -> None:
         """Do it."""
-        name, which = options["context"], options["which"]
+        name = options["context"]
         if name not in import_string(settings.HOSTED_CONTEXTS):
             raise CommandError(f"there is no context {name} with dead letters")
-        if options["action"] == "list":
-            self._list(name, everything=options["all"], as_json=options["json"])
-        elif which is None:
-            raise CommandError(f"{options['action']} what? `manage.py deadletters list {name}` lists them")
-        elif options["action"] == "release":
-            self._release(name, which)
-        else:
-            letter = self._letter(name, which)
-            {"show": self._show, "redrive": self._redrive, "drop": self._drop}[options["action"]](name, letter)
+        match options["action"]:
+            case "list":
+                self._list(name, everything=options["all"], as_json=options["json"])
+            case "release":
+                self._release(name, options["key"])
+            case action:
+                letter = self._letter(name, options["letter"])
+                {"show": self._show, "redrive": self._redrive, "drop": self._drop}[action](name, letter)
 
     def _letter(self, name: str, which: str) -> DeadLetter:
         found = DeadLetter.objects.using(name).filter(pk=which).first() if which.isdigit() else None

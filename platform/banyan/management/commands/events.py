@@ -1,5 +1,6 @@
 """`manage.py events`: the logs, read, checked and replayed."""
 
+import argparse
 import json
 import sys
 import time
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.utils.module_loading import import_string
 
 from banyan import commands
@@ -21,6 +22,30 @@ from banyan.models import Key, Log
 from banyan.store import Step, Store
 
 _POLL_SECONDS = 0.5
+
+
+def _log_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("context", help="feeds, signals, execution or risk")
+    parser.add_argument("--key", help="only this key (a feed, a strategy set, a shard)")
+
+
+def _tail_arguments(parser: argparse.ArgumentParser) -> None:
+    _log_arguments(parser)
+    parser.add_argument("--lines", type=int, default=20, help="steps to begin with (20)")
+    parser.add_argument("--follow", action="store_true", help="go on until interrupted")
+    parser.add_argument("--json", action="store_true", help="a JSON object per line")
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    _log_arguments(parser)
+    parser.add_argument("--from", dest="first", type=int, default=1, help="first log number (1)")
+    parser.add_argument("--to", dest="last", type=int, help="last log number (the end)")
+    parser.add_argument("--json", action="store_true", help="a JSON object per line")
+
+
+def _replay_arguments(parser: argparse.ArgumentParser) -> None:
+    _log_arguments(parser)
+    parser.add_argument("--to", dest="last", type=int, help="last log number (the end)")
 
 
 class Command(commands.Command):
@@ -37,16 +62,28 @@ class Command(commands.Command):
   manage.py events verify signals
   manage.py events replay signals --key trend"""
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        """Take what to do, the context and the key."""
-        parser.add_argument("action", choices=("tail", "show", "verify", "replay"))
-        parser.add_argument("context", help="feeds, signals, execution or risk")
-        parser.add_argument("--key", help="only this key (a feed, a strategy set, a shard)")
-        parser.add_argument("--from", dest="first", type=int, default=1, help="first log number (1)")
-        parser.add_argument("--to", dest="last", type=int, help="last log number (the end)")
-        parser.add_argument("--lines", type=int, default=20, help="steps that tail begins with (20)")
-        parser.add_argument("--follow", action="store_true", help="tail goes on until interrupted")
-        parser.add_argument("--json", action="store_true", help="a JSON object per line")
+    actions = (
+        commands.Action(
+            "tail", "the last steps, then each new one (--follow)", _tail_arguments,
+            """
+  manage.py events tail signals --follow""",
+        ),
+        commands.Action(
+            "show", "steps from --from to --to", _show_arguments,
+            """
+  manage.py events show execution --key 07 --from 10 --to 12 --json""",
+        ),
+        commands.Action(
+            "verify", "logs have no gap, and replay gives the digest of every snapshot", _log_arguments,
+            """
+  manage.py events verify signals""",
+        ),
+        commands.Action(
+            "replay", "rebuild the state from the log, and print its digest", _replay_arguments,
+            """
+  manage.py events replay signals --key trend""",
+        ),
+    )  # fmt: skip
 
     def run(self, **options: Any) -> None:
         """Do it. Exit code 1: verify has found damage."""
