@@ -1,66 +1,86 @@
 """What follows from cash that a broker has booked without a fill: payments, swap, dividends."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from apps.execution.book_contracts import EXTERNAL
 from apps.execution.contracts import AccountValued, CashBooked, CashKind, OrdersReported
 from apps.execution.evolving import full
-from apps.execution.kernels.netting import part_of
 from apps.execution.kernels.values import value_accounts
 from apps.execution.state import ShardState
 from banyan.columns import Ints, ints
 from banyan.messages import Message, Received
 
-Part = tuple[int, int]
-"""(row of a report, amount of a book)."""
+_NO_BOOK = -1
 
 
 def decide_cash(state: ShardState, received: Received, report: OrdersReported) -> list[Message]:
     """Return what the rows of a report, all of cash, come to for accounts that are open here."""
-    rows = np.flatnonzero(state.rows_of(report.account) >= 0)
+    owners = state.rows_of(report.account)
+    rows = np.flatnonzero(owners >= 0)
     if not rows.size:
         return []
-    kinds, amounts = full(report.steps, report.account), full(report.amount_micro, report.account)
-    found = [(row, book, amount) for row in rows.tolist() for book, amount in _parts(state, report, row)]
-    books = sorted({book for _, book, _ in found})
-    chosen = ints([row for row, _, _ in found])
-    owners, paid = state.rows_of(report.account[rows]), np.where(kinds[rows] == CashKind.PAYMENT, amounts[rows], 0)
+    owners = owners[rows]
+    kinds, amounts = full(report.steps, report.account)[rows], full(report.amount_micro, report.account)[rows]
+    row, book, amount = _parts(state, report, rows, owners)
+    names = ["" if kinds[each] == CashKind.PAYMENT else EXTERNAL for each in row[book == _NO_BOOK].tolist()]
+    used = np.unique(book[book != _NO_BOOK])
+    books = sorted({*names, *(state.books.names[each] for each in used.tolist())})
+    number = np.zeros(book.size, np.int64)
+    number[book == _NO_BOOK] = [books.index(name) for name in names]
+    number[book != _NO_BOOK] = ints([books.index(state.books.names[each]) for each in used.tolist()])[
+        np.searchsorted(used, book[book != _NO_BOOK])
+    ]
+    chosen = rows[row]
     booked = CashBooked(
         books=books,
         instruments=report.instruments,
         account=report.account[chosen],
-        kind=kinds[chosen],
-        amount_micro=ints([amount for _, _, amount in found]),
+        kind=kinds[row],
+        amount_micro=amount,
         at_ns=full(report.at_ns, report.account)[chosen],
-        book=ints([books.index(book) for _, book, _ in found]),
+        book=number,
         instrument=full(report.instrument, report.account)[chosen],
-        reference=[report.execution_id[row] for row in chosen.tolist()] if report.execution_id else [],
+        reference=[report.execution_id[each] for each in chosen.tolist()] if report.execution_id else [],
     )
-    return [booked, _valued(state, received, owners, amounts[rows], paid)]
+    paid = np.where(kinds == CashKind.PAYMENT, amounts, 0)
+    return [booked, _valued(state, received, owners, amounts, paid)]
 
 
-def _parts(state: ShardState, report: OrdersReported, row: int) -> Iterator[tuple[str, int]]:
-    """Yield (book, amount) of a row: by what each book holds, the rest of a unit to the later."""
-    amount = int(full(report.amount_micro, report.account)[row])
-    kind = int(full(report.steps, report.account)[row])
-    if kind == CashKind.PAYMENT:
-        yield "", amount
-        return
-    name = report.instruments[int(full(report.instrument, report.account)[row])]
-    instrument = state.instruments.known(name)
-    cell = int(state.cell_rows[instrument, state.row_of[int(report.account[row])]]) if instrument >= 0 else -1
-    lines = state.lines.rows[(state.lines.rows["cell"] == cell) & (state.lines.rows["held"] != 0)]
-    whole = int(np.abs(lines["held"]).sum())
-    if not whole:
-        yield EXTERNAL, amount
-        return
-    done = 0
-    for line in lines:
-        upto = done + abs(int(line.held))
-        yield state.books.names[line.book], int(part_of(amount, upto, whole)) - int(part_of(amount, done, whole))
-        done = upto
+def _parts(state: ShardState, report: OrdersReported, rows: Ints, owners: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return parts as (which of `rows`, book, amount): by what each book holds, the rest of a unit to the later.
+
+    A payment, and cash for what nobody holds, is one part of no book.
+    """
+    instruments = ints([state.instruments.known(name) for name in report.instruments])
+    instrument = instruments[full(report.instrument, report.account)[rows]]
+    is_of_books = (full(report.steps, report.account)[rows] != CashKind.PAYMENT) & (instrument >= 0)
+    cells = np.where(is_of_books, state.cell_rows[np.where(is_of_books, instrument, 0), owners], _NO_BOOK)
+    lines = state.lines.columns
+    holding = np.flatnonzero(lines["held"] != 0)
+    holding = holding[np.argsort(lines["cell"][holding], kind="stable")]
+    of_cells = lines["cell"][holding]
+    first = np.searchsorted(of_cells, cells, "left")
+    count = np.where(cells >= 0, np.searchsorted(of_cells, cells, "right") - first, 0)
+    row = np.repeat(np.arange(rows.size), np.maximum(count, 1))
+    is_held = count[row] > 0
+    nth = np.arange(row.size) - np.searchsorted(row, row)
+    line = holding[(first[row] + nth)[is_held]]
+    held = np.ones(row.size, np.int64)
+    held[is_held] = np.abs(lines["held"][line])
+    begins = np.searchsorted(row, np.arange(rows.size))
+    whole = np.add.reduceat(held, begins)[row]
+    upto = np.cumsum(held)
+    upto -= (upto - held)[begins][row]
+    total = full(report.amount_micro, report.account)[rows][row]
+    book = np.full(row.size, _NO_BOOK)
+    book[is_held] = lines["book"][line]
+    return row, book, _share(total, upto, whole) - _share(total, upto - held, whole)
+
+
+def _share(total: Ints, done: Ints, whole: Ints) -> Ints:
+    """Return `kernels.netting.part_of` of rows."""
+    shared: Ints = total // whole * done + total % whole * done // whole
+    return shared
 
 
 def _valued(state: ShardState, received: Received, owners: Ints, amounts: Ints, paid: Ints) -> AccountValued:

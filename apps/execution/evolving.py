@@ -1,5 +1,7 @@
 """The fold of execution's events: a shard's state after each."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from apps.execution.apart_evolving import (
@@ -321,11 +323,35 @@ def _cash(state: ShardState, event: CashBooked) -> None:
     np.add.at(state.accounts.columns["balance_micro"], owners, event.amount_micro)
     if state.gated_at_ns and (state.accounts.columns["ready"] == 0).any():
         state.known_fills.update(event.reference)
-    for at in np.flatnonzero(event.kind != CashKind.PAYMENT).tolist():
-        instrument = state.instrument(event.instruments[event.instrument[at]])
-        book = state.books.of(event.books[event.book[at]])
-        line = state.line(state.cell(int(owners[at]), instrument), book)
-        state.lines.rows[line].cash_micro += event.amount_micro[at]
+    rows = np.flatnonzero(event.kind != CashKind.PAYMENT)
+    if not rows.size:
+        return
+    instruments = _named_by(event.instrument[rows], lambda each: state.instrument(event.instruments[each]))
+    books = _named_by(event.book[rows], lambda each: state.books.of(event.books[each]))
+    found = _lines_of(state, state.cell_rows[instruments, owners[rows]].astype(np.int64), books)
+    for at in np.flatnonzero(found < 0).tolist():
+        found[at] = state.line(state.cell(int(owners[rows[at]]), int(instruments[at])), int(books[at]))
+    np.add.at(state.lines.columns["cash_micro"], found, event.amount_micro[rows])
+
+
+def _named_by(column: Ints, number_of: Callable[[int], int]) -> Ints:
+    """Return what a function gives for each number of a column; it is asked once for each, in the order they come."""
+    values, first, which = np.unique(column, return_index=True, return_inverse=True)
+    numbers = np.zeros(values.size, np.int64)
+    for at in np.argsort(first).tolist():
+        numbers[at] = number_of(int(values[at]))
+    return numbers[which.reshape(-1)]
+
+
+def _lines_of(state: ShardState, cells: Ints, books: Ints) -> Ints:
+    """Return the line of each book in each cell, below 0 where there is no such cell or line."""
+    lines = state.lines.columns
+    found = np.where(cells >= 0, state.cells.columns["first_line"][cells], -1).astype(np.int64)
+    while True:
+        others = np.flatnonzero((found >= 0) & (lines["book"][found] != books))
+        if not others.size:
+            return found
+        found[others] = lines["next_line"][found[others]]
 
 
 def _price_if_none(state: ShardState, instrument: int, price_e9: int) -> None:

@@ -72,6 +72,70 @@ def test_swap_and_dividends_go_to_the_books_that_hold_to_the_last_unit(desk: Des
     assert valued.paid_in_micro.size == 0, "it is profit or loss"
 
 
+def plain_parts(desk: Desk, account: int, name: str, kind: int, amount: int) -> list[tuple[int, str, str, int]]:
+    """Return (account, instrument, book, amount) of the parts of cash, worked out one by one."""
+    if kind == CashKind.PAYMENT:
+        return [(account, "", "", amount)]
+    state, owner = desk.state, int(desk.state.rows_of(ints([account]))[0])
+    known = state.instruments.known(name)
+    cell = int(state.cell_rows[known, owner]) if known >= 0 else -1
+    held = [line for line in state.lines.rows if line.cell == cell >= 0 and line.held]
+    whole, done, parts = sum(abs(int(line.held)) for line in held), 0, []
+    for line in held:
+        upto = done + abs(int(line.held))
+        parts.append((account, name, state.books.names[line.book], amount * upto // whole - amount * done // whole))
+        done = upto
+    return parts or [(account, name, "external", amount)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_many_rows_of_cash_are_split_as_each_would_be(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    desk, accounts = Desk(), range(1, 9)
+    desk.open(*accounts, deposit=100_000)
+    for name in ("trend", "carry", "slow"):
+        desk.configure(name, EURUSD, GOLD)
+        desk.subscribe(name, *[each for each in accounts if dice.integers(3)], allocation_e9=300_000_000)
+    for version in range(1, 4):
+        for name in ("trend", "carry", "slow"):
+            weights = {each: round(float(dice.uniform(-0.9, 0.9)), 2) for each in ("EURUSD", "GOLD")}
+            desk.trade(desk.target(name, version, **weights))
+    kinds = (CashKind.PAYMENT, CashKind.SWAP, CashKind.DIVIDEND)
+    rows = []
+    for _ in range(60):
+        kind = kinds[dice.integers(3)]
+        name = "" if kind == CashKind.PAYMENT else (EURUSD.id, GOLD.id, "X:UNKNOWN")[dice.integers(3)]
+        rows.append((int(dice.integers(1, 9)), name, kind, int(dice.integers(-(10**9), 10**9))))
+    expected = [part for row in rows for part in plain_parts(desk, *row)]
+    before, lines = {each: desk.balance(each) for each in accounts}, lines_of(desk)
+    booked = only(desk.feed(cash(*rows)), CashBooked)
+    told = [
+        (account, booked.instruments[name], booked.books[book], amount)
+        for account, name, book, amount in zip(
+            *(column.tolist() for column in (booked.account, booked.instrument, booked.book, booked.amount_micro)),
+            strict=True,
+        )
+    ]  # fmt: skip
+    assert told == expected, f"seed {seed}"
+    assert len({each for _, _, each, _ in told}) > 2
+    for each in accounts:
+        assert desk.balance(each) == before[each] + sum(row[3] for row in rows if row[0] == each)
+    for part in expected:
+        if part[2]:
+            lines[part[:3]] = lines.get(part[:3], 0) + part[3]
+    assert lines_of(desk) == lines
+
+
+def lines_of(desk: Desk) -> dict[tuple[int, str, str], int]:
+    """Return the cash of each line by (account, instrument, book)."""
+    state = desk.state
+    numbers, names = state.accounts.rows["number"], state.instruments.names
+    return {
+        (int(numbers[line.account]), names[line.instrument], state.books.names[line.book]): int(line.cash_micro)
+        for line in state.lines.rows
+    }
+
+
 def test_a_dividend_on_what_is_no_longer_held_is_of_nobody_s_book(desk: Desk) -> None:
     booked = only(desk.feed(cash((2, GOLD.id, CashKind.DIVIDEND, 5_000_000))), CashBooked)
     assert booked.books == ["external"]
