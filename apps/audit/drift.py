@@ -168,20 +168,13 @@ def _fills(result: Result, channel: int, began_ns: int, fee_rate: float) -> list
     What it has held by then, and goes on holding, is bought at the next open: an account that converges does so too.
     `fee_rate` is what that costs, for each unit of lots and price.
     """
-    held, fills = 0.0, []
-    for row in result.fill_records[result.fill_records["channel"] == channel]:
-        decided_ns = int(result.time[max(int(row["bar"]) - 1, 0)])
-        if decided_ns < began_ns:
-            held = float(row["position"])
-            continue
-        if held and decided_ns > began_ns:
-            fills.append(_opening(result.bars[channel], held, began_ns, fee_rate))
-        lots = float(row["position"] if held and decided_ns == began_ns else row["quantity"])
-        if lots:
-            fee = float(row["fee"]) * abs(lots / float(row["quantity"]))
-            fills.append(_Fill(decided_ns, lots, float(row["price"]), fee))
-        held = 0.0
-    return [*fills, _opening(result.bars[channel], held, began_ns, fee_rate)] if held else fills
+    rows = result.fill_records[result.fill_records["channel"] == channel]
+    decided_ns = result.time[np.maximum(rows["bar"] - 1, 0)]
+    before, after = rows[decided_ns <= began_ns], decided_ns > began_ns
+    held = float(before["position"][-1]) if before.size else 0.0
+    fills = [_opening(result.bars[channel], held, began_ns, fee_rate)] if held else []
+    columns = (decided_ns[after], *(rows[name][after] for name in ("quantity", "price", "fee")))
+    return fills + [_Fill(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def _opening(bars: Bars, lots: float, began_ns: int, fee_rate: float) -> _Fill:

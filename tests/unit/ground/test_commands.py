@@ -128,6 +128,9 @@ def test_every_action_has_help_of_its_own_with_examples_of_itself(
     assert caught.value.code == 0
     assert told.startswith(f"usage: manage.py {name} {action.name} ")
     assert action.help[1:].partition("\n")[0] in told
+    with pytest.raises(SystemExit):
+        ManagementUtility(["manage.py", name, "--help"]).execute()
+    assert action.help.partition("\n")[0] in " ".join(capsys.readouterr().out.split())
     if action.examples:
         lines = [line.strip() for line in action.examples.strip().splitlines()]
         assert all(line.startswith(f"manage.py {name} {action.name}") for line in lines)
