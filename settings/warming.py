@@ -24,6 +24,7 @@ from apps.execution.contracts import (
 from apps.execution.core import EXECUTION
 from apps.execution.growing import decimal_ids, first_of_each
 from apps.execution.paper.broker import warm as warm_broker
+from apps.reporting.warming import warm as warm_reporting
 from apps.risk.contracts import OrdersApproved
 from apps.risk.core import RISK
 from apps.signals.contracts import Quoted, TargetSet
@@ -47,6 +48,7 @@ def prepare() -> None:
     compiler()
     rehearse()
     warm_broker()
+    warm_reporting()
     prepare_strategies()
     first_of_each(decimal_ids(ints([1, 2])))
     volatility_of(np.ones(2), 1.0)

@@ -234,7 +234,7 @@ class FollowerWorker:
         self._woken = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
-        """Read until `stop` is set; the piece that is being taken is taken whole."""
+        """Read until `stop` is set, and one piece more."""
         _be_idle()
         follower = self._build()
         while not stop.is_set():
@@ -247,6 +247,8 @@ class FollowerWorker:
                 follower.forget()
                 connections.close_all()
                 self._woken.wait(_RETRY_SECONDS)
+        with contextlib.suppress(*_AWAY, OSError):
+            follower.step()  # what has come since it looked last
         with contextlib.suppress(*_AWAY):
             follower.close()
         connections.close_all()
