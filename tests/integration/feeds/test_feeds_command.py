@@ -106,7 +106,6 @@ def test_a_feed_is_started_stopped_and_removed(tmp_path: Path) -> None:
         (["add", "--source", "replay", "--instrument", f"{EURUSD}=a.csv", "--bars", "1m"], "are for --source tail"),
         (["add", "--source", "replay", "--instrument", EURUSD, "--bars", "1m", "--speed", "-1"], "above 0"),
         (["add", "--source", "replay", "--instrument", EURUSD, "--bars", "1m", "--from", "then"], "not a time"),
-        (["start"], "start which feed"),
         (["start", "oanda"], "there is no feed oanda; there is none yet"),
     ],
 )  # fmt: skip

@@ -33,6 +33,7 @@ def _list_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("feed", nargs="?", metavar="FEED", help="its name, which is that of its venue in any case")
     parser.add_argument("--source", choices=SOURCES, default=TAIL, help="where records come from (tail)")
     parser.add_argument(
         "--instrument",
