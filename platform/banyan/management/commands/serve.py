@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from django.conf import settings
@@ -58,7 +58,8 @@ accounts and a feed of real ticks; then it starts the pipeline (`manage.py run`)
         config.load()
         with self._sample_running() if options["sample"] else nullcontext():
             self._tell(f"Ready: http://{address[0]}:{address[1]}/ (Ctrl-C stops)")
-            uvicorn.Server(config).run(sockets=[listener])
+            with suppress(KeyboardInterrupt):  # its way to say that it has stopped in order
+                uvicorn.Server(config).run(sockets=[listener])
 
     @contextmanager
     def _sample_running(self) -> Iterator[None]:
