@@ -312,7 +312,7 @@ class Pipeline:
         for number, key in ACCOUNTS.items():
             opened = OpenAccount(
                 account=f"A{number}", number=number, client="c", broker="paper", currency="USD",
-                deposit_micro=100_000 * 10**6, leverage_e9=30 * 10**9,
+                deposit_micro=100_000 * 10**6, leverage_e9=30 * 10**9, hedging=number % 2 == 0,
             )  # fmt: skip
             self.say(opened, "execution", key)
             self.say(Subscribe(account=number, set=SET, join="converge"), "execution", key)
