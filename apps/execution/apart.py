@@ -21,7 +21,7 @@ from apps.execution.tickets import hedging_lines, is_hedging, left_of, open_orde
 from banyan.columns import Ints
 from banyan.messages import Message
 from trading.money import to_tick
-from trading.targets import GTC, LIMIT, MARKET, STOP_LIMIT
+from trading.targets import GTC, GTD, LIMIT, MARKET, STOP_LIMIT
 
 
 class Wish(NamedTuple):
@@ -42,8 +42,9 @@ class _Changes(NamedTuple):
 
 
 def is_apart(targets: Any) -> Any:
-    """Return which targets (TARGET_DTYPE) are traded apart, bool[k]."""
-    return (targets["entry"] != MARKET) | ((targets["bracket"] != 0) & (targets["value"] != 0.0))
+    """Return which targets (TARGET_DTYPE) are traded apart, bool[k]: an order that is netted stands until no time."""
+    is_bracket = (targets["bracket"] != 0) & (targets["value"] != 0.0)
+    return (targets["entry"] != MARKET) | is_bracket | (targets["time_in_force"] == GTD)
 
 
 def apart_lines(state: ShardState, targets: Any, picked: Ints, wanted: Ints) -> tuple[Any, Any] | None:

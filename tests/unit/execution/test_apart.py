@@ -15,7 +15,7 @@ from apps.execution.state import from_snapshot, to_snapshot
 from banyan.columns import ints
 from banyan.messages import Message
 from tests.unit.execution.desk import EURUSD, Desk, of_type, only, target
-from trading.targets import LIMIT, STOP
+from trading.targets import GTD, LIMIT, STOP
 
 ID = EURUSD.id
 FILLED, CANCELLED, ACCEPTED = ReportKind.FILLED, ReportKind.CANCELLED, ReportKind.ACCEPTED
@@ -150,6 +150,13 @@ def test_a_version_with_the_same_quantity_moves_the_bracket_and_trades_nothing(d
 def test_a_version_without_a_bracket_cancels_the_one_there_is(desk: Desk) -> None:
     protected(desk)
     assert only(want(desk, 2, 0.1), CancelsReleased).decision.tolist() == [2]
+
+
+def test_an_order_at_market_until_a_time_is_not_netted_so_that_it_can_end_then(desk: Desk) -> None:
+    sent = released(desk, want(desk, 1, 0.1, time_in_force=ints([GTD]), expires_ns=ints([5])))
+    assert (sent.order_type.size, sent.time_in_force.tolist(), sent.expires_ns.tolist()) == (0, [GTD], [5])
+    desk.report((ReportKind.EXPIRED, 1, ID, 1))
+    assert desk.line(1, ID, "trend").working == 0
 
 
 def test_a_version_that_is_netted_again_is_ordered_at_once(desk: Desk) -> None:
