@@ -28,7 +28,7 @@ from apps.reporting.following import Follower
 from apps.reporting.interface import Scope
 from apps.reporting.projecting import TABLES, Projector, rebuild
 from apps.reporting.sources import LogError
-from apps.risk.contracts import RefusalReason
+from apps.risk.contracts import RefusalReason, TradingState, TradingStateChanged
 from banyan.columns import ints
 from tests.integration.reporting.conftest import read_all
 from tests.integration.reporting.recorded import HOUR_NS, SHARD
@@ -169,6 +169,7 @@ def test_fills_positions_and_cash_are_those_of_the_books_of_execution(desk, foll
 def test_a_rebuild_gives_what_reading_piece_by_piece_in_any_order_gave(desk, monkeypatch, seed):
     trade_at_random(desk, seed, rounds=16)
     desk.feed(cash((1, "", CashKind.PAYMENT, 10**9), (2, EURUSD.id, CashKind.SWAP, -(10**6))))
+    desk.feed(TradingStateChanged(state=TradingState.REDUCING, reason="looked odd"))
     chance = random.Random(seed)
     monkeypatch.setattr(following, "RECORDS_MAX", 3)
     followers = [Follower([log], Projector()) for log in desk.logs]
