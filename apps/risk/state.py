@@ -22,7 +22,7 @@ from banyan.columns import Ints, check_length
 from banyan.records import NameIndex, Table
 from trading.row_index import find_cells, find_rows, in_order
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 GLOBAL_LIMITS = 0
 _NONE = -1
 
@@ -265,8 +265,8 @@ def to_snapshot(state: RiskState) -> bytes:
 
 
 def from_snapshot(key: str, version: int, written: bytes) -> RiskState:
-    """Return the state that `to_snapshot` wrote."""
-    assert version == SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
+    """Return the state that `to_snapshot` wrote. Version 1 knew no hedging accounts."""
+    assert 1 <= version <= SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
     read = msgspec.msgpack.decode(written, type=_Snapshot)
     state = RiskState(key, read.trading_state, read.set_states, read.sessions)
     state.zones, state.instrument_names = NameIndex(read.zones), NameIndex(read.instrument_names)

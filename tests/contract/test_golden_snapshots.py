@@ -6,6 +6,7 @@ import pytest
 
 from apps.execution.core import EXECUTION
 from apps.execution.state import from_snapshot, to_snapshot
+from apps.risk.core import RISK
 
 GOLDEN = Path(__file__).parent / "snapshots"
 
@@ -14,8 +15,8 @@ def _read(version: int):
     return from_snapshot("0", version, (GOLDEN / f"execution.v{version}.msgpack").read_bytes())
 
 
-@pytest.mark.parametrize("version", range(2, EXECUTION.snapshot_version))
-def test_an_older_snapshot_of_execution_is_read_and_is_one_of_today_then(version):
+@pytest.mark.parametrize("version", range(2, EXECUTION.snapshot_version + 1))
+def test_a_snapshot_of_execution_of_any_version_is_read_and_is_one_of_today_then(version):
     state = _read(version)
     written = to_snapshot(state)
     assert to_snapshot(from_snapshot("0", EXECUTION.snapshot_version, written)) == written
@@ -38,3 +39,22 @@ def test_books_of_before_closed_trades_were_counted_begin_with_what_they_have_pa
         assert line.closes == 0
         if line.held:
             assert line.entry_price == pytest.approx({0: 1.12342, 1: 1200.5}[int(line.instrument)], rel=2e-4)
+
+
+@pytest.mark.parametrize("version", range(1, RISK.snapshot_version + 1))
+def test_a_snapshot_of_risk_of_any_version_is_read_and_is_one_of_today_then(version):
+    state = RISK.from_snapshot("00", version, (GOLDEN / f"risk.v{version}.msgpack").read_bytes())
+    written = RISK.to_snapshot(state)
+    assert RISK.to_snapshot(RISK.from_snapshot("00", RISK.snapshot_version, written)) == written
+    cells, names = state.cells.rows, state.instrument_names.names
+    numbers = state.accounts.rows["number"]
+    held = {(int(numbers[cell.account]), names[cell.instrument]): int(cell.position) for cell in cells}
+    assert held == {(1, "EURUSD"): 6, (2, "EURUSD"): 2, (2, "GOLD"): 0}
+    assert sorted((int(order.decision), int(order.left)) for order in state.open_orders()) == [(1, 4), (2, -3)]
+
+
+@pytest.mark.parametrize("context", [EXECUTION, RISK], ids=lambda context: context.name)
+def test_a_snapshot_is_written_as_its_version_says(context):
+    """Whoever adds to a state gives its snapshots a version, keeps one of it here, and says how older ones are read."""
+    kept = (GOLDEN / f"{context.name}.v{context.snapshot_version}.msgpack").read_bytes()
+    assert context.to_snapshot(context.from_snapshot("00", context.snapshot_version, kept)) == kept
