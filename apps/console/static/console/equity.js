@@ -10,6 +10,9 @@
   const chart = LightweightCharts.createChart(place, {
     autoSize: true,
     layout: { attributionLogo: false, background: { type: "solid", color: "transparent" }, fontFamily: "Inter, sans-serif" },
+    localization: {
+      priceFormatter: (value) => value.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }),
+    },
     rightPriceScale: { borderVisible: false },
     timeScale: { borderVisible: false, timeVisible: true, secondsVisible: true },
     handleScroll: { mouseWheel: false },
