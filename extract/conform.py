@@ -30,6 +30,8 @@ from extract.comparator.ledger import Counts
 from extract.comparator.rows import Allowance
 from extract.comparator.shapes import SHAPES
 
+_AGAIN_SECONDS = 10.0
+
 
 @dataclass(slots=True)
 class Trial:
@@ -106,7 +108,7 @@ class Conformance:
         for place in places:
             place.offset = 0
         consumer.assign(places)
-        trial, given = Trial(wanted=wanted), set[str]()
+        trial, given = Trial(wanted=wanted), dict[str, float]()
         until = time.monotonic() + seconds
         try:
             while trial.missing and time.monotonic() < until:
@@ -125,14 +127,19 @@ class Conformance:
         trial.sums = _sums(counts)
         return trial
 
-    def _answer(self, producer: Producer, value: bytes | None, given: set[str], say: Callable[[str], object]) -> None:
-        """Give a key's seed and log to who has nothing of it, and what follows a record to who asks for that."""
+    def _answer(
+        self, producer: Producer, value: bytes | None, given: dict[str, float], say: Callable[[str], object]
+    ) -> None:
+        """Give a key's seed and log to who has nothing of it, and what follows a record to who asks for that.
+
+        Who asks for a seed again and again gets it now and then: it may have begun to read too late for the first.
+        """
         asked = decode_resend(value)
-        key = asked.sender_key
-        if key not in self._seeds or (asked.after == 0 and key in given):
+        key, now = asked.sender_key, time.monotonic()
+        if key not in self._seeds or (asked.after == 0 and now - given.get(key, -_AGAIN_SECONDS) < _AGAIN_SECONDS):
             return
         if asked.after == 0:
-            given.add(key)
+            given[key] = now
             say(f"{key}: it is seeded and given {len(self._log[key]):,} records")
             self._produce(producer, key, self._seeds[key])
         for step in self._log[key]:

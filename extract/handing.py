@@ -21,6 +21,8 @@ from extract.sides import fence_off, fences, promote, store_of
 
 TAKE_SECONDS = 1.0
 """Within this a side takes what is handed to it, or it goes back."""
+_GRACE_SECONDS = 0.5
+"""So much the clocks of both sides may differ: later a key goes back, and who has not taken it by then never does."""
 _POLL_SECONDS = 0.02
 _LEVEL_SECONDS = 15.0
 
@@ -154,7 +156,7 @@ class Handing:
     ) -> dict[str, float]:
         """Return after how long `to` has said of each key that it leads; those of which it has not are missing."""
         took: dict[str, float] = {}
-        while len(took) < len(keys) and time.monotonic() - began < seconds + 0.5:
+        while len(took) < len(keys) and time.monotonic() - began < seconds + _GRACE_SECONDS:
             record = consumer.poll(0.05)
             if record is None or record.error() is not None:
                 continue

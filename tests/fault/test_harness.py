@@ -43,12 +43,13 @@ def test_where_sent_is_committed_after_sending_an_order_is_found_that_no_ledger_
     commit = Edge._commit
 
     def late(self: Edge) -> None:
+        if self._sending._outbound:
+            pipeline.crashes.armed = "edge.before-commit"
         self._sending.write()
         commit(self)
 
     monkeypatch.setattr(Edge, "_commit", late)
     for _ in range(3):
-        pipeline.crashes.armed = "edge.before-commit"
         pipeline.signal()
         pipeline.turns(60)
     monkeypatch.setattr(Edge, "_commit", commit)

@@ -34,6 +34,7 @@ FILLED_IN = {
 ELSEWHERE = {
     "--distributed": "tests/integration/runs/test_distributed.py",
     "check --deploy": "tests/architecture/test_production.py",
+    "schemas publish": "tests/integration/kafka/test_registry.py",
 }
 # Commands of the live system are run there against real processes.
 LIVE = {

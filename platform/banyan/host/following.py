@@ -86,6 +86,7 @@ def follow(current: Round[State], memory: KeyMemory[State], delivery: Delivery) 
         return  # it is known, or others are missing before it, which are asked for
     logged = decode_message(envelope.name, delivery.body)
     assert isinstance(logged, Logged)
+    current.given.pop(memory.key, None)  # somebody leads after all
     cause = decode_envelope(bytes(logged.envelope))
     given = split_events(bytes(logged.events))
     changes = cause.name in (HandOver.wire_name, TookOver.wire_name)
@@ -148,9 +149,10 @@ def _decide(
 
 
 def _take_if_given(current: Round[State], memory: KeyMemory[State], logged: Logged, epoch: int) -> None:
+    """Note that a key is given to this side, if it can take it in time: later it has gone back to who led it."""
     wish = decode_message(HandOver.wire_name, logged.message)
     assert isinstance(wish, HandOver)
-    if wish.to == current.side and logged.received_at_ns <= wish.until_ns:
+    if wish.to == current.side and max(logged.received_at_ns, current.received_at_ns) <= wish.until_ns:
         current.given[memory.key] = epoch
 
 

@@ -15,7 +15,7 @@ from banyan.transport import Command, ask
 from extract import sides
 from extract.handing import Handing
 from tests.integration.host import tally
-from tests.integration.kafka.conftest import KEYS, Bench, Side
+from tests.integration.kafka.conftest import KEYS, PATIENCE_SECONDS, Bench, Side
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk", "signals"])
 ALIASES = {Which.APP: "risk", Which.SERVICE: "signals"}
@@ -54,10 +54,8 @@ def told_in_log(alias: str, key: str = "a") -> list[int]:
 
 def both(bench: Bench) -> tuple[Side, Side, Side]:
     execution, first, other = bench.side("execution").start(), app(bench).start(), service(bench).start()
-    bench.until(
-        lambda: all(("risk", key) in other.host.keys[key].marks for key in KEYS if key in other.host.keys), "seeds"
-    )
     bench.until(lambda: len(other.host.keys) == len(KEYS), "keys")
+    bench.until(lambda: all(("risk", key) in other.host.keys[key].marks for key in KEYS), "seeds")
     return execution, first, other
 
 
@@ -74,7 +72,7 @@ def test_keys_go_to_and_fro_under_load_and_no_message_is_lost_doubled_or_answere
     loading = threading.Thread(target=load)
     loading.start()
     for to in (Which.SERVICE, Which.APP, Which.SERVICE):
-        for handed in handing.hand_over(["a", "b"], to):
+        for handed in handing.hand_over(["a", "b"], to, seconds=PATIENCE_SECONDS):
             assert (handed.took, handed.problem) == (True, "")
             assert leads(ALIASES[to], handed.key)
             assert not leads(ALIASES[to.other], handed.key)
