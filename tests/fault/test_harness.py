@@ -38,18 +38,18 @@ def test_without_the_inbox_a_message_that_comes_twice_is_found_applied_twice(mak
     assert "applied once" in broken(pipeline)[7].expected
 
 
+@pytest.mark.soak
 def test_where_sent_is_committed_after_sending_an_order_is_found_that_no_ledger_knows(make, monkeypatch):
     pipeline = make(7)
     commit = Edge._commit
 
     def late(self: Edge) -> None:
-        if self._sending._outbound:
-            pipeline.crashes.armed = "edge.before-commit"
         self._sending.write()
         commit(self)
 
     monkeypatch.setattr(Edge, "_commit", late)
     for _ in range(3):
+        pipeline.crashes.armed = "edge.before-commit"
         pipeline.signal()
         pipeline.turns(60)
     monkeypatch.setattr(Edge, "_commit", commit)

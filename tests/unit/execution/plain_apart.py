@@ -11,7 +11,10 @@ from trading.targets import MARKET
 
 @dataclass
 class PlainApart(PlainGuarded):
-    """`apart` are the books that follow a target with a price or a bracket, or that still have such orders."""
+    """`apart` are the books that follow a target with a price or a bracket, or that still have such orders.
+
+    `tag` says of which book each tag is: what a book got by crossing is protected under a tag that it never ordered by.
+    """
 
     apart: set[Line] = field(default_factory=set)
     kind: dict[tuple[str, str], bool] = field(default_factory=dict)
@@ -56,7 +59,7 @@ class PlainApart(PlainGuarded):
             return
         for at, key in enumerate(keys_of(event)):
             line, steps = (*key[:2], event.set), int(event.steps[at])
-            self.tag[int(event.tag[at])] = event.set
+            assert self.tag[int(event.tag[at])] == event.set, "an entry has the tag of another book"
             assert key[2] > self.decisions[key[:2]], "decision numbers rise"
             assert line in self.apart, "a netted book has an order of its own"
             assert not self.coming(line), "two entries of a book work at a time"

@@ -9,6 +9,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from apps.execution.contracts import ReportKind
 from apps.execution.tickets import tickets_of
 from banyan.columns import ints
+from banyan.messages import Message
 from tests.unit.execution.desk import EURUSD, QUOTES, target
 from tests.unit.execution.plain_apart import PlainApart
 from tests.unit.execution.plain_guarded import PlainGuarded
@@ -75,6 +76,11 @@ class ApartWalk(BracketWalk):
     def __init__(self) -> None:
         super().__init__()
         self.plain = PlainApart(SIZES)
+
+    def catch_up(self) -> list[Message]:
+        assert isinstance(self.plain, PlainApart)
+        self.plain.tag = {at + 1: name for at, name in enumerate(self.desk.state.books.names)}
+        return super().catch_up()
 
     @invariant()
     def books_trade_apart_while_they_must(self) -> None:
