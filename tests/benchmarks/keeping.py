@@ -1,6 +1,7 @@
 """What is kept in docs: the last figures of each work. Works that were not measured this time keep what they had."""
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,16 @@ def keep(tables: Iterable[Table], facts: dict[str, Any], numbers: Path, page: Pa
     measured = list(tables)
     before = json.loads(numbers.read_text())["works"] if numbers.exists() else []
     works = _merged({each["name"]: each for each in before}, {each["name"]: each for each in _works(measured, facts)})
-    numbers.write_text(json.dumps({"works": list(works.values())}, indent=1) + "\n")
+    numbers.write_text(_short(json.dumps({"works": list(works.values())}, indent=1)) + "\n")
     above, _, rest = page.read_text().partition(BEGIN)
     shown, _, below = rest.partition(END)
     sections = _merged(_sections(shown), _sections(render(measured, facts)))
     page.write_text(f"{above}{BEGIN}\n\n{''.join(sections.values())}{END}{below}")
+
+
+def _short(text: str) -> str:
+    """Return JSON with each list of numbers on one line."""
+    return re.sub(r"\[([-\d.e+,\s]+)\]", lambda found: f"[{' '.join(found[1].split())}]", text)
 
 
 def _works(tables: list[Table], facts: dict[str, Any]) -> list[dict[str, Any]]:
