@@ -96,9 +96,12 @@ class _Side:
         )
         transport.join(self.host, KEYS)
         self.link = Link(
-            self.host, transport, cluster, topics,
+            self.host, cluster, topics,
             receivers=[PAIR[1]] if sends else [], senders=[] if sends else [PAIR[0]], side="bench",
         )  # fmt: skip
+        self.link.open()
+        if sends:
+            transport.attach(PAIR[1], self.link.relay, None)
         self._stop = threading.Event()
         self._workers = [HostWorker(self.host, KEYS, SystemClock()), *self.link.workers]
         self._threads = [threading.Thread(target=each.run, args=(self._stop,)) for each in self._workers]
