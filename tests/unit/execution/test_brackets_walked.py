@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
@@ -131,5 +132,5 @@ class TicketWalk(BracketWalk):
 
 ApartWalk.TestCase.settings = settings(**LIMITS)
 TicketWalk.TestCase.settings = settings(**LIMITS)
-test_random_walks_of_books_that_trade_apart_add_up = ApartWalk.TestCase
-test_random_walks_of_hedging_accounts_add_up = TicketWalk.TestCase
+test_random_walks_of_books_that_trade_apart_add_up = pytest.mark.soak(ApartWalk.TestCase)
+test_random_walks_of_hedging_accounts_add_up = pytest.mark.soak(TicketWalk.TestCase)
