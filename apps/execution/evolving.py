@@ -10,7 +10,6 @@ from apps.execution.apart_evolving import (
     note_released,
     note_requested,
     note_targeted,
-    resting_by_hand,
     wishes_kept,
 )
 from apps.execution.book_contracts import (
@@ -40,6 +39,7 @@ from apps.execution.contracts import (
     OrdersUnknown,
     ReportKind,
 )
+from apps.execution.flattening import flatten_lines, resume_lines
 from apps.execution.kernels.booking import (
     book_lots,
     end_orders,
@@ -136,9 +136,9 @@ def _account_changed(state: ShardState, event: Message) -> None:
             for name in sets_of(state, settings.account):
                 apply_settings(state, name, settings.account)
         case AccountsFlattened(account=numbers, instrument=instrument):
-            _flattened(state, state.rows_of(numbers), instrument)
+            flatten_lines(state, state.rows_of(numbers), instrument)
         case AccountsResumed(account=numbers, instrument=instrument):
-            _resumed(state, state.rows_of(numbers), instrument)
+            resume_lines(state, state.rows_of(numbers), instrument)
         case ManualTargeted():
             _manual(state, event)
         case _:
@@ -383,43 +383,3 @@ def _manual(state: ShardState, event: ManualTargeted) -> None:
     record.bid_ticks, record.ask_ticks = event.bid_ticks, event.ask_ticks
     line = state.line(state.cell(state.row_of[event.account], instrument), BOOK_MANUAL)
     state.lines.rows[line].working = event.working_steps
-
-
-def _flattened(state: ShardState, rows: Ints, instrument: str) -> None:
-    cells, lines = state.cells.columns, state.lines.columns
-    if instrument:
-        chosen = np.isin(cells["account"], rows) & (cells["instrument"] == state.instruments.known(instrument))
-        cells["flattened"][chosen] = 1
-        closed = chosen[lines["cell"]] & (lines["book"] != BOOK_EXTERNAL)
-    else:
-        state.accounts.columns["flattened"][rows] = 1
-        closed = np.isin(lines["account"], rows) & (lines["book"] != BOOK_EXTERNAL)
-    lines["working"][closed] = 0
-    state.apart.due.difference_update(np.flatnonzero(closed).tolist())
-    for line, steps in resting_by_hand(state):
-        if closed[line]:
-            lines["working"][line] += steps  # until it has ended: nothing is ordered against it
-
-
-def _resumed(state: ShardState, rows: Ints, instrument: str) -> None:
-    """Let lines want what they have; those of subscriptions that converge will take up their set's last target."""
-    cells, lines, accounts = state.cells.rows, state.lines.rows, state.accounts.rows
-    chosen = np.isin(cells["account"], rows)
-    if instrument:
-        chosen &= (cells["flattened"] != 0) & (cells["instrument"] == state.instruments.known(instrument))
-    else:
-        chosen &= (cells["flattened"] != 0) | (accounts["flattened"][cells["account"]] != 0)
-        accounts["flattened"][rows] = 0
-        accounts["close_only"][rows] = 0
-    cells["flattened"][chosen] = 0
-    freed = lines[chosen[lines["cell"]] & (lines["book"] != BOOK_EXTERNAL)]
-    lines["working"][chosen[lines["cell"]] & (lines["book"] != BOOK_EXTERNAL)] = (
-        freed["held"] + freed["open"] + freed["unknown"]
-    )
-    for at in np.flatnonzero(chosen[lines["cell"]] & (lines["book"] >= FIRST_SET)).tolist():
-        line = lines[at]
-        target = state.target_of.get((int(line.book), int(line.source)))
-        number = int(accounts[line.account].number)
-        converges = state.subscriptions[number, state.books.names[line.book]].join == "converge"
-        line.waits = not converges
-        line.seen_version = 0 if converges or target is None else state.targets.rows[target].version

@@ -231,6 +231,18 @@ def test_a_late_fill_of_what_is_no_longer_wanted_is_worked_off(desk: Desk) -> No
     assert only(events, OrdersRequested).steps.tolist() == [-6]
 
 
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_late_fill_of_what_was_flattened_since_is_worked_off(desk: Desk, is_new: bool) -> None:
+    desk.approve(only(desk.target("trend", 1, EURUSD=-0.10), OrdersRequested))
+    desk.report((ReportKind.CANCELLED, 1, EURUSD.id, 1))
+    desk.feed(Flatten(accounts=ints([1])))
+    if is_new:
+        desk.target("trend", 2, EURUSD=0.05)
+    desk.feed(Resume())
+    events = desk.report((ReportKind.FILLED, 1, EURUSD.id, 1, -6, ASK * 10_000))
+    assert only(events, OrdersRequested).steps.tolist() == [6]
+
+
 def test_a_fill_that_crossed_its_cancel_in_one_report_is_adopted(desk: Desk) -> None:
     desk.approve(only(desk.target("trend", 1, EURUSD=0.10), OrdersRequested))
     price = ASK * 10_000

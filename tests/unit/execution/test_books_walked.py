@@ -4,7 +4,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import structs
@@ -23,6 +22,7 @@ from apps.execution.contracts import (
 from apps.execution.core import EXECUTION
 from apps.execution.state import from_snapshot, to_snapshot
 from banyan.messages import Message
+from tests.profiles import walks
 from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, target
 from tests.unit.execution.plain_books import PlainBooks, rows
 from tests.unit.execution.test_cash import cash
@@ -81,6 +81,7 @@ class Walk(RuleBasedStateMachine):
         for line in {**self.plain.working, **self.plain.held}:
             if line[0] in was_flat and line[2] != "external":
                 self.plain.working[line] = self.plain.held[line] + self.plain.coming(line)
+                self.plain.retargeted[line] += 1  # what was ordered before is wanted no more, should it be filled late
 
     # ---- what happens ----
 
@@ -252,5 +253,5 @@ class Walk(RuleBasedStateMachine):
         assert (state.shares.rows["line"] == -1).all()
 
 
-Walk.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Walk.TestCase.settings = walks(0.3, steps=40)
 test_random_walks_of_an_account_add_up = Walk.TestCase

@@ -2,8 +2,6 @@
 
 from fractions import Fraction
 
-import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
@@ -11,6 +9,7 @@ from apps.execution.contracts import ReportKind
 from apps.execution.tickets import tickets_of
 from banyan.columns import ints
 from banyan.messages import Message
+from tests.profiles import walks
 from tests.unit.execution.desk import EURUSD, QUOTES, target
 from tests.unit.execution.plain_apart import PlainApart
 from tests.unit.execution.plain_guarded import PlainGuarded
@@ -20,7 +19,6 @@ from trading.targets import LIMIT, MARKET
 
 SIZES = {terms.id: Fraction(terms.contract_e9 * terms.lot_step_e9, 10**18) for terms in TERMS}
 AWAY = st.one_of(st.none(), st.integers(1, 900))
-LIMITS = {"max_examples": 40, "stateful_step_count": 35, "deadline": None}
 
 
 class BracketWalk(Walk):
@@ -130,7 +128,6 @@ class TicketWalk(BracketWalk):
         assert all(state.cells.rows[cell].short == short for cell, short in sides.items())
 
 
-ApartWalk.TestCase.settings = settings(**LIMITS)
-TicketWalk.TestCase.settings = settings(**LIMITS)
-test_random_walks_of_books_that_trade_apart_add_up = pytest.mark.soak(ApartWalk.TestCase)
-test_random_walks_of_hedging_accounts_add_up = pytest.mark.soak(TicketWalk.TestCase)
+ApartWalk.TestCase.settings = TicketWalk.TestCase.settings = walks(0.15, steps=35)
+test_random_walks_of_books_that_trade_apart_add_up = ApartWalk.TestCase
+test_random_walks_of_hedging_accounts_add_up = TicketWalk.TestCase
