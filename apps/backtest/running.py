@@ -21,7 +21,7 @@ from trading.compiled import seconds_compiling, source_digest, versions
 from trading.intervals import format_interval
 from trading.metrics import METRICS_VERSION, Basis, definitions
 
-ENGINE_VERSION = "1.3"
+ENGINE_VERSION = "1.4"
 
 
 def run_prepared(

@@ -86,8 +86,8 @@ def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -
     """Make a new version of a channel's target its working order; what worked before is cancelled.
 
     Lots are fixed here with `size_at_decision`, at the fill otherwise. Limit and stop orders take their side here; a
-    limit between two ticks is put on the one that is better than it. A target that cannot be is noted in the account
-    as refused, and from then on no other is accepted.
+    limit between two ticks is put on the one that is better than it, a stop on the one that it is filled at. A target
+    that cannot be is noted in the account as refused, and from then on no other is accepted.
     """
     account = desk.account[0]
     if account.refused:
@@ -140,7 +140,9 @@ def accept(desk: Desk, place: Place, spec: Spec, rules: Rules, target: Target) -
                 cancel(book)
             if target.entry == LIMIT:
                 book.price = to_tick(target.price, spec.tick_size, -book.side)
-            elif target.entry == STOP_LIMIT:
+            elif target.entry != MARKET:
+                book.price = to_tick(target.price, spec.tick_size, book.side)
+            if target.entry == STOP_LIMIT:
                 book.limit_price = to_tick(target.limit_price, spec.tick_size, -book.side)
             if rules.size_at_decision:
                 book.goal = goal
@@ -349,9 +351,10 @@ def _attach_bracket(desk: Desk, place: Place, spec: Spec, rules: Rules) -> None:
     if book.attached or not ticket.quantity * book.goal > 0.0:
         return
     book.attached = 1
-    ticket.stop_loss = book.stop_loss
-    ticket.take_profit = to_tick(book.take_profit, spec.tick_size, int(np.sign(ticket.quantity)))
-    ticket.trail = book.trail
+    side = int(np.sign(ticket.quantity))
+    ticket.stop_loss = to_tick(book.stop_loss, spec.tick_size, -side)
+    ticket.take_profit = to_tick(book.take_profit, spec.tick_size, side)
+    ticket.trail = to_tick(book.trail, spec.tick_size, 1)
     ticket.closing = 0
     ticket.trail_stop = np.nan
     follow(ticket, place)

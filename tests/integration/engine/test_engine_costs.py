@@ -143,6 +143,20 @@ def test_limits_between_ticks_are_put_on_the_better_one() -> None:
     assert fills(short)[0][2] == 100.0
 
 
+def test_stops_between_ticks_stand_where_they_are_filled() -> None:
+    bars = quotes_of([*flat(100), (100, 100, 97, 97.5)], 0.5)
+    result = trade(bars, {0: stop(-10, 98.005, take_profit=99.0)}, instruments=SHARE)
+    # At a bid of 98.00 the ask is 98.50, where the take profit is filled that it has passed; at 98.005 it is above.
+    assert fills(result) == [(1, -10.0, 98.0, "stop"), (1, 10.0, 98.5, "take-profit")]
+
+
+@pytest.mark.parametrize("bracket", [{"stop_loss": 97.991}, {"trail": 2.004}])
+def test_what_protects_stands_on_a_tick_and_comes_before_an_entry_there(bracket: dict[str, float]) -> None:
+    rows = [*flat(100, 3), (100, 100, 97, 97)]
+    result = trade(rows, {0: lots(10, **bracket), 1: stop(-10, 97.999)}, instruments=SHARE)
+    assert fills(result)[1] == (3, -10.0, 97.99, "stop-loss" if "stop_loss" in bracket else "trail")
+
+
 def test_quantities_are_whole_lot_steps_rounded_toward_zero() -> None:
     tenth = Instrument("V:T", lot_step=0.1)
     for wanted, held in ((0.37, 0.3), (-0.37, -0.3), (0.09, 0.0), (0.3, 0.3)):
