@@ -78,6 +78,7 @@ from settings.warming import rehearse
 
 PARTS = min(settings.SHARD_PROCESSES, len(SHARDS))
 _DIRECTORY_SECONDS = 1.0
+_REST_SECONDS = 0.01
 _LEAST = 19
 """The niceness of what only remembers: it has the cores when nobody decides or sends."""
 
@@ -165,8 +166,8 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Build:
         mine = keys and part.of(keys)
         if context in (EXECUTION, RISK):
             rehearse()
-        store = Store(context.name)
-        host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=HostSettings())
+        store, host_settings = Store(context.name), HostSettings(rest_seconds=_REST_SECONDS)
+        host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=host_settings)
         host.is_gone = is_gone
         transport.join(host, mine)
         workers: list[Worker] = [HostWorker(host, mine, clock), Listener(context.name, host)]

@@ -29,7 +29,7 @@ from apps.execution.people import (
 )
 from apps.execution.reported import decide_reports
 from apps.execution.state import SNAPSHOT_VERSION, ShardState, from_snapshot, to_snapshot
-from apps.execution.targeting import decide_target, decide_waiting
+from apps.execution.targeting import decide_target, decide_waiting, is_followed
 from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
 from apps.signals.contracts import TargetSet
 from banyan.context import Context
@@ -59,6 +59,11 @@ def decide(state: ShardState, received: Received) -> Sequence[Message]:
         case _:
             events = _commanded(state, received)
     return events
+
+
+def is_urgent(state: ShardState, message: Message) -> bool:
+    """Tell whether orders may follow from a message: a target that nobody here follows is only to be known."""
+    return not isinstance(message, TargetSet) or is_followed(state, message)
 
 
 def _commanded(state: ShardState, received: Received) -> Sequence[Message]:
@@ -97,4 +102,5 @@ EXECUTION: Context[ShardState] = Context(
     snapshot_version=SNAPSHOT_VERSION,
     to_snapshot=to_snapshot,
     from_snapshot=from_snapshot,
+    is_urgent=is_urgent,
 )

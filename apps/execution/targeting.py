@@ -90,6 +90,13 @@ def quote_instruments(state: ShardState, instruments: Any, target: TargetSet) ->
                 instruments["bid_ticks"][at], instruments["ask_ticks"][at] = bid_e9 // tick, -(-ask_e9 // tick)
 
 
+def is_followed(state: ShardState, target: TargetSet) -> bool:
+    """Tell whether any account follows a set in what a message of it is about."""
+    book = state.books.known(target.set)
+    sources = [state.instruments.known(quote.instrument) for quote in target.quotes]
+    return any(state.lines_by_source.get((book, source)) for source in sources)
+
+
 def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
     """Return what a set's new targets give for all accounts that follow it."""
     book = state.books.known(target.set)

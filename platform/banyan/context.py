@@ -16,8 +16,9 @@ class Context(Generic[State]):
     `decide` returns the events that an input gives in the state of its key, and changes nothing. `evolve` returns the
     state after an event, and may change the one it is given; it must not depend on anything but its two arguments, so
     that replaying a log's events gives the same state in every process. A `TimerSet` among the events asks the host for
-    a `TimerDue`, a `RowsParked` for dead letters. `to_snapshot` writes a state as bytes under the schema
-    `snapshot_version`; `from_snapshot` reads the bytes of that version and of every one before.
+    a `TimerDue`, a `RowsParked` for dead letters. `is_urgent` tells of a message whether somebody waits for what
+    follows from it in a state: others are applied when there is nothing else to do. `to_snapshot` writes a state as
+    bytes under the schema `snapshot_version`; `from_snapshot` reads the bytes of that version and of every one before.
     """
 
     name: str
@@ -27,3 +28,4 @@ class Context(Generic[State]):
     snapshot_version: int
     to_snapshot: Callable[[State], bytes]
     from_snapshot: Callable[[str, int, bytes], State]
+    is_urgent: Callable[[State, Message], bool] = lambda _, __: True

@@ -24,6 +24,7 @@ from banyan.host.following import (
 )
 from banyan.host.memory import KeyMemory, RebuildError, digest_of, rebuild, snapshot_of
 from banyan.host.records import record_of, seed_of
+from banyan.host.resting import Resting
 from banyan.host.round import Round
 from banyan.host.routes import Route
 from banyan.ids import derive
@@ -44,7 +45,8 @@ class HostSettings:
     """How a host works.
 
     A key's snapshot is kept after `snapshot_every` records, once nothing has been done for `snapshot_quiet_seconds`: in
-    the middle of a signal its orders would wait. A host that is never at rest keeps it after twice as many.
+    the middle of a signal its orders would wait. A host that is never at rest keeps it after twice as many. Inputs that
+    are not urgent to their context wait until nothing has been done for `rest_seconds`.
 
     `always_decode` passes every message through the codec, also where sender and receiver share a process: tests do, so
     that nothing can be relied on but what is on the wire.
@@ -55,6 +57,7 @@ class HostSettings:
     tries_max: int = 3
     snapshot_every: int = 1_000
     snapshot_quiet_seconds: float = 0.05
+    rest_seconds: float = 0.0
     digest_every: int = 256
     poll_seconds: float = 1.0
     always_decode: bool = False
@@ -109,6 +112,7 @@ class Host(Generic[State]):
         self._renewed_ns: int | None = None
         self._worked_ns = 0
         self._polls_ns: dict[str, int] = {}  # when each key is polled next
+        self._resting = Resting(context, int(self.settings.rest_seconds * 1e9))
 
     @property
     def keys(self) -> Mapping[str, KeyMemory[State]]:
@@ -149,7 +153,7 @@ class Host(Generic[State]):
                 self._woken.setdefault(key, set()).add(sender)
             self.arrived.notify()
 
-    def step(self) -> bool:
+    def step(self, *, may_rest: bool = True) -> bool:
         """Apply what waits and what is due, commit it and hand it on; tell whether anything was done.
 
         Raises psycopg.OperationalError while the database cannot be reached: nothing is lost, call again later.
@@ -158,8 +162,13 @@ class Host(Generic[State]):
         self._sort_offered()
         self._plant()
         self._give_seeds()
-        self._fetch()
-        taken = {key: self._inputs(memory) for key, memory in self._keys.items() if not memory.parked_because}
+        rest = self._resting.keys(self._keys.values(), self._clock, self._worked_ns) if may_rest else set()
+        rest -= self._fetch(rest)
+        taken = {
+            key: self._inputs(memory)
+            for key, memory in self._keys.items()
+            if not memory.parked_because and key not in rest
+        }
         if not any(taken.values()):
             return self._keep_due_snapshot()
         self._worked_ns = self._clock.monotonic_ns()
@@ -193,13 +202,11 @@ class Host(Generic[State]):
         """Tell whether something has come for a key that this host was not told to hold."""
         return bool(self._strangers)
 
-    def poll_in_seconds(self) -> float:
-        """Return after how long the next key is to be polled."""
-        longest = self.settings.poll_seconds
-        if not self._keys:
-            return longest
-        next_ns = min(self._polls_ns.get(key, 0) for key in self._keys)
-        return min(longest, max(0.0, (next_ns - self._clock.monotonic_ns()) / 1e9))
+    def idle_seconds(self) -> float:
+        """Return after how long the next key is to be polled, or has rested."""
+        now_ns, ends_ns = self._clock.monotonic_ns(), self._resting.ends_ns(self._worked_ns)
+        dues_ns = [self._polls_ns.get(key, 0) for key in self._keys] + ([] if ends_ns is None else [ends_ns])
+        return max(0.0, min([self.settings.poll_seconds, *((due_ns - now_ns) / 1e9 for due_ns in dues_ns)]))
 
     def next_due_ns(self) -> int | None:
         """Return when the next timer is due, in ns since 1970 UTC."""
@@ -208,7 +215,7 @@ class Host(Generic[State]):
 
     def close(self) -> None:
         """Apply what waits, keep a snapshot of every key, and give the keys back."""
-        while self.step():
+        while self.step(may_rest=False):
             pass
         for memory in self._keys.values():
             self._keep_snapshot(memory)
@@ -271,7 +278,8 @@ class Host(Generic[State]):
         """Return how many inputs may wait: of a key that follows few, since its leader applies them, and keeps them."""
         return self.settings.waiting_max if memory.is_leading else min(_HELD_MOST, self.settings.waiting_max)
 
-    def _fetch(self) -> None:
+    def _fetch(self, rest: set[str]) -> set[str]:
+        """Read what was left elsewhere for keys that have nothing to apply now; return those that got something."""
         self._left_in_outboxes.update(self._to_poll())
         with self.arrived:
             of_all, self._left_in_outboxes = self._left_in_outboxes, set()
@@ -283,7 +291,7 @@ class Host(Generic[State]):
         following = {key for key in held if not self._keys[key].is_leading}
         self.look({key: (self._keys[key].marks, None) for key in held})
         held -= following
-        idle = sorted(key for key in held if not self._keys[key].waiting)
+        idle = sorted(key for key in held if key in rest or not self._keys[key].waiting)
         asked = {key: (self._keys[key].marks, None if key in of_all else of_some[key]) for key in idle}
         found = self.fetch(asked) if asked else {}
         for key, deliveries in found.items():
@@ -291,6 +299,7 @@ class Host(Generic[State]):
         # There may be more than was read: look again once these are applied.
         self._left_in_outboxes |= held.difference(idle)
         self._left_in_outboxes |= {key for key, deliveries in found.items() if len(deliveries) >= FETCH_MOST}
+        return {key for key, deliveries in found.items() if deliveries}
 
     def _to_poll(self) -> list[str]:
         """Return the keys whose turn it is: each once in `poll_seconds`, spread out so that no round waits for all."""

@@ -118,7 +118,7 @@ class HostWorker:
 
     def _wait(self) -> None:
         due_ns = self._host.next_due_ns()
-        longest = self._host.poll_in_seconds()
+        longest = self._host.idle_seconds()
         seconds = longest if due_ns is None else min(longest, max(0.0, (due_ns - self._clock.wall_ns()) / 1e9))
         with self._host.arrived:
             self._host.arrived.wait_for(self._host.has_offers, timeout=seconds)

@@ -37,6 +37,8 @@ class Reminded(Message, frozen=True, kw_only=True):
 
 
 POISON, POISON_ROW = -13, -14
+IDLE = -15
+"""A number that nobody waits for."""
 
 
 def decide(state: dict, received: Received) -> list[Message]:
@@ -78,6 +80,7 @@ def context(name: str) -> Context[dict]:
         snapshot_version=1,
         to_snapshot=lambda state: json.dumps(state).encode(),
         from_snapshot=lambda key, version, written: json.loads(written),
+        is_urgent=lambda state, message: not (isinstance(message, Add) and message.number == IDLE),
     )
 
 

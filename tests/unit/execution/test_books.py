@@ -21,7 +21,9 @@ from apps.execution.contracts import (
     PositionChanged,
     ReportKind,
     Resume,
+    Subscribe,
 )
+from apps.execution.core import EXECUTION
 from apps.risk.contracts import TradingState, TradingStateChanged
 from banyan.columns import ints
 from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, of_type, only, skip, target
@@ -88,6 +90,16 @@ def test_a_set_of_two_sells_before_it_buys_and_sizes_both_on_the_closes() -> Non
     request = only(desk.feed(target("pair", 1, wanted, mode=ints([0, 0]))), OrdersRequested)
     assert [request.terms[at].id for at in request.instrument] == [GOLD.id, EURUSD.id]
     assert request.steps.tolist() == [-int(50_000 / 1_200.00), int(50_000 / 1_123.42)]
+
+
+def test_a_target_is_urgent_where_an_account_follows_its_set_in_its_instrument(desk: Desk) -> None:
+    desk.configure("other")
+    followed = target("trend", 1, {EURUSD.id: 0.1})
+    assert EXECUTION.is_urgent(desk.state, followed)
+    assert not EXECUTION.is_urgent(desk.state, target("trend", 1, {GOLD.id: 0.1}))
+    assert not EXECUTION.is_urgent(desk.state, target("other", 1, {EURUSD.id: 0.1}))
+    assert not EXECUTION.is_urgent(Desk().state, followed)
+    assert EXECUTION.is_urgent(Desk().state, Subscribe(account=1, set="trend"))
 
 
 def test_the_same_version_again_orders_nothing_and_says_nothing(desk: Desk) -> None:
