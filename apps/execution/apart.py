@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from apps.execution.apart_messages import Order, cancels, moves, requests_apart, skips_apart
+from apps.execution.apart_messages import Order, cancels, moves, postponed, requests_apart, skips_apart
 from apps.execution.apart_state import Bracket, Entry, Guard, Key
 from apps.execution.kernels.netting import Netted
 from apps.execution.kernels.records import Shard
@@ -102,12 +102,15 @@ def order_apart(
             _change_tickets(state, wish, changes)
         else:
             _change(state, wish, gap, changes)
+    late = _overtaking(state, changes, taken)
     orders, moved = _numbered(state, changes, taken)
     if changes.cancelled:
         yield cancels(state, changes.cancelled)
     yield from requests_apart(state, shard, orders, decided_at_ns, reduce_only=reduce_only)
     if moved:
         yield moves(state, moved)
+    if late:
+        yield postponed(state, late)
     yield from skips_apart(state, small)
 
 
@@ -146,6 +149,22 @@ def _change_tickets(state: ShardState, wish: Wish, changes: _Changes) -> None:
 
 def _moves_bracket(wish: Wish) -> bool:
     return wish.is_new and (wish.target is None or wish.target["entry"] == MARKET)
+
+
+def _overtaking(state: ShardState, changes: _Changes, taken: set[int]) -> list[int]:
+    """Take away protective orders in whose cells an order waits for risk; return their lines.
+
+    They would be sent before it with a higher number, after which the edge takes no lower one.
+    """
+    cells, orders = state.lines.columns["cell"], state.orders.rows
+    asked = taken | {int(cells[each.line]) for each in changes.orders}
+    late = []
+    for guard in changes.moved:
+        cell = int(cells[guard.line])
+        if cell in asked or any(orders[at].state == OrderState.REQUESTED for at in open_orders_of(state, cell)):
+            late.append(guard)
+    changes.moved[:] = [each for each in changes.moved if each not in late]
+    return [each.line for each in late]
 
 
 def _numbered(
@@ -218,9 +237,10 @@ def _to_cancel(state: ShardState, key: Key, wish: Wish) -> list[Key]:
     )
     if not entry.is_tagged or (wish.target is None and order.reduce_only and entry.order_type == MARKET):
         return []  # a person's ends as it is, or is cancelled by whoever flattens; the other closes already
-    guard = key[0], key[1] + 1
-    is_its_own = guard in state.apart.guards and state.apart.guards[guard].ticket == entry.ticket
-    return [key, guard] if is_its_own and order.filled == 0 else [key]
+    brought = key[0], key[1] + 1
+    guard = state.apart.guards.get(brought) if entry.bracket is not None else None
+    is_its_own = guard is not None and guard.ticket == entry.ticket
+    return [key, brought] if is_its_own and order.filled == 0 else [key]
 
 
 def _entry(state: ShardState, wish: Wish, gap: int, bracket: Bracket | None) -> Entry:

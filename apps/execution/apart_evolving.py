@@ -87,7 +87,7 @@ def note_released(state: ShardState, event: OrdersReleased, cells: Ints) -> None
         else:
             guard = Guard(state.line_of(cell, tag - 1), int(event.steps[at]), 0, bracket)
         state.apart.guards[cell, decision] = guard
-        if (cell, decision - 1) not in state.apart.entries:
+        if not state.apart.leaves_with_entry((cell, decision)):
             state.apart.due.discard(guard.line)
         row = state.cells.rows[cell]
         row.decision = max(int(row.decision), decision)
@@ -100,7 +100,7 @@ def note_cancelled(state: ShardState, event: CancelsReleased, cells: Ints) -> No
     for cell, decision in zip(cells.tolist(), event.decision.tolist(), strict=True):
         entry = state.apart.entries.get((cell, decision))
         guard = state.apart.guards.get((cell, decision))
-        if guard is not None and (cell, decision - 1) not in state.apart.entries:
+        if guard is not None and not state.apart.leaves_with_entry((cell, decision)):
             state.apart.due.discard(guard.line)
         if entry is not None:
             state.apart.entries[cell, decision] = msgspec.structs.replace(entry, is_replaced=True)

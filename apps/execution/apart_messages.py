@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.execution.apart_state import Bracket, Entry, Guard, Key
-from apps.execution.book_contracts import SkipReason, TargetsSkipped
+from apps.execution.book_contracts import BracketsPostponed, SkipReason, TargetsSkipped
 from apps.execution.contracts import CancelsReleased, OrdersReleased, OrdersRequested, OrderType
 from apps.execution.kernels.records import Shard
 from apps.execution.kernels.values import step_values
@@ -149,6 +149,20 @@ def moves(state: ShardState, moved: Sequence[tuple[int, int, Guard]]) -> OrdersR
         _put_guard(rows, at, guard.ticket or tag_of(state, guard), guard.bracket)
     book = state.books.names[state.lines.rows[moved[0][2].line].book]
     return OrdersReleased(set=book, terms=[state.terms_of(int(each)) for each in names], **_short(rows))
+
+
+def postponed(state: ShardState, lines: Sequence[int]) -> BracketsPostponed:
+    """Return the message that the brackets of lines move later."""
+    rows = state.lines.rows[lines]
+    names, instrument = np.unique(rows["instrument"], return_inverse=True)
+    books, book = np.unique(rows["book"], return_inverse=True)
+    return BracketsPostponed(
+        books=[state.books.names[each] for each in books],
+        instruments=[state.instruments.names[each] for each in names],
+        account=np.array(state.accounts.rows["number"][rows["account"]]),
+        instrument=_column(instrument.astype(np.int64)),
+        book=_column(book.astype(np.int64)),
+    )
 
 
 def _put_guard(rows: dict[str, Ints], at: int, tag: int, bracket: Bracket | None) -> None:

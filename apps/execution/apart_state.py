@@ -83,6 +83,11 @@ class Apart:
         """Return the lines with an entry or a protective order."""
         return {each.line for each in self.entries.values()} | {each.line for each in self.guards.values()}
 
+    def leaves_with_entry(self, guard: Key) -> bool:
+        """Tell whether a protective order is the one that an open entry brought: the number after it is kept for it."""
+        entry = self.entries.get((guard[0], guard[1] - 1))
+        return entry is not None and entry.bracket is not None
+
     def drop_waiting(self, line: int) -> None:
         """Let no version of a line wait any more for an entry to end."""
         for key, entry in self.entries.items():

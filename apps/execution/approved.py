@@ -31,8 +31,8 @@ from banyan.columns import Ints
 from banyan.messages import Message, Received, RowsParked
 
 
-def release(state: ShardState, approved: OrdersApproved) -> Sequence[Message]:
-    """Hand approved orders to the edge, in the order in which they were requested."""
+def release(state: ShardState, received: Received, approved: OrdersApproved) -> Sequence[Message]:
+    """Hand approved orders to the edge, in the order in which they were requested; brackets may have waited for it."""
     orders = orders_of(state, approved.instruments, approved.account, approved.instrument, approved.decision)
     requested = _requested(state, orders)
     as_asked = requested & (np.where(orders >= 0, state.orders.columns["steps"][orders], 0) == approved.steps)
@@ -60,8 +60,11 @@ def release(state: ShardState, approved: OrdersApproved) -> Sequence[Message]:
         keys = list(zip(rows["cell"][taken].tolist(), rows["decision"][taken].tolist(), strict=True))
         released = with_guards(state, released, keys)
         flat = flat_by_hand(state, keys)
-        return [*events, released, *([cancels(state, flat, is_final=True)] if flat else [])]
-    events.append(released)
+        events += [released, *([cancels(state, flat, is_final=True)] if flat else [])]
+    else:
+        events.append(released)
+    if any_waiting(state, [], set(rows["cell"][taken].tolist())):
+        events.append(net_soon(received))
     return events
 
 

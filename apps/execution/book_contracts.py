@@ -134,6 +134,20 @@ class TargetsSkipped(Message, frozen=True, kw_only=True):
     level: Ints
 
 
+@message("execution.brackets-postponed.v1")
+class BracketsPostponed(Message, frozen=True, kw_only=True):
+    """Books whose brackets move when risk has decided on what was asked for before, in the same account and instrument.
+
+    A protective order needs no approval, so it would be sent first, and the edge takes no lower number after its own.
+    """
+
+    books: list[str]
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    book: Ints
+
+
 @message("execution.manual-targeted.v1")
 class ManualTargeted(Message, frozen=True, kw_only=True):
     """What the book `manual` of an account wants to hold from here on, at the quote that a person saw."""

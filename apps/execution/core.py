@@ -43,7 +43,7 @@ def decide(state: ShardState, received: Received) -> Sequence[Message]:
         case TargetSet() as target:
             events = decide_target(state, target)
         case OrdersApproved() as approved:
-            events = release(state, approved)
+            events = release(state, received, approved)
         case OrdersRefused() as refused:
             events = refuse(state, received, refused)
         case OrdersReported() as report:

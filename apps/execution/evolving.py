@@ -18,6 +18,7 @@ from apps.execution.book_contracts import (
     AccountsReady,
     AccountsResumed,
     BooksTargeted,
+    BracketsPostponed,
     LotsBooked,
     ManualTargeted,
     OrdersAdopted,
@@ -142,11 +143,15 @@ def _account_changed(state: ShardState, event: Message) -> None:
         case ManualTargeted():
             _manual(state, event)
         case _:
-            _stopped(state, event)
+            _held_up(state, event)
 
 
-def _stopped(state: ShardState, event: Message) -> None:
+def _held_up(state: ShardState, event: Message) -> None:
     match event:
+        case BracketsPostponed():
+            cells = state.cells_named(event.instruments, event.account, event.instrument)
+            lines = find_lines(state.shard(), cells, _numbered(state, event.books, event.book, event.account))
+            state.apart.due.update(lines.tolist())
         case AccountsReady(account=numbers):
             state.accounts.columns["ready"][state.rows_of(numbers)] = 1
             if state.accounts.columns["ready"].all():

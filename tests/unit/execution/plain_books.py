@@ -16,6 +16,7 @@ from apps.execution.contracts import (
     OrdersAccepted,
     OrdersEnded,
     OrdersFilled,
+    OrdersReleased,
     OrdersRequested,
     OrdersUnknown,
 )
@@ -56,6 +57,7 @@ class PlainBooks:
     retargeted: dict[Line, int] = field(default_factory=lambda: defaultdict(int))
     flat: set[int] = field(default_factory=set)
     paid_in: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    last_sent: dict[Cell, int] = field(default_factory=lambda: defaultdict(int))
 
     def coming(self, line: Line) -> int:
         """What is on its way to a book."""
@@ -95,6 +97,7 @@ class PlainBooks:
             ManualTargeted: self._manual,
             LotsBooked: self._booked,
             OrdersRequested: self._requested,
+            OrdersReleased: self._sent,
             OrdersFilled: self._filled,
             OrdersEnded: self._ended,
             OrdersUnknown: self._unknown,
@@ -142,6 +145,11 @@ class PlainBooks:
             self.balance[int(account)] += int(amount)
             if kind == CashKind.PAYMENT:
                 self.paid_in[int(account)] += int(amount)
+
+    def _sent(self, event: OrdersReleased) -> None:
+        for at, cell in enumerate(rows(event)):
+            assert event.decision[at] > self.last_sent[cell], f"{cell}: the edge takes numbers only as they rise"
+            self.last_sent[cell] = int(event.decision[at])
 
     def _requested(self, event: OrdersRequested) -> None:
         shares: dict[int, dict[str, int]] = {at: {event.set: int(steps)} for at, steps in enumerate(event.steps)}
@@ -221,6 +229,7 @@ class PlainBooks:
 
 def rows(event: Any) -> list[tuple[int, str]]:
     """The (account, instrument) of each row of an event."""
-    names = [each.id for each in event.terms] if isinstance(event, OrdersRequested) else event.instruments
+    has_terms = isinstance(event, OrdersRequested | OrdersReleased)
+    names = [each.id for each in event.terms] if has_terms else event.instruments
     instruments = event.instrument if event.instrument.size else [0] * event.account.size
     return [(int(account), names[at]) for account, at in zip(event.account, instruments, strict=True)]

@@ -93,9 +93,4 @@ class PlainGuarded(PlainBooks):
 
 def keys_of(event: Any) -> list[OrderKey]:
     """The order of each row of an event."""
-    names = [each.id for each in event.terms] if isinstance(event, OrdersReleased) else None
-    if names is None:
-        return [(*row, int(decision)) for row, decision in zip(rows(event), event.decision, strict=True)]
-    index = event.instrument if event.instrument.size else [0] * event.account.size
-    columns = zip(event.account, index, event.decision, strict=True)
-    return [(int(account), names[at], int(decision)) for account, at, decision in columns]
+    return [(*row, int(decision)) for row, decision in zip(rows(event), event.decision, strict=True)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.execution.book_contracts import BracketsPostponed
 from apps.execution.contracts import (
     CancelsReleased,
     Flatten,
@@ -19,6 +20,7 @@ from trading.targets import GTD, LIMIT, STOP
 
 ID = EURUSD.id
 FILLED, CANCELLED, ACCEPTED = ReportKind.FILLED, ReportKind.CANCELLED, ReportKind.ACCEPTED
+UNKNOWN = ReportKind.UNKNOWN
 
 
 @pytest.fixture
@@ -145,6 +147,59 @@ def test_a_version_with_the_same_quantity_moves_the_bracket_and_trades_nothing(d
     assert (moved.steps.tolist(), moved.base_steps.tolist(), moved.stop_ticks.tolist()) == ([-10], [10], [111_000])
     desk.report((ACCEPTED, 1, ID, 3), (CANCELLED, 1, ID, 2))
     assert list(desk.state.apart.guards) == [(0, 3)]
+
+
+@pytest.mark.parametrize("hedging", [False, True])
+@pytest.mark.parametrize("approves", [False, True])
+def test_a_bracket_moves_after_the_order_of_another_book_that_waits_at_risk(hedging: bool, approves: bool) -> None:
+    desk = Desk()
+    desk.open(1, hedging=hedging)
+    for name in ("trend", "carry"):
+        desk.configure(name)
+        desk.subscribe(name, 1, allocation_e9=500_000_000)
+    protected(desk)
+    asked = only(desk.target("carry", 1, EURUSD=0.05), OrdersRequested)
+    given = want(desk, 2, 0.1, stop_loss=[1.11])
+    assert not of_type(given, OrdersReleased)
+    assert only(given, BracketsPostponed).books == ["trend"]
+    given = desk.approve(asked) if approves else desk.refuse(asked)
+    *sent, moved = of_type(given, OrdersReleased)
+    assert [each.decision.tolist() for each in sent] == ([[3]] if approves else [])
+    assert (moved.set, moved.decision.tolist(), moved.stop_ticks.tolist()) == ("trend", [4], [111_000])
+    assert not desk.state.apart.due
+
+
+def test_an_entry_is_cancelled_without_the_bracket_of_another_book_that_has_the_number_after_it() -> None:
+    desk = Desk()
+    desk.open(1)
+    for name in ("trend", "carry"):
+        desk.configure(name)
+        desk.subscribe(name, 1, allocation_e9=500_000_000)
+    protected(desk)
+    at = {"entry": ints([LIMIT]), "price": [1.1]}
+    desk.approve(only(desk.feed(target("carry", 1, {ID: 0.05}, **at)), OrdersRequested))
+    assert only(want(desk, 2, 0.1, stop_loss=[1.11]), OrdersReleased).decision.tolist() == [4]
+    given = desk.feed(target("carry", 2, {ID: 0.06}, **at))
+    assert only(given, CancelsReleased).decision.tolist() == [3]
+
+
+def test_a_bracket_moves_after_an_order_that_is_asked_for_at_the_same_time() -> None:
+    desk = Desk()
+    desk.open(1)
+    for name in ("trend", "carry"):
+        desk.configure(name)
+        desk.subscribe(name, 1, allocation_e9=500_000_000)
+    protected(desk)
+    desk.report((UNKNOWN, 1, ID, 2), (FILLED, 1, "SIM:GOLD", 0, 1, 10**9))
+    desk.approve(only(desk.target("carry", 1, EURUSD=0.05), OrdersRequested))
+    desk.report((UNKNOWN, 1, ID, 3))
+    desk.target("carry", 2, EURUSD=0.10)
+    want(desk, 2, 0.1, stop_loss=[1.11])
+    given = desk.report((FILLED, 1, ID, 3, 5, 1_123_420_000))
+    asked = only(given, OrdersRequested)
+    assert asked.decision.tolist() == [4]
+    assert not of_type(given, OrdersReleased)
+    assert [each.decision.tolist() for each in of_type(desk.approve(asked), OrdersReleased)] == [[4], [5]]
 
 
 def test_a_version_without_a_bracket_cancels_the_one_there_is(desk: Desk) -> None:

@@ -26,9 +26,14 @@ class BracketWalk(Walk):
 
     plain: PlainGuarded
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.bracketed: dict[str, int] = {}
+
     @rule(name=st.sampled_from(SETS), steps=st.integers(-20, 20), limit=st.booleans(), away=st.tuples(AWAY, AWAY, AWAY))
     def bracket(self, name: str, steps: int, limit: bool, away: tuple[int | None, ...]) -> None:
         self.version += 1
+        self.bracketed[name] = steps
         bid, side = QUOTES[EURUSD.id][0], 1 if steps > 0 else -1
 
         def price(ticks: int | None) -> list[float | None]:
@@ -44,6 +49,25 @@ class BracketWalk(Walk):
         wanted = {EURUSD.id: steps * LOT[EURUSD.id]}
         self.desk.feed(target(name, self.version, wanted, entry=ints(entry), price=at, **levels))
         self.catch_up()
+
+    @precondition(lambda self: self.bracketed)
+    @rule(data=st.data(), away=st.tuples(AWAY, AWAY, AWAY))
+    def move(self, data: st.DataObject, away: tuple[int | None, ...]) -> None:
+        name = data.draw(st.sampled_from(sorted(self.bracketed)), label="set")
+        self.bracket(name, self.bracketed[name], False, away)
+
+    @rule()
+    def settle(self) -> None:
+        """Let everything that is on its way be approved and filled."""
+        while self.pending:
+            self.verdict(approve=True, wait=False)
+        for key in sorted(self.sent & self.plain.orders.keys()):
+            order = self.plain.orders.get(key)
+            if order is not None:
+                left = order.steps - sum(order.filled[book] for book in order.shares)
+                tick = next(terms.tick_e9 for terms in TERMS if terms.id == key[1])
+                self.desk.report((ReportKind.FILLED, *key, left, QUOTES[key[1]][0] * tick, 0))
+                self.catch_up()
 
     @precondition(lambda self: self.plain.guards)
     @rule(data=st.data(), cancels=st.booleans())
