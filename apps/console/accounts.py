@@ -9,10 +9,9 @@ from django.shortcuts import render
 
 from apps.console.access import page
 from apps.console.orders import Filters, orders_of
-from apps.console.paging import decoded, encoded
-from apps.console.words import skip_in_words
 from apps.reporting import interface as reporting
-from apps.reporting.interface import FoundAccount, OrderRow, Scope
+from apps.reporting.interface import FoundAccount, OrderRow, Scope, skip_in_words
+from banyan.cursors import decoded, encoded
 
 _A_PAGE = 50
 _SHOWN = 15

@@ -8,10 +8,9 @@ from django.shortcuts import render
 
 from apps.console.access import page
 from apps.console.charts import Span, spans
-from apps.console.paging import decoded, encoded
-from apps.console.words import refusal_in_words
 from apps.reporting import interface as reporting
-from apps.reporting.interface import ORDER_STATES, OrderRow, RefusalRow, Scope, ScopeError
+from apps.reporting.interface import ORDER_STATES, OrderRow, Scope, ScopeError
+from banyan.cursors import decoded, encoded
 
 _A_PAGE = 50
 
@@ -53,12 +52,7 @@ def orders_of(filters: Filters, cursor: str = "", most: int = _A_PAGE) -> OrderP
     found = reporting.orders(filters.scope(), most + 1, state=filters.state, before=tuple(before) if before else None)
     last = found[most - 1] if len(found) > most else None
     following = encoded(reporting.place_of(last)) if last else ""
-    refusals = reporting.refusals_of(found[:most])
-    return OrderPage([_in_words(row, refusals.get(reporting.place_of(row))) for row in found[:most]], following)
-
-
-def _in_words(row: OrderRow, refusal: RefusalRow | None) -> OrderRow:
-    return row if refusal is None else row._replace(why=refusal_in_words(refusal))
+    return OrderPage(reporting.with_reasons(found[:most]), following)
 
 
 @page
@@ -87,7 +81,7 @@ def show_order(request: HttpRequest, account: str, instrument: str, decision: in
     order = reporting.order(Scope(account=account, instrument=instrument), decision)
     if order is None:
         raise Http404("there is no such order")
-    order = _in_words(order, reporting.refusals_of([order]).get(reporting.place_of(order)))
+    (order,) = reporting.with_reasons([order])
     happened = reporting.timeline(order)
     first_ns = happened[0].at_ns if happened else 0
     context = {

@@ -1,13 +1,12 @@
 """Pages of rows by a cursor: the last row that was shown, so that no page counts or skips what came before it."""
 
-import base64
-import binascii
-import json
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
+
+from banyan.cursors import decoded, encoded
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
@@ -18,21 +17,6 @@ class Page(NamedTuple, Generic[T]):
 
     rows: Sequence[T]
     next: str
-
-
-def encoded(values: Sequence[Any]) -> str:
-    """Return a cursor as it stands in an address."""
-    return base64.urlsafe_b64encode(json.dumps(list(values), default=str).encode()).decode().rstrip("=")
-
-
-def decoded(cursor: str, length: int) -> list[Any] | None:
-    """Return what a cursor holds; None for what is none, which begins at the beginning."""
-    try:
-        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        return None
-    is_ours = isinstance(values, list) and len(values) == length and all(isinstance(v, str | int) for v in values)
-    return values if is_ours else None
 
 
 def cut(found: "QuerySet[M]", columns: tuple[str, str], cursor: str, most: int) -> Page[M]:

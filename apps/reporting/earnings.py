@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from apps.execution.contracts import CashKind
 from apps.reporting.rates import Rate, Rates
-from apps.reporting.scoping import Columns, Scope, ScopeError, rows, where
+from apps.reporting.scoping import Columns, Scope, ScopeError, Walk, rows, where
 
 BY = ("account", "set", "instrument", "day")
 
@@ -92,9 +92,16 @@ class _Sum:
         self.unrealised = (self.unrealised or 0) + (unrealised or 0) if has_price else None
 
 
-def positions(scope: Scope, most: int) -> list[PositionRow]:
-    """Return what books hold, by account, book and instrument."""
-    return list(_told(_positions(scope)[:most]))
+PositionPlace = tuple[str, str, str]
+"""Where a position stands among all: account, book, instrument."""
+_PLACE = ("a.id", "p.book", "p.instrument")
+
+
+def positions(
+    scope: Scope, most: int, after: PositionPlace | None = None, *, only_open: bool = False
+) -> list[PositionRow]:
+    """Return what books hold, by account, book and instrument, after the one at `after`."""
+    return list(_told(_positions(scope, most, after, only_open=only_open)))
 
 
 def _told(found: Iterable[tuple[Any, ...]]) -> Iterator[PositionRow]:
@@ -163,17 +170,21 @@ def _cash(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int]]:
         yield names, currency, int(swap or 0), int(dividends or 0)
 
 
-def _positions(scope: Scope) -> list[tuple[Any, ...]]:
+def _positions(
+    scope: Scope, most: int | None = None, after: PositionPlace | None = None, *, only_open: bool = False
+) -> list[tuple[Any, ...]]:
     if scope.day is not None:
         raise ScopeError("positions are those of now: ask for `pnl --by day`, or leave out the day")
     limits, values = where(scope, Columns(set="p.book", instrument="p.instrument"))
+    walk = Walk(_PLACE, after, is_rising=True)
+    beyond, place = walk.beyond()
     found = rows(
         f"""
         SELECT a.id, p.book, p.instrument, a.currency, p.steps, p.cost_micro, p.realised_micro, p.fee_micro, p.fills
         FROM reporting_position AS p JOIN reporting_account AS a ON a.number = p.account
-        WHERE {limits} ORDER BY a.id, p.book, p.instrument
+        WHERE {limits} AND {beyond} AND (p.steps <> 0 OR NOT %s) ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
-        values,
+        [*values, *place, only_open, most],
     )
     terms, closes = _terms(), _prices()
     rates = _rates(terms, closes)

@@ -39,25 +39,30 @@ from apps.reporting.reading import (
     SkipRow,
     accounts,
     fills,
+    fills_from,
     fills_of,
     order,
     orders,
     place_of,
     refusals,
+    refusals_from,
     refusals_of,
     signals,
     skips,
+    skips_from,
 )
 from apps.reporting.reasons import Effective, settings_of
 from apps.reporting.scoping import Scope, ScopeError, check
 from apps.reporting.timeline import Happening, timeline
+from apps.reporting.words import refusal_in_words, skip_in_words, with_reasons
 
 __all__ = [
     "BY", "ORDER_STATES", "AccountRow", "Effective", "FillRow", "FoundAccount", "Funds", "Happening", "Hold",
     "LatencyRow", "Minute", "OrderRow", "PnlRow", "Point", "PositionRow", "RefusalRow", "Restriction", "Scope",
     "ScopeError", "SetRow", "SetSettings", "SignalRow", "SkipRow", "SlippageRow", "Speed", "Unresolved", "account",
-    "accounts", "by_set", "check", "closed_at_ns", "equity_curve", "fills", "fills_of", "find_accounts", "funds",
-    "holds_of", "latencies", "marks", "minutes", "order", "orders", "place_of", "pnl", "positions", "refusals",
-    "refusals_of", "restrictions", "settings_now", "settings_of", "signals", "skips", "skips_of", "slippage", "speed",
-    "timeline", "unresolved",
+    "accounts", "by_set", "check", "closed_at_ns", "equity_curve", "fills", "fills_from", "fills_of",
+    "find_accounts", "funds", "holds_of", "latencies", "marks", "minutes", "order", "orders", "place_of", "pnl",
+    "positions", "refusal_in_words", "refusals", "refusals_from", "refusals_of", "restrictions", "settings_now",
+    "settings_of", "signals", "skip_in_words", "skips", "skips_from", "skips_of", "slippage", "speed", "timeline",
+    "unresolved", "with_reasons",
 ]  # fmt: skip

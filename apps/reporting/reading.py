@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from apps.execution.book_contracts import SettingLevel, SkipReason
 from apps.execution.contracts import EdgeRefusal, ReportKind
 from apps.reporting.models import Fill
-from apps.reporting.scoping import Columns, Scope, rows, where
+from apps.reporting.scoping import Columns, Scope, Walk, rows, where
 from apps.risk.contracts import Level, RefusalReason
 from apps.signals.contracts import TargetSet
 from banyan.codec import decode_message
@@ -130,6 +130,18 @@ ORDER_STATES = {
 
 OrderPlace = tuple[int, str, str, int]
 """Where an order stands among all: when it was requested, account, instrument, decision."""
+_ORDER_PLACE = ("o.requested_at_ns", "a.id", "o.instrument", "o.decision")
+FillPlace = tuple[int, str, int, int, int, int]
+"""Where a fill stands among all: when it came, and where in execution's log."""
+_FILL_PLACE = ("f.filled_at_ns", "f.shard", "f.number", "f.event", "f.row", "f.part")
+RefusalPlace = tuple[int, str, int, str, str, int]
+"""Where a refusal stands among all: when it was, where in execution's log, account, instrument, decision."""
+_REFUSAL_PLACE = (
+    "r.refused_at_ns", "r.shard", "r.number", "a.id", "r.instruments[u.instrument + 1]", "u.decision",
+)  # fmt: skip
+SkipPlace = tuple[int, str, int, int, str, str]
+"""Where a skip stands among all: when it was, where in execution's log, account, instrument."""
+_SKIP_PLACE = ("s.skipped_at_ns", "s.shard", "s.number", "s.event", "a.id", "s.instruments[u.instrument + 1]")
 
 
 def accounts(scope: Scope, most: int) -> list[AccountRow]:
@@ -145,26 +157,27 @@ def accounts(scope: Scope, most: int) -> list[AccountRow]:
     return [AccountRow(*row[:4], *map(float, row[4:])) for row in found]
 
 
-def orders(scope: Scope, most: int, *, state: str = "", before: OrderPlace | None = None) -> list[OrderRow]:
-    """Return orders, newest first, after the one at `before`: in a state of ORDER_STATES, or in any ("")."""
+def orders(
+    scope: Scope, most: int, *, state: str = "", before: OrderPlace | None = None, is_rising: bool = False
+) -> list[OrderRow]:
+    """Return orders, newest first, after the one at `before`: in a state of ORDER_STATES, or in any ("").
+
+    With `is_rising` the oldest come first, and those that are newer than `before`.
+    """
     limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns"))
     if state:
         limits += f" AND {ORDER_STATES[state]}"
-    if before is not None:
-        limits += (
-            " AND o.requested_at_ns <= %s AND (o.requested_at_ns, a.id, o.instrument, o.decision) < (%s, %s, %s, %s)"
-        )
-        values += [before[0], *before]
-    return _orders(limits, values, most)
+    return _orders(limits, values, most, Walk(_ORDER_PLACE, before, is_rising))
 
 
 def order(scope: Scope, decision: int) -> OrderRow | None:
     """Return the order of an account in an instrument that has a decision number, if there is one."""
     limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns"))
-    return next(iter(_orders(f"{limits} AND o.decision = %s", [*values, decision], 1)), None)
+    return next(iter(_orders(f"{limits} AND o.decision = %s", [*values, decision], 1, Walk(_ORDER_PLACE))), None)
 
 
-def _orders(limits: str, values: list[Any], most: int) -> list[OrderRow]:
+def _orders(limits: str, values: list[Any], most: int, walk: Walk) -> list[OrderRow]:
+    beyond, place = walk.beyond()
     found = rows(
         f"""
         SELECT a.id, o.instrument, o.decision, COALESCE(o.set, ''), o.steps * {_LOTS}, o.filled_steps * {_LOTS},
@@ -175,10 +188,9 @@ def _orders(limits: str, values: list[Any], most: int) -> list[OrderRow]:
           o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns, o.requested_number, o.decided_at_ns
         FROM reporting_order AS o JOIN reporting_account AS a ON a.number = o.account
         LEFT JOIN reporting_instrument AS i ON i.id = o.instrument
-        WHERE o.steps IS NOT NULL AND {limits}
-        ORDER BY o.requested_at_ns DESC, a.id DESC, o.instrument DESC, o.decision DESC LIMIT %s
+        WHERE o.steps IS NOT NULL AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
-        [*values, most],
+        [*values, *place, most],
     )
     told = []
     for row in found:
@@ -199,32 +211,44 @@ def _orders(limits: str, values: list[Any], most: int) -> list[OrderRow]:
 
 def fills(scope: Scope, most: int) -> list[FillRow]:
     """Return fills, newest first."""
-    limits, values = where(scope, Columns(set="f.book", instrument="f.instrument", day="f.day"))
-    return _fills(limits, values, most)
+    return [row for _, row in fills_from(scope, most)]
+
+
+def fills_from(
+    scope: Scope, most: int, after: FillPlace | None = None, *, is_rising: bool = False
+) -> list[tuple[FillPlace, FillRow]]:
+    """Return fills with their places, after the one at `after`: newest first, or oldest first."""
+    columns = Columns(set="f.book", instrument="f.instrument", day="f.day", at_ns="f.filled_at_ns")
+    limits, values = where(scope, columns)
+    return _fills(limits, values, most, Walk(_FILL_PLACE, after, is_rising))
 
 
 def fills_of(order: OrderRow) -> list[FillRow]:
     """Return the fills of an order, newest first."""
     limits = "a.id = %s AND f.instrument = %s AND f.decision = %s AND f.kind = 0"
-    return _fills(limits, [order.account, order.instrument, order.decision], _OF_AN_ORDER_MAX)
+    found = _fills(limits, [order.account, order.instrument, order.decision], _OF_AN_ORDER_MAX, Walk(_FILL_PLACE))
+    return [row for _, row in found]
 
 
-def _fills(limits: str, values: list[Any], most: int) -> list[FillRow]:
+def _fills(limits: str, values: list[Any], most: int, walk: Walk) -> list[tuple[FillPlace, FillRow]]:
+    beyond, after = walk.beyond()
     found = rows(
         f"""
-        SELECT f.filled_at_ns, a.id, f.instrument, f.decision, f.book, f.kind, f.steps * {_LOTS}, f.price_e9 / 1e9,
-          f.amount_micro / 1e6, f.fee_micro / 1e6, f.realised_micro / 1e6, f.execution_id
+        SELECT {", ".join(_FILL_PLACE)}, f.filled_at_ns, a.id, f.instrument, f.decision, f.book, f.kind,
+          f.steps * {_LOTS}, f.price_e9 / 1e9, f.amount_micro / 1e6, f.fee_micro / 1e6, f.realised_micro / 1e6,
+          f.execution_id
         FROM reporting_fill AS f JOIN reporting_account AS a ON a.number = f.account
         LEFT JOIN reporting_instrument AS i ON i.id = f.instrument
-        WHERE {limits} ORDER BY f.filled_at_ns DESC, f.shard, f.number DESC, f.event DESC, f.row, f.part LIMIT %s
+        WHERE {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
-        [*values, most],
+        [*values, *after, most],
     )
-    told = []
-    for *names, kind, lots, price, amount, fee, realised, execution in found:
+    told: list[tuple[FillPlace, FillRow]] = []
+    for row in found:
+        place, (*names, kind, lots, price, amount, fee, realised, execution) = row[:6], row[6:]
         money = map(float, (price, amount, fee, realised))
         sized = None if lots is None else float(lots)
-        told.append(FillRow._make([*names, Fill.Kind(kind).name.lower(), sized, *money, execution]))
+        told.append((place, FillRow._make([*names, Fill.Kind(kind).name.lower(), sized, *money, execution])))  # type: ignore[arg-type]
     return told
 
 
@@ -261,24 +285,33 @@ def signals(scope: Scope, most: int) -> list[SignalRow]:
 
 def refusals(scope: Scope, most: int) -> list[RefusalRow]:
     """Return refused orders, newest first."""
+    return [row for _, row in refusals_from(scope, most)]
+
+
+def refusals_from(
+    scope: Scope, most: int, after: RefusalPlace | None = None, *, is_rising: bool = False
+) -> list[tuple[RefusalPlace, RefusalRow]]:
+    """Return refused orders with their places, after the one at `after`: newest first, or oldest first."""
+    walk = Walk(_REFUSAL_PLACE, after, is_rising)
+    beyond, place = walk.beyond()
     limits, values = where(
         scope, Columns(set="o.set", instrument="r.instruments[u.instrument + 1]", at_ns="r.refused_at_ns")
     )
     found = rows(
         f"""
-        SELECT r.refused_at_ns, a.id, r.instruments[u.instrument + 1], u.decision, COALESCE(o.set, ''), r.by, u.reason,
-          u.level, u.bound, u.actual, r.texts
+        SELECT {", ".join(_REFUSAL_PLACE)}, r.refused_at_ns, a.id, r.instruments[u.instrument + 1], u.decision,
+          COALESCE(o.set, ''), r.by, u.reason, u.level, u.bound, u.actual, r.texts
         FROM reporting_refusal AS r
         CROSS JOIN LATERAL unnest(r.account, r.instrument, r.decision, r.reason, r.level, r.bound, r.actual)
           AS u(account, instrument, decision, reason, level, bound, actual)
         JOIN reporting_account AS a ON a.number = u.account
         LEFT JOIN reporting_order AS o ON o.account = u.account AND o.decision = u.decision
           AND o.instrument = r.instruments[u.instrument + 1]
-        WHERE {limits} ORDER BY r.refused_at_ns DESC, r.shard, r.number DESC, a.id, u.decision DESC LIMIT %s
+        WHERE {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
-        [*values, most],
+        [*values, *place, most],
     )
-    return [_refusal_row(row) for row in found]
+    return [(row[:6], _refusal_row(row[6:])) for row in found]  # type: ignore[misc]
 
 
 def refusals_of(asked: Sequence[OrderRow]) -> dict[OrderPlace, RefusalRow]:
@@ -323,23 +356,34 @@ def place_of(row: OrderRow) -> OrderPlace:
 
 def skips(scope: Scope, most: int) -> list[SkipRow]:
     """Return accounts that targets gave no order, newest first."""
+    return [row for _, row in skips_from(scope, most)]
+
+
+def skips_from(
+    scope: Scope, most: int, after: SkipPlace | None = None, *, is_rising: bool = False
+) -> list[tuple[SkipPlace, SkipRow]]:
+    """Return accounts that targets gave no order, with their places, after the one at `after`."""
+    walk = Walk(_SKIP_PLACE, after, is_rising)
+    beyond, place = walk.beyond()
     limits, values = where(
         scope, Columns(set="s.set", instrument="s.instruments[u.instrument + 1]", at_ns="s.skipped_at_ns")
     )
     found = rows(
         f"""
-        SELECT s.skipped_at_ns, a.id, s.set, s.instruments[u.instrument + 1], u.reason, u.level, s.number
+        SELECT {", ".join(_SKIP_PLACE)}, s.skipped_at_ns, a.id, s.set, s.instruments[u.instrument + 1], u.reason,
+          u.level, s.number
         FROM reporting_skip AS s
         CROSS JOIN LATERAL unnest(s.account, s.instrument, s.reason, s.level) AS u(account, instrument, reason, level)
         JOIN reporting_account AS a ON a.number = u.account
-        WHERE {limits} ORDER BY s.skipped_at_ns DESC, s.shard, s.number DESC, a.id LIMIT %s
+        WHERE {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
-        [*values, most],
+        [*values, *place, most],
     )
-    return [
-        SkipRow._make([*row[:4], named(SkipReason, row[4]), named(SettingLevel, row[5]) if row[5] else "", row[6]])
-        for row in found
-    ]
+    return [(row[:6], _skip_row(row[6:])) for row in found]  # type: ignore[misc]
+
+
+def _skip_row(row: tuple[Any, ...]) -> SkipRow:
+    return SkipRow._make([*row[:4], named(SkipReason, row[4]), named(SettingLevel, row[5]) if row[5] else "", row[6]])
 
 
 def state_of(

@@ -17,19 +17,24 @@ class ScopeError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a question is limited to; "" and None: not. A client sees the rows of its own accounts and no others."""
+    """What a question is limited to; "" and None: not. A client sees the rows of its own accounts and no others.
+
+    `since_ns` is the first time that is meant, `until_ns` the first that is not any more.
+    """
 
     client: str = ""
     account: str = ""
     set: str = ""
     instrument: str = ""
     day: date | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
 
 
 class Columns(NamedTuple):
     """What a query calls what a scope limits; `a` is the account's row in all of them. "": it has no such column.
 
-    `at_ns` is the time by which a row is of a day, in the account's zone, where it has no day of its own.
+    `at_ns` is the time of a row; by it a row is of a day, in the account's zone, where it has no day of its own.
     """
 
     set: str = ""
@@ -44,14 +49,37 @@ def where(scope: Scope, columns: Columns) -> tuple[str, list[Any]]:
         f"(to_timestamp({columns.at_ns} / 1e9) AT TIME ZONE a.time_zone)::date" if columns.at_ns else ""
     )  # fmt: skip
     limits = [
-        ("a.client", scope.client), ("a.id", scope.account), (columns.set, scope.set),
-        (columns.instrument, scope.instrument), (day, scope.day),
+        ("a.client", "=", scope.client), ("a.id", "=", scope.account), (columns.set, "=", scope.set),
+        (columns.instrument, "=", scope.instrument), (day, "=", scope.day), (columns.at_ns, ">=", scope.since_ns),
+        (columns.at_ns, "<", scope.until_ns),
     ]  # fmt: skip
-    wanted = [(column, value) for column, value in limits if value]
-    missing = [str(value) for column, value in wanted if not column]
+    wanted = [(column, how, value) for column, how, value in limits if value not in ("", None)]
+    missing = [str(value) for column, _, value in wanted if not column]
     if missing:
         raise ScopeError(f"this report cannot be limited to {', '.join(missing)}")
-    return " AND ".join(["true", *(f"{column} = %s" for column, _ in wanted)]), [value for _, value in wanted]
+    return " AND ".join(["true", *(f"{column} {how} %s" for column, how, _ in wanted)]), [value for *_, value in wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Rows by unique columns, from the largest place on, or from the smallest; `after` is a place to go on from."""
+
+    columns: tuple[str, ...]
+    after: tuple[Any, ...] | None = None
+    is_rising: bool = False
+
+    def beyond(self) -> tuple[str, list[Any]]:
+        """Return SQL that holds for rows after the place, and its parameters; the first column is told by itself."""
+        if self.after is None:
+            return "true", []
+        sign = ">" if self.is_rising else "<"
+        marks = ", ".join(["%s"] * len(self.columns))
+        condition = f"{self.columns[0]} {sign}= %s AND ({', '.join(self.columns)}) {sign} ({marks})"
+        return condition, [self.after[0], *self.after]
+
+    def order(self) -> str:
+        """Return what to order by."""
+        return ", ".join(f"{column}{'' if self.is_rising else ' DESC'}" for column in self.columns)
 
 
 def check(scope: Scope) -> None:

@@ -6,13 +6,12 @@ import pytest
 from django.urls import reverse
 
 from apps.console.orders import Filters, orders_of
-from apps.console.paging import decoded, encoded
-from apps.console.words import refusal_in_words, skip_in_words
 from apps.execution.book_contracts import SkipReason
 from apps.execution.contracts import EdgeRefusal
 from apps.reporting import interface as reporting
-from apps.reporting.interface import ORDER_STATES, RefusalRow, Scope, ScopeError
+from apps.reporting.interface import ORDER_STATES, RefusalRow, Scope, ScopeError, refusal_in_words, skip_in_words
 from apps.risk.contracts import RefusalReason
+from banyan.cursors import decoded, encoded
 from tests.integration.console.conftest import ALL
 from tests.integration.console.test_overview import queries, read
 from tests.integration.reporting.recorded import HOUR_NS, RecordedDesk

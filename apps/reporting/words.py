@@ -1,10 +1,10 @@
 """Why orders were refused and targets skipped, in sentences for whoever has to explain it to a client."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from apps.execution.book_contracts import SkipReason
 from apps.execution.contracts import EdgeRefusal
-from apps.reporting.interface import RefusalRow
+from apps.reporting.reading import OrderRow, RefusalRow, place_of, refusals_of
 from apps.risk.contracts import RefusalReason
 
 
@@ -121,6 +121,15 @@ _SKIPPED: Mapping[SkipReason, str] = {
     SkipReason.NO_CONVERSION: "There is no rate from the instrument's currency to the account's.",
     SkipReason.NO_TERMS: "The terms of the instrument were not known.",
 }
+
+
+def with_reasons(orders: Sequence[OrderRow]) -> list[OrderRow]:
+    """Return orders, those of them that were refused with the reason in a sentence."""
+    refusals = refusals_of(orders)
+    return [
+        row if (refusal := refusals.get(place_of(row))) is None else row._replace(why=refusal_in_words(refusal))
+        for row in orders
+    ]
 
 
 def refusal_in_words(row: RefusalRow) -> str:
