@@ -24,6 +24,8 @@ INSTALLED_APPS = [
     "apps.audit",
     "apps.demo",
     "extract",
+    "apps.api",
+    "drf_spectacular_sidecar",
     "apps.console",  # before Unfold, around whose pages it puts its own shell
     "unfold",
     "django.contrib.admin.apps.SimpleAdminConfig",
@@ -36,6 +38,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "banyan.health.HealthMiddleware",
+    "apps.api.middleware.ApiMiddleware",
     "apps.console.policy.PolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -91,6 +94,18 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_HTTPONLY = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api.access.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.api.access.MayCall"],
+    "DEFAULT_RENDERER_CLASSES": ["apps.api.rendering.Json"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "apps.api.schema.Schema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "apps.api.problems.answer",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {"OAS_VERSION": "3.1.1", "SCHEMA_PATH_PREFIX": "/api/v[0-9]"}
 
 UNFOLD = {"SITE_TITLE": "Banyan", "SITE_HEADER": "Banyan", "SHOW_HISTORY": True}
 

@@ -29,7 +29,8 @@ CSRF_COOKIE_SECURE = True
 if environment.read("BANYAN_BEHIND_PROXY", flag, example="true", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-MIDDLEWARE = [*MIDDLEWARE[:3], "whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE[3:]]
+_FIRST = MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1
+MIDDLEWARE = [*MIDDLEWARE[:_FIRST], "whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE[_FIRST:]]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -10,6 +10,7 @@ urlpatterns = [
     path("admin/login/", RedirectView.as_view(pattern_name="sign-in", query_string=True)),
     path("admin/logout/", RedirectView.as_view(pattern_name="overview")),
     path("admin/", admin.site.urls),
+    path("", include("apps.api.urls")),
     path("", include("apps.console.urls")),
 ]
 handler403 = "apps.console.views.refused"

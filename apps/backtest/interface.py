@@ -7,7 +7,7 @@ s = sweep("sma_cross", bars, grid={"fast": range(5, 25), "slow": range(30, 221, 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apps.backtest.announcing import announce_compiling
 from apps.backtest.bars_input import BarsError
@@ -20,6 +20,11 @@ from apps.backtest.sweep import Sweep, sweep_prepared
 from apps.signals.interface import Strategy, get_strategy
 from trading.instruments import Instrument
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from apps.backtest.stored_runs import StoredRun
+
 __all__ = [
     "BarsError",
     "ChannelsError",
@@ -31,6 +36,8 @@ __all__ = [
     "Sweep",
     "prepare",
     "run",
+    "stored_run",
+    "stored_runs",
     "sweep",
 ]
 
@@ -97,3 +104,17 @@ def sweep(
     known = get_strategy(strategy) if isinstance(strategy, str) else strategy
     prepared = prepare(bars, chosen, instruments=instruments, conversion=conversion, interval=interval)
     return sweep_prepared(known, prepared, chosen, grid, dict(params or {}), rank, workers, progress)
+
+
+def stored_runs(strategy: str, most: int, before: "tuple[datetime, int] | None" = None) -> "list[StoredRun]":
+    """Return runs that were stored, newest first, of a strategy or ("") of all; `before` is the place of another."""
+    from apps.backtest.stored_runs import stored_runs as found
+
+    return found(strategy, most, before)
+
+
+def stored_run(short_id: str) -> "StoredRun | None":
+    """Return a stored run by its short id, None where there is none."""
+    from apps.backtest.stored_runs import stored_run as found
+
+    return found(short_id)

@@ -24,10 +24,16 @@ def cut(found: "QuerySet[M]", columns: tuple[str, str], cursor: str, most: int) 
     first, second = columns
     values = _typed(found, columns, decoded(cursor, 2) if cursor else None)
     if values is not None:
-        found = found.filter(Q(**{f"{first}__lt": values[0]}) | Q(**{first: values[0], f"{second}__lt": values[1]}))
+        found = found.filter(before(columns, values))
     rows = list(found.order_by(f"-{first}", f"-{second}")[: most + 1])
     last = rows[most - 1] if len(rows) > most else None
     return Page(rows[:most], encoded([getattr(last, name) for name in columns]) if last is not None else "")
+
+
+def before(columns: tuple[str, str], place: Sequence[Any]) -> Q:
+    """Return what holds for rows that come after a place, the largest first."""
+    first, second = columns
+    return Q(**{f"{first}__lt": place[0]}) | Q(**{first: place[0], f"{second}__lt": place[1]})
 
 
 def _typed(found: "QuerySet[M]", columns: tuple[str, str], values: list[Any] | None) -> list[Any] | None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "NoData", "NoGoodRows", "bars_before",
-    "data_hash", "feed_of", "feed_standings", "get_instrument", "last_quote", "notices", "read_bars", "read_bars_file",
-    "run_feed", "shipped_instruments",
+    "data_hash", "feed_of", "feed_standings", "get_instrument", "last_quote", "list_instruments", "notices",
+    "read_bars", "read_bars_file", "run_feed", "shipped_instruments",
 ]  # fmt: skip
 
 
@@ -44,6 +44,15 @@ def get_instrument(instrument_id: str, *, database: bool = True) -> Instrument:
     if shipped is None:
         raise instrument_not_found(instrument_id)
     return shipped
+
+
+def list_instruments(after: str = "", most: int = 500) -> list[Instrument]:
+    """Return instruments by id, those after one: the database's own, and the shipped ones that it has none of."""
+    from apps.feeds.series import stored_instruments
+
+    stored = stored_instruments(after, most)
+    shipped = [each for name, each in shipped_instruments().items() if name > after]
+    return sorted({each.id: each for each in [*shipped, *stored]}.values(), key=lambda each: each.id)[:most]
 
 
 def read_bars(

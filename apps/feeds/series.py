@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import OperationalError, ProgrammingError, connections
+from django.db.models.functions import Collate
 
 import trading.instruments
 from apps.feeds.catalogue import instrument_not_found, shipped_instruments
@@ -38,6 +39,12 @@ def stored_instrument(instrument_id: str) -> trading.instruments.Instrument | No
     except ProgrammingError:
         return None
     return None if stored is None else stored.as_instrument()
+
+
+def stored_instruments(after: str, most: int) -> list[trading.instruments.Instrument]:
+    """Return the database's instruments as trading's own type, by id in the order of their bytes, those after one."""
+    stored = Instrument.objects.annotate(by=Collate("id", "C")).filter(by__gt=after).order_by("by")[:most]
+    return [each.as_instrument() for each in stored]
 
 
 def find_series(instrument: Instrument, kind: Kind, interval: int) -> Series:

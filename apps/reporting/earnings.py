@@ -124,8 +124,11 @@ def _unrealised(steps: int, cost: int, value: int | None, unit: float = 1.0) -> 
     return None if value is None else (value - cost if unit == 1.0 else (value - cost) / unit)
 
 
-def pnl(scope: Scope, by: Sequence[str], most: int) -> list[PnlRow]:
-    """Return profit by groups of `by` (some of BY), in the order of the groups. Raises ScopeError for another name."""
+def pnl(scope: Scope, by: Sequence[str], most: int, after: tuple[tuple[str, ...], str] | None = None) -> list[PnlRow]:
+    """Return profit by groups of `by` (some of BY), in the order of the groups. Raises ScopeError for another name.
+
+    `after` is the group and the currency of the last one that was returned before.
+    """
     unknown = [name for name in by if name not in BY]
     if unknown:
         raise ScopeError(f"profit cannot be told by {', '.join(unknown)}: choose from {', '.join(BY)}")
@@ -142,7 +145,8 @@ def pnl(scope: Scope, by: Sequence[str], most: int) -> list[PnlRow]:
         of_group = sums[tuple(names[name] for name in by), currency]
         of_group.swap += swap
         of_group.dividends += dividends
-    return [_pnl_row(group, currency, each) for (group, currency), each in sorted(sums.items())[:most]]
+    wanted = sorted(place for place in sums if after is None or place > after)[:most]
+    return [_pnl_row(*place, sums[place]) for place in wanted]
 
 
 def _pnl_row(group: tuple[str, ...], currency: str, of: _Sum) -> PnlRow:

@@ -1,7 +1,7 @@
 """What people and programs ask of risk: limits, trading states, allowed instruments, sessions."""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from apps.execution.interface import numbers_by_shard
 from apps.risk.contracts import (
@@ -77,6 +77,16 @@ def set_sessions(
     command = SetSessions(instrument=instrument, time_zone=time_zone, windows=windows)
     _refuse(problem_with_sessions(command))
     _ask([(shard, command) for shard, _ in numbers_by_shard([])], request, clock)
+
+
+def in_force(account: str = "", instrument: str = "") -> dict[str, Any]:
+    """Return limits, trading states, sessions and allowed instruments that count for an account and an instrument.
+
+    They are in words, as `manage.py risk show --json` tells them. Raises AccountError and InstrumentNotFound.
+    """
+    from apps.risk.in_force import in_force as found
+
+    return found(account, instrument)
 
 
 def _each(account: str) -> list[tuple[str, int]]:

@@ -1,6 +1,6 @@
 """What other contexts, and authors of strategies, use of signals. Django is imported only where sets are asked for."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from apps.signals.classic import Channel, ClassStrategy, Portfolio
 from apps.signals.declaration import CrossingLines, NoParams, NoState, Strategy, strategy
@@ -9,6 +9,8 @@ from apps.signals.parameters import Choice, Float, Int, StrategyParameterError
 from apps.signals.registry import UnknownStrategyError, get_strategy, list_strategies
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from apps.signals.contracts import DefineSet
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "NoState",
     "Portfolio",
     "SetError",
+    "SetStanding",
     "Strategy",
     "StrategyError",
     "StrategyParameterError",
@@ -30,6 +33,7 @@ __all__ = [
     "get_strategy",
     "list_strategies",
     "notices",
+    "set_standings",
     "sets_of_feed",
     "strategy",
     "strategy_errors",
@@ -41,6 +45,26 @@ def get_set(name: str) -> "DefineSet":
     from apps.signals import sets
 
     return sets.get_set(name)
+
+
+class SetStanding(NamedTuple):
+    """How a set is: `state` is not started, not run, running, paused, restarting or parked; `problem` says why."""
+
+    name: str
+    state: str
+    feeds: tuple[str, ...]
+    defined_at: "datetime"
+    definition: "DefineSet"
+    starts: int
+    megabytes: float
+    problem: str
+
+
+def set_standings() -> list[SetStanding]:
+    """Return how each set that was defined is, by name."""
+    from apps.signals.reports import set_standings as found
+
+    return found()
 
 
 def sets_of_feed(feed: str) -> list[str]:

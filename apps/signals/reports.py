@@ -2,8 +2,11 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
 from django.utils import timezone
 
+from apps.signals.contracts import DefineSet
+from apps.signals.interface import SetStanding
 from apps.signals.models import SetReport, StrategySet
 
 ALIAS = "signals"
@@ -27,6 +30,30 @@ def state_of(found: StrategySet, report: SetReport | None, now: datetime | None 
     if report.state != "running":
         return report.state
     return "paused" if found.is_paused else "running"
+
+
+def set_standings() -> list[SetStanding]:
+    """Return how each set is, by name."""
+    told = []
+    for name, (each, report) in sorted(set_reports().items()):
+        starts, megabytes, problem = (
+            (0, 0.0, "") if report is None else (report.starts, report.megabytes, report.problem)
+        )
+        definition = msgspec.convert(each.definition, DefineSet)
+        state = state_of(each, report)
+        told.append(
+            SetStanding(
+                name,
+                state,
+                tuple(each.feeds),
+                each.defined_at,
+                definition,
+                starts,
+                megabytes,
+                each.parked_because or problem,
+            )
+        )
+    return told
 
 
 def notices() -> list[str]:

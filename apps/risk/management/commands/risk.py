@@ -7,7 +7,8 @@ from typing import Any
 from apps.execution.interface import ids_of, numbers_by_shard
 from apps.feeds.interface import get_instrument
 from apps.risk import reading
-from apps.risk.contracts import Level, Limits, TradingState
+from apps.risk.contracts import Limits, TradingState
+from apps.risk.in_force import limits_in_force, lot_step_e9, place_of
 from apps.risk.interface import (
     RiskError,
     allow_instruments,
@@ -15,7 +16,6 @@ from apps.risk.interface import (
     set_sessions,
     set_trading_state,
 )
-from apps.risk.state import RiskState
 from apps.risk.words import WORDS, changed_limits, limits_in_words, window_in_words, window_of
 from banyan import commands
 from banyan.commands import counted
@@ -145,16 +145,16 @@ limits, of which `none` takes one away:
         if not options["limits"]:
             raise RiskError("which limits? Write NAME=VALUE, such as daily-loss=5%")
         instrument = _one(options["instrument"], "instrument")
-        lot_step_e9 = _lot_step_e9(instrument)
+        step_e9 = lot_step_e9(instrument)
         accounts = options["account"] or [""]
         changed: list[tuple[str, Limits]] = []
         for account in accounts:
-            shard, number = _place(account)
+            shard, number = place_of(account)
             before = reading.limits_asked_for(shard, number, instrument)
-            changed.append((account, changed_limits(before, options["limits"], lot_step_e9)))
+            changed.append((account, changed_limits(before, options["limits"], step_e9)))
         for account, limits in changed:
             set_limits(limits, account=account, instrument=instrument, reason=options["reason"], request=_request())
-        told = ", ".join(f"{name} {value}" for name, value in limits_in_words(changed[-1][1], lot_step_e9).items())
+        told = ", ".join(f"{name} {value}" for name, value in limits_in_words(changed[-1][1], step_e9).items())
         self.say(f"limits of {_level(options['account'], instrument)}: {told or 'none'}")
 
     def _set_state(self, state: TradingState, options: dict[str, Any]) -> None:
@@ -193,9 +193,9 @@ limits, of which `none` takes one away:
         account, instrument = _one(options["account"], "account"), _one(options["instrument"], "instrument")
         if instrument:
             get_instrument(instrument)
-        shard, number = _place(account)
+        shard, number = place_of(account)
         state = reading.shard_state(shard)
-        told = _in_force(state, account, number, instrument)
+        told = limits_in_force(state, account, number, instrument)
         if not account:
             told["accounts_not_active"] = _not_active()
         told["requests_waiting"] = reading.waiting()
@@ -230,36 +230,6 @@ limits, of which `none` takes one away:
 _STATES = {"halt": "HALTED", "reduce": "REDUCING", "activate": "ACTIVE"}
 
 
-def _in_force(state: RiskState, account: str, number: int, instrument: str) -> dict[str, Any]:
-    """Return what counts for an account (number -1: any) and an instrument ("": any)."""
-    names = {
-        Level.GLOBAL: "all", Level.ACCOUNT: account, Level.INSTRUMENT: instrument,
-        Level.ACCOUNT_INSTRUMENT: f"{account} in {instrument}",
-    }  # fmt: skip
-    lot_step_e9 = _lot_step_e9(instrument)
-    narrowest: dict[str, dict[str, str]] = {}
-    for level, limits in reading.limits_by_level(state, number, instrument):
-        for name, value in limits_in_words(limits, lot_step_e9).items():
-            narrowest[name] = {"limit": name, "value": value, "set_for": names[level]}
-    states = {"all": state.trading_state, **{f"set {name}": each for name, each in state.set_states.items()}}
-    if number >= 0:
-        states[account] = reading.account_state(state, number)
-    states |= {name: each for name, each in reading.instrument_states(state) if instrument in ("", name)}
-    told: dict[str, Any] = {
-        "trading_state": {whose: TradingState(each).name.lower() for whose, each in states.items() if each},
-        "limits": [narrowest[name] for name in WORDS if name in narrowest],
-        "sessions": {
-            name: f"{', '.join(map(window_in_words, each.windows)) or 'never'} ({each.time_zone})"
-            for name, each in sorted(state.sessions.items())
-            if instrument in ("", name)
-        },
-    }
-    if number >= 0:
-        told["stopped_by"] = [each.name.lower().replace("_", "-") for each in reading.stops_of(state, number)]
-        told["allowed"] = reading.allowed_for(state, number)
-    return told
-
-
 def _not_active() -> list[str]:
     numbers = [
         number
@@ -268,12 +238,6 @@ def _not_active() -> list[str]:
     ]
     ids = ids_of(numbers)
     return sorted(ids.get(number, str(number)) for number in numbers)
-
-
-def _place(account: str) -> tuple[str, int]:
-    """Return the shard and the number of an account; where none is given, any shard and -1."""
-    shard, numbers = numbers_by_shard([account] if account else [])[0]
-    return shard, numbers[0] if numbers else -1
 
 
 def _one(given: list[str], what: str) -> str:
@@ -285,10 +249,6 @@ def _one(given: list[str], what: str) -> str:
 def _level(accounts: list[str], instrument: str) -> str:
     whose = ", ".join(accounts[:3]) + (f" and {len(accounts) - 3:,} more" if len(accounts) > 3 else "")
     return " in ".join(filter(None, (whose, instrument))) or "all accounts"
-
-
-def _lot_step_e9(instrument: str) -> int | None:
-    return round(get_instrument(instrument).lot_step * 1e9) or None if instrument else None
 
 
 def _request() -> str:

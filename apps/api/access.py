@@ -1,0 +1,70 @@
+"""Who calls, and whether they may: every call goes through here before anything is looked up."""
+
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from apps.api.allowance import take
+from apps.api.keys import OF_CLIENTS, check
+from apps.api.problems import Problem
+
+
+class Caller(NamedTuple):
+    """Who holds a key: of a client, or ("") of the firm."""
+
+    key: str
+    name: str
+    client: str
+    scopes: frozenset[str]
+    is_authenticated: bool = True
+
+
+class KeyAuthentication(BaseAuthentication):
+    """Knows a caller by a key, and counts the call."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+        """Return the caller, None where there is no key. Raises Problem."""
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        if not header:
+            return None
+        scheme, _, written = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Problem("key-missing", headers={"WWW-Authenticate": "Bearer"})
+        now = timezone.now()
+        key = check(written.strip(), address_of(request), now)
+        raw: Any = request._request
+        raw.allowance = take(key.id, key.calls_per_minute, now)
+        if not raw.allowance.is_granted:
+            raise Problem("rate-limited", headers={"Retry-After": str(raw.allowance.seconds)})
+        scopes = frozenset(key.scopes) & OF_CLIENTS if key.client else frozenset(key.scopes)
+        return Caller(key.id, key.name, key.client, scopes), None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return what a call without a key is told to send."""
+        return "Bearer"
+
+
+class MayCall(BasePermission):
+    """Lets a view be called by those who have its scope; `scope` is None where everybody may."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Return whether they may. Raises Problem where they may not."""
+        if view.scope is None:
+            return True
+        caller = request.user
+        if not isinstance(caller, Caller):
+            raise Problem("key-missing", headers={"WWW-Authenticate": "Bearer"})
+        if caller.client and view.is_firm_only:
+            raise Problem("firm-only")
+        if view.scope not in caller.scopes:
+            raise Problem("scope-missing", f"This needs a key with the scope {view.scope}.")
+        return True
+
+
+def address_of(request: Request | HttpRequest) -> str | None:
+    """Return the address that a call came from."""
+    return request.META.get("REMOTE_ADDR") or None

@@ -1,0 +1,146 @@
+"""Keys: made, shown once, checked, rotated, revoked."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import ClassVar
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.api.models import Key
+from apps.api.problems import Problem
+
+SCOPES = ("read", "trade", "research", "operate", "extract")
+OF_CLIENTS = frozenset({"read", "trade"})
+"""What a client's key can have."""
+_WRITTEN = re.compile(r"bnyn_([a-z2-7]{12})_([A-Za-z0-9_-]{43})")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_USED_EVERY = timedelta(minutes=1)
+
+
+class WrongKeyError(ValueError):
+    """What was asked of keys cannot be: the message says why."""
+
+    exit_code: ClassVar = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A key that is to be made."""
+
+    name: str
+    scopes: Sequence[str]
+    client: str = ""
+    days: int = 90
+    networks: Sequence[str] = ()
+    calls_per_minute: int = 600
+
+    def check(self) -> None:
+        """Raise WrongKeyError for what no key can be."""
+        unknown = [scope for scope in self.scopes if scope not in SCOPES]
+        if unknown or not self.scopes:
+            told = f"there is no scope {', '.join(unknown)}" if unknown else "a key needs a scope"
+            raise WrongKeyError(f"{told}: choose from {', '.join(SCOPES)}")
+        if self.client and (beyond := set(self.scopes) - OF_CLIENTS):
+            raise WrongKeyError(f"a client's key cannot have {', '.join(sorted(beyond))}: only read and trade")
+        if not self.name.strip() or len(self.name) > 100:
+            raise WrongKeyError("say what the key is for, in 1 to 100 characters: --name")
+        if not 1 <= self.days <= 3650:
+            raise WrongKeyError(f"a key lives for 1 to 3650 days, not {self.days}")
+        if not 1 <= self.calls_per_minute <= 1_000_000:
+            raise WrongKeyError(f"a key has 1 to 1,000,000 calls a minute, not {self.calls_per_minute}")
+        for network in self.networks:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise WrongKeyError(f"{network!r} is no network such as 203.0.113.0/24 or 203.0.113.7") from None
+
+
+def make(wanted: Wanted, *, replaces: str = "") -> tuple[Key, str]:
+    """Make a key; return it and the text that is its holder's, which nobody can tell again. Raises WrongKeyError."""
+    wanted.check()
+    now = timezone.now()
+    public, secret = "".join(secrets.choice(_LETTERS) for _ in range(12)), secrets.token_urlsafe(32)
+    key = Key.objects.create(
+        id=public,
+        secret_hash=_hashed(secret),
+        name=wanted.name.strip(),
+        client=wanted.client,
+        scopes=[scope for scope in SCOPES if scope in wanted.scopes],
+        networks=list(wanted.networks),
+        calls_per_minute=wanted.calls_per_minute,
+        made_at=now,
+        expires_at=now + timedelta(days=wanted.days),
+        replaces=replaces,
+    )
+    return key, f"bnyn_{public}_{secret}"
+
+
+def rotate(key_id: str, *, days: int, overlap_hours: float) -> tuple[Key, str]:
+    """Make a key like another, which expires when `overlap_hours` are over. Raises WrongKeyError."""
+    with transaction.atomic():
+        old = _open(key_id)
+        if not 0.0 <= overlap_hours <= 720.0:
+            raise WrongKeyError(f"keys overlap by 0 to 720 hours, not {overlap_hours:g}")
+        wanted = Wanted(old.name, old.scopes, old.client, days, old.networks, old.calls_per_minute)
+        made = make(wanted, replaces=old.id)
+        until = min(old.expires_at, timezone.now() + timedelta(hours=overlap_hours))
+        Key.objects.filter(id=old.id).update(expires_at=until)
+    return made
+
+
+def revoke(key_id: str) -> Key:
+    """Let a key do nothing more, at once. Raises WrongKeyError."""
+    with transaction.atomic():
+        key = _open(key_id)
+        key.revoked_at = timezone.now()
+        key.save(update_fields=["revoked_at"])
+    return key
+
+
+def check(written: str, address: str | None, now: datetime) -> Key:
+    """Return the key that is written in a call. Raises Problem where it is none, or not for this call."""
+    found = _WRITTEN.fullmatch(written)
+    key = Key.objects.filter(id=found[1]).first() if found else None
+    if found is None or key is None or not hmac.compare_digest(bytes(key.secret_hash), _hashed(found[2])):
+        raise Problem("key-unknown", headers=_ASK)
+    if key.revoked_at is not None:
+        raise Problem("key-revoked", headers=_ASK)
+    if key.expires_at <= now:
+        raise Problem("key-outdated", f"It expired on {key.expires_at:%Y-%m-%d at %H:%M:%S} UTC.", headers=_ASK)
+    if key.networks and not _is_within(address, key.networks):
+        raise Problem("address-refused")
+    if key.used_at is None or now - key.used_at >= _USED_EVERY:
+        Key.objects.filter(id=key.id).update(used_at=now)
+    return key
+
+
+_ASK = {"WWW-Authenticate": "Bearer"}
+
+
+def _open(key_id: str) -> Key:
+    key = Key.objects.select_for_update().filter(id=key_id).first()
+    if key is None:
+        raise WrongKeyError(f"there is no key {key_id}: `manage.py api_keys list` shows them")
+    if key.revoked_at is not None:
+        raise WrongKeyError(f"key {key_id} was revoked already")
+    return key
+
+
+def _is_within(address: str | None, networks: Sequence[str]) -> bool:
+    try:
+        own = ip_address(address or "")
+    except ValueError:
+        return False
+    return any(own in ip_network(network) for network in networks)
+
+
+def _hashed(secret: str) -> bytes:
+    """Return the hash of a secret: of 256 random bits, so that guessing is no faster for a hash that is fast."""
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,43 @@
+"""What the API itself remembers: keys, and how much each may still ask."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+
+class Key(models.Model):
+    """A key: what it may do, and the hash of its secret. Kept for ever, so that it can be told who did something."""
+
+    id = models.CharField(primary_key=True, max_length=12)
+    secret_hash = models.BinaryField(max_length=32)
+    name = models.CharField(max_length=100, help_text="What it is for.")
+    client = models.CharField(max_length=64, blank=True, help_text="Whose accounts it reaches; empty: those of all.")
+    scopes = ArrayField(models.CharField(max_length=16))
+    networks = ArrayField(models.CharField(max_length=43), help_text="Where it may be used from; none: anywhere.")
+    calls_per_minute = models.IntegerField()
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True, help_text="Last used, to a minute.")
+    replaces = models.CharField(max_length=12, blank=True, help_text="The key that this one was made for, instead of.")
+
+    class Meta:
+        ordering = ["made_at", "id"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.name}"
+
+
+class Allowance(models.Model):
+    """How many calls a key has left at a time; it fills up again. An unlogged table: a crash fills all."""
+
+    key = models.CharField(primary_key=True, max_length=12)
+    calls_left = models.FloatField()
+    is_granted = models.BooleanField(help_text="Whether the last call had one.")
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.calls_left:g}"

@@ -1,0 +1,56 @@
+"""Answers as JSON and CSV."""
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from rest_framework.renderers import BaseRenderer
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet would compute."""
+
+
+def to_json(value: Any) -> bytes:
+    """Return a value as JSON."""
+    return orjson.dumps(value)
+
+
+class Json(BaseRenderer):
+    """An answer as JSON."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        """Return the answer."""
+        return b"" if data is None else to_json(data)
+
+
+class Csv(BaseRenderer):
+    """A list as CSV: a line of names, then a line for each row. Nothing in it is a formula."""
+
+    media_type = "text/csv"
+    format = "csv"
+    charset = "utf-8"
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        """Return the answer."""
+        rows = data["data"]
+        names = renderer_context["view"].names_of(renderer_context["request"])
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\r\n")
+        lines.writerow(names)
+        lines.writerows([_cell(name, row) for name in names] for row in rows)
+        return text.getvalue().encode()
+
+
+def _cell(name: str, row: Mapping[str, Any]) -> str:
+    value = row[name]
+    if value is None:
+        return ""
+    text = orjson.dumps(value).decode() if isinstance(value, list | dict) else str(value)
+    is_number = text.replace(".", "", 1).removeprefix("-").isdigit()
+    return f"'{text}" if text.startswith(_FORMULA) and not is_number else text

@@ -1,0 +1,279 @@
+"""Orders, fills, positions, profit, and why something was not done."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.api import asking
+from apps.api.access import Caller
+from apps.api.rows import Amount, Row, Time
+from apps.api.tenancy import scope_of
+from apps.api.views import Listing, Page, Thing, cut
+from apps.reporting import interface as reporting
+from apps.reporting.interface import BY, ORDER_STATES
+
+PRICE_PLACES = LOT_PLACES = 9
+_OF_ACCOUNTS = (asking.text("client", "Only of this client."), asking.text("account", "Only of this account."))
+_OF_ROWS = (
+    *_OF_ACCOUNTS,
+    asking.text("set", "Only of this strategy set, or of the book manual or external."),
+    asking.text("instrument", "Only in this instrument."),
+)
+_IN_TIME = (asking.day("day", "Only of this day, in the account's zone."), asking.SINCE, asking.UNTIL)
+
+
+class OrderRow(Row):
+    """An order. Lots are signed, bought > 0; `price` is the average of its fills; `state` is FIX's name."""
+
+    account = serializers.CharField()
+    instrument = serializers.CharField()
+    decision = serializers.IntegerField(help_text="The number of the order among those of the account and instrument.")
+    set = serializers.CharField()
+    lots = Amount(LOT_PLACES)
+    filled = Amount(LOT_PLACES)
+    price = Amount(PRICE_PLACES)
+    fee = Amount()
+    state = serializers.CharField()
+    why = serializers.CharField(help_text="In words, why it ended unfilled.")
+    decided_at = Time(source="decided_at_ns", help_text="The close of the bar that decided.")
+    signalled_at = Time(source="signalled_at_ns")
+    requested_at = Time(source="requested_at_ns")
+    approved_at = Time(source="approved_at_ns")
+    sent_at = Time(source="sent_at_ns")
+    accepted_at = Time(source="accepted_at_ns")
+    unknown_at = Time(source="unknown_at_ns")
+    first_fill_at = Time(source="first_fill_ns")
+    last_fill_at = Time(source="last_fill_ns")
+    ended_at = Time(source="ended_at_ns")
+
+
+class HappeningRow(Row):
+    """Something that happened to an order."""
+
+    at = Time(source="at_ns")
+    what = serializers.CharField()
+
+
+class GivenRow(Row):
+    """A setting that an order was sized by, and the level that gave it."""
+
+    name = serializers.CharField()
+    value = serializers.CharField()
+    level = serializers.CharField()
+
+
+class FillRow(Row):
+    """Lots that a book got or gave; money in the account's currency."""
+
+    filled_at = Time(source="filled_at_ns")
+    account = serializers.CharField()
+    instrument = serializers.CharField()
+    decision = serializers.IntegerField(help_text="Of the order; 0: there was none.")
+    book = serializers.CharField()
+    kind = serializers.CharField(help_text="filled, crossed, outside or reconciled")
+    lots = Amount(LOT_PLACES)
+    price = Amount(PRICE_PLACES)
+    amount = Amount()
+    fee = Amount()
+    realised = Amount()
+    execution_id = serializers.CharField()
+
+
+class OrderDetail(OrderRow):
+    """An order with its life: what happened when, its fills, and the settings that it was sized by."""
+
+    timeline = HappeningRow(many=True)
+    fills = FillRow(many=True)
+    settings = GivenRow(many=True)
+
+
+class PositionRow(Row):
+    """What a book of an account holds. `close` is in the currency of the instrument, all else in the account's."""
+
+    account = serializers.CharField()
+    set = serializers.CharField()
+    instrument = serializers.CharField()
+    currency = serializers.CharField()
+    lots = Amount(LOT_PLACES)
+    price = Amount(PRICE_PLACES, help_text="What a unit has cost.")
+    close = Amount(PRICE_PLACES)
+    value = Amount()
+    unrealised = Amount()
+    realised = Amount()
+    fees = Amount()
+
+
+class RefusalRow(Row):
+    """An order that was refused: by risk, the edge or the venue, and why."""
+
+    refused_at = Time(source="refused_at_ns")
+    account = serializers.CharField()
+    instrument = serializers.CharField()
+    decision = serializers.IntegerField()
+    set = serializers.CharField()
+    by = serializers.CharField()
+    reason = serializers.CharField()
+    level = serializers.CharField(help_text="At which the limit was set.")
+    words = serializers.CharField(help_text="A sentence, with the limit and the value.")
+
+
+class SkipRow(Row):
+    """A target that gave an account no order, and why."""
+
+    skipped_at = Time(source="skipped_at_ns")
+    account = serializers.CharField()
+    set = serializers.CharField()
+    instrument = serializers.CharField()
+    reason = serializers.CharField()
+    level = serializers.CharField(help_text="Of the setting that said so.")
+    words = serializers.CharField()
+
+
+class PnlRow(Row):
+    """Profit of a group, in one currency: total = realised + unrealised + swap + dividends - fees.
+
+    What was not asked for by `by` is null; unrealised and total are null where a price is missing.
+    """
+
+    account = serializers.CharField(allow_null=True)
+    set = serializers.CharField(allow_null=True)
+    instrument = serializers.CharField(allow_null=True)
+    day = serializers.CharField(allow_null=True)
+    currency = serializers.CharField()
+    fills = serializers.IntegerField()
+    realised = Amount()
+    unrealised = Amount()
+    swap = Amount()
+    dividends = Amount()
+    fees = Amount()
+    total = Amount()
+
+
+class Orders(Listing):
+    """List orders."""
+
+    tag = "orders"
+    row = OrderRow
+    kinds = (int, str, str, int)
+    sorts = ("-requested_at", "requested_at")
+    parameters = (*_OF_ROWS, asking.choice("state", tuple(ORDER_STATES), "Only in this state."), *_IN_TIME)
+
+    def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
+        """Return a page of them."""
+        found = reporting.orders(
+            scope_of(caller, asked), most + 1, state=asked["state"], before=after, is_rising=_is_rising(asked)
+        )
+        told = reporting.with_reasons(found[:most])
+        return Page(told, reporting.place_of(found[most - 1]) if len(found) > most else None)
+
+
+class Order(Thing):
+    """Show an order and its life."""
+
+    tag = "orders"
+    row = OrderDetail
+
+    def find(self, caller: Caller, asked: Mapping[str, Any], **place: Any) -> Any:
+        """Return it."""
+        scope = scope_of(caller, {}, account=place["account"], instrument=place["instrument"])
+        found = reporting.order(scope, place["decision"])
+        if found is None:
+            return None
+        (order,) = reporting.with_reasons([found])
+        return order._asdict() | {
+            "timeline": reporting.timeline(found),
+            "fills": reporting.fills_of(found),
+            "settings": reporting.settings_of(found),
+        }
+
+
+class Fills(Listing):
+    """List fills."""
+
+    tag = "orders"
+    row = FillRow
+    kinds = (int, str, int, int, int, int)
+    sorts = ("-filled_at", "filled_at")
+    parameters = (*_OF_ROWS, *_IN_TIME)
+
+    def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
+        """Return a page of them."""
+        return cut(reporting.fills_from(scope_of(caller, asked), most + 1, after, is_rising=_is_rising(asked)), most)
+
+
+class Refusals(Listing):
+    """List orders that were refused."""
+
+    tag = "orders"
+    row = RefusalRow
+    kinds = (int, str, int, str, str, int)
+    sorts = ("-refused_at", "refused_at")
+    parameters = (*_OF_ROWS, *_IN_TIME)
+
+    def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
+        """Return a page of them."""
+        found = reporting.refusals_from(scope_of(caller, asked), most + 1, after, is_rising=_is_rising(asked))
+        told = [(at, row._asdict() | {"words": reporting.refusal_in_words(row)}) for at, row in found]
+        return cut(told, most)
+
+
+class Skips(Listing):
+    """List targets that gave accounts no order."""
+
+    tag = "orders"
+    row = SkipRow
+    kinds = (int, str, int, int, str, str)
+    sorts = ("-skipped_at", "skipped_at")
+    parameters = (*_OF_ROWS, *_IN_TIME)
+
+    def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
+        """Return a page of them."""
+        found = reporting.skips_from(scope_of(caller, asked), most + 1, after, is_rising=_is_rising(asked))
+        told = [(at, row._asdict() | {"words": reporting.skip_in_words(row.reason)}) for at, row in found]
+        return cut(told, most)
+
+
+class Positions(Listing):
+    """List what books hold, by account, set and instrument."""
+
+    tag = "positions"
+    row = PositionRow
+    kinds = (str, str, str)
+    parameters = (*_OF_ROWS, asking.yes("open", "Only what is held now."))
+
+    def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
+        """Return a page of them."""
+        found = reporting.positions(scope_of(caller, asked), most + 1, after, only_open=asked["open"])
+        return cut([((each.account, each.set, each.instrument), each) for each in found], most)
+
+
+class Pnl(Listing):
+    """Tell profit by account, set, instrument or day; by day of one account it is that account's statement."""
+
+    tag = "positions"
+    row = PnlRow
+    kinds = (str,)
+    parameters = (
+        asking.several("by", BY, "What to tell it by.", default=("account",)), *_OF_ROWS,
+        asking.day("day", "Only of this day, in the account's zone."),
+    )  # fmt: skip
+
+    def kinds_of(self, asked: Mapping[str, Any]) -> tuple[type, ...]:
+        """Return what a place consists of: the group, and the currency."""
+        return (str,) * (len(asked["by"]) + 1)
+
+    def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
+        """Return a page of it."""
+        by = asked["by"]
+        group = (after[:-1], after[-1]) if after else None
+        found = reporting.pnl(scope_of(caller, asked), by, most + 1, group)
+        told = [
+            ((*each.group, each.currency), dict.fromkeys(BY) | dict(zip(by, each.group, strict=True)) | each._asdict())
+            for each in found
+        ]
+        return cut(told, most)
+
+
+def _is_rising(asked: Mapping[str, Any]) -> bool:
+    return not asked["sort"].startswith("-")

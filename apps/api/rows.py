@@ -1,0 +1,82 @@
+"""How rows are told: exact decimals as strings, times in UTC with nanoseconds, and the contract's types of both."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+_DECIMAL = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "examples": ["1023.5"]}
+
+
+class Row(serializers.Serializer):
+    """A row of an answer. It has the fields that are declared, and no others."""
+
+
+@extend_schema_field(_DECIMAL)
+class Amount(serializers.Field):
+    """Money, a price or a quantity, as a decimal string of at most `places`; unknown: null."""
+
+    def __init__(self, places: int = 6, **more: Any) -> None:
+        super().__init__(read_only=True, **more)
+        self._places = places
+
+    def to_representation(self, value: float) -> str | None:
+        """Return the string."""
+        return decimal(value, self._places)
+
+
+@extend_schema_field({"type": "string", "format": "date-time", "examples": ["2026-03-31T12:00:00.123456789Z"]})
+class Time(serializers.Field):
+    """A time, given in ns since 1970 UTC."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(read_only=True, **more)
+
+    def to_representation(self, value: int) -> str | None:
+        """Return it in ISO 8601."""
+        return time_text(value)
+
+
+@extend_schema_field({"type": "string", "format": "date-time", "examples": ["2026-03-31T12:00:00.123456Z"]})
+class Moment(serializers.Field):
+    """A time, given as a datetime."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(read_only=True, **more)
+
+    def to_representation(self, value: datetime) -> str:
+        """Return it in ISO 8601."""
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def decimal(value: float, places: int = 6) -> str | None:
+    """Return a number as a decimal string without an exponent; None for what is no number."""
+    if not math.isfinite(value):
+        return None
+    text = f"{value:.{places}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def time_text(at_ns: int) -> str | None:
+    """Return a time in ns as ISO 8601, with all nine digits; None for 0, which is never."""
+    if not at_ns:
+        return None
+    return f"{datetime.fromtimestamp(at_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{at_ns % 10**9:09d}Z"
+
+
+def told(row: type[Row], found: Sequence[Any], names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return rows as they are answered, with only the fields `names` where some are given."""
+    fields = row().fields
+    wanted = [fields[name] for name in names or fields]
+    told_rows = []
+    for each in found:
+        values = {}
+        for field in wanted:
+            value = field.get_attribute(each)
+            values[field.field_name] = None if value is None else field.to_representation(value)
+        told_rows.append(values)
+    return told_rows

@@ -1,0 +1,77 @@
+"""The addresses of the API."""
+
+from django.urls import path, re_path, register_converter
+
+from apps.api.docs import Contract, Docs
+from apps.api.resources import accounts, markets, strategies, system, trading
+from apps.api.views import Missing
+
+
+class _Name:
+    """What an account, an instrument or a set can be called."""
+
+    regex = r"[^/\x00-\x1f\x7f]{1,64}"
+
+    def to_python(self, value: str) -> str:
+        """Return it."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """Return it."""
+        return value
+
+
+class _Number(_Name):
+    """A number that fits a column."""
+
+    regex = r"[0-9]{1,18}"
+
+    def to_python(self, value: str) -> int:  # type: ignore[override]
+        """Return it."""
+        return int(value)
+
+
+register_converter(_Name, "name")
+register_converter(_Number, "number")
+
+_ACCOUNT = "api/v1/accounts/<name:account>"
+urlpatterns = [
+    path("api/v1/version", system.Version.as_view(), name="api-version"),
+    path("api/v1/health/live", system.Live.as_view(), name="api-live"),
+    path("api/v1/health/ready", system.Ready.as_view(), name="api-ready"),
+    path("api/v1/key", system.OwnKey.as_view(), name="api-key"),
+    path("api/v1/instruments", markets.Instruments.as_view(), name="api-instruments"),
+    path("api/v1/instruments/<name:instrument>", markets.Instrument.as_view(), name="api-instrument"),
+    path("api/v1/instruments/<name:instrument>/bars", markets.Bars.as_view(), name="api-bars"),
+    path("api/v1/feeds", markets.Feeds.as_view(), name="api-feeds"),
+    path("api/v1/feeds/<name:feed>", markets.Feed.as_view(), name="api-feed"),
+    path("api/v1/strategies", strategies.Strategies.as_view(), name="api-strategies"),
+    path("api/v1/strategies/<name:strategy>", strategies.Strategy.as_view(), name="api-strategy"),
+    path("api/v1/sets", strategies.Sets.as_view(), name="api-sets"),
+    path("api/v1/sets/<name:set>", strategies.Set.as_view(), name="api-set"),
+    path("api/v1/runs", strategies.Runs.as_view(), name="api-runs"),
+    path("api/v1/runs/<name:run>", strategies.Run.as_view(), name="api-run"),
+    path("api/v1/accounts", accounts.Accounts.as_view(), name="api-accounts"),
+    path(_ACCOUNT, accounts.Account.as_view(), name="api-account"),
+    path(f"{_ACCOUNT}/equity", accounts.Equity.as_view(), name="api-equity"),
+    path(f"{_ACCOUNT}/settings", accounts.Settings.as_view(), name="api-settings"),
+    path(f"{_ACCOUNT}/subscriptions", accounts.Subscriptions.as_view(), name="api-subscriptions"),
+    path(f"{_ACCOUNT}/restrictions", accounts.Restrictions.as_view(), name="api-restrictions"),
+    path(f"{_ACCOUNT}/limits", system.AccountLimits.as_view(), name="api-limits"),
+    path("api/v1/orders", trading.Orders.as_view(), name="api-orders"),
+    path("api/v1/orders/<name:account>/<name:instrument>/<number:decision>", trading.Order.as_view(), name="api-order"),
+    path("api/v1/fills", trading.Fills.as_view(), name="api-fills"),
+    path("api/v1/refusals", trading.Refusals.as_view(), name="api-refusals"),
+    path("api/v1/skips", trading.Skips.as_view(), name="api-skips"),
+    path("api/v1/positions", trading.Positions.as_view(), name="api-positions"),
+    path("api/v1/pnl", trading.Pnl.as_view(), name="api-pnl"),
+    path("api/v1/trading-states", system.TradingStates.as_view(), name="api-trading-states"),
+    path("api/v1/kill-switch", system.KillSwitch.as_view(), name="api-kill-switch"),
+    path("api/v1/contexts", system.Contexts.as_view(), name="api-contexts"),
+    path("api/v1/stages", system.Stages.as_view(), name="api-stages"),
+    path("api/v1/dead-letters", system.DeadLetters.as_view(), name="api-dead-letters"),
+    path("api/v1/audit", system.Audit.as_view(), name="api-audit"),
+    path("api/v1/openapi.json", Contract.as_view(), name="api-contract"),
+    path("api/docs", Docs.as_view(), name="api-docs"),
+    re_path(r"^api/", Missing.as_view(), name="api-missing"),
+]

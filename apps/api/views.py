@@ -1,0 +1,155 @@
+"""What all views of the API are: a thing, or a page of a list by a cursor."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import urlencode
+
+from django.http import Http404
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.api import asking
+from apps.api.access import Caller
+from apps.api.asking import Parameter
+from apps.api.problems import Problem
+from apps.api.rendering import Csv, Json
+from apps.api.rows import Row, told
+from banyan.cursors import encoded
+
+
+class Page(NamedTuple):
+    """Rows of a list, and the place of the last of them where there are more."""
+
+    rows: Sequence[Any]
+    last: tuple[Any, ...] | None = None
+
+
+class View(APIView):
+    """A view: `scope` is what a key must have (None: none is asked for), `is_firm_only` keeps clients' keys out."""
+
+    http_method_names = ("get", "head", "post")
+    scope: ClassVar[str | None] = "read"
+    is_firm_only: ClassVar[bool] = False
+    row: ClassVar[type[Row]]
+    parameters: ClassVar[Sequence[Parameter]] = ()
+    tag: ClassVar[str] = ""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Return how the answer is told. Raises Problem for a format that there is not."""
+        try:
+            return super().perform_content_negotiation(request, force)
+        except Http404:
+            forms = ", ".join(each.format for each in self.renderer_classes)
+            error = {"parameter": "format", "detail": f"Choose from {forms}."}
+            raise Problem("parameter-invalid", errors=[error]) from None
+
+    def asked(self, request: Request) -> dict[str, Any]:
+        """Return the values of the query's parameters. Raises Problem."""
+        return asking.read(request.query_params, self.all_parameters())
+
+    @classmethod
+    def all_parameters(cls) -> list[Parameter]:
+        """Return what a query can say."""
+        return list(cls.parameters)
+
+    @classmethod
+    def answers(cls) -> dict[str, Any]:
+        """Return what is answered, by its media type."""
+        return {"application/json": cls.row}
+
+
+class Thing(View):
+    """One thing. `find` returns it, None where there is none."""
+
+    def get(self, request: Request, **place: Any) -> Response:
+        """Answer with it."""
+        found = self.find(request.user, self.asked(request), **place)
+        if found is None:
+            raise Problem("not-found")
+        return Response(told(self.row, [found])[0])
+
+    def find(self, caller: Caller, asked: Mapping[str, Any], **place: Any) -> Any:
+        """Return the thing."""
+        raise NotImplementedError
+
+
+class Listing(View):
+    """A list. `rows` returns a page of it; `sorts` are the orders it can have, the first if none is asked for."""
+
+    renderer_classes = (Json, Csv)
+    sorts: ClassVar[Sequence[str]] = ()
+    kinds: ClassVar[Sequence[type]] = ()
+    """Of the values that a place in it consists of; none: it has one page."""
+
+    @classmethod
+    def all_parameters(cls) -> list[Parameter]:
+        """Return what a query can say."""
+        names = list(cls.row().fields)
+        fields = asking.several("fields", names, "Only these fields.", default=())
+        form = asking.choice("format", ("json", "csv"), "The format, where the header Accept does not say it.")
+        paged = [asking.LIMIT, asking.CURSOR] if cls.kinds else []
+        sort = (
+            [asking.choice("sort", cls.sorts, "The order: a name, or with - the largest first.", default=cls.sorts[0])]
+            if len(cls.sorts) > 1
+            else []
+        )
+        return [*cls.parameters, *sort, *paged, fields, form]
+
+    def get(self, request: Request, **place: Any) -> Response:
+        """Answer with a page."""
+        asked = self.asked(request)
+        sort = asked.get("sort", "")
+        after = asking.place_of(asked.get("cursor"), sort, self.kinds_of(asked))
+        page = self.rows(request.user, asked, after, asked.get("limit", 0), **place)
+        following = encoded([sort, *page.last]) if page.last else None
+        headers = {}
+        if following is not None:
+            query = {name: value for name, value in request.query_params.items() if name != "cursor"}
+            query["cursor"] = following
+            headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
+        return Response({"data": told(self.row, page.rows, asked["fields"]), "next": following}, headers=headers)
+
+    def kinds_of(self, asked: Mapping[str, Any]) -> tuple[type, ...]:
+        """Return what a place in the list consists of."""
+        return tuple(self.kinds)
+
+    def rows(
+        self, caller: Caller, asked: Mapping[str, Any], after: tuple[Any, ...] | None, most: int, **place: Any
+    ) -> Page:
+        """Return the rows after a place."""
+        raise NotImplementedError
+
+    def names_of(self, request: Request) -> list[str]:
+        """Return the names of the fields that were asked for."""
+        return list(self.asked(request)["fields"] or self.row().fields)
+
+
+def cut(placed: Sequence[tuple[tuple[Any, ...], Any]], most: int) -> Page:
+    """Return a page of rows with their places, of which one more than `most` was looked up."""
+    last = placed[most - 1][0] if len(placed) > most else None
+    return Page([row for _, row in placed[:most]], last)
+
+
+def page_of(row: type[Row]) -> type[Row]:
+    """Return what a page of rows is."""
+    name = row.__name__.removesuffix("Row")
+    fields = {
+        "data": row(many=True),
+        "next": serializers.CharField(allow_null=True, help_text="The cursor of the next page; null: there is none."),
+        "__doc__": "A page of a list.",
+    }
+    return type(f"{name}PageRow", (Row,), fields)
+
+
+class Missing(APIView):
+    """What is at no address of ours."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Say that there is nothing, whatever was to be done."""
+        raise Problem("not-found")

@@ -1,0 +1,39 @@
+"""What others may ask of the console: who did what."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from apps.console.models import Act
+from apps.console.paging import before
+
+
+class Told(NamedTuple):
+    """An act: who asked for what, when, from where and why, how it stood, and what became of it (None: cut off)."""
+
+    id: UUID
+    at: datetime
+    user: str
+    address: str | None
+    name: str
+    subject: str
+    why: str
+    before: dict[str, Any]
+    is_done: bool | None
+    text: str
+    after: dict[str, Any]
+
+
+def acts(most: int, *, user: str = "", name: str = "", place: tuple[datetime, UUID] | None = None) -> list[Told]:
+    """Return acts, newest first, after the one at `place`: of a user, or of a kind."""
+    found = Act.objects.select_related("outcome")
+    found = found.filter(**{column: value for column, value in (("user", user), ("name", name)) if value})
+    if place is not None:
+        found = found.filter(before(("at", "id"), place))
+    return [_told(each) for each in found.order_by("-at", "-id")[:most]]
+
+
+def _told(act: Act) -> Told:
+    outcome = getattr(act, "outcome", None)
+    became = (None, "", {}) if outcome is None else (outcome.is_done, outcome.text, outcome.after)
+    return Told(act.id, act.at, act.user, act.address, act.name, act.subject, act.why, act.before, *became)

@@ -1,0 +1,127 @@
+"""What the API answers, against the read models that it is told from."""
+
+from decimal import Decimal
+
+import orjson
+import pytest
+
+from apps.api.rows import decimal, time_text
+from apps.reporting import interface as reporting
+from apps.reporting.interface import Scope
+from tests.integration.api.conftest import ALL
+
+pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
+LISTS = ("orders", "fills", "refusals", "skips", "positions", "accounts", "pnl?by=account,set,day")
+
+
+def place(row):
+    return tuple(sorted((name, str(value)) for name, value in row.items()))
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_pages_of_any_size_have_every_row_once_and_in_the_same_order(callers, path):
+    caller, join = callers["viewer"], "&" if "?" in path else "?"
+    whole = caller.rows(f"{path}{join}limit=500")
+    assert len(whole) >= 2
+    assert caller.rows(f"{path}{join}limit={max(1, len(whole) // 4)}") == whole
+    assert len({place(row) for row in whole}) == len(whole)
+
+
+@pytest.mark.parametrize("path", ["orders", "fills", "refusals", "skips"])
+def test_the_oldest_first_is_the_newest_first_backwards(callers, path):
+    column = {"orders": "requested_at", "fills": "filled_at", "refusals": "refused_at", "skips": "skipped_at"}[path]
+    rows = callers["viewer"].rows(f"{path}?limit=11")
+    assert callers["viewer"].rows(f"{path}?limit=11&sort={column}") == rows[::-1]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_client_sees_its_own_rows_and_all_of_them(callers, path):
+    everything = callers["viewer"].rows(path)
+    accounts = {"client one": {"A1", "A2"}, "client two": {"A3", "A4"}}
+    for name, own in accounts.items():
+        assert callers[name].rows(path) == [row for row in everything if row["account"] in own]
+
+
+def test_filters_limit_what_they_say(callers):
+    orders = callers["viewer"].rows("orders")
+    for query, holds in {
+        "account=A2": lambda row: row["account"] == "A2",
+        "client=two": lambda row: row["account"] in ("A3", "A4"),
+        "set=trend": lambda row: row["set"] == "trend",
+        "instrument=SIM:GOLD": lambda row: row["instrument"] == "SIM:GOLD",
+        "state=filled": lambda row: row["state"] == "Filled",
+    }.items():
+        wanted = [row for row in orders if holds(row)]
+        assert wanted
+        assert callers["viewer"].rows(f"orders?{query}") == wanted
+    middle = orders[len(orders) // 2]["requested_at"]
+    assert callers["viewer"].rows(f"orders?since={middle}") == [r for r in orders if r["requested_at"] >= middle]
+    assert callers["viewer"].rows(f"orders?until={middle}") == [r for r in orders if r["requested_at"] < middle]
+
+
+def test_numbers_and_times_are_exact(callers):
+    (row,) = reporting.fills(Scope(), 1)
+    told = callers["viewer"].rows("fills?limit=500")[0]
+    assert told["filled_at"] == time_text(row.filled_at_ns)
+    assert int(told["filled_at"][-10:-1]) == row.filled_at_ns % 10**9
+    for name in ("lots", "price", "amount", "fee", "realised"):
+        assert Decimal(told[name]) == Decimal(repr(getattr(row, name))), name
+        assert "e" not in told[name].lower()
+
+
+def test_a_number_is_told_without_an_exponent_or_a_minus_before_nothing():
+    assert [decimal(each) for each in (1e15, -1e-9, 0.1, -2.5, 1e-6, float("nan"))] == [
+        "1000000000000000", "0", "0.1", "-2.5", "0.000001", None,
+    ]  # fmt: skip
+
+
+def test_an_order_has_its_life(callers):
+    row = next(each for each in callers["viewer"].rows("orders") if each["state"] == "Filled")
+    path = f"orders/{row['account']}/{row['instrument']}/{row['decision']}"
+    found = orjson.loads(callers["viewer"].get(path).content)
+    assert found.items() >= row.items()
+    assert [each["at"] for each in found["timeline"]] == sorted(each["at"] for each in found["timeline"])
+    assert sum(Decimal(each["lots"]) for each in found["fills"]) == Decimal(row["filled"])
+    assert {each["name"] for each in found["settings"]} >= {"sizing", "allocation"}
+
+
+def test_what_was_refused_is_told_in_a_sentence(callers):
+    rows = callers["viewer"].rows("refusals")
+    assert all(row["words"] for row in rows)
+    assert any("where an order may have" in row["words"] for row in rows)
+    assert any("where an order may have" in row["why"] for row in callers["viewer"].rows("orders?state=refused"))
+
+
+def test_an_account_tells_what_it_follows_and_why(callers):
+    assert {row["set"] for row in callers["client one"].rows("accounts/A1/subscriptions")} == {"trend", "revert"}
+    settings = callers["client one"].rows("accounts/A1/settings")
+    assert {row["level"] for row in settings if row["name"] == "allocation"} == {"subscription"}
+    assert callers["client one"].rows("accounts/A1/equity?since=2026-03-01T00:00:00Z")
+    assert orjson.loads(callers["client one"].get("accounts/A1").content)["client"] == "one"
+
+
+def test_only_the_fields_that_are_asked_for_are_told_and_as_csv_too(callers):
+    rows = callers["viewer"].rows("orders?fields=account,lots")
+    assert {tuple(row) for row in rows} == {("account", "lots")}
+    response = callers["viewer"].get("orders?fields=account,lots&format=csv&limit=500")
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    lines = response.content.decode().split("\r\n")
+    assert lines[0] == "account,lots"
+    assert lines[1:-1] == [f"{row['account']},{row['lots']}" for row in rows]
+    assert callers["viewer"].get("orders", Accept="text/csv").content.startswith(b"account,instrument,")
+
+
+def test_an_order_that_comes_meanwhile_moves_none_from_page_to_page(callers):
+    first = orjson.loads(callers["viewer"].get("orders?limit=3").content)
+    again = orjson.loads(callers["viewer"].get(f"orders?limit=3&cursor={first['next']}").content)
+    assert again["data"] == callers["viewer"].rows("orders")[3:6]
+
+
+@pytest.mark.parametrize("path", ["orders?limit=5", "positions?limit=5", "accounts?limit=2", "pnl?by=set"])
+def test_calls_cost_the_same_queries_whatever_their_page(callers, path, django_assert_max_num_queries):
+    callers["viewer"].get(path)
+    for alias, most in (("default", 2), ("reporting", 4)):
+        from django.db import connections
+
+        with django_assert_max_num_queries(most, connection=connections[alias]):
+            assert callers["viewer"].get(path.replace("limit=5", "limit=50")).status_code == 200
