@@ -6,6 +6,7 @@ import pytest
 
 from apps.audit.invariants import Violation
 from apps.execution.edge.edge import Edge
+from apps.execution.edge.kill_switch import KillSwitch
 from apps.execution.edge.paper import PaperBroker
 from apps.execution.edge.resolving import Resolving
 from apps.execution.paper.broker import Options
@@ -38,21 +39,28 @@ def test_without_the_inbox_a_message_that_comes_twice_is_found_applied_twice(mak
     assert "applied once" in broken(pipeline)[7].expected
 
 
-@pytest.mark.soak
 def test_where_sent_is_committed_after_sending_an_order_is_found_that_no_ledger_knows(make, monkeypatch):
     pipeline = make(7)
-    commit = Edge._commit
+    commit, submit = Edge._commit, PaperBroker.submit
 
     def late(self: Edge) -> None:
         self._sending.write()
         commit(self)
 
-    monkeypatch.setattr(Edge, "_commit", late)
-    for _ in range(3):
+    def last(self: PaperBroker, orders: Any) -> None:
+        """Let an order arrive, then die, and let nothing be sent by the next life: it would only ask the same again."""
+        submit(self, orders)
+        while not len(pipeline.facts().placed):
+            pass
+        KillSwitch(pipeline.switch).throw("a test")
         pipeline.crashes.armed = "edge.before-commit"
-        pipeline.signal()
-        pipeline.turns(60)
+
+    monkeypatch.setattr(Edge, "_commit", late)
+    monkeypatch.setattr(PaperBroker, "submit", last)
+    pipeline.signal(0.4)
+    pipeline.until(lambda: pipeline.crashes.happened, "a death with an order on its way", 60.0)
     monkeypatch.setattr(Edge, "_commit", commit)
+    monkeypatch.setattr(PaperBroker, "submit", submit)
     found = broken(pipeline)
     assert "SENT in the edge's ledger" in found[3].expected
 
