@@ -93,13 +93,14 @@ class Crashes:
 
 
 class SteppedClock:
-    """The machine's clock, whose wall time can be set."""
+    """The machine's clock, whose wall time is set by the test alone."""
 
     def __init__(self) -> None:
         self.shift_ns = 0
+        self._began_ns = time.time_ns() - time.monotonic_ns()
 
     def wall_ns(self) -> int:
-        return time.time_ns() + self.shift_ns
+        return self._began_ns + time.monotonic_ns() + self.shift_ns
 
     def monotonic_ns(self) -> int:
         return time.monotonic_ns()
@@ -239,6 +240,7 @@ class Pipeline:
             recheck_ns=50 * MILLISECOND,
             reconcile_ns=SECOND,
             deadline_ns=2 * SECOND,
+            distrust_ns=3 * SECOND,
             lease_margin_ns=50 * MILLISECOND,
             snapshot_every=25,
             quiet_ns=0,
@@ -294,8 +296,24 @@ class Pipeline:
     def until(self, is_so: Callable[[], Any], what: str = "it", seconds: float | None = None) -> None:
         end = time.monotonic() + (SETTLE_SECONDS if seconds is None else seconds)
         while not is_so():
-            assert time.monotonic() < end, f"{what} did not come about"
+            assert time.monotonic() < end, f"{what} did not come about: {self.standing()}"
             self.turn()
+
+    def standing(self) -> dict[str, Any]:
+        """Return what tells a reader why nothing moves."""
+        facts, told = self.facts(), self.edge
+        return {
+            "crashes": self.crashes.happened,
+            "held": {host.context.name: sorted(host.keys) for host in self.hosts} | {"edge": sorted(told.shards)},
+            "waiting": {key: len(shard.waiting) for key, shard in told.shards.items()},
+            "reconciled": {key: shard.reconciled.tolist() for key, shard in told.shards.items()},
+            "gated": {key: shard.memory.gated for key, shard in told.shards.items()},
+            "sessions": {name: (link.session, link.is_logging_in, link.asked) for name, link in told.links.items()},
+            "may send": (told.time.is_trusted(), told.switch.is_clear()),
+            "ready": self.is_ready(),
+            "open": [facts.open[name].tolist() for name in ("account", "decision", "is_unknown")],
+            "dead letters": facts.parked,
+        }
 
     def say(self, message: Message, name: str, key: str) -> None:
         """Give a command to a context's key, kept until it is applied."""

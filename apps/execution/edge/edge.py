@@ -63,6 +63,8 @@ class EdgeSettings:
     reconcile_full_ns: int = 5_000_000_000
     """The same where a shard has taken on `orders_max` since: what no statement has covered cannot be forgotten."""
     clock_bound_ns: int = 1_000_000_000
+    distrust_ns: int = 10_000_000_000
+    """How long nothing is sent after the clock was set: until all deadlines that were given before have passed."""
     deadline_ns: int = 5_000_000_000
     """Of orders whose sender gave none."""
     lease_margin_ns: int = 500_000_000
@@ -83,6 +85,9 @@ class Edge:
         self.ledger = ledger
         self.settings = settings or EdgeSettings()
         self.time = Timekeeper(clock, self.settings.clock_bound_ns)
+        self._clock = clock
+        self._stepped_ns = 0
+        self._distrusts_until_ns = 0
         self.switch = switch
         self.shards: dict[str, Shard] = {}
         self.gaps: set[str] = set()
@@ -120,6 +125,7 @@ class Edge:
         """
         try:
             self.switch.is_clear()  # so that it hears what it is told
+            self._watch_clock()
             self._keep_leases()
             did = self._listen()
             did |= self._resolving.tick()
@@ -129,7 +135,7 @@ class Edge:
             self._sending.write()
             self._commit()
         except psycopg.Error:
-            self._forget()
+            self._forget("the ledger cannot be reached")
             raise
         if did:
             self._worked_ns = self.time.monotonic_ns()
@@ -318,7 +324,25 @@ class Edge:
                 self.links[account.broker].accounts.pop(account.number, None)
         self._sending.forget(shard)
 
-    def _forget(self) -> None:
+    def _watch_clock(self) -> None:
+        """Begin anew some time after the clock was set: until then all that is handed in is refused."""
+        step_ns, now_ns = self.time.step_ns(), self.time.monotonic_ns()
+        if self.time.is_trusted():
+            self._stepped_ns = 0
+        elif abs(step_ns - self._stepped_ns) > self.settings.clock_bound_ns:
+            self._stepped_ns = step_ns
+            self._distrusts_until_ns = now_ns + self.settings.distrust_ns
+            _LOGGER.error(
+                "edge: the machine's clock was set by %+.1f s: nothing is sent for %.0f s, then by the new time",
+                step_ns / 1e9, self.settings.distrust_ns / 1e9,
+            )  # fmt: skip
+        elif now_ns >= self._distrusts_until_ns:
+            self._stepped_ns = 0
+            self.ledger.release({shard.key: shard.epoch for shard in self.shards.values()})
+            self._forget("the clock was set")
+            self.time = Timekeeper(self._clock, self.settings.clock_bound_ns)
+
+    def _forget(self, because: str) -> None:
         """Throw all memory away: the ledger tells what was committed, and the brokers what has happened since."""
         for shard in list(self.shards.values()):
             self.gaps.add(shard.key)
@@ -326,7 +350,7 @@ class Edge:
         self.shards.clear()
         for link in self.links.values():
             link.accounts.clear()
-            link.lose("the ledger cannot be reached", self.time.monotonic_ns())
+            link.lose(because, self.time.monotonic_ns())
         self._renewed_ns = None
         self.ledger.close()
 

@@ -66,10 +66,12 @@ class Sending:
         if not known.all():
             self._refuse_strangers(shard, message, ~known, now_ns)
         is_older = life.number > 1 and envelope.sent_at_ns <= life.began_at_ns + edge.settings.clock_bound_ns
-        batches = [] if is_older else self._let_wait(shard, envelope, message.set, deadline_ns, rows)
+        is_ahead = edge.time.is_ahead(envelope.sent_at_ns)
+        batches = [] if is_older or is_ahead else self._let_wait(shard, envelope, message.set, deadline_ns, rows)
         if batches:
             rows = rows.take(~np.isin(shard.memory.brokers[rows.slots], list(self._lanes)))
-        self._release_all(shard, rows, envelope, deadline_ns, is_queried=is_older)
+        because = EdgeRefusal.CLOCK_STEPPED if is_ahead else EdgeRefusal.NONE
+        self._release_all(shard, rows, envelope, deadline_ns, is_queried=is_older, refuse_all=because)
         return batches
 
     def dispatch(self) -> bool:

@@ -16,6 +16,7 @@ from apps.execution.contracts import (
     OrdersReleased,
     OrdersReported,
     ReportKind,
+    client_order_id,
 )
 from apps.execution.edge.edge import Edge, EdgeSettings
 from apps.execution.edge.ledger import Ledger
@@ -24,10 +25,21 @@ from apps.execution.edge.port import Broker
 from banyan.clock import Clock, SystemClock
 from banyan.codec import Envelope, decode_message, encode_message
 from banyan.messages import Message
+from tests.integration.edge.fake_broker import FakeBroker
 from tests.integration.edge.paper_client import EURUSD
 
 SHARD = "00"
 SECOND = 1_000_000_000
+
+
+def name(account: int, decision: int) -> str:
+    """Return what brokers know an order in EURUSD by."""
+    return client_order_id(f"A{account}", "EURUSD", decision)
+
+
+def arrived(fake: FakeBroker) -> list[tuple[str, int]]:
+    """Return what has arrived at a broker, as (id, steps)."""
+    return [(client_id, steps) for _, client_id, _, steps in fake.arrived]
 
 
 class Open:
@@ -154,3 +166,8 @@ def rows_of(message: OrdersReported) -> list[tuple[int, int, ReportKind, int, in
 
 def paper_desk(address: Path, **options: Any) -> Desk:
     return Desk([PaperBroker(address)], **options)
+
+
+def refusals(desk: Desk) -> list[tuple[int, int, int]]:
+    """Return what the edge refused, as (account, decision, code)."""
+    return [(account, decision, code) for account, decision, kind, _, code in desk.rows() if kind is ReportKind.REFUSED]

@@ -5,13 +5,13 @@ import itertools
 import psycopg
 import pytest
 
-from apps.execution.contracts import EdgeRefusal, ReportKind, client_order_id
+from apps.execution.contracts import EdgeRefusal, ReportKind
 from apps.execution.edge.edge import EdgeSettings
 from apps.execution.edge.entries import EntryKind, Slice
 from apps.execution.edge.ledger import Ledger
 from apps.execution.edge.port import BrokerUnavailableError
 from apps.execution.edge.shard import missed
-from tests.integration.edge.desk import SECOND, SHARD, Desk, Open
+from tests.integration.edge.desk import SECOND, SHARD, Desk, Open, arrived, name, refusals
 from tests.integration.edge.fake_broker import FakeBroker
 
 pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
@@ -19,15 +19,7 @@ pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
 ACCEPTED, FILLED, REJECTED, CANCELLED = (
     ReportKind.ACCEPTED, ReportKind.FILLED, ReportKind.REJECTED, ReportKind.CANCELLED,
 )  # fmt: skip
-UNKNOWN, NEVER_ARRIVED, REFUSED = ReportKind.UNKNOWN, ReportKind.NEVER_ARRIVED, ReportKind.REFUSED
-
-
-def name(account: int, decision: int) -> str:
-    return client_order_id(f"A{account}", "EURUSD", decision)
-
-
-def arrived(fake: FakeBroker) -> list[tuple[str, int]]:
-    return [(client_id, steps) for _, client_id, _, steps in fake.arrived]
+UNKNOWN, NEVER_ARRIVED = ReportKind.UNKNOWN, ReportKind.NEVER_ARRIVED
 
 
 def slices() -> list[Slice]:
@@ -35,10 +27,6 @@ def slices() -> list[Slice]:
     found = [line.what for line in ledger.lines(SHARD, 0, kinds=[EntryKind.SLICE])]
     ledger.close()
     return found
-
-
-def refusals(desk: Desk) -> list[tuple[int, int, int]]:
-    return [(account, decision, code) for account, decision, kind, _, code in desk.rows() if kind is REFUSED]
 
 
 def restarted(desk: Desk, fake: FakeBroker, **options) -> Desk:
@@ -244,13 +232,6 @@ def test_a_kill_switch_thrown_between_release_and_write_stops_the_order(desk, fa
     assert refusals(desk) == [(1, 1, EdgeRefusal.KILL_SWITCH)]
     assert arrived(fake) == [(name(2, 1), -5)]
     assert sum(each.rows for each in slices()) == 2
-
-
-def test_a_clock_that_was_set_stops_sending(desk, fake, monkeypatch):
-    monkeypatch.setattr(desk.clock, "wall_ns", lambda: desk.clock.monotonic_ns() - 60 * SECOND)
-    desk.release([(1, 1, 5)], seconds=100)
-    desk.poll()
-    assert refusals(desk) == [(1, 1, EdgeRefusal.CLOCK_STEPPED)]
 
 
 def test_an_account_that_nobody_has_opened_is_refused(desk, fake):

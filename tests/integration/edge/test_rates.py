@@ -8,7 +8,7 @@ from apps.execution.edge.edge import EdgeSettings
 from apps.execution.edge.paper import PaperBroker
 from apps.execution.edge.port import Capabilities
 from apps.execution.edge.standing import standing
-from tests.integration.edge.desk import SECOND, SHARD, Desk
+from tests.integration.edge.desk import SECOND, SHARD, Desk, refusals
 from tests.integration.edge.fake_broker import FakeBroker
 from tests.integration.edge.paper_client import BrokerProcess, Client
 
@@ -60,10 +60,6 @@ def sent(fake: FakeBroker) -> list[tuple[int, int]]:
 def pass_time(desk: Desk, clock, nanoseconds: int) -> None:
     clock.move_to(clock.wall_ns() + nanoseconds)
     desk.poll()
-
-
-def refusals(desk: Desk) -> list[tuple[int, int, int]]:
-    return [(account, decision, code) for account, decision, kind, _, code in desk.rows() if kind is ReportKind.REFUSED]
 
 
 def test_orders_go_in_slices_of_what_the_broker_takes_and_what_would_be_late_is_dropped(desk, fake, clock):

@@ -2,21 +2,17 @@
 
 import pytest
 
-from apps.execution.contracts import EdgeRefusal, ReportKind, client_order_id
+from apps.execution.contracts import EdgeRefusal, ReportKind
 from apps.execution.edge.edge import EdgeSettings
 from apps.execution.edge.ledger import Ledger
 from apps.execution.edge.worker import EdgeWorker
 from banyan.transport import LocalTransport
-from tests.integration.edge.desk import SECOND, SHARD, Desk
+from tests.integration.edge.desk import SECOND, SHARD, Desk, name, refusals
 
 pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
 
 ACCEPTED, FILLED, CANCELLED = ReportKind.ACCEPTED, ReportKind.FILLED, ReportKind.CANCELLED
 STRANGE = "somebody's order"
-
-
-def name(account, decision):
-    return client_order_id(f"A{account}", "EURUSD", decision)
 
 
 def forget(desk):
@@ -55,10 +51,7 @@ def test_orders_that_ended_long_ago_leave_the_memory_and_their_late_fills_are_st
     assert desk.kinds(1, 1) == [ACCEPTED, CANCELLED, FILLED]
     desk.release([(1, 1, 5)])
     desk.poll()
-    refused = [
-        (account, decision, code) for account, decision, kind, _, code in desk.rows() if kind is ReportKind.REFUSED
-    ]
-    assert refused == [(1, 1, EdgeRefusal.DECISION_PASSED)]
+    assert refusals(desk) == [(1, 1, EdgeRefusal.DECISION_PASSED)]
 
 
 def test_a_statement_tells_nothing_twice_of_what_was_forgotten(desk, fake, clock):
