@@ -101,7 +101,7 @@ def equity_curve(of: FoundAccount, since_ns: int) -> list[Point]:
     Cash and positions are those of its fills; prices are closes as feeds let them in, which are kept for 90 days; rates
     between currencies are those of the day.
     """
-    deposit, cash = _cash(of.number)
+    deposit, via, cash = _money(of.number)
     fills = rows(
         "SELECT instrument, filled_at_ns, steps, amount_micro, fee_micro FROM reporting_fill WHERE account = %s",
         [of.number],
@@ -116,7 +116,7 @@ def equity_curve(of: FoundAccount, since_ns: int) -> list[Point]:
     total = np.full(times.size, deposit, np.float64)
     total += _summed([row[0] for row in cash], [row[1] for row in cash], times)
     total += _summed([row[1] for row in fills], [row[3] - row[4] for row in fills], times)
-    for name, terms, rate in _instruments(names, of.currency):
+    for name, terms, rate in _instruments(names, of.currency, via):
         mine = [row for row in fills if row[0] == name]
         steps = _summed([row[1] for row in mine], [row[2] for row in mine], times)
         closes = [row for row in quotes if row[0] == name]
@@ -134,9 +134,9 @@ def equity_curve(of: FoundAccount, since_ns: int) -> list[Point]:
     ]
 
 
-def _cash(number: int) -> tuple[int, list[tuple[int, int]]]:
-    ((deposit,),) = rows("SELECT deposit_micro FROM reporting_account WHERE number = %s", [number])
-    return deposit, rows("SELECT at_ns, amount_micro FROM reporting_cash WHERE account = %s", [number])  # type: ignore[return-value]
+def _money(number: int) -> tuple[int, str, list[tuple[int, int]]]:
+    ((deposit, via),) = rows("SELECT deposit_micro, via FROM reporting_account WHERE number = %s", [number])
+    return deposit, via, rows("SELECT at_ns, amount_micro FROM reporting_cash WHERE account = %s", [number])  # type: ignore[return-value]
 
 
 def _closes(names: Sequence[str], since_ns: int) -> list[tuple[str, int, int, int]]:
@@ -152,7 +152,7 @@ def _closes(names: Sequence[str], since_ns: int) -> list[tuple[str, int, int, in
     )
 
 
-def _instruments(names: Sequence[str], currency: str) -> list[tuple[str, Terms, float]]:
+def _instruments(names: Sequence[str], currency: str, via: str) -> list[tuple[str, Terms, float]]:
     """Return terms, and the rate to a currency (nan: nobody knows)."""
     found = rows("SELECT id, currency, tick_e9, lot_step_e9, contract_e9 FROM reporting_instrument", [])
     terms = {name: Terms(*numbers) for name, *numbers in found}
@@ -168,7 +168,7 @@ def _instruments(names: Sequence[str], currency: str) -> list[tuple[str, Terms, 
     told = []
     for name in names:
         if name in terms:
-            rate = rates.of(terms[name].currency, currency)
+            rate = rates.of(terms[name].currency, currency, via=via)
             told.append((name, terms[name], rate.top / rate.bottom if rate else float("nan")))
     return told
 

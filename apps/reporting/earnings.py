@@ -105,7 +105,7 @@ def positions(
 
 
 def _told(found: Iterable[tuple[Any, ...]]) -> Iterator[PositionRow]:
-    for account, book, instrument, currency, steps, cost, realised, fees, _, terms, quote, value in found:
+    for account, book, instrument, currency, steps, cost, realised, fees, _, _, terms, quote, value in found:
         lots = steps * terms.lot_step_e9 / 1e9 if terms else None
         per_price = lots * terms.contract_e9 / 1e9 if terms and lots else 0.0
         yield PositionRow(
@@ -184,7 +184,8 @@ def _positions(
     beyond, place = walk.beyond()
     found = rows(
         f"""
-        SELECT a.id, p.book, p.instrument, a.currency, p.steps, p.cost_micro, p.realised_micro, p.fee_micro, p.fills
+        SELECT a.id, p.book, p.instrument, a.currency, p.steps, p.cost_micro, p.realised_micro, p.fee_micro, p.fills,
+          a.via
         FROM reporting_position AS p JOIN reporting_account AS a ON a.number = p.account
         WHERE {limits} AND {beyond} AND (p.steps <> 0 OR NOT %s) ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
@@ -201,7 +202,7 @@ def _valued(
     """Return terms, last quote and value of a position, as far as they are known."""
     if terms is None or not closes:
         return terms, None, None
-    quote, rate = closes[-1][1:], rates.of(terms.currency, row[3])
+    quote, rate = closes[-1][1:], rates.of(terms.currency, row[3], via=row[9])
     return terms, quote, None if rate is None else terms.value_micro(row[4], quote, rate)
 
 
@@ -212,21 +213,21 @@ def _by_day(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, 
     found = rows(
         f"""
         SELECT a.id, d.book, d.instrument, a.currency, d.day, d.fills, d.realised_micro, d.fee_micro, d.steps,
-          d.cost_micro
+          d.cost_micro, a.via
         FROM reporting_day AS d JOIN reporting_account AS a ON a.number = d.account
         WHERE {limits} ORDER BY a.id, d.book, d.instrument, d.day
         """,  # noqa: S608
         values,
     )
-    books: dict[tuple[str, str, str, str], dict[date, tuple[int, ...]]] = defaultdict(dict)
-    for account, book, instrument, currency, day, *numbers in found:
-        books[account, book, instrument, currency][day] = tuple(numbers)
+    books: dict[tuple[str, str, str, str, str], dict[date, tuple[int, ...]]] = defaultdict(dict)
+    for account, book, instrument, currency, day, *numbers, via in found:
+        books[account, book, instrument, currency, via][day] = tuple(numbers)
     terms, prices = _terms(), _prices()
     rates = _rates(terms, prices)
-    for (account, book, instrument, currency), days in books.items():
+    for (account, book, instrument, currency, via), days in books.items():
         traded = terms.get(instrument)
         for day, *numbers in _days_of(
-            days, prices.get(instrument, []), traded, partial(_rate, rates, traded, currency)
+            days, prices.get(instrument, []), traded, partial(_rate, rates, traded, (currency, via))
         ):
             if scope.day is None or day == scope.day:
                 names = {"account": account, "set": book, "instrument": instrument, "day": day.isoformat()}
@@ -268,8 +269,9 @@ def _rates(terms: Mapping[str, Terms], closes: Mapping[str, Sequence[tuple[date,
     return Rates({name: (each.currency, each.tick_e9) for name, each in terms.items()}, closes)
 
 
-def _rate(rates: Rates, terms: Terms | None, currency: str, day: date) -> Rate | None:
-    return None if terms is None else rates.of(terms.currency, currency, day)
+def _rate(rates: Rates, terms: Terms | None, home: tuple[str, str], day: date) -> Rate | None:
+    currency, via = home
+    return None if terms is None else rates.of(terms.currency, currency, day, via=via)
 
 
 def _prices() -> dict[str, list[tuple[date, int, int]]]:

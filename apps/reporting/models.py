@@ -52,6 +52,9 @@ class Account(models.Model):
     client = models.TextField(db_index=True)
     broker = models.TextField()
     currency = models.TextField()
+    via = models.TextField(
+        db_default="", help_text="Over which currency is converted where no pair is of both; empty: over none."
+    )
     time_zone = models.TextField()
     deposit_micro = models.BigIntegerField()
     opened_at_ns = models.BigIntegerField()

@@ -102,17 +102,19 @@ def by_set() -> list[SetRow]:
         Rates({name: (each.currency, each.tick_e9) for name, each in terms.items()}, closes) for closes in (now, before)
     )
     sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
-    for book, instrument, currency, accounts, *numbers in _held():
+    counts: dict[tuple[str, str, str], int] = defaultdict(int)
+    for book, instrument, currency, via, accounts, *numbers in _held():
         steps, long, cost, realised, fees, steps_before, cost_before = map(int, numbers)
         of, total = terms.get(instrument), sums[book, currency]
         worth, above, below = (
-            _value(of, each, now.get(instrument), rates_now, currency) for each in (steps, long, long - steps)
+            _value(of, each, now.get(instrument), rates_now, (currency, via)) for each in (steps, long, long - steps)
         )
-        was = _value(of, steps_before, before.get(instrument), rates_before, currency)
+        was = _value(of, steps_before, before.get(instrument), rates_before, (currency, via))
         if was is None:  # the first day of an instrument: there is nothing to compare with
-            was = _value(of, steps_before, now.get(instrument), rates_now, currency)
+            was = _value(of, steps_before, now.get(instrument), rates_now, (currency, via))
         is_known = worth is not None and above is not None and below is not None and was is not None
-        total.accounts = max(total.accounts, accounts)
+        counts[book, currency, instrument] += accounts
+        total.accounts = max(total.accounts, counts[book, currency, instrument])
         total.earned += realised - fees
         total.add("change", worth - cost - (was - cost_before) if is_known else None)  # type: ignore[operator]
         total.add("open", worth - cost if is_known else None)  # type: ignore[operator]
@@ -233,7 +235,7 @@ def marks() -> dict[str, dict[str, int]]:
 def _held() -> list[tuple[Any, ...]]:
     return rows(
         """
-        SELECT p.book, p.instrument, a.currency, count(*) FILTER (WHERE p.steps <> 0), sum(p.steps),
+        SELECT p.book, p.instrument, a.currency, a.via, count(*) FILTER (WHERE p.steps <> 0), sum(p.steps),
           sum(greatest(p.steps, 0)), sum(p.cost_micro), sum(COALESCE(d.realised_micro, 0)),
           sum(COALESCE(d.fee_micro, 0)),
           sum(CASE WHEN d.day IS NULL THEN p.steps ELSE COALESCE(b.steps, 0) END),
@@ -246,7 +248,7 @@ def _held() -> list[tuple[Any, ...]]:
             WHERE e.account = p.account AND e.instrument = p.instrument AND e.book = p.book AND e.day < d.day
             ORDER BY e.day DESC LIMIT 1
         ) AS b ON true
-        GROUP BY p.book, p.instrument, a.currency
+        GROUP BY p.book, p.instrument, a.currency, a.via
         """,
         [],
     )
@@ -286,13 +288,14 @@ def _terms_and_closes() -> tuple[dict[str, Terms], Closes, Closes]:
 
 
 def _value(
-    terms: Terms | None, steps: int, closes: Sequence[tuple[date, int, int]] | None, rates: Rates, currency: str
+    terms: Terms | None, steps: int, closes: Sequence[tuple[date, int, int]] | None, rates: Rates, home: tuple[str, str]
 ) -> int | None:
     if not steps:
         return 0
     if terms is None or not closes:
         return None
-    rate = rates.of(terms.currency, currency)
+    currency, via = home
+    rate = rates.of(terms.currency, currency, via=via)
     return None if rate is None else terms.value_micro(steps, closes[-1][1:], rate)
 
 

@@ -34,8 +34,18 @@ class Rates:
                 self._rates[base, currency] = days, [Rate(price, 2 * 10**9) for price in prices]
                 self._rates[currency, base] = days, [Rate(2 * 10**9, price) for price in prices]
 
-    def of(self, theirs: str, ours: str, day: date | None = None) -> Rate | None:
-        """Return what a unit of one currency was worth in another on a day, or is now; None: nobody knows."""
+    def of(self, theirs: str, ours: str, day: date | None = None, *, via: str = "") -> Rate | None:
+        """Return what a unit of one currency was worth in another on a day, or is now; None: nobody knows.
+
+        Where no pair is of both, it is what it was worth over a third currency, if one is given.
+        """
+        rate = self._of_pair(theirs, ours, day)
+        if rate is not None or not via:
+            return rate
+        there, back = self._of_pair(theirs, via, day), self._of_pair(via, ours, day)
+        return Rate(there.top * back.top, there.bottom * back.bottom) if there and back else None
+
+    def _of_pair(self, theirs: str, ours: str, day: date | None) -> Rate | None:
         if theirs == ours:
             return PAR
         days, rates = self._rates.get((theirs, ours), ([], []))

@@ -17,16 +17,16 @@ def write_accounts(cursor: Any, news: News) -> None:
     """Write accounts, what they were worth last, and the terms of instruments."""
     opened = [
         (
-            number, each.account, each.client, each.broker, each.currency, each.time_zone, each.balance_micro, at_ns,
-            0, each.balance_micro, each.balance_micro, 0,
+            number, each.account, each.client, each.broker, each.currency, each.via, each.time_zone, each.balance_micro,
+            at_ns, 0, each.balance_micro, each.balance_micro, 0,
         )
         for number, (each, at_ns) in news.accounts.items()
     ]  # fmt: skip
     columns = (
-        "id", "client", "broker", "currency", "time_zone", "deposit_micro", "opened_at_ns", "valued_at_ns",
+        "id", "client", "broker", "currency", "via", "time_zone", "deposit_micro", "opened_at_ns", "valued_at_ns",
         "balance_micro", "equity_micro", "margin_micro",
     )  # fmt: skip
-    told = ("id", "client", "broker", "currency", "time_zone")
+    told = ("id", "client", "broker", "currency", "via", "time_zone")
     upsert_rows(cursor, "reporting_account", ("number",), columns, opened, replaced(told))
     if news.values:
         numbers, values = _last_values(news)

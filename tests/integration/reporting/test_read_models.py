@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
+from msgspec.structs import replace
 
 from apps.execution.book_contracts import ConfigureAccount, LotsBooked
 from apps.execution.contracts import (
@@ -29,10 +30,11 @@ from apps.reporting.interface import Scope
 from apps.reporting.projecting import TABLES, Projector, rebuild
 from apps.reporting.sources import LogError
 from apps.risk.contracts import RefusalReason, TradingState, TradingStateChanged
+from apps.signals.contracts import Quoted
 from banyan.columns import ints
 from tests.integration.reporting.conftest import read_all
 from tests.integration.reporting.recorded import HOUR_NS, SHARD
-from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, of_type
+from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, of_type, target
 from tests.unit.execution.test_cash import cash
 
 pytestmark = pytest.mark.django_db(databases=["reporting"], transaction=True)
@@ -349,6 +351,32 @@ def test_positions_and_profit_in_another_currency_are_converted_at_the_rate_of_t
     assert position.unrealised == pytest.approx((10_000 * 10**6 - paid) / 1e6)
     days = interface.pnl(EVERYTHING, ["day"], 10)
     assert sum(each.unrealised for each in days) == pytest.approx(position.unrealised)
+
+
+def test_open_profit_is_converted_over_the_accounts_currency_between(desk, follower):
+    chf = replace(EURUSD, id="SIM:EURCHF", currency="CHF")
+    desk.open(1, currency="CHF", via="EUR")
+    desk.open(2, currency="CHF")
+    desk.configure("trend", EURUSD, conversions=[chf])
+    desk.subscribe("trend", 1, 2)
+    desk.close_bar(EURUSD)
+    desk.close_bar(chf, 93_000, 93_002)
+    marks = [Quoted(instrument=chf.id, bid_ticks=93_000, ask_ticks=93_002)]
+    desk.trade(desk.feed(target("trend", 1, {EURUSD.id: 0.1}, marks=marks)))
+    paid = -(desk.balance(1) - 10_000 * 10**6)
+    desk.now_ns += 24 * HOUR_NS
+    desk.close_bar(EURUSD, 110_000, 110_000)
+    desk.close_bar(chf, 95_000, 95_000)
+    read_all(follower)
+    (position,) = interface.positions(EVERYTHING, 10)
+    assert (position.account, position.value) == ("A1", 9_500.0)  # 10,000 EUR, by EURCHF alone
+    assert position.unrealised == pytest.approx((9_500 * 10**6 - paid) / 1e6)
+    days = interface.pnl(Scope(account="A1"), ["day"], 10)
+    assert sum(each.unrealised for each in days) == pytest.approx(position.unrealised)
+    (of_set,) = interface.by_set()
+    assert (of_set.currency, of_set.accounts, of_set.net) == ("CHF", 1, 9_500.0)
+    account = interface.account(Scope(account="A1"))
+    assert interface.equity_curve(account, 0)[-1].equity == pytest.approx((desk.balance(1) + 9_500 * 10**6) / 1e6)
 
 
 def test_what_is_paid_in_is_no_profit_and_swap_and_dividends_are_their_own(desk, follower):
