@@ -167,6 +167,7 @@ RETAINERS = ("apps.reporting.retention.retain", "apps.execution.edge.retention.r
 TAKEN = {"edge": "apps.execution.edge.retention.has_taken"}
 AFTER_RESTORE = ("apps.execution.restored.after_restore",)
 HOSTED_CONTEXTS = "settings.roles.HOSTED_CONTEXTS"
+QUIET = "settings.roles.quiet"
 LOCKSTEP = "settings.lockstep.trade_apart"
 # What each context has to say of itself in `manage.py status` that needs a person.
 NOTICES = {"feeds": "apps.feeds.interface.notices", "signals": "apps.signals.interface.notices"}

@@ -30,9 +30,9 @@ from apps.execution.contracts import (
     ReportKind,
     Subscribe,
 )
+from apps.execution.edge.at_rest import awaits_answer
 from apps.execution.edge.edge import Edge, EdgeSettings
 from apps.execution.edge.ledger import Ledger
-from apps.execution.edge.memory import OrderState
 from apps.execution.edge.paper import PaperBroker
 from apps.execution.edge.paper_steps import PaperSteps
 from apps.execution.edge.worker import EdgeWorker
@@ -319,10 +319,8 @@ class _Pipeline:
         select.select(self._edge.filenos(), [], [], 0.05)
 
     def _awaits_answer(self) -> bool:
-        for shard in self._edge.shards.values():
-            orders = shard.memory.orders.rows[shard.memory.open_rows()]
-            if (orders["state"] < OrderState.WORKING).any() or (orders["cancelling"] != 0).any():
-                return True
+        if any(awaits_answer(shard.memory) for shard in self._edge.shards.values()):
+            return True
         return any(link.is_logging_in or link.statement for link in self._edge.links.values())
 
     def _pass_time(self, until_ns: int) -> None:

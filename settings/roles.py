@@ -22,6 +22,7 @@ from apps.execution.contracts import (
     OrdersReported,
 )
 from apps.execution.core import EXECUTION
+from apps.execution.edge.at_rest import EdgeAtRest
 from apps.execution.edge.edge import Edge
 from apps.execution.edge.kill_switch import CentralSwitch, HeardSwitch
 from apps.execution.edge.ledger import Ledger
@@ -248,8 +249,13 @@ def feeds(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worke
 
 def _when_done(is_done: Callable[[], bool]) -> Callable[[], bool]:
     """Return what tells whether a feed's messages were sent and everything has been done about them."""
-    quiet = Quiet(list(HOSTED_CONTEXTS), SENDERS)
-    return lambda: is_done() and quiet()
+    at_rest = quiet()
+    return lambda: is_done() and at_rest()
+
+
+def quiet() -> Quiet:
+    """Return what tells whether the system has come to rest, what was sent to brokers included."""
+    return Quiet(list(HOSTED_CONTEXTS), SENDERS, [EdgeAtRest()])
 
 
 def edge(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker]:

@@ -185,6 +185,11 @@ class Ledger:
         )
         return {(sender, sender_key): (epoch, position) for sender, sender_key, epoch, position in rows}
 
+    def ends(self) -> dict[str, tuple[int, int]]:
+        """Return (number of the last entry, that of the last report) by key."""
+        rows = self.connection.execute("SELECT key, number, reported FROM edge_lease")
+        return {key: (number, reported) for key, number, reported in rows}
+
     def newest_snapshot(self, key: str) -> tuple[int, int, bytes] | None:
         """Return (number, version, state) of the last snapshot of a key."""
         with self.connection.cursor(binary=True) as cursor:

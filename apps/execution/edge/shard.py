@@ -119,10 +119,7 @@ class Shard:
 
 def load(ledger: Ledger, row: LeaseRow, incarnation: int) -> Shard:
     """Return a shard as its snapshot and the lines after it tell it."""
-    snapshot = ledger.newest_snapshot(row.key)
-    memory, after = Memory(), 0
-    if snapshot is not None and snapshot[1] == SNAPSHOT_VERSION:
-        after, memory = snapshot[0], from_snapshot(snapshot[2])
+    after, memory = remembered(ledger, row.key)
     for line in ledger.lines(row.key, after):
         memory.apply(line)
     return Shard(
@@ -137,6 +134,14 @@ def load(ledger: Ledger, row: LeaseRow, incarnation: int) -> Shard:
         snapshot_number=after,
         reconciled=np.zeros(len(memory.accounts), bool),
     )
+
+
+def remembered(ledger: Ledger, key: str) -> tuple[int, Memory]:
+    """Return what the last snapshot of a shard holds, and the number of the line after which it was made."""
+    snapshot = ledger.newest_snapshot(key)
+    if snapshot is None or snapshot[1] != SNAPSHOT_VERSION:
+        return 0, Memory()
+    return snapshot[0], from_snapshot(snapshot[2])
 
 
 def missed(ledger: Ledger, key: str, after: int, *, now_ns: int, most: int = 500) -> list[Outgoing]:

@@ -1,32 +1,48 @@
 """Whether a system has come to rest: nothing waits anywhere, and everything that was sent has been applied."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from banyan.store import Store
 
 
-class Quiet:
-    """Asks the databases of hosted contexts. `senders` gives, by receiving context, the contexts whose events it gets.
+class Beside(Protocol):
+    """Someone who works beside the hosted contexts, and is asked too."""
 
-    What is not hosted, such as sessions with brokers, is not asked. Not for several threads at once.
+    def is_at_rest(self) -> bool:
+        """Tell whether nothing waits there, and everything that it has sent has been applied."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class Quiet:
+    """Asks the databases of hosted contexts, and those `beside` them.
+
+    `senders` gives, by receiving context, the contexts whose events it gets. Not for several threads at once.
     """
 
-    def __init__(self, hosted: Sequence[str], senders: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, hosted: Sequence[str], senders: Mapping[str, Sequence[str]], beside: Sequence[Beside] = ()
+    ) -> None:
         self._stores = {name: Store(name) for name in hosted}
         self._senders = senders
+        self._beside = beside
         self._numbers: Mapping[str, int] | None = None
 
     def __call__(self) -> bool:
         """Tell whether it was at rest and nothing has been applied since it was asked the last time."""
         numbers = {name: store.applied() for name, store in self._stores.items()}
-        is_quiet = all(self._is_at_rest(name) for name in self._stores)
+        is_quiet = all(self._is_at_rest(name) for name in self._stores) and all(
+            each.is_at_rest() for each in self._beside
+        )
         before, self._numbers = self._numbers, numbers if is_quiet else None
         return is_quiet and before == numbers
 
     def close(self) -> None:
         """Close the connections."""
-        for store in self._stores.values():
-            store.close()
+        for asked in (*self._stores.values(), *self._beside):
+            asked.close()
 
     def _is_at_rest(self, receiver: str) -> bool:
         store = self._stores[receiver]

@@ -15,7 +15,6 @@ from apps.feeds.resampling import check_intervals
 from banyan import commands
 from banyan.clock import SystemClock
 from banyan.messages import Message
-from banyan.process import Quiet
 from banyan.store import Store
 from banyan.transport import Command as Asked
 from banyan.transport import ask
@@ -68,7 +67,7 @@ on the way. Who runs the feed (`manage.py run`) lets them in once: replaying the
         interval_ns, bars = _intervals(options["interval"], options["bars"])
         instruments = {each.upper(): check_tick(get_instrument(each)) for each in options["instrument"]}
         pipeline = FeedPipeline(FeedSpec(venues.pop(), instruments, bars, wait_ns=0))
-        quiet = Quiet(list(import_string(settings.HOSTED_CONTEXTS)), import_string(settings.SENDERS))
+        quiet = import_string(settings.QUIET)()
         pace = Pace(options["speed"], quiet if options["lockstep"] else None, min(bars, default=0))
         load = stored_past(list(instruments), interval_ns, options["first"], options["last"])
         given, new = _replay(pipeline, ReplayAdapter(load, SystemClock(), pace))
