@@ -12,8 +12,6 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input -
 RUNTIME := $(VENV)/.runtime-$(shell cksum < requirements.txt | cut -d' ' -f1)
 DEV := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
-DEMO := --instrument OANDA:EURUSD --interval 1h
-
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -22,12 +20,7 @@ setup: $(RUNTIME)  ## Install Banyan into .venv and make its databases
 	@echo "Ready: $(PYTHON) manage.py help"
 
 demo: $(RUNTIME)  ## Set everything up, backtest and sweep a strategy on real prices, then trade live on paper
-	@$(MANAGE) migrate --verbosity 0
-	@$(MANAGE) load_sample_data
-	@$(MANAGE) warm > /dev/null & \
-	$(MANAGE) backtest ema_cross $(DEMO) --html var/reports/demo.html && \
-	$(MANAGE) sweep ema_cross $(DEMO) --grid fast=5:25:5 --grid slow=30:230:20 --html var/reports/demo-sweep.html && \
-	wait && $(MANAGE) demo
+	@$(MANAGE) demo
 
 demo-extract: $(RUNTIME)  ## Carve risk out of a running app over Kafka: compare, hand over, kill, and the way back
 	@$(PYTHON) -m extract.demo

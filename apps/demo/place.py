@@ -53,9 +53,12 @@ def clear() -> None:
     for alias in connections:
         with connections[alias].cursor() as cursor:
             tables = connections[alias].introspection.django_table_names(only_existing=True, include_views=False)
-            names = ", ".join(f'"{name}"' for name in tables if not name.startswith(_KEPT))
-            if names:
-                cursor.execute(f"TRUNCATE {names}")
+            names = [f'"{name}"' for name in tables if not name.startswith(_KEPT)]
+            # A table that is emptied is made anew, which costs more than a look at all of them.
+            looks = [f"SELECT %s WHERE EXISTS (SELECT FROM {name})" for name in names]  # noqa: S608
+            cursor.execute(" UNION ALL ".join(looks), names)
+            if filled := [name for (name,) in cursor.fetchall()]:
+                cursor.execute(f"TRUNCATE {', '.join(filled)}")
     for entry in settings.DATA_DIR.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -34,7 +34,9 @@ def load() -> str:
             _call("accounts", "subscribe", client.upper(), count=each, set=name, allocation=0.5, join="converge")
     for number in range(each - NARROW + 1, each + 1):
         limits = Limits(order_steps_max=_ORDER_STEPS_MAX)
-        set_limits(limits, account=f"{_CLIENTS[0].upper()}-{number:02d}", reason="a careful client", request="sample")
+        set_limits(
+            limits, account=f"{_CLIENTS[0].upper()}-{number:02d}", reason="a careful client", request=f"sample-{number}"
+        )
     _call("feeds", "add", source="replay", instrument=[_EURUSD], bars=[_BARS], first=_FROM, speed=1.0)
     _call("feeds", "start", "oanda")
     return f"Two strategy sets, {ACCOUNTS} paper accounts, and a feed of real ticks of 2014-05-02."

@@ -1,18 +1,20 @@
 """What the demonstration does, step by step, and what it tells of it."""
 
 import io
-import signal
-import subprocess
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connections
 from django.utils.module_loading import import_string
 
 from apps.audit.facts import Facts
@@ -24,6 +26,7 @@ from apps.reporting.interface import Scope
 from apps.risk.contracts import Limits
 from apps.risk.interface import set_limits
 from banyan.host.memory import state_at
+from banyan.process.usage import end_with_parent
 from banyan.store import Store
 
 ACCOUNTS, NARROW = 100, 10
@@ -41,13 +44,18 @@ class DemoError(RuntimeError):
     """The demonstration did not come to its end; the message says what was waited for."""
 
 
-def tell(say: Say) -> bool:
-    """Run the pipeline and say what came of it; return whether all invariants hold."""
-    _empty()
+def tell(say: Say, wait_for_turn: Callable[[], object]) -> bool:
+    """Run the pipeline and, once it is our turn, say what comes of it; return whether all invariants hold."""
+    with ThreadPoolExecutor(1) as beside:
+        emptied = beside.submit(_empty)
+        import_string(settings.PREPARE)()
+        emptied.result()
     with _running():
-        _prepare(say)
+        _prepare()
         _wait("trading", _is_ready)
-        say(f"ticks of {_FROM[:10]}, {_FROM[11:]} to {_TO[11:]} UTC, in lock step:")
+        wait_for_turn()
+        _tell_prepared(say)
+        say(f"ticks of {_FROM[:10]}, {_FROM[11:]} to {_TO[11:]} UTC, in lock step, so that each time gives the same:")
         _call("replay", _EURUSD, interval="tick", bars=["1m"], first=_FROM, last=_TO, lockstep=True)
         facts = _at_rest()
         _wait("reporting", lambda: _is_told(facts))
@@ -61,9 +69,10 @@ def _empty() -> None:
     clear()
     _call("import_ticks", str(Path(settings.BASE_DIR) / "apps/feeds/sample/eurusd_ticks_2014-05-02.csv.gz"),
           instrument=_EURUSD)  # fmt: skip
+    connections.close_all()
 
 
-def _prepare(say: Say) -> None:
+def _prepare() -> None:
     for name, (strategy, parameters) in _SETS.items():
         _call("sets", "define", name, strategy=strategy, instrument=[_EURUSD], interval="1m", param=parameters)
         _call("sets", "start", name)
@@ -72,20 +81,33 @@ def _prepare(say: Say) -> None:
         _call("accounts", "subscribe", "DEMO", count=ACCOUNTS, set=name, allocation=0.5, join="converge")
     for number in range(ACCOUNTS - NARROW + 1, ACCOUNTS + 1):
         limits = Limits(order_steps_max=_ORDER_STEPS_MAX)
-        set_limits(limits, account=f"DEMO-{number:03d}", reason="a careful client", request="demo")
+        set_limits(limits, account=f"DEMO-{number:03d}", reason="a careful client", request=f"demo-{number}")
+
+
+def _tell_prepared(say: Say) -> None:
     say(f"two strategy sets (trend: ema_cross, revert: bollinger_reversion), {ACCOUNTS} paper accounts of 100,000 USD,")
     say(f"{NARROW} of them with at most {_ORDER_STEPS_MAX:,} EUR (a lot step each) in an order")
 
 
 @contextmanager
 def _running() -> Iterator[None]:
-    with (settings.DATA_DIR / "run.log").open("wb") as log:
-        tree = subprocess.Popen([sys.executable, sys.argv[0], "run"], stdout=log, stderr=log)
+    """Run the system as `manage.py run` does, forked from here, where everything that it needs is loaded."""
+    connections.close_all()
+    tree = get_context("fork").Process(target=_run, name="run")
+    tree.start()
     try:
         yield
     finally:
-        tree.send_signal(signal.SIGTERM)
-        tree.wait(timeout=60)
+        tree.terminate()
+        tree.join()
+
+
+def _run() -> None:
+    end_with_parent()
+    log = os.open(settings.DATA_DIR / "run.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(log, stream.fileno())
+    call_command("run")
 
 
 def _is_ready() -> bool:

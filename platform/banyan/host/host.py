@@ -326,6 +326,8 @@ class Host(Generic[State]):
             (key, each.envelope.id) for key, inputs in taken.items() for each in inputs if not each.envelope.number
         ]
         seen = self.store.seen(unnumbered) if unnumbered else set()
+        if seen:
+            self.store.drop_requests(seen)  # asked again just when they were applied
         current = Round(
             self.context,
             self._routes,

@@ -41,8 +41,10 @@ class Quiet:
 
     def close(self) -> None:
         """Close the connections."""
-        for asked in (*self._stores.values(), *self._beside):
-            asked.close()
+        for store in self._stores.values():
+            store.close()
+        for each in self._beside:
+            each.close()
 
     def _is_at_rest(self, receiver: str) -> bool:
         store = self._stores[receiver]

@@ -398,6 +398,10 @@ class Store:
             [list(keys), FETCH_MOST],
         )
 
+    def drop_requests(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Take away the commands (key, id) that were applied before: nothing else would."""
+        self.connection.execute("DELETE FROM banyan_request WHERE id = ANY(%s)", [[each for _, each in pairs]])
+
     def has_requests(self) -> bool:
         """Tell whether a command waits for any key."""
         return bool(self._rows("SELECT EXISTS (SELECT FROM banyan_request)", [])[0][0])

@@ -207,6 +207,18 @@ def test_commands_are_applied_in_the_order_in_which_they_were_asked_for(pair):
     assert ask(pair.execution.store, commands[:5], now_ns=3) == 0
 
 
+def test_a_command_that_was_asked_again_just_when_it_was_applied_does_not_wait_for_ever(pair):
+    ask(pair.execution.store, [Command("a", Add(number=1), "once")], now_ns=1)
+    (asked,) = Request.objects.using("execution").all()
+    pair.restart()
+    pair.settle()
+    asked.save(using="execution", force_insert=True)
+    pair.execution.look_for([("", "a")])
+    pair.settle()
+    assert Request.objects.using("execution").count() == 0
+    assert pair.state()["numbers"] == [1]
+
+
 def test_a_key_that_was_released_makes_a_dead_letter_of_what_it_stopped_at_and_goes_on(pair):
     broken = pair.delivery(Add(number=1))._replace(body=b'{"number":"three"}')
     pair.execution.offer([broken])

@@ -1,4 +1,4 @@
-"""`manage.py demo`: the live pipeline, from real ticks to fills on paper, and what must hold of it."""
+"""`manage.py demo`: research on real prices, then the live pipeline from real ticks to fills on paper."""
 
 import os
 import subprocess
@@ -8,31 +8,52 @@ from typing import Any
 from django.conf import settings
 
 from apps.demo.place import PLACE, environment
-from apps.demo.story import tell
+from apps.demo.research import research
 from banyan import commands
+from banyan.process.usage import end_with_parent
 
 
 class Command(commands.Command):
-    """Show the pipeline at work, in databases of its own."""
+    """Show what Banyan does, the pipeline at work in databases of its own."""
 
     help = (
-        "Run the live pipeline for a few seconds: two strategy sets on real EURUSD ticks, replayed in lock step, a "
-        "hundred paper accounts, risk limits that refuse some orders. Then say what became of it and check the "
-        "invariants. It has databases and a folder of its own (demo/ in the data folder), emptied at the start."
+        "Import the shipped prices, run a backtest and a sweep on them, then run the live pipeline for a few seconds: "
+        "two strategy sets on real EURUSD ticks, replayed in lock step, a hundred paper accounts, risk limits that "
+        "refuse some orders. Say what became of it and check the invariants. The pipeline has databases and a folder "
+        "of its own (demo/ in the data folder), emptied at the start."
     )
     examples = """
   manage.py demo"""
     when_stopped = "stopped by Ctrl-C"
 
     def run(self, **options: Any) -> None:
-        """Run it. Exit code 1: an invariant does not hold."""
+        """Run it, the pipeline getting ready while the research is done. Exit code 1: an invariant does not hold."""
         if os.environ.get(PLACE) == "1":
-            sys.exit(0 if tell(self._say) else 1)
+            self._run_pipeline()
+            return
         folder = settings.DATA_DIR / "demo"
         folder.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run([sys.executable, sys.argv[0], "demo"], env=environment(folder), check=False)
-        if done.returncode:
-            sys.exit(done.returncode)
+        told = [sys.executable, sys.argv[0], "demo"]
+        with subprocess.Popen(told, env=environment(folder), stdin=subprocess.PIPE) as pipeline:
+            try:
+                research(self._say)
+            except BaseException:
+                pipeline.terminate()
+                raise
+            self._say("\n$ manage.py run, and replay")
+            assert pipeline.stdin is not None
+            pipeline.stdin.close()
+        if pipeline.returncode:
+            sys.exit(pipeline.returncode)
+
+    def _run_pipeline(self) -> None:
+        from apps.demo.story import tell  # whoever does the research need not load it
+
+        end_with_parent()
+        try:
+            sys.exit(0 if tell(self._say, sys.stdin.read) else commands.FAILED)
+        except KeyboardInterrupt:
+            sys.exit(commands.STOPPED)  # the parent says so
 
     def _say(self, text: str) -> None:
         self.say(text)

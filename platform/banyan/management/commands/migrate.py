@@ -1,5 +1,6 @@
 """`manage.py migrate`: Django's, for every database at once, and with databases made where they are missing."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -7,6 +8,8 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import DEFAULT_DB_ALIAS, connections, router
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import module_has_submodule
 
 from banyan.databases import create_missing, migrating
@@ -31,14 +34,32 @@ class Command(MigrateCommand):
         if options["database"] is not None:
             super().handle(*args, **options)
             return
+        known = MigrationLoader(None).disk_migrations.keys()
         for alias in settings.DATABASES:
             if connections[alias].vendor == "unknown":
                 continue  # a service has no default database
             if create_missing(alias) and options["verbosity"]:
                 self.stdout.write(f"Created database {settings.DATABASES[alias]['NAME']}.")
             with migrating(alias):
-                for label in [options["app_label"]] if options["app_label"] else _labels(alias):
+                labels = [options["app_label"]] if options["app_label"] else _labels(alias)
+                if _is_plain(options) and _has_all(alias, labels, known):
+                    if options["verbosity"]:
+                        self.stdout.write(f"{settings.DATABASES[alias]['NAME']} is up to date.")
+                    continue
+                for label in labels:
                     super().handle(*args, **{**options, "database": alias, "app_label": label})
+
+
+def _is_plain(options: dict[str, Any]) -> bool:
+    """Tell whether nothing is asked for but to bring databases up to date."""
+    special = ("app_label", "fake", "fake_initial", "plan", "run_syncdb", "check_unapplied", "prune")
+    return not any(options[name] for name in special)
+
+
+def _has_all(alias: str, labels: Sequence[str | None], known: Collection[tuple[str, str]]) -> bool:
+    """Tell whether a database has all `known` migrations of these applications, or with None of all that there are."""
+    wanted = {migration for migration in known if None in labels or migration[0] in labels}
+    return wanted <= MigrationRecorder(connections[alias]).applied_migrations().keys()
 
 
 def _labels(alias: str) -> list[str | None]:
