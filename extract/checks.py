@@ -45,17 +45,17 @@ def checks(context: str, routing: Routing, stage: Stage, keys: Sequence[str], bo
     """Return what has to be so for a context to come to a stage. On the way back nothing has to be."""
     if _ORDER.index(stage) <= _ORDER.index(routing.stage) and stage is not Stage.CANARY:
         return []
-    found = list(_of_kafka())
+    found = list(_of_kafka(context))
     if stage is not Stage.SHADOW and all(each.is_so for each in found):
         found += _of_followers(context, routing, keys, bounds)
     return found
 
 
-def _of_kafka() -> Iterator[Check]:
+def _of_kafka(context: str) -> Iterator[Check]:
     cluster: Cluster = settings.KAFKA
     try:
         admin = AdminClient(cluster.options(socket_timeout_ms=10_000))
-        planned, principals = import_string(settings.TOPICS)()
+        planned, principals = import_string(settings.TOPICS)([context])
         rules = rules_of(planned, principals, cluster.environment)
         wrong = differences(admin, planned, rules, cluster.copies, cluster.environment)
     except (KafkaError, KafkaException) as problem:
@@ -65,7 +65,7 @@ def _of_kafka() -> Iterator[Check]:
     detail = (
         f"{len(planned)} as planned"
         if not wrong
-        else f"{wrong[0].subject}: {wrong[0].detail}; `manage.py topics apply`"
+        else f"{wrong[0].subject}: {wrong[0].detail}; `manage.py topics apply --with {context}`"
     )
     yield Check("topics are as planned", not wrong, detail)
     yield _of_schemas()

@@ -10,6 +10,7 @@ from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from extract.comparator.ledger import watch_anew
 from extract.handing import Handed, Handing
+from extract.own_tables import bring_along
 from extract.sides import fences, held_by_nobody, led_by
 
 DEAD_SECONDS = 0.5
@@ -44,6 +45,10 @@ class Mover:
         to_service = [
             key for key in self._keys if wanted.leader(key) is Side.SERVICE and leads[key] is not Side.SERVICE
         ]
+        if before.stage is Stage.EXTRACTED:
+            bring_along(self._context, Side.APP)
+        if stage is Stage.EXTRACTED:
+            bring_along(self._context, Side.SERVICE)
         self._hand(to_app, Side.APP)
         after = change(
             self._context, before, stage, who=who, why=why, evidence=evidence, service_keys=service_keys

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from settings.env import Environment, absolute_path, broker_url, contexts, log_level, text, whole_number
+from settings.routing import EXTRACTABLE
 
 environment = Environment()
 
@@ -140,7 +141,7 @@ SET_MEMORY_MB: int = environment.read("BANYAN_SET_MEMORY_MB", whole_number(16, 6
 SET_CPU_PERCENT: int = environment.read("BANYAN_SET_CPU_PERCENT", whole_number(1, 6_400), example="100", default=100)
 """How much of a core the process of a strategy set may take before it is held back."""
 
-EXTRACTED: tuple[str, ...] = environment.read("BANYAN_EXTRACTED", contexts("risk"), example="risk", default=())
+EXTRACTED: tuple[str, ...] = environment.read("BANYAN_EXTRACTED", contexts(*EXTRACTABLE), example="risk", default=())
 """The contexts that a service leads, reached through Kafka: no process of `manage.py run` decides for them."""
 
 KILL_SWITCH = DATA_DIR / "edge" / "kill_switch"

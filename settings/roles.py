@@ -12,15 +12,7 @@ import psycopg
 from django.conf import settings
 from django.db import OperationalError, connections
 
-from apps.execution.contracts import (
-    AccountOpened,
-    AccountsGated,
-    AccountsReconciled,
-    CancelsReleased,
-    GatesLifted,
-    OrdersReleased,
-    OrdersReported,
-)
+from apps.execution.contracts import AccountsReconciled, OrdersReported
 from apps.execution.core import EXECUTION
 from apps.execution.edge.at_rest import EdgeAtRest
 from apps.execution.edge.edge import Edge
@@ -52,8 +44,6 @@ from apps.signals.interface import sets_of_feed
 from apps.signals.running import prepare, run_set, watched
 from banyan.clock import Clock
 from banyan.context import Context
-from banyan.facade.crossing import Crossing, Needs
-from banyan.facade.routing import Looked
 from banyan.host import Host, HostSettings, Route, every, same_key
 from banyan.messages import Message
 from banyan.process import (
@@ -72,8 +62,8 @@ from banyan.process import (
 )
 from banyan.store import Store
 from banyan.transport import Channels, LocalTransport
-from settings.routes import FROM_RISK, TO_RISK
-from settings.routing import EXTRACTABLE
+from settings.crossings import of_edge, of_host, of_sets, set_transport
+from settings.routes import FROM_RISK, TO_EDGE, TO_RISK
 from settings.shards import SHARDS
 from settings.warming import rehearse
 
@@ -130,20 +120,13 @@ class SetsOfFeeds:
 
 
 SETS_OF_FEEDS = SetsOfFeeds()
-LOOKED = Looked(seconds=0.25)
 
 HOSTED_CONTEXTS: Mapping[str, Context[Any]] = {context.name: context for context in (FEEDS, SIGNALS, EXECUTION, RISK)}
 
 ROUTES: Mapping[str, Sequence[Route]] = {
     "feeds": [Route(BarClosed, "signals", SETS_OF_FEEDS)],
     "signals": [Route(TargetSet, "execution", every(SHARDS))],
-    "execution": [
-        *(
-            Route(kind, "edge", same_key)
-            for kind in (OrdersReleased, CancelsReleased, AccountOpened, AccountsGated, GatesLifted)
-        ),
-        *TO_RISK,
-    ],
+    "execution": [*TO_EDGE, *TO_RISK],
     "risk": FROM_RISK,
     "edge": [Route(kind, "execution", same_key) for kind in (OrdersReported, AccountsReconciled)],
 }
@@ -172,47 +155,9 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Build:
         host.is_gone = is_gone
         transport.join(host, mine)
         workers: list[Worker] = [HostWorker(host, mine, clock), Listener(context.name, host)]
-        return [*workers, *linked(host, transport), *crossing(host, transport)]
+        return [*workers, *of_host(host, transport, ROUTES.get(context.name, ()), SENDERS[context.name])]
 
     return build
-
-
-def linked(host: Host[Any], transport: LocalTransport) -> Sequence[Worker]:
-    """Return the workers that join a host of the app to the services with which it has streams."""
-    name = host.context.name
-    receivers = sorted({route.receiver for route in ROUTES.get(name, ())} & set(settings.EXTRACTED))
-    senders = sorted(set(SENDERS.get(name, ())) & set(settings.EXTRACTED))
-    if not (receivers or senders):
-        return []
-    from banyan.transport.kafka import Link  # whoever has no service needs no client of Kafka
-    from settings.topics import TOPICS
-
-    link = Link(host, settings.KAFKA, TOPICS, receivers=receivers, senders=senders, side="app")
-    for receiver in receivers:
-        transport.attach(receiver, link.relay, None)
-    link.open()
-    return link.workers
-
-
-def crossing(host: Host[Any], transport: LocalTransport) -> Sequence[Worker]:
-    """Return the worker that keeps a host of the app joined to the services of contexts that are on their way out."""
-    name = host.context.name
-    receivers = {route.receiver for route in ROUTES.get(name, ())} & set(HOSTED_CONTEXTS) - set(settings.EXTRACTED)
-    if not {name, *receivers, *BESIDE.get(name, ())} & set(EXTRACTABLE):
-        return []
-    made = Crossing(host, sorted(receivers), BESIDE.get(name, ()), LOOKED, _linked_by_kafka)
-    transport.tap(made.listen)
-    return [made]
-
-
-def _linked_by_kafka(host: Host[Any], needs: Needs) -> Any:
-    from banyan.transport.kafka import Link
-    from settings.topics import TOPICS
-
-    return Link(
-        host, settings.KAFKA, TOPICS,
-        receivers=needs.receivers, senders=needs.senders, side="app", has_other_side=needs.has_other_side,
-    )  # fmt: skip
 
 
 def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker]:
@@ -227,11 +172,12 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
             # After a failure bar by bar, so that those before the one that it was about are done with.
             settings=HostSettings(inputs_per_round_max=1) if failures else HostSettings(),
         )  # fmt: skip
-        return run_set(name, host, LocalTransport(SENDERS), channel, clock)
+        return run_set(name, host, set_transport(SENDERS), channel, clock)
 
     return [
         Nursery("sets", SetDirectory(), run, limits, channels.join, prepare=prepare),
         Listener(SIGNALS.name, channels),
+        *of_sets(),
     ]
 
 
@@ -264,7 +210,8 @@ def edge(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker
     switch = HeardSwitch(settings.KILL_SWITCH, clock, name=f"edge-{os.getpid()}")
     made = Edge(Ledger(), brokers, switch, clock, owner=own_name())
     made.is_gone = is_gone
-    return [EdgeWorker(made, part.of(SHARDS), transport)]
+    worker = EdgeWorker(made, part.of(SHARDS), transport)
+    return [worker, *of_edge(worker, transport, clock)]
 
 
 def paper(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:

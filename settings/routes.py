@@ -1,10 +1,14 @@
-"""What execution and risk send each other: known by contracts alone, so that each side can be a process apart."""
+"""What execution, risk and the edge send each other: known by contracts alone, so that each can be a process apart."""
 
 from apps.execution.contracts import (
     AccountOpened,
+    AccountsGated,
     AccountValued,
+    CancelsReleased,
+    GatesLifted,
     OrdersEnded,
     OrdersFilled,
+    OrdersReleased,
     OrdersRequested,
     OrdersUnknown,
     PositionChanged,
@@ -23,5 +27,9 @@ TO_RISK = [
         AccountOpened,
         AccountValued,
     )
+]
+TO_EDGE = [
+    Route(kind, "edge", same_key)
+    for kind in (OrdersReleased, CancelsReleased, AccountOpened, AccountsGated, GatesLifted)
 ]
 FROM_RISK = [Route(kind, "execution", same_key) for kind in (OrdersApproved, OrdersRefused, TradingStateChanged)]

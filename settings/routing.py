@@ -16,7 +16,7 @@ CONTEXTS = ("feeds", "backtest", "signals", "execution", "risk", "edge", "report
 # Those of them that a host runs, and whose database therefore has the runtime's tables: log, outbox, timers and so on.
 HOSTED = ("feeds", "signals", "execution", "risk")
 # Contexts that can have a service, whose database is then another one.
-EXTRACTABLE = ("risk",)
+EXTRACTABLE = ("execution", "risk")
 _EXAMPLE_URL = "postgresql://banyan:secret@db.example.com:5432/banyan"
 _ENGINE = "banyan.timescale"
 
@@ -48,12 +48,14 @@ def databases(
     return {alias: {"ENGINE": _ENGINE, **connection} for alias, connection in {"default": main, **own}.items()}
 
 
-def service_databases(environment: Environment, server: EmbeddedServer | None) -> dict[str, dict[str, Any]]:
-    """Return the database of the service of each context that can have one, as `databases` does."""
+def service_databases(
+    environment: Environment, server: EmbeddedServer | None, of: Sequence[str] = EXTRACTABLE
+) -> dict[str, dict[str, Any]]:
+    """Return the database of the service of each of these contexts, as `databases` does."""
     embedded = REQUIRED if server is None else {"NAME": "banyan", "EMBEDDED": server, "OPTIONS": {}}
     main = environment.read("DATABASE_URL", postgresql_url, example=_EXAMPLE_URL, default=embedded)
     found = {}
-    for context in EXTRACTABLE:
+    for context in of:
         name = f"{context}_service"
         beside = {**main, "NAME": f"{main['NAME']}_{name}", "OPTIONS": dict(main["OPTIONS"])}
         own = environment.read(

@@ -1,9 +1,10 @@
 """Which topics there are: what carries each stream between contexts, how long it is kept, who may write and read it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.conf import settings
 
+from banyan.commands import UsageError
 from banyan.kafka.topics import Topic, Topics, topic_name
 from settings.routing import EXTRACTABLE
 from settings.shards import SHARDS
@@ -13,32 +14,56 @@ _WEEK_HOURS = 7 * 24
 _RESEND_HOURS = 1
 _COMPARED_HOURS = 24
 
+_ON_SHARDS = {
+    ("execution", "risk"): "orders",
+    ("risk", "execution"): "verdicts",
+    ("execution", "edge"): "released",
+    ("edge", "execution"): "reports",
+    ("execution", "execution"): "shards",
+    ("risk", "risk"): "shards",
+}
 TOPICS = Topics(
-    settings.KAFKA.environment,
-    SHARDS,
-    shared={("execution", "risk"): "orders", ("risk", "execution"): "verdicts", ("risk", "risk"): "shards"},
-    keyed=frozenset({("execution", "risk"), ("risk", "execution"), ("signals", "execution"), ("risk", "risk")}),
+    settings.KAFKA.environment, SHARDS, shared=_ON_SHARDS, keyed=frozenset({*_ON_SHARDS, ("signals", "execution")})
 )
 
 
-def planned() -> tuple[list[Topic], dict[str, str]]:
-    """Return every topic of the system as it is now defined, and the principal of each context."""
+def planned(coming: Collection[str] = ()) -> tuple[list[Topic], dict[str, str]]:
+    """Return every topic of the system as it is now defined, and the principal of each context.
+
+    Contexts that are `coming` are taken as if they had a service already. Raises UsageError for one that can have none,
+    and django.db.OperationalError.
+    """
+    unknown = sorted(set(coming) - set(EXTRACTABLE))
+    if unknown:
+        raise UsageError(f"{unknown[0]} can have no service: there are {', '.join(EXTRACTABLE)}")
     from apps.feeds.models import Feed
     from apps.signals.models import StrategySet
 
     feeds = Feed.objects.order_by("id").values_list("id", flat=True)
     sets = StrategySet.objects.order_by("id").values_list("id", flat=True)
     topics = [
-        _stream("execution", "risk", "orders", readers=("risk", _service("risk"))),
-        _stream("risk", "execution", "verdicts", writers=(_service("risk"),)),
+        _stream("execution", "risk", "orders", writers=_sides("execution"), readers=_sides("risk")),
+        _stream("risk", "execution", "verdicts", writers=_verdicts(coming), readers=_sides("execution")),
+        _stream("execution", "edge", "released", writers=(_service("execution"),)),
+        _stream("edge", "execution", "reports", readers=_sides("execution")),
         *(_stream("feeds", "signals", feed) for feed in feeds),
-        *(_stream("signals", "execution", name) for name in sets),
-        _resend("execution", "risk", _service("risk")),
-        _resend("risk", "execution", "risk", _service("risk")),
+        *(_stream("signals", "execution", name, readers=_sides("execution")) for name in sets),
+        _resend("signals", *_sides("execution")),
+        _resend("edge", *_sides("execution")),
+        _resend("execution", "edge", *_sides("risk"), *_sides("execution")),
+        _resend("risk", *_sides("execution"), *_sides("risk")),
         *(each for context in EXTRACTABLE for each in _of_both_sides(context)),
     ]
     parties = {party for topic in topics for party in (*topic.writers, *topic.readers)}
     return topics, {party: principal_of(party) for party in sorted(parties)}
+
+
+def _verdicts(coming: Collection[str]) -> tuple[str, ...]:
+    """Return who may write verdicts: risk's service, and risk in the app while those of the app go by Kafka too."""
+    from banyan.facade.routing import routings
+
+    having = {*coming, *settings.EXTRACTED, *(name for name, each in routings().items() if each.has_service)}
+    return _sides("risk") if "execution" in having and "risk" not in settings.EXTRACTED else (_service("risk"),)
 
 
 def principal_of(party: str) -> str:
@@ -49,6 +74,10 @@ def principal_of(party: str) -> str:
 
 def _service(context: str) -> str:
     return f"{context}.service"
+
+
+def _sides(context: str) -> tuple[str, str]:
+    return context, _service(context)
 
 
 def _stream(
@@ -66,13 +95,13 @@ def _stream(
 
 
 def _resend(sender: str, *receivers: str) -> Topic:
-    readers = (sender, _service(sender)) if sender in EXTRACTABLE else (sender,)
+    readers = _sides(sender) if sender in EXTRACTABLE else (sender,)
     return Topic(TOPICS.resend(sender), 1, _RESEND_HOURS, writers=receivers, readers=readers)
 
 
 def _of_both_sides(context: str) -> list[Topic]:
     """Return the topics that the sides of a context have between them: the log, and what followers compare."""
-    sides = context, _service(context)
+    sides = _sides(context)
     return [
         _stream(context, context, TOPICS.shared[context, context], writers=sides, readers=sides),
         Topic(

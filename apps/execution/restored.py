@@ -12,7 +12,7 @@ from apps.execution.edge.ledger import ALIAS as EDGE
 from apps.execution.edge.ledger import Ledger
 from banyan.backup import RESTORING
 from banyan.clock import SystemClock
-from banyan.codec import Envelope, decode_envelope, decode_message, encode_message
+from banyan.codec import Envelope, decode_envelope, decode_message, encode_envelope, encode_message
 from banyan.host import Delivery, Host
 from banyan.ids import derive
 from banyan.process import is_gone
@@ -67,13 +67,16 @@ def _gate(known: Mapping[str, list[str]], clock: SystemClock) -> int:
     host = Host(EXECUTION, store, import_string(settings.ROUTES)[EXECUTION.name], clock, owner=RESTORING)
     host.is_gone = is_gone
     host.open(keys)
-    now_ns = clock.wall_ns()
+    now_ns, leads = clock.wall_ns(), store.leading(keys)
     for key in keys:
         message = GateAccounts(reason="restored", known_fills=sorted(set(known.get(key, ()))))
         envelope = Envelope(
             name=message.wire_name, id=derive("gate", key, now_ns), key=key, event_time_ns=now_ns, sent_at_ns=now_ns
         )
-        host.offer([Delivery(EXECUTION.name, envelope, encode_message(message), message)])
+        if leads.get(key, True):
+            host.offer([Delivery(EXECUTION.name, envelope, encode_message(message), message)])
+        else:  # its leader is another side, which is asked as by a person
+            store.ask([(envelope.id, key, encode_envelope(envelope), encode_message(message))])
     held = len(host.keys)
     host.close()
     assert held == len(keys), f"only {held} of {len(keys)} shards could be taken"

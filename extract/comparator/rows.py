@@ -136,9 +136,12 @@ def _rows(message: Message, shape: Shape) -> Iterator[tuple[int, str, dict[str, 
     held = {name: getattr(message, name) for name in message.__struct_fields__}
     accounts = held.pop("account", NOBODY)
     if not isinstance(accounts, np.ndarray):
-        yield int(accounts), str(held.get("instrument", "")), {name: _plain(value) for name, value in held.items()}
+        number = held.get("number", NOBODY) if isinstance(accounts, str) else accounts
+        yield int(number), str(held.get("instrument", "")), {name: _plain(value) for name, value in held.items()}
         return
-    names, at = held.pop("instruments", []), held.pop("instrument", np.zeros(0, np.int64))
+    names, at = held.pop("instruments", None), held.pop("instrument", np.zeros(0, np.int64))
+    if names is None:
+        names = [each.id for each in held.get("terms", ())]
     columns, rest = _columns(held, accounts.size, shape)
     for row in range(accounts.size):
         instrument = names[int(at[row]) if at.size else 0] if names else ""
@@ -152,7 +155,7 @@ def _columns(held: Mapping[str, Any], count: int, shape: Shape) -> tuple[dict[st
     for name, value in held.items():
         if name in tables:
             continue
-        if not isinstance(value, np.ndarray):
+        if not isinstance(value, np.ndarray) or value.size not in (0, 1, count):
             rest[name] = _plain(value)
         else:
             column = value if value.size == count else np.broadcast_to(value if value.size else np.int64(0), count)
@@ -164,4 +167,4 @@ def _columns(held: Mapping[str, Any], count: int, shape: Shape) -> tuple[dict[st
 
 
 def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else msgspec.to_builtins(value)
+    return value.tolist() if isinstance(value, np.ndarray) else msgspec.to_builtins(value, enc_hook=np.ndarray.tolist)

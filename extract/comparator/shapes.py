@@ -2,8 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from apps.execution.contracts import OrdersRequested
+from apps.execution.contracts import (
+    AccountOpened,
+    AccountsGated,
+    AccountValued,
+    CancelsReleased,
+    GatesLifted,
+    OrdersEnded,
+    OrdersFilled,
+    OrdersReleased,
+    OrdersRequested,
+    OrdersUnknown,
+    PositionChanged,
+)
 from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
 from banyan.messages import Message
 
@@ -44,6 +57,15 @@ def _weigh_orders(
     return steps * cause.terms[at].lot_step_e9 / 1e9, steps * value_micro / 1e6
 
 
+def _weigh_steps(_: Message | None, __: int, instrument: str, one: Fields, other: Fields) -> tuple[float, float]:
+    """Return by how many lots, and how much money, orders differ that are asked for or let go."""
+    steps = abs(_steps(one) - _steps(other))
+    terms: Any = one.get("terms") or other.get("terms") or []
+    lot_step_e9 = next((each["lot_step_e9"] for each in terms if each["id"] == instrument), 0)
+    value: Any = one.get("step_value_micro") or other.get("step_value_micro") or 0
+    return steps * lot_step_e9 / 1e9, steps * value / 1e6
+
+
 def _steps(fields: Fields) -> int:
     value = fields.get("steps", 0)
     return value if isinstance(value, int) and "reason" not in fields else 0
@@ -55,5 +77,24 @@ SHAPES: Mapping[str, Shape] = {
         lookups={"step_value": "step_values_micro"},
         public=(OrdersApproved.wire_name, OrdersRefused.wire_name, TradingStateChanged.wire_name),
         weigh=_weigh_orders,
-    )
+    ),
+    "execution": Shape(
+        public=[
+            kind.wire_name
+            for kind in (
+                OrdersRequested,
+                OrdersReleased,
+                CancelsReleased,
+                OrdersFilled,
+                OrdersEnded,
+                OrdersUnknown,
+                PositionChanged,
+                AccountOpened,
+                AccountValued,
+                AccountsGated,
+                GatesLifted,
+            )
+        ],
+        weigh=_weigh_steps,
+    ),
 }

@@ -23,6 +23,6 @@ def decide(state: RiskState, received: Received) -> Sequence[Message]:
 
 if __name__ == "__main__":
     risk.RISK = dataclasses.replace(risk.RISK, decide=decide)
-    from extract.risk import main
+    from extract.starting import main
 
-    sys.exit(main())
+    sys.exit(main("risk"))

@@ -17,15 +17,18 @@ from tests.fault.system import ROOT, System
 _NUMBERS = itertools.count(1)
 
 
-def join_kafka(system: System, kafka: Cluster, database: str) -> str:
-    """Give a system topics of its own, and its service of risk a database; return how the topics begin."""
+def join_kafka(system: System, kafka: Cluster, **databases: str) -> str:
+    """Give a system topics of its own, and services of contexts databases; return how the topics begin."""
     name = f"t{os.getpid()}-f{next(_NUMBERS)}"
     before, question, options = system.environment["DATABASE_URL"].partition("?")
     system.environment |= {
         "BANYAN_ENVIRONMENT": name,
         "KAFKA_BOOTSTRAP": kafka.address(),
         "KAFKA_COPIES": "1",
-        "RISK_SERVICE_DATABASE_URL": f"{before}_{database}{question}{options}",
+        **{
+            f"{context.upper()}_SERVICE_DATABASE_URL": f"{before}_{database}{question}{options}"
+            for context, database in databases.items()
+        },
     }
     return name
 
@@ -39,12 +42,13 @@ def delete_topics(kafka: Cluster, name: str) -> None:
 
 
 class Service:
-    """`python -m extract.risk`, as its operator runs it."""
+    """`python -m extract.<context>`, or a program that stands in for it, as its operator runs it."""
 
-    def __init__(self, system: System, program: Sequence[str] = ("-m", "extract.risk")) -> None:
+    def __init__(self, system: System, context: str = "risk", program: Sequence[str] = ()) -> None:
         self._system = system
-        self._program = tuple(program)
-        self._log = system.folder / "risk.log"
+        self.context = context
+        self._program = tuple(program) or ("-m", f"extract.{context}")
+        self._log = system.folder / f"{context}.log"
         self.process: subprocess.Popen[bytes] | None = None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -52,7 +56,7 @@ class Service:
 
     def environment(self) -> dict[str, str]:
         """Return its variables, which do not have the app's databases."""
-        given = {**self._system.environment, "DJANGO_SETTINGS_MODULE": "settings.services.risk"}
+        given = {**self._system.environment, "DJANGO_SETTINGS_MODULE": f"settings.services.{self.context}"}
         del given["DATABASE_URL"]
         return given
 

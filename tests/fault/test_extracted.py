@@ -1,4 +1,4 @@
-"""The pipeline with risk as a service: the same invariants, and the service may die."""
+"""The pipeline with contexts as services: the same invariants, and services may die."""
 
 import json
 from collections.abc import Iterator
@@ -12,37 +12,49 @@ from tests.fault.test_pipeline import ACCOUNTS, check_that_nothing_was_lost_or_d
 from tests.fault.test_processes import define_trend
 
 
-@pytest.fixture
-def extracted(system: System, kafka: Cluster) -> Iterator[tuple[System, Service]]:
-    name = join_kafka(system, kafka, "risk")
-    system.environment["BANYAN_EXTRACTED"] = "risk"
-    service = Service(system)
-    yield system, service
-    service.end()
+@pytest.fixture(
+    params=[
+        "execution,risk",
+        pytest.param("execution", marks=pytest.mark.soak),
+        pytest.param("risk", marks=pytest.mark.soak),
+    ]
+)
+def extracted(system: System, kafka: Cluster, request: pytest.FixtureRequest) -> Iterator[tuple[System, list[Service]]]:
+    contexts = request.param.split(",")
+    name = join_kafka(system, kafka, **{each: each for each in contexts})
+    system.environment["BANYAN_EXTRACTED"] = request.param
+    services = [Service(system, each) for each in contexts]
+    yield system, services
+    for service in services:
+        service.end()
     delete_topics(kafka, name)
 
 
-def test_the_pipeline_trades_with_risk_as_a_service_that_is_killed_and_comes_back(extracted):
-    system, service = extracted
+def test_the_pipeline_trades_with_services_that_are_killed_and_come_back(extracted):
+    system, services = extracted
     define_trend(system)
     assert "create" in system.manage("topics", "apply")
     system.manage("topics", "verify")
     system.manage("accounts", "open", "DEMO", "--count", str(ACCOUNTS), "--client", "demo", "--deposit", "100000")
     system.manage("accounts", "subscribe", "DEMO", "--count", str(ACCOUNTS), "--set", "trend")
     system.start()
-    service.start()
-    system.wait_for("the service's readiness", lambda: service.ask("/ready")[0] == 200)
-    assert not any(line.startswith("risk") for line in system.manage("run", "--list").splitlines())
+    for service in services:
+        service.start()
+    for service in services:
+        system.wait_for(f"{service.context}'s readiness", lambda each=service: each.ask("/ready")[0] == 200)
+    here = [line.split()[0] for line in system.manage("run", "--list").splitlines()]
+    assert not {service.context for service in services} & set(here)
     system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-01", "--to", "2016-01-20")
     system.wait_for("verdicts", lambda: len(system.steps("risk")) > 20)
-    service.kill()
-    service.start()
+    for service in services:
+        service.kill()
+        service.start()
     system.wait_for("rest", lambda: is_at_rest(system))
     check_that_nothing_was_lost_or_doubled(system)
-    assert service.ask("/live")[0] == 200
-    lag = json.loads(service.ask("/lag")[1])
-    assert lag["context"] == "risk"
-    assert "banyan_log_number" in service.ask("/metrics")[1]
-    assert service.stop() == 0
+    for service in services:
+        assert service.ask("/live")[0] == 200
+        assert json.loads(service.ask("/lag")[1])["context"] == service.context
+        assert "banyan_log_number" in service.ask("/metrics")[1]
+        assert service.stop() == 0
+        assert "Traceback" not in service.log()
     assert "held by nobody" in system.manage("status")
-    assert "Traceback" not in service.log()

@@ -17,21 +17,21 @@ from tests.fault.test_processes import define_trend
 
 @pytest.fixture
 def shadowed(system: System, kafka: Cluster) -> Iterator[tuple[System, Service, Service]]:
-    name = join_kafka(system, kafka, "risk_service")
-    right, wrong = Service(system), Service(system, ("-m", "tests.fault.wrong_risk"))
+    name = join_kafka(system, kafka, risk="risk_service")
+    right, wrong = Service(system), Service(system, program=("-m", "tests.fault.wrong_risk"))
     yield system, right, wrong
     right.end()
     wrong.end()
     delete_topics(kafka, name)
 
 
-def status(system: System) -> dict:
-    return json.loads(system.manage("extract", "status", "risk", "--json"))
+def status(system: System, context: str = "risk") -> dict:
+    return json.loads(system.manage("extract", "status", context, "--json"))
 
 
-def is_followed(system: System) -> bool:
+def is_followed(system: System, context: str = "risk") -> bool:
     """Tell whether the follower has been compared as far as the app has decided."""
-    return all(each["number"] == each["compared"] for each in status(system)["keys"])
+    return all(each["number"] == each["compared"] for each in status(system, context)["keys"])
 
 
 def replay_bars(system: System, first: str, last: str) -> None:

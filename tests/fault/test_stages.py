@@ -1,6 +1,5 @@
-"""Risk through all stages while orders flow: the service leads some keys, all of them, dies, and comes back."""
+"""Contexts through all stages while orders flow: the service leads some keys, all of them, dies, and comes back."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -12,29 +11,32 @@ from tests.fault.test_pipeline import ACCOUNTS, check_that_nothing_was_lost_or_d
 from tests.fault.test_processes import define_trend
 from tests.fault.test_shadow import is_followed, replay_bars, status
 
+ACCOUNT_ROWS = "SELECT count(*) FROM execution_account"
 WATCHED = ("--minutes", "0", "--records", "20")
 
 
 @pytest.fixture
-def followed(system: System, kafka: Cluster) -> Iterator[tuple[System, Service]]:
-    name = join_kafka(system, kafka, "risk_service")
-    service = Service(system)
+def followed(system: System, kafka: Cluster, request: pytest.FixtureRequest) -> Iterator[tuple[System, Service]]:
+    context = getattr(request, "param", "risk")
+    name = join_kafka(system, kafka, **{context: f"{context}_service"})
+    service = Service(system, context)
     define_trend(system)
     system.manage("accounts", "open", "DEMO", "--count", str(ACCOUNTS), "--client", "demo", "--deposit", "100000")
     system.manage("accounts", "subscribe", "DEMO", "--count", str(ACCOUNTS), "--set", "trend")
-    system.manage("topics", "apply")
+    system.manage("topics", "apply", "--with", context)
     service.migrate()
     system.start()
-    system.manage("extract", "shadow", "risk", "--why", "first day")
+    system.manage("extract", "shadow", context, "--why", "first day")
     service.start()
-    system.wait_for("followers", lambda: "NO FOLLOWER" not in system.tried("extract", "seed", "risk", "--seconds", "5"))
+    seed = ("extract", "seed", context, "--seconds", "5")
+    system.wait_for("followers", lambda: "NO FOLLOWER" not in system.tried(*seed))
     yield system, service
     service.end()
     delete_topics(kafka, name)
 
 
-def leads(system: System) -> dict[str, str]:
-    return {each["key"]: each["leads"] for each in status(system)["keys"]}
+def leads(system: System, context: str = "risk") -> dict[str, str]:
+    return {each["key"]: each["leads"] for each in status(system, context)["keys"]}
 
 
 def test_risk_goes_out_key_by_key_its_service_dies_and_it_comes_back_by_itself(followed):
@@ -63,26 +65,52 @@ def test_risk_goes_out_key_by_key_its_service_dies_and_it_comes_back_by_itself(f
     check_that_nothing_differed_and_nothing_was_lost(system)
 
 
-def test_risk_leaves_the_app_for_good_and_comes_back_all_the_same(followed):
+@pytest.mark.parametrize(
+    "followed", ["execution", pytest.param("risk", marks=pytest.mark.soak)], indirect=True
+)  # fmt: skip
+def test_a_context_leaves_the_app_for_good_and_comes_back_all_the_same(followed):
+    system, service = followed
+    context = service.context
+    assert context != "execution" or system.rows("execution_service", ACCOUNT_ROWS) == [(ACCOUNTS,)]
+    replay_bars(system, "2016-01-01", "2016-01-20")
+    system.wait_for("the follower", lambda: is_followed(system, context))
+    system.manage("extract", "live", context, "--why", "no difference", *WATCHED)
+    replay_bars(system, "2016-01-20", "2016-01-26")
+    system.manage("extract", "extract", context, "--why", "done", *WATCHED)
+    replay_bars(system, "2016-01-26", "2016-02-02")
+    system.manage("extract", "rollback", context, "--why", "try the way back")
+    assert status(system, context)["stage"] == "live"
+    system.wait_for("the app following", lambda: is_followed(system, context))
+    assert "handed over in" in system.manage("extract", "rollback", context, "--why", "and back")
+    assert set(leads(system, context).values()) == {"app"}
+    replay_bars(system, "2016-02-02", "2016-02-06")
+    check_that_nothing_differed_and_nothing_was_lost(system, context)
+    assert "Traceback" not in service.log()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("followed", ["execution"], indirect=True)
+def test_execution_goes_out_and_comes_back_while_orders_are_open(followed):
     system, service = followed
     replay_bars(system, "2016-01-01", "2016-01-20")
-    system.wait_for("the follower", lambda: is_followed(system))
-    system.manage("extract", "live", "risk", "--why", "no difference", *WATCHED)
+    system.wait_for("the follower", lambda: is_followed(system, "execution"))
+    told = system.manage("extract", "canary", "execution", "--percent", "40", "--why", "no difference", *WATCHED)
+    assert "handed over in" in told
+    assert sorted(set(leads(system, "execution").values())) == ["app", "service"]
     replay_bars(system, "2016-01-20", "2016-01-26")
-    system.manage("extract", "extract", "risk", "--why", "done", *WATCHED)
+    system.wait_for("the followers", lambda: is_followed(system, "execution"))
+    system.manage("extract", "live", "execution", "--why", "no difference", *WATCHED)
+    assert set(leads(system, "execution").values()) == {"service"}
     replay_bars(system, "2016-01-26", "2016-02-02")
-    system.manage("extract", "rollback", "risk", "--why", "try the way back")
-    assert status(system)["stage"] == "live"
-    system.wait_for("the app following", lambda: is_followed(system))
-    assert "handed over in" in system.manage("extract", "rollback", "risk", "--why", "and back")
-    assert set(leads(system).values()) == {"app"}
+    system.manage("extract", "rollback", "execution", "--why", "and back")
+    assert set(leads(system, "execution").values()) == {"app"}
     replay_bars(system, "2016-02-02", "2016-02-06")
-    check_that_nothing_differed_and_nothing_was_lost(system)
-    assert json.loads(service.ask("/lag")[1])["context"] == "risk"
+    check_that_nothing_differed_and_nothing_was_lost(system, "execution")
+    assert "Traceback" not in service.log()
 
 
-def check_that_nothing_differed_and_nothing_was_lost(system: System) -> None:
+def check_that_nothing_differed_and_nothing_was_lost(system: System, context: str = "risk") -> None:
     check_that_nothing_was_lost_or_doubled(system)
-    sums = status(system)["last_hour"]
+    sums = status(system, context)["last_hour"]
     assert (sums["differing"], sums["digests_differing"]) == (0, 0)
-    assert "BROKEN" not in system.manage("extract", "verify", "risk")
+    assert "BROKEN" not in system.manage("extract", "verify", context)

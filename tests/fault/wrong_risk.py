@@ -29,6 +29,6 @@ def broken() -> Context[RiskState]:
 
 if __name__ == "__main__":
     risk.RISK = broken()
-    from extract.risk import main
+    from extract.starting import main
 
-    sys.exit(main())
+    sys.exit(main("risk"))

@@ -53,6 +53,11 @@ class EdgeWorker:
         with contextlib.suppress(BlockingIOError):
             os.write(self._waker, b"x")
 
+    def taken(self) -> dict[str, int]:
+        """Return how far each shard that is held has taken what execution has sent it; may be called by any thread."""
+        held = list(self._edge.shards.values())
+        return {shard.key: shard.streams.get((EXECUTION, shard.key), (0, 0))[1] for shard in held}
+
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then hang up and give the leases back."""
         self._edge.open(self._keys)
@@ -80,7 +85,7 @@ class EdgeWorker:
             self._hand_in(self._offered.popleft())
         did = edge.poll()
         outgoing, edge.outgoing = edge.outgoing, []
-        self._transport.hand_on([_delivery(each) for each in outgoing])
+        self._transport.hand_on([delivery_to_execution(each) for each in outgoing])
         return did or bool(outgoing)
 
     def _look(self) -> None:
@@ -116,8 +121,9 @@ class EdgeWorker:
             return []
         with self._reading:
             found = missed(self._archive, key, after, now_ns=self._edge.time.now_ns())
-        return [_delivery(each) for each in found]
+        return [delivery_to_execution(each) for each in found]
 
 
-def _delivery(outgoing: Outgoing) -> Delivery:
+def delivery_to_execution(outgoing: Outgoing) -> Delivery:
+    """Return what the edge tells execution, as it is handed on."""
     return Delivery(EXECUTION, outgoing.envelope, outgoing.body, outgoing.message)

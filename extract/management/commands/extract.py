@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from banyan import commands
 from banyan.context import Context
-from banyan.facade import Stage, StageError
+from banyan.facade import Side, Stage, StageError
 from banyan.facade.models import Mismatch, Rule
 from banyan.facade.routing import ALIAS, changes, routing_of
 from banyan.facade.stages import named_keys, share_of
@@ -31,6 +31,7 @@ from extract.conform import Conformance
 from extract.fixtures import ROOT, freeze, mismatch_of, write
 from extract.moving import Mover
 from extract.noise import measure
+from extract.own_tables import bring_along
 from extract.readiness import beyond, counts, scan, tighten
 from extract.seeding import seed
 from extract.sides import led_by
@@ -144,6 +145,10 @@ log       who changed the stage, when, why, and what was known then"""
     def _go(self, context: str, stage: Stage) -> None:
         before = routing_of(context)
         service_keys = self._wanted_of_service() if stage is Stage.CANARY else frozenset()
+        if context in settings.EXTRACTED:
+            raise StageError(
+                f"This app is run without {context}: take it out of BANYAN_EXTRACTED, start the app, and try again"
+            )
         if before.stage is stage and before.service_keys == service_keys:
             raise StageError(f"{context} is in stage {stage} already")
         if not self.options["why"]:
@@ -188,6 +193,7 @@ log       who changed the stage, when, why, and what was known then"""
         if not routing_of(context).has_service:
             raise StageError(f"{context} is in the app alone: `manage.py extract shadow {context}` first")
         watch_anew(context)
+        bring_along(context, Side.SERVICE)
         begun = seed(settings.KAFKA, self._topics(), context, keys, self.options["seconds"])
         for key in keys:
             self.say(

@@ -3,18 +3,15 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import psycopg
 from django.db import Error, connections
 
 from banyan.facade.stages import Routing
-from banyan.host import Delivery, Host
+from banyan.host import Delivery
 from banyan.kafka import KafkaError
 from banyan.store import Store
-
-if TYPE_CHECKING:
-    from banyan.transport.kafka import Link
 
 _LOGGER = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
@@ -41,24 +38,55 @@ def needs_of(context: str, receivers: Iterable[str], senders: Iterable[str], rou
     )
 
 
-class Crossing:
-    """Has at every moment the link that a host needs, while stages change: none, and no client of Kafka, in the app.
+class Carrier(Protocol):
+    """What takes deliveries to Kafka."""
 
-    `listen` is told what the host hands on. `make` builds the link for some needs.
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        """Carry them."""
+
+
+class Joined(Protocol):
+    """What joins a sender to Kafka: `workers` run while it is there."""
+
+    @property
+    def receivers(self) -> Sequence[str]:
+        """To whom it carries."""
+
+    @property
+    def relay(self) -> Carrier:
+        """What takes deliveries to `receivers`."""
+
+    @property
+    def workers(self) -> Sequence[Any]:
+        """What is to run."""
+
+    def open(self) -> None:
+        """Let its owner use it."""
+
+    def close(self) -> None:
+        """Let its owner do without."""
+
+
+class Crossing:
+    """Has at every moment the link that a sender needs, while stages change: none, and no client of Kafka, in the app.
+
+    `listen` is told what the sender hands on. `make` builds the link for some needs. `alias` is the database in which
+    it is kept what Kafka has of the sender's streams; "": nowhere, its outbox tells.
     """
 
     def __init__(
-        self, host: Host[Any], receivers: Sequence[str], senders: Sequence[str],
-        routings: Callable[[], Mapping[str, Routing]], make: "Callable[[Host[Any], Needs], Link]",
+        self, name: str, receivers: Sequence[str], senders: Sequence[str],
+        routings: Callable[[], Mapping[str, Routing]], make: Callable[[Needs], Joined], *, alias: str = "",
     ) -> None:  # fmt: skip
-        self.name = f"{host.context.name}-crossing"
-        self._host = host
+        self.name = f"{name}-crossing"
+        self._sender = name
         self._receivers = tuple(receivers)
         self._senders = tuple(senders)
         self._routings = routings
         self._make = make
+        self._alias = alias
         self._needs = Needs()
-        self._link: Link | None = None
+        self._link: Joined | None = None
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -67,7 +95,7 @@ class Crossing:
         link = self._link
         if link is None:
             return
-        name, crossing = self._host.context.name, link.receivers
+        name, crossing = self._sender, link.receivers
         theirs = [each for each in deliveries if each.receiver in crossing and each.envelope.sender == name]
         if theirs:
             link.relay.offer(theirs)
@@ -89,7 +117,7 @@ class Crossing:
         """Do nothing: it waits for a moment at the longest."""
 
     def _wanted(self) -> Needs:
-        return needs_of(self._host.context.name, self._receivers, self._senders, self._routings())
+        return needs_of(self._sender, self._receivers, self._senders, self._routings())
 
     def _come_to(self, needs: Needs) -> None:
         if needs == self._needs:
@@ -102,18 +130,20 @@ class Crossing:
         self._needs = needs
 
     def _streams(self, needs: Needs) -> list[str]:
-        return [*needs.receivers, *([self._host.context.name] if needs.has_other_side else [])]
+        return [*needs.receivers, *([self._sender] if needs.has_other_side else [])]
 
     def _keep_marks(self, gone: Sequence[str], there: Sequence[str]) -> None:
-        store = Store(self._host.store.alias)
+        if not self._alias:
+            return
+        store = Store(self._alias)
         try:
             store.end_relaying(gone)
-            store.begin_relaying(self._host.context.name, there)
+            store.begin_relaying(self._sender, there)
         finally:
             store.close()
 
     def _begin(self, needs: Needs) -> None:
-        link = self._make(self._host, needs)
+        link = self._make(needs)
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._keep_running, args=(each,), name=each.name, daemon=True)

@@ -2,6 +2,6 @@
 
 from banyan.transport.channels import ChannelListener, Channels
 from banyan.transport.local import Command, LocalTransport, ask
-from banyan.transport.notices import deliveries_of
+from banyan.transport.notices import Notified, deliveries_of
 
-__all__ = ["ChannelListener", "Channels", "Command", "LocalTransport", "ask", "deliveries_of"]
+__all__ = ["ChannelListener", "Channels", "Command", "LocalTransport", "Notified", "ask", "deliveries_of"]

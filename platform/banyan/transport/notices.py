@@ -6,7 +6,7 @@ import msgspec
 
 from banyan.codec import CodecError, decode_envelope, decode_message, encode_envelope
 from banyan.host import Delivery
-from banyan.store import Notice
+from banyan.store import Notice, Store
 
 
 def notices_of(deliveries: Iterable[Delivery]) -> list[Notice]:
@@ -37,3 +37,14 @@ def deliveries_of(receiver: str, notice: Notice) -> list[Delivery]:
         Delivery(receiver, msgspec.structs.replace(first, key=key, previous=previous), body, message)
         for key, previous in zip(notice.keys, notice.previous, strict=True)
     ]
+
+
+class Notified:
+    """Stands for a receiver that is elsewhere: what it is offered is told to whoever listens in a database."""
+
+    def __init__(self, alias: str) -> None:
+        self._store = Store(alias)
+
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        """Tell of deliveries; may be called by one thread. Raises psycopg.OperationalError."""
+        self._store.wake(notices_of(deliveries))

@@ -137,7 +137,7 @@ class Bench:
         self.admin.create_topics([NewTopic(self.topic, len(KEYS), 1)])[self.topic].result(20)
 
     def side(self, name: str, owner: str = "one", **how: Any) -> Side:
-        made = Side(name, self.cluster, self.topics, owner, **how)
+        made = Side(name, how.pop("cluster", self.cluster), self.topics, owner, **how)
         self.sides.append(made)
         return made
 

@@ -21,8 +21,11 @@ def crossing(bench):
     made = bench.side("execution", crosses=True)
     stages = {"risk": Routing()}
     worker = Crossing(
-        made.host, ["risk"], [], lambda: dict(stages),
-        lambda host, needs: Link(host, bench.cluster, bench.topics, receivers=needs.receivers, senders=[], side="app"),
+        "execution", ["risk"], [], lambda: dict(stages),
+        lambda needs: Link(
+            made.host, bench.cluster, bench.topics, receivers=needs.receivers, senders=[], side="app"
+        ),
+        alias=made.host.store.alias,
     )  # fmt: skip
     made.transport.attach("risk", Nobody(), None)
     made.transport.tap(worker.listen)

@@ -11,7 +11,7 @@ from banyan.kafka import Cluster, KafkaServer
 from banyan.kafka.planning import apply, rules_of
 from settings.topics import TOPICS, planned
 
-pytestmark = pytest.mark.django_db(databases=["feeds", "signals"])
+pytestmark = pytest.mark.django_db(databases=["facade", "feeds", "signals"])
 REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 APP, RISK, STRANGER = "banyan-app", "banyan-risk", "banyan-nobody"
 

@@ -4,8 +4,12 @@ import uuid
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from banyan.commands import UsageError
+from banyan.facade import Routing, Stage
+from banyan.facade.routing import change
 from banyan.kafka.planning import apply, differences, rules_of
 from banyan.kafka.topics import Topic, TopicError, Topics, topic_name
+from settings.topics import TOPICS, planned
 
 SHARDS = ("00", "01", "canary")
 PRINCIPALS = {"execution": "User:banyan-app", "risk": "User:banyan-risk"}
@@ -100,3 +104,17 @@ def test_a_key_reads_its_partition_of_every_topic_of_its_senders():
     ]  # fmt: skip
     assert topics.read_by("signals", "feeds", "trend", existing) == [("dev.feeds.evt.oanda.v1", 0)]
     assert topics.read_by("execution", "risk", "01", existing[1:]) == []
+
+
+@pytest.mark.django_db(databases=["facade", "feeds", "signals"])
+def test_risk_in_the_app_may_write_verdicts_only_while_execution_has_a_service():
+    def writers(*coming: str) -> set[str]:
+        topics, _ = planned(coming)
+        return set(next(each.writers for each in topics if each.name == TOPICS.name("risk", "execution", "")))
+
+    assert writers() == writers("risk") == {"risk.service"}
+    assert writers("execution") == {"risk", "risk.service"}
+    change("execution", Routing(), Stage.SHADOW, who="anna", why="first day", evidence=[])
+    assert writers() == {"risk", "risk.service"}
+    with pytest.raises(UsageError, match="feeds can have no service"):
+        planned(["feeds"])

@@ -1,5 +1,7 @@
 import json
 import random
+from importlib import import_module
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,7 +19,8 @@ from extract.comparator.comparator import KEPT_IN_A_MINUTE_MOST, LATE_NS, Compar
 from extract.comparator.rows import Allowance, compare
 from extract.comparator.shapes import SHAPES
 
-RISK = SHAPES["risk"]
+RISK, EXECUTION = SHAPES["risk"], SHAPES["execution"]
+GOLDEN = Path(__file__).parents[2] / "contract" / "golden"
 EURUSD, GBPUSD = "OANDA:EURUSD", "OANDA:GBPUSD"
 
 
@@ -72,6 +75,38 @@ def test_an_approval_against_a_refusal_is_one_row_that_differs_and_weighs_what_m
     assert found.fields["event"] == [OrdersApproved.wire_name, OrdersRefused.wire_name]
     assert found.lots == pytest.approx(0.07)
     assert found.money == pytest.approx(21.0)
+
+
+def requested(steps: int):
+    terms = InstrumentTerms(
+        id=GBPUSD, currency="USD", tick_e9=10_000, lot_step_e9=10_000_000, lot_min_steps=1, contract_e9=10**14
+    )
+    one = ints([1])
+    return OrdersRequested(
+        set="trend", decided_at_ns=1, terms=[terms], bid_ticks=one, ask_ticks=one, account=ints([7]),
+        instrument=ints([0]), decision=one, steps=ints([steps]), step_value_micro=ints([3_000_000]), books=["trend"],
+        share_order=ints([0, 0, 0]), share_book=ints([0, 0, 0]), share_steps=ints([steps, 0, 0]),
+    )  # fmt: skip
+
+
+def test_orders_that_are_asked_for_differ_by_lots_and_money():
+    [found] = compare(written(requested(5)), written(requested(2)), EXECUTION).differences
+    assert (found.account, found.instrument) == (7, GBPUSD)
+    assert found.fields == {"share_steps": [[5, 0, 0], [2, 0, 0]], "steps": [5, 2]}
+    assert (found.lots, found.money) == (pytest.approx(0.03), pytest.approx(9.0))
+    [missing] = compare(written(requested(5)), [], EXECUTION).differences
+    assert (missing.kind, missing.lots) == ("missing", pytest.approx(0.05))
+
+
+@pytest.mark.parametrize("context", SHAPES)
+def test_every_message_of_a_context_can_be_compared(context):
+    import_module(f"apps.{context}.core")
+    paths = sorted(GOLDEN.glob(f"{context}.*.json"))
+    assert len(paths) > 10
+    for path in paths:
+        event = path.stem, path.read_bytes().replace(b'"1152921504606846976"', b"0")  # which is no index
+        outcome = compare([event], [event], SHAPES[context])
+        assert (outcome.matched > 0, outcome.differences) == (True, []), path.stem
 
 
 def test_rows_that_one_side_alone_has_are_missing_or_extra():

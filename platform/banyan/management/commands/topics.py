@@ -27,17 +27,22 @@ class Command(commands.Command):
     examples = """
   manage.py topics plan
   manage.py topics apply
+  manage.py topics apply --with execution
   manage.py topics verify --json"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take what to do."""
         parser.add_argument("action", choices=["plan", "apply", "verify"])
+        parser.add_argument(
+            "--with", dest="coming", default="", metavar="CONTEXT",
+            help="as it is to be when CONTEXT has a service, which it is about to get",
+        )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="one JSON object for each difference")
 
     def run(self, **options: Any) -> None:
         """Do it."""
         cluster: Cluster = settings.KAFKA
-        topics, principals = import_string(settings.TOPICS)()
+        topics, principals = import_string(settings.TOPICS)([options["coming"]] if options["coming"] else [])
         rules = rules_of(topics, principals, cluster.environment)
         admin = AdminClient(cluster.options(socket_timeout_ms=10_000))
         compare = apply if options["action"] == "apply" else differences

@@ -2,6 +2,8 @@
 
 from banyan.transport.kafka.intake import Intake
 from banyan.transport.kafka.link import Link
+from banyan.transport.kafka.overheard import Overheard
 from banyan.transport.kafka.relay import Relay
+from banyan.transport.kafka.tail import Tail
 
-__all__ = ["Intake", "Link", "Relay"]
+__all__ = ["Intake", "Link", "Overheard", "Relay", "Tail"]

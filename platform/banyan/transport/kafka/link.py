@@ -9,6 +9,7 @@ from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from banyan.transport.kafka.compared import Verdicts
 from banyan.transport.kafka.intake import Intake
+from banyan.transport.kafka.outboxes import StoreOutbox
 from banyan.transport.kafka.relay import Relay
 from banyan.transport.kafka.requests import Requests
 
@@ -30,9 +31,8 @@ class Link:
         self._host = host
         self.receivers = tuple(receivers)
         self.relay = Relay(
-            name, [*receivers, *own], cluster, topics,
-            lambda: _led(host), host.seed,
-            alias=host.store.alias, side=side,
+            name, [*receivers, *own], cluster, topics, StoreOutbox(name, host.store.alias),
+            lambda: _led(host), host.seed, side=side,
         )  # fmt: skip
         is_service = side == "service"
         self.intake = Intake(host, senders, cluster, topics, side, takes_requests=is_service)

@@ -18,15 +18,14 @@ import psycopg
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from banyan.codec import encode_envelope
-from banyan.host import Delivery, record_of
+from banyan.host import Delivery
 from banyan.host.delivery import EVENTS_PER_STEP_MAX
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from banyan.messages import Seeded
-from banyan.store import FETCH_MOST, Store
 from banyan.transport.kafka.complaints import Complaints
+from banyan.transport.kafka.outboxes import Behind, Outbox, Stream
 from banyan.transport.kafka.wire import HEADER, decode_resend
-from banyan.transport.outbox import delivery_of
 
 _LOGGER = logging.getLogger(__name__)
 _TURN_SECONDS = 0.1
@@ -37,25 +36,21 @@ _SEED_SECONDS = 5.0
 _ACK_SECONDS = 0.005
 _UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
-Stream = tuple[str, str, str]
-"""Receiver, its key, our key."""
-
 
 class Relay:
     """Carries what the keys of context `sender` that are led here send to `receivers`.
 
     `led` returns the keys that are led now. Where the sender is among the receivers, its log is carried too, and `seed`
-    is called for keys whose follower has nothing yet. `alias` is that of the database, where it is not the context's
-    name. `offer` may be called by any thread, everything else by one.
+    is called for keys whose follower has nothing yet. `outbox` is where everything that is carried is kept. `offer` and
+    `look_soon` may be called by any thread, everything else by one.
 
     Where the log is carried, no event gets out before Kafka has the record that it came of: nobody hears of what the
     other side could not read.
     """
 
     def __init__(
-        self, sender: str, receivers: Sequence[str], cluster: Cluster, topics: Topics,
-        led: Callable[[], Iterable[str]], seed: Callable[[Iterable[str]], None] = lambda _: None, *, alias: str = "",
-        side: str = "app",
+        self, sender: str, receivers: Sequence[str], cluster: Cluster, topics: Topics, outbox: Outbox,
+        led: Callable[[], Iterable[str]], seed: Callable[[Iterable[str]], None] = lambda _: None, *, side: str = "app",
     ) -> None:  # fmt: skip
         self.name = f"{sender}-relay"
         self._sender = sender
@@ -67,7 +62,8 @@ class Relay:
         self._side = side
         self._seeded_at: dict[str, float] = {}
         self._unseeded: set[str] = set()  # keys whose seed came while their log was behind
-        self._store = Store(alias or sender)
+        self._outbox = outbox
+        self._looked_at = -1e9
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._producer: Producer | None = None
@@ -104,6 +100,11 @@ class Relay:
         if self._is_stopping and self._producer is not None:
             self._producer.flush(_FLUSH_SECONDS)
 
+    def look_soon(self) -> None:
+        """Look into the outbox now: something has been committed that was not offered."""
+        self._looked_at = -1e9
+        self._woken.set()
+
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then wait for what Kafka has been given and remember how far it is.
 
@@ -121,7 +122,7 @@ class Relay:
                 self._begin_anew()
             self._producer = producer
         requests = self._requests()
-        looked_at = kept_at = -1e9
+        kept_at = -1e9
         try:
             while not stop.is_set():
                 if not self._held:
@@ -133,8 +134,8 @@ class Relay:
                 now = time.monotonic()
                 with contextlib.suppress(psycopg.OperationalError):  # everybody says so; what is kept waits
                     self._take_requests(requests)
-                    if now - looked_at >= _LOOK_SECONDS:
-                        looked_at = now
+                    if now - self._looked_at >= _LOOK_SECONDS:
+                        self._looked_at = now
                         self._look()
                     self._catch_up()
                     self._give_missed_seeds()
@@ -147,7 +148,7 @@ class Relay:
             requests.close()
             with contextlib.suppress(psycopg.OperationalError):
                 self._keep()
-            self._store.close()
+            self._outbox.close()
 
     def _begin_anew(self) -> None:
         """Forget what a client that could not go on was given: what is remembered in the database tells the rest."""
@@ -248,20 +249,12 @@ class Relay:
                 if stream in relayed:
                     self._produced.setdefault(stream, relayed[stream])
 
-    def _relayed(self, keys: Sequence[str]) -> list[tuple[str, str, str, int, int]]:
-        found = self._store.relayed(keys, self._receivers)
-        if self._sender in self._receivers:
-            found += self._store.relayed_log(self._sender, keys)
-        return found
+    def _relayed(self, keys: Sequence[str]) -> list[Behind]:
+        return self._outbox.behind(keys, self._receivers)
 
     def _read(self, streams: Sequence[Stream]) -> bool:
         """Give Kafka what is next on streams; tell whether it took it all."""
-        after = {stream: self._produced.get(stream, 0) for stream in streams}
-        logs = {stream[2]: after.pop(stream) for stream in streams if stream[0] == self._sender}
-        found = [delivery_of(self._sender, row) for row in self._store.outgoing_of(after)] if after else []
-        for key, number in logs.items():
-            steps = self._store.steps(key, number, number + FETCH_MOST)
-            found += [record_of(self._sender, step, time.time_ns()) for step in steps]
+        found = self._outbox.after({stream: self._produced.get(stream, 0) for stream in streams})
         with self._lock:
             for each in found:
                 if not self._produce(_stream_of(each), each):
@@ -342,7 +335,7 @@ class Relay:
     def _keep(self) -> None:
         news = {each: position for each, position in self._acknowledged.items() if self._kept.get(each, 0) < position}
         if news:
-            self._store.keep_relayed(news)
+            self._outbox.keep(news)
             self._kept |= news
 
     def _failed(self, problem: KafkaError) -> None:
