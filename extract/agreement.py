@@ -57,7 +57,7 @@ def disagreements(logs: Mapping[Side, Sequence[Step]]) -> Iterator[str]:
 
 def _epochs(side: Side, steps: Sequence[Step]) -> Iterator[str]:
     before: Step | None = None
-    has_ended, leader = False, ""
+    has_ended, leader = False, str(Side.APP)  # a log begins in the app; of one that does not, less is noticed
     for step in steps:
         if before is not None and step.number == before.number + 1:
             if step.epoch < before.epoch:

@@ -1,0 +1,153 @@
+"""The network between a service and Kafka fails, sides die in the middle of handovers: one leader, one answer."""
+
+import dataclasses
+import random
+from itertools import accumulate
+
+import pytest
+from django.db import OperationalError
+
+from banyan.facade import Routing, Stage
+from banyan.facade import Side as Which
+from banyan.models import Log, Request
+from extract import moving
+from extract.agreement import disagreements, log
+from extract.handing import Handing
+from extract.moving import Mover
+from tests.integration.kafka.conftest import KEYS, Bench, Side
+from tests.integration.kafka.proxy import Proxy
+from tests.integration.kafka.test_handover import app, are_level, handing, leads, service, told_in_log
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "facade", "risk", "signals"])
+__all__ = ["handing"]
+
+
+@pytest.fixture
+def network(bench):
+    if bench.cluster.server is None:
+        pytest.skip("KAFKA_BOOTSTRAP names a cluster that is not on this machine")
+    with Proxy(bench.cluster.address()) as made:
+        yield made
+        made.mend()
+
+
+def behind(bench: Bench, network: Proxy, owner: str = "service") -> Side:
+    """Return the service, which reaches Kafka through a network."""
+    cluster = dataclasses.replace(bench.cluster, bootstrap=network.address, server=None)
+    return bench.side("risk", owner, alias="signals", has_other_side=True, side="service", cluster=cluster)
+
+
+@pytest.fixture
+def sides(bench, network):
+    execution, first, other = bench.side("execution").start(), app(bench).start(), behind(bench, network).start()
+    bench.until(lambda: len(other.host.keys) == len(KEYS), "keys")
+    bench.until(lambda: all(("risk", key) in other.host.keys[key].marks for key in KEYS), "seeds")
+    return execution, first, other
+
+
+def totals(key: str = "a") -> list[int]:
+    return list(accumulate(range(1, Log.objects.using("execution").filter(key=key).count() + 1)))
+
+
+def check_that_each_message_was_answered_once(bench: Bench) -> None:
+    for alias in ("risk", "signals"):
+        bench.until(lambda alias=alias: told_in_log(alias) == totals(), f"all that was said, in {alias}")
+    bench.until(are_level, "the follower")
+    assert list(disagreements({side: log("risk", side, "a") for side in Which})) == []
+    assert sorted([leads("risk"), leads("signals")]) == [False, True]
+
+
+@pytest.mark.parametrize("how", ["swallow", "cut"])
+def test_a_leader_without_kafka_keeps_its_keys_and_nobody_hears_of_what_kafka_has_not(
+    bench, handing, network, sides, how
+):
+    execution, first, _other = sides
+    assert handing.hand_over(["a"], Which.SERVICE)[0].took
+    execution.say(1)
+    bench.until(lambda: told_in_log("risk") == [1])
+    getattr(network, how)()
+    execution.say(2, 3)
+    [handed] = handing.hand_over(["a"], Which.APP, seconds=0.3)
+    assert not handed.took
+    assert leads("signals")
+    assert not leads("risk")
+    network.mend()
+    bench.until(lambda: not Request.objects.using("risk").exists(), "the wish, which is void")
+    check_that_each_message_was_answered_once(bench)
+    assert not first.host.keys["a"].is_leading
+
+
+def test_a_key_goes_to_and_fro_over_a_slow_network(bench, handing, network, sides):
+    execution, *_ = sides
+    network.delay_seconds = 0.05
+    for number, to in enumerate((Which.SERVICE, Which.APP, Which.SERVICE), 1):
+        execution.say(number)
+        [handed] = handing.hand_over(["a"], to, seconds=30.0)
+        assert (handed.took, handed.problem) == (True, "")
+    check_that_each_message_was_answered_once(bench)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_side_that_dies_before_it_takes_what_it_was_given_never_does(bench, handing, sides, monkeypatch):
+    execution, _first, other = sides
+    execution.say(1)
+    bench.until(are_level)
+
+    def die(*_):
+        raise SystemExit("in the middle of it")
+
+    monkeypatch.setattr(other.host.store, "lead", die)
+    [handed] = handing.hand_over(["a"], Which.SERVICE)
+    assert not handed.took
+    assert leads("risk")
+    other.stop()
+    execution.say(2)
+    bench.until(lambda: told_in_log("risk") == [1, 3], "the app going on")
+    again = service(bench).start()
+    check_that_each_message_was_answered_once(bench)
+    assert not again.host.keys["a"].is_leading
+
+
+def test_without_the_facades_database_nothing_moves_and_both_sides_go_on(bench, handing, sides, monkeypatch):
+    execution, *_ = sides
+    execution.say(1)
+    bench.until(are_level)
+
+    def away(*_args, **_how):
+        raise OperationalError("the facade's database is away")
+
+    monkeypatch.setattr(moving, "change", away)
+    mover = Mover("risk", bench.cluster, bench.topics, ["a"], str)
+    with pytest.raises(OperationalError):
+        mover.move(Routing(Stage.SHADOW), Stage.LIVE, frozenset(), "anna", "try", [])
+    execution.say(2)
+    check_that_each_message_was_answered_once(bench)
+    assert leads("risk")
+
+
+def _walk(bench: Bench, handing: Handing, network: Proxy, execution: Side, dice: random.Random) -> None:
+    say = iter(range(1, 1_000))
+    for _ in range(6):
+        execution.say(*(next(say) for _ in range(dice.randint(1, 20))))
+        match dice.choice(["swallow", "cut", "slow", "well"]):
+            case "swallow":
+                network.swallow()
+            case "cut":
+                network.cut()
+            case "slow":
+                network.delay_seconds = dice.uniform(0.01, 0.2)
+            case _:
+                network.mend()
+        execution.say(*(next(say) for _ in range(dice.randint(1, 20))))
+        handing.hand_over(["a"], dice.choice(list(Which)), seconds=dice.choice([0.05, 0.3, 1.0]))
+        execution.say(next(say))
+        if dice.random() < 0.7:
+            network.mend()
+    network.mend()
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12))])
+def test_whatever_the_network_does_during_handovers_each_message_is_answered_once(bench, handing, network, sides, seed):
+    execution, *_ = sides
+    _walk(bench, handing, network, execution, random.Random(seed))
+    check_that_each_message_was_answered_once(bench)
