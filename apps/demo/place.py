@@ -58,7 +58,7 @@ def clear() -> None:
             looks = [f"SELECT %s WHERE EXISTS (SELECT FROM {name})" for name in names]  # noqa: S608
             cursor.execute(" UNION ALL ".join(looks), names)
             if filled := [name for (name,) in cursor.fetchall()]:
-                cursor.execute(f"TRUNCATE {', '.join(filled)}")
+                cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
     for entry in settings.DATA_DIR.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
