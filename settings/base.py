@@ -100,7 +100,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api.access.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apps.api.access.MayCall"],
     "DEFAULT_RENDERER_CLASSES": ["apps.api.rendering.Json"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.api.parsing.Json"],
     "DEFAULT_SCHEMA_CLASS": "apps.api.schema.Schema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "apps.api.problems.answer",
@@ -163,7 +163,11 @@ TOPICS = "settings.topics.planned"
 TOPIC_NAMES = "settings.topics.TOPICS"
 REPORTED = "settings.roles.followed"
 UNREAD = "settings.roles.UNREAD"
-RETAINERS = ("apps.reporting.retention.retain", "apps.execution.edge.retention.retain")
+RETAINERS = (
+    "apps.reporting.retention.retain",
+    "apps.execution.edge.retention.retain",
+    "apps.api.once.retain",
+)
 # Of receivers that are no contexts, what tells how far they have taken what they were sent.
 TAKEN = {"edge": "apps.execution.edge.retention.has_taken"}
 AFTER_RESTORE = ("apps.execution.restored.after_restore",)

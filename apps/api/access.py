@@ -14,9 +14,10 @@ from apps.api.problems import Problem
 
 
 class Caller(NamedTuple):
-    """Who holds a key: of a client, or ("") of the firm."""
+    """Who holds a key: of a client, or ("") of the firm. `holder` stays when the key is rotated."""
 
     key: str
+    holder: str
     name: str
     client: str
     scopes: frozenset[str]
@@ -41,7 +42,7 @@ class KeyAuthentication(BaseAuthentication):
         if not raw.allowance.is_granted:
             raise Problem("rate-limited", headers={"Retry-After": str(raw.allowance.seconds)})
         scopes = frozenset(key.scopes) & OF_CLIENTS if key.client else frozenset(key.scopes)
-        return Caller(key.id, key.name, key.client, scopes), None
+        return Caller(key.id, key.holder, key.name, key.client, scopes), None
 
     def authenticate_header(self, request: Request) -> str:
         """Return what a call without a key is told to send."""
@@ -53,15 +54,16 @@ class MayCall(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether they may. Raises Problem where they may not."""
-        if view.scope is None:
+        scope = view.post_scope if request.method == "POST" else view.scope
+        if scope is None:
             return True
         caller = request.user
         if not isinstance(caller, Caller):
             raise Problem("key-missing", headers={"WWW-Authenticate": "Bearer"})
         if caller.client and view.is_firm_only:
             raise Problem("firm-only")
-        if view.scope not in caller.scopes:
-            raise Problem("scope-missing", f"This needs a key with the scope {view.scope}.")
+        if scope not in caller.scopes:
+            raise Problem("scope-missing", f"This needs a key with the scope {scope}.")
         return True
 
 

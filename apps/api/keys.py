@@ -62,7 +62,7 @@ class Wanted:
                 raise WrongKeyError(f"{network!r} is no network such as 203.0.113.0/24 or 203.0.113.7") from None
 
 
-def make(wanted: Wanted, *, replaces: str = "") -> tuple[Key, str]:
+def make(wanted: Wanted, *, replaces: str = "", holder: str = "") -> tuple[Key, str]:
     """Make a key; return it and the text that is its holder's, which nobody can tell again. Raises WrongKeyError."""
     wanted.check()
     now = timezone.now()
@@ -78,6 +78,7 @@ def make(wanted: Wanted, *, replaces: str = "") -> tuple[Key, str]:
         made_at=now,
         expires_at=now + timedelta(days=wanted.days),
         replaces=replaces,
+        holder=holder or public,
     )
     return key, f"bnyn_{public}_{secret}"
 
@@ -89,7 +90,7 @@ def rotate(key_id: str, *, days: int, overlap_hours: float) -> tuple[Key, str]:
         if not 0.0 <= overlap_hours <= 720.0:
             raise WrongKeyError(f"keys overlap by 0 to 720 hours, not {overlap_hours:g}")
         wanted = Wanted(old.name, old.scopes, old.client, days, old.networks, old.calls_per_minute)
-        made = make(wanted, replaces=old.id)
+        made = make(wanted, replaces=old.id, holder=old.holder)
         until = min(old.expires_at, timezone.now() + timedelta(hours=overlap_hours))
         Key.objects.filter(id=old.id).update(expires_at=until)
     return made

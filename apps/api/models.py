@@ -18,6 +18,7 @@ class Key(models.Model):
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
     used_at = models.DateTimeField(null=True, help_text="Last used, to a minute.")
+    holder = models.CharField(max_length=12, help_text="The first key of those that were rotated to this one.")
     replaces = models.CharField(max_length=12, blank=True, help_text="The key that this one was made for, instead of.")
 
     class Meta:
@@ -41,3 +42,25 @@ class Allowance(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.calls_left:g}"
+
+
+class Post(models.Model):
+    """A POST that was begun under an Idempotency-Key: who, what, and what was answered. Kept as long as ids of inputs.
+
+    The answer is kept for a day; one without an answer is done now, or was cut off and is done by who asks again.
+    """
+
+    pk = models.CompositePrimaryKey("holder", "key")
+    holder = models.CharField(max_length=12)
+    key = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, help_text="Of the address and the body.")
+    begun_at = models.DateTimeField(db_index=True)
+    answered_at = models.DateTimeField(null=True)
+    status = models.IntegerField(null=True)
+    answer = models.BinaryField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.holder} {self.key}"

@@ -30,6 +30,9 @@ KINDS: Mapping[str, Kind] = {
         400, "The cursor is none of ours", "Begin without it, or use `next` as it was given, with the same sort."
     ),
     "body-invalid": Kind(400, "The body is not what it should be", "Look at `errors`, and correct them."),
+    "idempotency-key-missing": Kind(
+        400, "There is no Idempotency-Key", "Send 1 to 64 letters, digits, `.`, `_`, `-`: new ones for each act."
+    ),
     "key-missing": Kind(401, "There is no key", "Send it: `Authorization: Bearer KEY`."),
     "key-unknown": Kind(401, "There is no such key", "Look whether the whole key was sent."),
     "key-revoked": Kind(401, "The key was revoked", "Ask for a new one."),
@@ -40,13 +43,24 @@ KINDS: Mapping[str, Kind] = {
     "not-found": Kind(404, "There is nothing here", "Look at the address: a list shows what there is."),
     "method-refused": Kind(405, "This cannot be done here", "Use a method that the header Allow names."),
     "not-acceptable": Kind(406, "There is no such format", "Ask for one that `detail` names."),
+    "in-flight": Kind(409, "The same is being done right now", "Ask again in a moment: you get its answer."),
+    "key-expired": Kind(
+        409, "The answer to this Idempotency-Key is no longer kept", "It was done: look at what came of it."
+    ),
     "length-missing": Kind(411, "The body has no length", "Send Content-Length."),
     "body-too-large": Kind(413, "The body is too large", "Send less than 64 KiB."),
     "media-type-refused": Kind(415, "The body is in no format of ours", "Send JSON, without Content-Encoding."),
     "no-data": Kind(404, "There is no such data", "Ask for what is there: `detail` says what that is."),
     "too-much": Kind(422, "That would be too much at once", "Ask for a shorter time, or page by page."),
+    "idempotency-key-reused": Kind(
+        422, "This Idempotency-Key was used for something else", "Send a new one for each act."
+    ),
+    "refused": Kind(422, "That cannot be done", "`detail` says why; nothing was changed."),
     "rate-limited": Kind(429, "Too many calls", "Wait for as many seconds as Retry-After says."),
     "internal": Kind(500, "That went wrong, and it is our mistake", "Tell us the `request_id`."),
+    "version-awaited": Kind(
+        503, "What you wrote cannot be read yet", "Try again as Retry-After says: it is done, and will be there."
+    ),
     "unavailable": Kind(503, "Somebody who had to be asked could not be reached", "Try again in a few seconds."),
 }  # fmt: skip
 """Every problem by its code. Codes are for ever; texts are not."""

@@ -9,6 +9,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
+from apps.api.doing import Doing, DoneRow
 from apps.api.problems import KINDS, MEDIA_TYPE
 from apps.api.rows import Row
 from apps.api.views import Listing, View, page_of
@@ -53,14 +54,23 @@ class KeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "description": "A key of `manage.py api_keys`."}
 
 
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}, OpenApiParameter.HEADER, required=True,
+    description="New for each act: asking again with the same one does nothing more, and gives the same answer.",
+)  # fmt: skip
+
+
 class Schema(AutoSchema):
     """Tells a view from what it declares."""
 
     view: View
 
     def get_operation_id(self) -> str:
-        """Return a name for it, such as listOrders."""
-        return f"{'list' if isinstance(self.view, Listing) else 'get'}{type(self.view).__name__}"
+        """Return a name for it, such as listOrders or placeOrder."""
+        name = self._means().__name__
+        if self.method == "POST":
+            return name[0].lower() + name[1:]
+        return f"{'list' if isinstance(self.view, Listing) else 'get'}{name}"
 
     def get_tags(self) -> list[str]:
         """Return what it is about."""
@@ -68,18 +78,20 @@ class Schema(AutoSchema):
 
     def get_description(self) -> str:
         """Return what it does, and which scope it needs."""
-        told = (type(self.view).__doc__ or "").strip()
-        if self.view.scope is None:
+        told = (self._means().__doc__ or "").strip()
+        if self._scope() is None:
             return told
         whose = "; not for keys of clients" if self.view.is_firm_only else ""
-        return f"{told}\n\nScope: `{self.view.scope}`{whose}."
+        return f"{told}\n\nScope: `{self._scope()}`{whose}."
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         """Return that it needs a key, unless everybody may call it."""
-        return [] if self.view.scope is None else [{"key": []}]
+        return [] if self._scope() is None else [{"key": []}]
 
     def get_override_parameters(self) -> list[OpenApiParameter | Any | type[Any]]:
-        """Return what its query can say."""
+        """Return what its query can say, or how a write is known again."""
+        if self.method == "POST":
+            return [_IDEMPOTENCY_KEY]
         return [
             OpenApiParameter(
                 each.name, dict(each.schema), OpenApiParameter.QUERY, required=each.is_required, description=each.told,
@@ -87,6 +99,10 @@ class Schema(AutoSchema):
             )
             for each in self.view.all_parameters()
         ]  # fmt: skip
+
+    def get_request_serializer(self) -> Any:
+        """Return what its body says."""
+        return self.view.body if isinstance(self.view, Doing) else None
 
     def get_response_serializers(self) -> dict[Any, Any]:
         """Return its answers."""
@@ -97,15 +113,27 @@ class Schema(AutoSchema):
         name: str = super().get_serializer_name(serializer, direction)
         return name.removesuffix("Row")
 
+    def _means(self) -> type:
+        """Return the class that says what the method does."""
+        names = {"act"} if self.method == "POST" else {"rows", "find", "get"}
+        return next(each for each in type(self.view).__mro__ if names & set(vars(each)))
+
+    def _scope(self) -> str | None:
+        return self.view.post_scope if self.method == "POST" else self.view.scope
+
     def _answers(self) -> dict[Any, Any]:
+        if self.method == "POST":
+            return {(202, "application/json"): DoneRow}
         if isinstance(self.view, Listing):
             return {(200, "application/json"): page_of(self.view.row), (200, "text/csv"): {"type": "string"}}
         return {(200, media_type): kind for media_type, kind in self.view.answers().items()}
 
     def _failures(self) -> Iterator[int | str]:
         yield 400
-        if self.view.scope is not None:
+        if self._scope() is not None:
             yield from (401, 403, 429)
+        if self.method == "POST":
+            yield from (409, 411, 413, 415, 422)
         yield from (404, 406, 503, "default")
 
 

@@ -3,7 +3,7 @@
 from django.urls import path, re_path, register_converter
 
 from apps.api.docs import Contract, Docs
-from apps.api.resources import accounts, markets, strategies, system, trading
+from apps.api.resources import accounts, acting, markets, strategies, system, trading
 from apps.api.views import Missing
 
 
@@ -35,6 +35,7 @@ register_converter(_Name, "name")
 register_converter(_Number, "number")
 
 _ACCOUNT = "api/v1/accounts/<name:account>"
+_ORDER = "api/v1/orders/<name:account>/<name:instrument>/<number:decision>"
 urlpatterns = [
     path("api/v1/version", system.Version.as_view(), name="api-version"),
     path("api/v1/health/live", system.Live.as_view(), name="api-live"),
@@ -58,15 +59,19 @@ urlpatterns = [
     path(f"{_ACCOUNT}/subscriptions", accounts.Subscriptions.as_view(), name="api-subscriptions"),
     path(f"{_ACCOUNT}/restrictions", accounts.Restrictions.as_view(), name="api-restrictions"),
     path(f"{_ACCOUNT}/limits", system.AccountLimits.as_view(), name="api-limits"),
-    path("api/v1/orders", trading.Orders.as_view(), name="api-orders"),
-    path("api/v1/orders/<name:account>/<name:instrument>/<number:decision>", trading.Order.as_view(), name="api-order"),
+    path(f"{_ACCOUNT}/flatten", acting.Flatten.as_view(), name="api-flatten"),
+    path(f"{_ACCOUNT}/resume", acting.Resume.as_view(), name="api-resume"),
+    path(f"{_ACCOUNT}/trading-state", acting.SetAccountState.as_view(), name="api-account-state"),
+    path("api/v1/orders", acting.Orders.as_view(), name="api-orders"),
+    path(_ORDER, trading.Order.as_view(), name="api-order"),
+    path(f"{_ORDER}/cancel", acting.CancelOrder.as_view(), name="api-cancel"),
     path("api/v1/fills", trading.Fills.as_view(), name="api-fills"),
     path("api/v1/refusals", trading.Refusals.as_view(), name="api-refusals"),
     path("api/v1/skips", trading.Skips.as_view(), name="api-skips"),
     path("api/v1/positions", trading.Positions.as_view(), name="api-positions"),
     path("api/v1/pnl", trading.Pnl.as_view(), name="api-pnl"),
-    path("api/v1/trading-states", system.TradingStates.as_view(), name="api-trading-states"),
-    path("api/v1/kill-switch", system.KillSwitch.as_view(), name="api-kill-switch"),
+    path("api/v1/trading-states", acting.TradingStates.as_view(), name="api-trading-states"),
+    path("api/v1/kill-switch", acting.KillSwitch.as_view(), name="api-kill-switch"),
     path("api/v1/contexts", system.Contexts.as_view(), name="api-contexts"),
     path("api/v1/stages", system.Stages.as_view(), name="api-stages"),
     path("api/v1/dead-letters", system.DeadLetters.as_view(), name="api-dead-letters"),

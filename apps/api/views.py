@@ -16,6 +16,7 @@ from apps.api.asking import Parameter
 from apps.api.problems import Problem
 from apps.api.rendering import Csv, Json
 from apps.api.rows import Row, told
+from apps.api.versions import MIN_VERSION, wait_for
 from banyan.cursors import encoded
 
 
@@ -27,14 +28,20 @@ class Page(NamedTuple):
 
 
 class View(APIView):
-    """A view: `scope` is what a key must have (None: none is asked for), `is_firm_only` keeps clients' keys out."""
+    """A view: `scope` is what a key must have (None: none is asked for), `post_scope` to write.
 
-    http_method_names = ("get", "head", "post")
+    `is_firm_only` keeps clients' keys out.
+    """
+
+    http_method_names: ClassVar[Sequence[str]] = ("get", "head")
     scope: ClassVar[str | None] = "read"
+    post_scope: ClassVar[str | None] = None
     is_firm_only: ClassVar[bool] = False
     row: ClassVar[type[Row]]
     parameters: ClassVar[Sequence[Parameter]] = ()
     tag: ClassVar[str] = ""
+    is_versioned: ClassVar[bool] = False
+    """Whether it can wait for what a write did."""
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """Return how the answer is told. Raises Problem for a format that there is not."""
@@ -47,12 +54,14 @@ class View(APIView):
 
     def asked(self, request: Request) -> dict[str, Any]:
         """Return the values of the query's parameters. Raises Problem."""
-        return asking.read(request.query_params, self.all_parameters())
+        asked = asking.read(request.query_params, self.all_parameters())
+        wait_for(asked.pop("min_version", None))
+        return asked
 
     @classmethod
     def all_parameters(cls) -> list[Parameter]:
         """Return what a query can say."""
-        return list(cls.parameters)
+        return [*cls.parameters, *([MIN_VERSION] if cls.is_versioned else [])]
 
     @classmethod
     def answers(cls) -> dict[str, Any]:
@@ -95,7 +104,7 @@ class Listing(View):
             if len(cls.sorts) > 1
             else []
         )
-        return [*cls.parameters, *sort, *paged, fields, form]
+        return [*super().all_parameters(), *sort, *paged, fields, form]
 
     def get(self, request: Request, **place: Any) -> Response:
         """Answer with a page."""
@@ -123,7 +132,8 @@ class Listing(View):
 
     def names_of(self, request: Request) -> list[str]:
         """Return the names of the fields that were asked for."""
-        return list(self.asked(request)["fields"] or self.row().fields)
+        wanted = request.query_params.get("fields")
+        return wanted.split(",") if wanted else list(self.row().fields)
 
 
 def cut(placed: Sequence[tuple[tuple[Any, ...], Any]], most: int) -> Page:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 from django.http import QueryDict
 
+from apps.console.recording import Facts
 from apps.execution.interface import flatten, kill_switch, resume
 from apps.feeds.interface import feed_standings, run_feed
 from apps.reporting import interface as reporting
@@ -16,7 +16,6 @@ from apps.risk.interface import set_trading_state
 from banyan.commands import counted
 from banyan.dead_letters import drop, redrive, release, shown
 
-Facts = dict[str, Any]
 Given = Mapping[str, str]
 
 

@@ -1,8 +1,6 @@
 """Acts, asked for, recorded and done: the one way by which a POST of the console changes anything."""
 
-import logging
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -11,12 +9,10 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from apps.console.access import acting
-from apps.console.acts import KINDS, Danger, Facts, Given, Kind
-from apps.console.models import Act, Outcome
+from apps.console.acts import KINDS, Danger, Given, Kind
+from apps.console.models import Outcome
+from apps.console.recording import Actor, Became, in_words, recorded
 from apps.console.signing_in import address_of
-from banyan.commands import explained
-
-_LOGGER = logging.getLogger(__name__)
 
 
 @acting
@@ -40,7 +36,7 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
     try:
         effect = kind.effect(given)
     except Exception as error:  # noqa: BLE001  (whatever it is, it is told)
-        effect, problem = [], _in_words(error)
+        effect, problem = [], in_words(error)
     context = {
         "kind": kind, "given": given, "subject": kind.subject(given), "effect": effect, "problem": problem, "why": why,
         "next": _back(request), "needs_word": kind.danger is Danger.GREAT, "needs_why": kind.danger >= Danger.SOME,
@@ -50,38 +46,18 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def carry_out(request: HttpRequest, kind: Kind, given: Given, why: str) -> Outcome:
-    """Record that an act is asked for, do it, and record what became of it. What goes wrong is told, never raised."""
-    recorded = Act.objects.create(
-        id=uuid.uuid4(),
-        at=datetime.now(UTC),
-        user=request.user.get_username(),
-        address=address_of(request),
-        name=kind.name,
-        subject=kind.subject(given)[:200],
-        why=why,
-        before=_before(kind, given),
-    )
-    try:
-        text, after = kind.do(given, f"{recorded.user}: {why}" if why else recorded.user, recorded.id.hex)
-        is_done = True
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is recorded and told)
-        text, after, is_done = f"{kind.title} was not done: {_in_words(error)}", {}, False
-    return Outcome.objects.create(act=recorded, at=datetime.now(UTC), is_done=is_done, text=text, after=after)
+    """Do an act with a record of it; return what became of it."""
+    actor = Actor(request.user.get_username(), address_of(request))
+    return carried_out(actor, kind, given, why, uuid.uuid4().hex).outcome
 
 
-def _before(kind: Kind, given: Given) -> Facts:
-    try:
-        return kind.before(given)
-    except Exception as error:  # noqa: BLE001  (an act is not kept from being done because nobody can tell how it was)
-        return {"unknown": _in_words(error)}
-
-
-def _in_words(error: Exception) -> str:
-    found = explained(error)
-    if found is None:
-        _LOGGER.error("an act failed", exc_info=error)
-        return f"it failed for a reason that nobody foresaw ({type(error).__name__}); the log has it"
-    return found[0]
+def carried_out(actor: Actor, kind: Kind, given: Given, why: str, request_id: str) -> Became:
+    """Do an act with a record of it; `request_id` makes asking twice one act."""
+    return recorded(
+        actor, kind.name, kind.subject(given), why, title=kind.title,
+        before=lambda: kind.before(given),
+        do=lambda: kind.do(given, f"{actor.name}: {why}" if why else actor.name, request_id),
+    )  # fmt: skip
 
 
 def _missing(kind: Kind, why: str, typed: str) -> str:

@@ -1,11 +1,16 @@
-"""What others may ask of the console: who did what."""
+"""What others may ask of the console: who did what, and to do what people can with a record of it."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from apps.console.acts import KINDS
+from apps.console.doing import carried_out
 from apps.console.models import Act
 from apps.console.paging import before
+from apps.console.recording import Actor, Became, recorded
+
+__all__ = ["KINDS", "Actor", "Became", "Told", "acts", "carried_out", "recorded"]
 
 
 class Told(NamedTuple):

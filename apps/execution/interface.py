@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -26,6 +26,7 @@ from apps.execution.settings_chain import refusal_of
 from banyan.clock import Clock, SystemClock
 from banyan.columns import ints
 from banyan.ids import derive
+from banyan.models import Key, Request
 from banyan.shards import CANARY, shard_keys, shard_of
 from banyan.store import Store
 from banyan.transport import Command, ask
@@ -37,6 +38,13 @@ class AccountError(ValueError):
     """What was asked cannot be: the message says which account, what is wrong and what to do."""
 
     exit_code: ClassVar = 2
+
+
+class Asked(NamedTuple):
+    """A command that waits for a shard until it is applied, by its id."""
+
+    shard: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +140,46 @@ def flatten(accounts: Iterable[str], *, instrument: str = "", reason: str = "", 
     )
 
 
-def place_order(account: str, order: PlaceManualOrder, *, request: str) -> None:
+def place_order(account: str, order: PlaceManualOrder, *, request: str) -> Asked:
     """Place an order in an account's book `manual`; its `account` is filled in. Raises AccountError.
 
     `request` names this request, so that asking twice orders once.
     """
     ((shard, numbers),) = numbers_by_shard([account])
     message = msgspec.structs.replace(order, account=numbers[0])
-    _ask([Command(shard, message, derive("place-order", account, request))])
+    command = Command(shard, message, derive("place-order", account, request))
+    _ask([command])
+    return Asked(shard, command.id)
 
 
-def cancel_order(account: str, instrument: str, decision: int, *, request: str) -> None:
+def order_of(
+    instrument: str, lots: float, *, limit: float | None = None, stop: float | None = None, in_force: str = "gtc",
+    until: str = "",
+) -> PlaceManualOrder:  # fmt: skip
+    """Return the order that is written so, at the last quote of its feed; `until` is an ISO time, for gtd.
+
+    Raises AccountError and InstrumentNotFound.
+    """
+    from apps.execution.orders_typed import Typed
+    from apps.execution.orders_typed import order_of as typed
+
+    return typed(Typed(instrument=instrument, lots=lots, limit=limit, stop=stop, in_force=in_force, until=until))
+
+
+def applied(asked: Asked) -> int | None:
+    """Return the number of a record of the shard's log by which a command was applied; None: it waits."""
+    if Request.objects.using(ALIAS).filter(id=asked.id).exists():
+        return None
+    return Key.objects.using(ALIAS).filter(key=asked.shard).values_list("number", flat=True).first() or 0
+
+
+def cancel_order(account: str, instrument: str, decision: int, *, request: str) -> Asked:
     """Cancel an order by its decision number, if it is open. Raises AccountError."""
     ((shard, numbers),) = numbers_by_shard([account])
     message = CancelOrder(account=numbers[0], instrument=instrument, decision=decision)
-    _ask([Command(shard, message, derive("cancel-order", account, request))])
+    command = Command(shard, message, derive("cancel-order", account, request))
+    _ask([command])
+    return Asked(shard, command.id)
 
 
 def resume(accounts: Iterable[str], *, instrument: str = "", request: str) -> None:

@@ -71,6 +71,7 @@ class Accounts(Listing):
     """List accounts: those whose id or client begins with what is looked for come first, then by id."""
 
     tag = "accounts"
+    is_versioned = True
     row = AccountRow
     kinds = (int, str)
     parameters = (asking.text("client", "Only of this client."), asking.text("q", "What the id or client has in it."))
@@ -85,6 +86,7 @@ class Account(Thing):
     """Show an account."""
 
     tag = "accounts"
+    is_versioned = True
     row = AccountRow
 
     def find(self, caller: Caller, asked: Mapping[str, Any], **place: Any) -> FoundAccount:
@@ -96,6 +98,7 @@ class Equity(Listing):
     """Show what an account was worth at the closes of what it traded: at most 1,500 points, of at most 90 days."""
 
     tag = "accounts"
+    is_versioned = True
     row = PointRow
     parameters = (asking.moment("since", "From when on; a week ago where it is left out."),)
 
@@ -109,6 +112,7 @@ class Settings(Listing):
     """List the settings in force for each set that an account follows, with the level that gave each."""
 
     tag = "accounts"
+    is_versioned = True
     row = SettingRow
 
     def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
@@ -121,6 +125,7 @@ class Subscriptions(Listing):
     """List the sets that an account follows."""
 
     tag = "accounts"
+    is_versioned = True
     row = SubscriptionRow
 
     def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
@@ -133,6 +138,7 @@ class Restrictions(Listing):
     """List what keeps an account, or what it follows and has orders in, from trading freely."""
 
     tag = "accounts"
+    is_versioned = True
     row = RestrictionRow
 
     def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:

@@ -154,6 +154,7 @@ class Orders(Listing):
     """List orders."""
 
     tag = "orders"
+    is_versioned = True
     row = OrderRow
     kinds = (int, str, str, int)
     sorts = ("-requested_at", "requested_at")
@@ -172,6 +173,7 @@ class Order(Thing):
     """Show an order and its life."""
 
     tag = "orders"
+    is_versioned = True
     row = OrderDetail
 
     def find(self, caller: Caller, asked: Mapping[str, Any], **place: Any) -> Any:
@@ -192,6 +194,7 @@ class Fills(Listing):
     """List fills."""
 
     tag = "orders"
+    is_versioned = True
     row = FillRow
     kinds = (int, str, int, int, int, int)
     sorts = ("-filled_at", "filled_at")
@@ -206,6 +209,7 @@ class Refusals(Listing):
     """List orders that were refused."""
 
     tag = "orders"
+    is_versioned = True
     row = RefusalRow
     kinds = (int, str, int, str, str, int)
     sorts = ("-refused_at", "refused_at")
@@ -222,6 +226,7 @@ class Skips(Listing):
     """List targets that gave accounts no order."""
 
     tag = "orders"
+    is_versioned = True
     row = SkipRow
     kinds = (int, str, int, int, str, str)
     sorts = ("-skipped_at", "skipped_at")
@@ -238,6 +243,7 @@ class Positions(Listing):
     """List what books hold, by account, set and instrument."""
 
     tag = "positions"
+    is_versioned = True
     row = PositionRow
     kinds = (str, str, str)
     parameters = (*_OF_ROWS, asking.yes("open", "Only what is held now."))
@@ -252,6 +258,7 @@ class Pnl(Listing):
     """Tell profit by account, set, instrument or day; by day of one account it is that account's statement."""
 
     tag = "positions"
+    is_versioned = True
     row = PnlRow
     kinds = (str,)
     parameters = (

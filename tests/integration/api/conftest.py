@@ -9,12 +9,12 @@ from django.db import connections
 from django.test import Client
 
 from apps.api.keys import Wanted, make
-from tests.integration.console.conftest import ALL
+from tests.integration.console.conftest import ALL, commands_of_this_test
 from tests.integration.console.test_overview import read
 from tests.integration.reporting.recorded import RecordedDesk
 from tests.integration.reporting.test_read_models import trade_at_random
 
-__all__ = ["ALL"]
+__all__ = ["ALL", "commands_of_this_test"]
 
 CALLERS = {
     "client one": Wanted("one", ("read", "trade"), "one"),

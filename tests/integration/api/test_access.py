@@ -31,6 +31,7 @@ NONE = row(401, 403, 403, 404, 404, 404, 404)
 RESEARCH = row(401, 403, 403, 403, 200, 403, 403)
 OPERATE = row(401, 403, 403, 403, 403, 200, 403)
 EXTRACT = row(401, 403, 403, 403, 403, 403, 200)
+POST_ONLY = dict.fromkeys(WHO, 405)  # who may, is in the table of test_writes
 TABLE = {
     "api-version": EVERYBODY,
     "api-live": EVERYBODY,
@@ -70,6 +71,10 @@ TABLE = {
     "api-stages": EXTRACT,
     "api-dead-letters": OPERATE,
     "api-audit": OPERATE,
+    "api-cancel": POST_ONLY,
+    "api-flatten": POST_ONLY,
+    "api-resume": POST_ONLY,
+    "api-account-state": POST_ONLY,
 }
 NAMES = {
     "account": "A1", "instrument": "OANDA:EURUSD", "feed": "none", "strategy": "sma_cross", "set": "none",
@@ -85,7 +90,7 @@ def test_every_address_is_in_the_table():
 def path_of(name, orders):
     if name == "api-missing":
         return "/api/v1/nothing"
-    if name == "api-order":
+    if name in ("api-order", "api-cancel"):
         return reverse(name, kwargs={key: orders[0][key] for key in ("account", "instrument", "decision")})
     pattern = next(each for each in urlpatterns if each.name == name).pattern
     names = NAMES | OF_ADDRESS.get(name, {})

@@ -46,6 +46,8 @@ class Command(commands.Command):
             self.say(f"{len(now['paths'])} addresses are in {KEPT.name}")
         elif kept != orjson.loads(orjson.dumps(now)):
             raise ContractError("the API is not what apps/api/openapi.json says: `manage.py api_schema write`")
+        else:
+            self.say(f"{len(now['paths'])} addresses, all as they are kept in {KEPT.name}")
 
 
 class ContractError(ValueError):

@@ -1,0 +1,116 @@
+"""What changes anything: each POST is checked, recorded, and done once."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from django.http import HttpResponse
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from apps.api import asking
+from apps.api.access import Caller, address_of
+from apps.api.once import Answer, once
+from apps.api.problems import Problem
+from apps.api.rendering import to_json
+from apps.api.rows import Row
+from apps.api.versions import version_of
+from apps.api.views import View
+from apps.console import interface as console
+from apps.console.interface import Actor, Became
+from apps.execution.interface import Asked
+from banyan.commands import explained
+from banyan.ids import derive
+
+_CONTENT = "application/json"
+
+
+class Body(serializers.Serializer):
+    """The body of a POST. It has the fields that are declared, and a body with others is refused."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return what it says."""
+        if isinstance(data, dict) and (unknown := sorted(set(map(str, data)) - set(self.fields))):
+            raise serializers.ValidationError({name: ["There is no such field."] for name in unknown[:20]})
+        return super().to_internal_value(data)
+
+
+class Reason(Body):
+    """Why it is done, for the record."""
+
+    reason = serializers.CharField(min_length=1, max_length=500)
+
+
+class DoneRow(Row):
+    """What was asked for. It is carried out by whoever runs the shards; `version` goes into `min_version` of a read."""
+
+    act = serializers.UUIDField(help_text="Its id among those of the audit.")
+    text = serializers.CharField()
+    version = serializers.CharField(allow_null=True)
+
+
+class Turn(NamedTuple):
+    """A POST that is carried out: who asks, from where, for what, and the id by which it is one act."""
+
+    caller: Caller
+    actor: Actor
+    given: Mapping[str, Any]
+    request_id: str
+
+
+class Doing(View):
+    """A view that something is done by: `body` is what it is told, `act` does it with a record."""
+
+    http_method_names = ("get", "head", "post")
+    scope: ClassVar[str | None] = None
+    post_scope: ClassVar[str | None] = "trade"
+    body: ClassVar[type[Body]] = Reason
+
+    def post(self, request: Request, **place: Any) -> HttpResponse:
+        """Do it, once."""
+        asking.read(request.query_params, ())
+        given = _given(self.body, request.data)
+        caller: Caller = request.user
+        key = request.headers.get("Idempotency-Key", "")
+        actor = Actor(f"key {caller.key} ({caller.name})", address_of(request))
+        turn = Turn(caller, actor, given, derive("api", caller.holder, key))
+        content = request.path.encode() + b"\n" + to_json(given)
+        answer = once(caller.holder, key, content, lambda: self._done(turn, place))
+        kind = _CONTENT if answer.status < 400 else "application/problem+json"
+        headers = {"Idempotency-Replayed": "true"} if answer.is_replayed else {}
+        return HttpResponse(answer.body, status=answer.status, content_type=kind, headers=headers)
+
+    def act(self, turn: Turn, **place: Any) -> tuple[Became, Asked | None]:
+        """Do it; return what became of it, and the command that waits for a shard, where there is just one."""
+        raise NotImplementedError
+
+    def _done(self, turn: Turn, place: Mapping[str, Any]) -> Answer:
+        became, asked = self.act(turn, **place)
+        if became.error is None:
+            told = {
+                "act": str(became.outcome.act_id),
+                "text": became.outcome.text,
+                "version": None if asked is None else version_of(asked),
+            }
+            return Answer(202, to_json(told))
+        if explained(became.error) is None or not isinstance(became.error, ValueError | LookupError):
+            raise became.error
+        refused = Problem("refused", str(became.error)).answer()
+        return Answer(refused.status_code, refused.content)
+
+
+def by_kind(turn: Turn, name: str, **about: str) -> tuple[Became, None]:
+    """Do what people can do in the console, with the same record."""
+    why = turn.given.get("reason", "")
+    return console.carried_out(turn.actor, console.KINDS[name], about, why, turn.request_id), None
+
+
+def _given(body: type[Body], data: Any) -> dict[str, Any]:
+    read = body(data=data)
+    if read.is_valid():
+        return dict(read.validated_data)
+    errors = [
+        {"field": "" if field == "non_field_errors" else str(field), "detail": str(problem)}
+        for field, problems in read.errors.items()
+        for problem in (problems if isinstance(problems, list) else [problems])
+    ]
+    raise Problem("body-invalid", errors=errors)

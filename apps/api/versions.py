@@ -1,0 +1,44 @@
+"""Reading one's own writes: a write answers with a version, and a read that names it waits until it is there."""
+
+import time
+
+from apps.api.asking import Parameter
+from apps.api.problems import Problem
+from apps.execution.interface import Asked, applied
+from apps.reporting import interface as reporting
+from banyan.cursors import decoded, encoded
+
+_WAIT_SECONDS = 1.0
+_LOOK_SECONDS = 0.02
+
+
+def version_of(asked: Asked) -> str:
+    """Return the version by which a command is done."""
+    return encoded([asked.shard, asked.id])
+
+
+def _read(text: str) -> Asked:
+    values = decoded(text, 2)
+    if values is None or not all(isinstance(each, str) and len(each) <= 64 for each in values):
+        raise ValueError("a version that a write answered with")
+    return Asked(*values)
+
+
+MIN_VERSION = Parameter(
+    "min_version", _read, {"type": "string", "maxLength": 200}, "Wait, a second at most, for what a write did."
+)
+
+
+def wait_for(asked: Asked | None) -> None:
+    """Wait until read models have what was asked for. Raises Problem where that takes longer than a second."""
+    if asked is None:
+        return
+    until = time.monotonic() + _WAIT_SECONDS
+    number: int | None = None
+    while True:
+        number = applied(asked) if number is None else number
+        if number is not None and reporting.marks().get("execution", {}).get(asked.shard, 0) >= number:
+            return
+        if time.monotonic() >= until:
+            raise Problem("version-awaited", headers={"Retry-After": "1"})
+        time.sleep(_LOOK_SECONDS)

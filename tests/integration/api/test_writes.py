@@ -1,0 +1,316 @@
+"""Acts by the API: once each, recorded, within the caller's accounts, and read again when they are done."""
+
+from datetime import timedelta
+
+import orjson
+import psycopg
+import pytest
+from django.db import OperationalError, connections
+from django.test import Client
+from django.utils import timezone
+
+from apps.api import versions
+from apps.api.keys import rotate
+from apps.api.models import Key, Post
+from apps.api.once import retain
+from apps.api.resources import acting
+from apps.api.urls import urlpatterns
+from apps.console.models import Act
+from apps.execution.contracts import CancelOrder, Flatten, PlaceManualOrder
+from apps.execution.interface import NewAccount, open_accounts
+from apps.execution.models import Account
+from apps.reporting.models import Account as ReadAccount
+from apps.reporting.models import Mark
+from apps.risk.contracts import SetTradingState, TradingState
+from banyan.codec import decode_envelope, decode_message
+from banyan.models import Key as LogKey
+from banyan.models import Request
+from tests.integration.api.conftest import ALL
+from tests.integration.console.conftest import committed, forget_commands
+
+pytestmark = pytest.mark.django_db(databases=ALL)
+ORDER = {"account": "B1", "instrument": "OANDA:EURUSD", "lots": "-1000", "reason": "a hunch"}
+
+
+@pytest.fixture(autouse=True)
+def accounts(commands_of_this_test, monkeypatch, settings, tmp_path):
+    """Two accounts of two clients, which reporting knows; a quote; a kill switch of this test's own."""
+    settings.KILL_SWITCH = tmp_path / "kill_switch"
+    open_accounts([NewAccount("B1", "one", 1000.0), NewAccount("B2", "two", 1000.0)])
+    for each in Account.objects.using("execution").all():
+        ReadAccount.objects.create(
+            number=each.number, id=each.id, client=each.client, broker="paper", currency="USD", time_zone="UTC",
+            deposit_micro=0, opened_at_ns=1,
+        )  # fmt: skip
+    forget_commands()  # those that opened them
+    monkeypatch.setattr("apps.execution.orders_typed.last_quote", lambda _: (108_000, 108_010))
+
+
+def post(caller, path, body, key="k-1", **headers):
+    headers = {"Authorization": f"Bearer {caller.key}", "Idempotency-Key": key, **headers}
+    return Client().post(f"/api/v1/{path}", orjson.dumps(body), content_type="application/json", headers=headers)
+
+
+def told(response):
+    return response.status_code, orjson.loads(response.content)
+
+
+def waiting(context="execution"):
+    return [
+        decode_message(decode_envelope(bytes(each.header)).name, bytes(each.body))
+        for each in Request.objects.using(context)
+    ]
+
+
+def test_an_order_waits_for_its_shard_and_is_recorded(callers):
+    status, body = told(post(callers["client one"], "orders", ORDER | {"limit": "1.2", "time_in_force": "day"}))
+    assert status == 202
+    (asked,) = waiting()
+    assert isinstance(asked, PlaceManualOrder)
+    assert asked.account == Account.objects.using("execution").get(id="B1").number
+    assert (asked.terms.id, asked.steps, asked.limit_ticks, asked.bid_ticks) == (
+        "OANDA:EURUSD", -1000, 120_000, 108_000,
+    )  # fmt: skip
+    act = Act.objects.get()
+    assert (str(act.id), act.name, act.subject, act.why) == (body["act"], "order.place", "B1 OANDA:EURUSD", "a hunch")
+    assert act.user.endswith("(one)")
+    assert act.outcome.is_done
+
+
+def test_asking_again_orders_once_and_gets_the_same_answer(callers):
+    first = post(callers["client one"], "orders", ORDER)
+    again = post(callers["client one"], "orders", dict(reversed(ORDER.items())))
+    assert (again.status_code, again.content) == (202, first.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
+    assert len(waiting()) == Act.objects.count() == 1
+    assert post(callers["client one"], "orders", ORDER, key="k-2").status_code == 202
+    assert len(waiting()) == 2
+
+
+def test_a_key_that_was_rotated_is_still_the_same_caller(callers):
+    caller = callers["client one"]
+    first = post(caller, "orders", ORDER)
+    _, written = rotate(caller.key.split("_")[1], days=1, overlap_hours=1)
+    assert post(type(caller)(written, Client()), "orders", ORDER).content == first.content
+    assert len(waiting()) == 1
+
+
+def test_the_key_of_one_caller_is_nothing_to_another(callers):
+    post(callers["client one"], "orders", ORDER)
+    assert post(callers["operator"], "orders", ORDER).status_code == 202
+    assert len(waiting()) == 2
+
+
+def test_another_body_under_the_same_key_is_refused(callers):
+    post(callers["client one"], "orders", ORDER)
+    status, body = told(post(callers["client one"], "orders", ORDER | {"lots": "2000"}))
+    assert (status, body["code"]) == (422, "idempotency-key-reused")
+    assert told(post(callers["client one"], "accounts/B1/flatten", {"reason": "x"}))[1]["code"] == body["code"]
+    assert len(waiting()) == 1
+
+
+def test_the_same_while_it_is_done_is_told_to_wait(callers):
+    caller = callers["client one"]
+    holder = Key.objects.get(id=caller.key.split("_")[1]).holder
+    parameters = connections["default"].get_connection_params()
+    other = {name: parameters[name] for name in ("dbname", "user", "password", "host", "port") if name in parameters}
+    with psycopg.connect(**other, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"api:{holder}:k-1"])
+        response = post(caller, "orders", ORDER)
+        assert (response.status_code, told(response)[1]["code"]) == (409, "in-flight")
+        assert response.headers["Retry-After"] == "1"
+    assert waiting() == []
+    assert post(caller, "orders", ORDER).status_code == 202
+
+
+@pytest.mark.parametrize("is_applied", [False, True])
+def test_a_crash_between_the_order_and_its_answer_does_not_order_twice(callers, is_applied):
+    first = told(post(callers["client one"], "orders", ORDER))[1]
+    Post.objects.update(answered_at=None, status=None, answer=None)  # as it stands when the process dies there
+    (request,) = Request.objects.using("execution").all()
+    if is_applied:
+        values = (request.key, request.id)
+        committed("execution", "INSERT INTO banyan_seen (key, id, seen_at) VALUES (%s, %s, now())", values)
+        committed("execution", "DELETE FROM banyan_request")
+    status, again = told(post(callers["client one"], "orders", ORDER))
+    assert (status, again["version"]) == (202, first["version"])
+    assert len(waiting()) == (0 if is_applied else 1)
+
+
+def test_what_failed_for_want_of_a_database_is_done_by_who_asks_again(callers, monkeypatch):
+    with monkeypatch.context() as patch:
+
+        def fail(*_, **__):
+            raise OperationalError("server closed the connection")
+
+        patch.setattr(acting, "place_order", fail)
+        status, body = told(post(callers["client one"], "orders", ORDER))
+        assert (status, body["code"]) == (503, "unavailable")
+    assert post(callers["client one"], "orders", ORDER).status_code == 202
+    assert sorted(act.outcome.is_done for act in Act.objects.select_related("outcome")) == [False, True]
+
+
+def test_an_answer_is_kept_for_a_day_and_its_key_for_longer(callers):
+    post(callers["client one"], "orders", ORDER)
+    Post.objects.update(answered_at=timezone.now() - timedelta(hours=25))
+    assert told(post(callers["client one"], "orders", ORDER))[1]["code"] == "key-expired"
+    now = timezone.now()
+    assert list(retain(now, is_dry=True)) == list(retain(now, is_dry=False)) == ["1 answers"]
+    assert told(post(callers["client one"], "orders", ORDER))[1]["code"] == "key-expired"
+    assert list(retain(now + timedelta(days=179), is_dry=False)) == []
+    assert list(retain(now + timedelta(days=181), is_dry=False)) == ["1 idempotency keys"]
+    assert len(waiting()) == 1
+
+
+@pytest.mark.parametrize("key", ["", "two words", "x" * 65, "é", "a/b"])
+def test_without_a_key_for_the_act_nothing_is_done(callers, key):
+    status, body = told(post(callers["client one"], "orders", ORDER, key=key))
+    assert (status, body["code"]) == (400, "idempotency-key-missing")
+    assert waiting() == []
+    assert not Act.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"lots": 0.1}, "lots"), ({"lots": "0"}, "lots"), ({"lots": "1e3"}, "lots"), ({"lots": "NaN"}, "lots"),
+        ({"lots": "9" * 23}, "lots"), ({"limit": "-1"}, "limit"), ({"time_in_force": "gtx"}, "time_in_force"),
+        ({"until": "2030-01-01T00:00:00Z"}, "until"), ({"time_in_force": "gtd"}, "until"),
+        ({"account": None}, "account"), ({"client": "two"}, "client"), ({"reason": "x" * 501}, "reason"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_body_is_named_and_nothing_done(callers, change, field):
+    status, body = told(post(callers["client one"], "orders", ORDER | change))
+    assert (status, body["code"]) == (400, "body-invalid")
+    assert [each["field"] for each in body["errors"]] == [field]
+    assert not Post.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"{", "request-invalid"), (b"[" * 9 + b"]" * 9, "request-invalid"), (b"[]", "body-invalid"),
+        (b"", "body-invalid"),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_no_object_of_json_is_refused(callers, body, code):
+    headers = {"Authorization": f"Bearer {callers['client one'].key}", "Idempotency-Key": "k"}
+    response = Client().post("/api/v1/orders", body, content_type="application/json", headers=headers)
+    assert (response.status_code, told(response)[1]["code"]) == (400, code)
+
+
+def test_an_order_that_cannot_be_is_refused_in_words_and_so_it_stays(callers):
+    for _ in range(2):
+        status, body = told(post(callers["client one"], "orders", ORDER | {"lots": "0.1"}))
+        assert (status, body["code"]) == (422, "refused")
+        assert "whole steps" in body["detail"]
+    assert Act.objects.get().outcome.is_done is False
+    assert told(post(callers["client one"], "orders", ORDER | {"instrument": "OANDA:NONE"}, key="k-2"))[0] == 422
+
+
+WRITES = {
+    "orders": ("orders", ORDER, "trade"),
+    "api-cancel": ("orders/B1/OANDA:EURUSD/7/cancel", {}, "trade"),
+    "api-flatten": ("accounts/B1/flatten", {"reason": "enough"}, "trade"),
+    "api-resume": ("accounts/B1/resume", {"reason": "again"}, "trade"),
+    "api-account-state": ("accounts/B1/trading-state", {"state": "halted", "reason": "x"}, "operate"),
+    "api-trading-states": ("trading-states", {"state": "halted", "reason": "x"}, "operate"),
+    "api-kill-switch": ("kill-switch", {"is_thrown": True, "reason": "x"}, "operate"),
+}
+MAY = {
+    "trade": {
+        "nobody": 401, "client one": 202, "client two": 403, "viewer": 403, "quant": 403, "operator": 202,
+        "platform": 403,
+    },
+    "operate": {
+        "nobody": 401, "client one": 403, "client two": 403, "viewer": 403, "quant": 403, "operator": 202,
+        "platform": 403,
+    },
+}  # fmt: skip
+
+
+def test_every_address_that_something_is_done_by_is_in_the_table():
+    doing = {each.name for each in urlpatterns if hasattr(getattr(each.callback, "cls", None), "act")}
+    assert doing == {"api-orders", *WRITES} - {"orders"}
+
+
+@pytest.mark.parametrize("name", sorted(WRITES))
+def test_only_those_who_may_do_it(callers, name, settings):
+    path, body, scope = WRITES[name]
+    found = {}
+    for who, caller in callers.items():
+        headers = {"Authorization": f"Bearer {caller.key}"} if caller.key else {}
+        response = Client().post(
+            f"/api/v1/{path}", orjson.dumps(body), content_type="application/json",
+            headers={**headers, "Idempotency-Key": "k-1"},
+        )  # fmt: skip
+        found[who] = response.status_code
+    assert found == MAY[scope]
+    assert settings.KILL_SWITCH.exists() == (name == "api-kill-switch")
+
+
+@pytest.mark.parametrize("name", [name for name, (path, *_) in sorted(WRITES.items()) if "B1" in path] + ["orders"])
+def test_anothers_account_is_as_one_that_there_is_not(callers, name):
+    path, body, scope = WRITES[name]
+    caller = callers["client one"]
+    answers = []
+    for account in ("B2", "B99"):
+        changed = body | {"account": account} if "account" in body else body
+        status, problem = told(post(caller, path.replace("B1", account), changed, key=account))
+        answers.append((status, problem | {"request_id": ""}))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == (404 if scope == "trade" else 403)
+    assert waiting() == waiting("risk") == []
+
+
+def test_acts_become_the_commands_that_people_give(callers):
+    post(callers["client one"], *WRITES["api-cancel"][:2], key="1")
+    post(callers["client one"], *WRITES["api-flatten"][:2], key="2")
+    cancel, flatten = waiting()
+    assert isinstance(cancel, CancelOrder)
+    assert (cancel.instrument, cancel.decision) == ("OANDA:EURUSD", 7)
+    assert isinstance(flatten, Flatten)
+    assert flatten.reason.endswith("(one): enough")
+    post(callers["operator"], *WRITES["api-account-state"][:2], key="1")
+    (asked,) = waiting("risk")
+    assert (type(asked), asked.state) == (SetTradingState, TradingState.HALTED)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that goes on by sleeping alone."""
+    now = [0.0]
+    monkeypatch.setattr(versions.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(versions.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    return now
+
+
+def test_a_read_waits_for_what_was_written(callers, clock, monkeypatch):
+    version = told(post(callers["client one"], "orders", ORDER))[1]["version"]
+    request = Request.objects.using("execution").get()
+    path = f"orders?min_version={version}"
+    response = callers["client one"].get(path)
+    assert (response.status_code, told(response)[1]["code"], response.headers["Retry-After"]) == (
+        503, "version-awaited", "1",
+    )  # fmt: skip
+    assert 1.0 <= clock[0] < 1.1
+    LogKey.objects.using("execution").update_or_create(key=request.key, defaults={"number": 5})
+    Mark.objects.create(reader="reporting", source="execution", key=request.key, number=4, received_at_ns=1)
+    committed("execution", "DELETE FROM banyan_request")
+    assert callers["client one"].get(path).status_code == 503
+    slept = versions.time.sleep
+
+    def sleep(seconds):  # reporting comes while somebody waits
+        Mark.objects.update(number=5)
+        slept(seconds)
+
+    monkeypatch.setattr(versions.time, "sleep", sleep)
+    before = clock[0]
+    assert callers["client one"].get(path).status_code == 200
+    assert clock[0] - before < 0.1
+
+
+@pytest.mark.parametrize("version", ["x", "WyJhIl0", "WzEsMl0"])
+def test_a_version_that_no_write_answered_with_is_refused(callers, version):
+    assert callers["client one"].get(f"orders?min_version={version}").status_code == 400
