@@ -5,6 +5,8 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, User
 
+from banyan.store import Store
+
 ALL = ["default", "feeds", "signals", "execution", "risk", "edge", "reporting", "facade", "backtest"]
 PASSWORD = secrets.token_urlsafe()
 
@@ -38,3 +40,24 @@ def kill_switch(settings, tmp_path):
     settings.KILL_SWITCH = tmp_path / "edge" / "kill_switch"
     settings.KILL_SWITCH.parent.mkdir()
     return settings.KILL_SWITCH
+
+
+@pytest.fixture
+def commands_of_this_test(db):
+    """Forget what was asked of contexts: it is committed beside the transaction of the test, and would outlive it."""
+    forget_commands()
+    yield
+    forget_commands()
+
+
+def forget_commands() -> None:
+    for context in ("execution", "risk"):
+        committed(context, "DELETE FROM banyan_request")
+        committed(context, "DELETE FROM banyan_seen")
+
+
+def committed(context: str, statement: str, parameters: tuple[object, ...] = ()) -> None:
+    """Do something in the way in which commands are kept."""
+    store = Store(context)
+    store.connection.execute(statement, parameters)
+    store.close()

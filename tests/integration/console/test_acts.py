@@ -9,7 +9,7 @@ from banyan.codec import decode_envelope, decode_message
 from banyan.models import Request
 from tests.integration.console.conftest import ALL
 
-pytestmark = pytest.mark.django_db(databases=ALL)
+pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("commands_of_this_test")]
 
 
 @pytest.fixture
