@@ -183,14 +183,15 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
 
 def feeds(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker]:
     """Return the workers of the feeds, whose prices the paper broker hears before anybody decides on them."""
-    transport.tap(PaperMarket(settings.PAPER_DIR / "socket", terms_of).listen)
+    market = PaperMarket(settings.PAPER_DIR / "socket", terms_of)
+    transport.tap(market.listen)
     sources = FeedsWorker(
         StoredDirectory(clock),
         lambda definition, is_done: adapter_of(definition, clock, _when_done(is_done)),
         clock,
         publish=lambda quotes: transport.show(quotes, quotes.feed, FEEDS.name, int(quotes.event_time_ns.max())),
     )
-    return [*hosted(FEEDS, None)(transport, clock, part), sources, SETS_OF_FEEDS]
+    return [*hosted(FEEDS, None)(transport, clock, part), sources, SETS_OF_FEEDS, market]
 
 
 def _when_done(is_done: Callable[[], bool]) -> Callable[[], bool]:

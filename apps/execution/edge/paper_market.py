@@ -1,5 +1,6 @@
 """The way of prices to the paper broker: the bars that a feed has closed."""
 
+import contextlib
 import logging
 import socket
 import threading
@@ -18,17 +19,18 @@ from banyan.sockets import short_address
 
 _LOGGER = logging.getLogger(__name__)
 _WRITE_SECONDS_MAX = 0.5
+_LOOK_SECONDS = 0.05
 _PRICES = [f"{side}_{point}" for side in ("bid", "ask") for point in ("open", "high", "low", "close")]
 
 
 class PaperMarket:
     """Tells the paper broker at `address` the prices of bars, before anybody decides on them.
 
-    What rested there when a bar began meets all of it, everything else its closing quotes.
-
-    The newest price is all that counts: while the broker is away prices are not kept for it, and a bar that is revised
-    later is of the past.
+    What rested there when a bar began meets all of it, everything else its closing quotes. The newest of those are what
+    counts: a broker that was away is told them as soon as it is back, and a bar that is revised later is of the past.
     """
+
+    name = "paper-market"
 
     def __init__(self, address: Path, terms_of: Callable[[str], InstrumentTerms]) -> None:
         self._address = address
@@ -36,7 +38,17 @@ class PaperMarket:
         self._terms: dict[str, InstrumentTerms] = {}
         self._socket: socket.socket | None = None
         self._last: tuple[str, int] = ("", 0)
+        self._newest: dict[str, tuple[int, int, int]] = {}  # when it closed, at which bid and ask, by instrument
         self._lock = threading.Lock()
+
+    def run(self, stop: threading.Event) -> None:
+        """Look whether the broker is back, until `stop` is set."""
+        while not stop.wait(_LOOK_SECONDS):
+            with self._lock, contextlib.suppress(OSError):
+                self._connected()
+
+    def wake(self) -> None:
+        """Do nothing: a look is soon over."""
 
     def listen(self, deliveries: list[Delivery]) -> None:
         """Pass on the bars among `deliveries`, each once, however many they go to."""
@@ -51,7 +63,8 @@ class PaperMarket:
     def _tell(self, bars: BarClosed) -> None:
         terms = [self._known(each) for each in bars.instruments]
         ticks = np.array([each.tick_e9 for each in terms], np.int64)
-        columns: dict[str, Any] = {name: pack(getattr(bars, name) * ticks) for name in _PRICES}
+        prices = {name: getattr(bars, name) * ticks for name in _PRICES}
+        columns: dict[str, Any] = {name: pack(column) for name, column in prices.items()}
         opened_ns = bars.closed_at_ns - bars.interval_ns
         frame = protocol.Prices(
             rows=len(terms), terms=terms, time_ns=opened_ns, closed_ns=bars.closed_at_ns, **columns
@@ -59,8 +72,10 @@ class PaperMarket:
         try:
             self._connected().sendall(protocol.to_bytes(frame))
         except OSError as problem:
-            _LOGGER.warning("the paper broker was not told a price: %s", problem)
+            _LOGGER.warning("the paper broker was not told a price, and will be when it is back: %s", problem)
             self._hang_up()
+        closes = zip(bars.instruments, prices["bid_close"].tolist(), prices["ask_close"].tolist(), strict=True)
+        self._newest.update({name: (bars.closed_at_ns, bid, ask) for name, bid, ask in closes})
 
     def _known(self, instrument: str) -> InstrumentTerms:
         if instrument not in self._terms:
@@ -76,7 +91,18 @@ class PaperMarket:
             with short_address(self._address) as address:
                 peer.connect(address)
             self._socket = peer
+            self._tell_newest(peer)
         return self._socket
+
+    def _tell_newest(self, peer: socket.socket) -> None:
+        for closed_ns in sorted({closed_ns for closed_ns, _, _ in self._newest.values()}):
+            told = {name: quote for name, (at_ns, *quote) in self._newest.items() if at_ns == closed_ns}
+            bid, ask = np.array(list(told.values()), np.int64).T
+            terms = [self._known(name) for name in told]
+            frame = protocol.Prices(
+                rows=len(told), terms=terms, time_ns=closed_ns, bid_open=pack(bid), ask_open=pack(ask)
+            )
+            peer.sendall(protocol.to_bytes(frame))
 
     def _hang_up(self) -> None:
         if self._socket is not None:

@@ -74,7 +74,7 @@ def arrivals(book: Book, request: Submit, now_ns: int, is_idempotent: bool) -> A
     return Arrivals(orders[new], ids[new], known[known >= 0], strangers)
 
 
-def judged(book: Book, request: Submit, arrived: Arrivals, now_ns: int, at_next: bool, dice: Dice) -> Ints:
+def judged(book: Book, request: Submit, arrived: Arrivals, now_ns: int, dice: Dice) -> Ints:
     """Return why each new order is rejected: a Code, 0 where it is taken."""
     orders = arrived.orders
     n = orders.size
@@ -82,8 +82,6 @@ def judged(book: Book, request: Submit, arrived: Arrivals, now_ns: int, at_next:
     market = orders["kind"] == MARKET
     codes[dice.chosen(dice.faults.reject, n)] = Code.INJECTED
     codes[dice.chosen(dice.faults.requote, n) & market] = Code.REQUOTE
-    if not at_next:
-        codes[market & ~book.has_price(orders)] = Code.NO_PRICE
     hedges = book.accounts.rows["hedging"][orders["account"]] != 0
     codes[_is_bad(orders) | (hedges & (orders["tag"] <= 0))] = Code.BAD_ORDER
     if now_ns > request.deadline_ns:

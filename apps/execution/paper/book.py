@@ -166,6 +166,14 @@ class Book:
         self._follow(reports)
         return np.concatenate([reports, fills[fills["kind"] == REPORT_FILLED]])
 
+    def reject(self, rows: Ints, code: int, now_ns: int) -> Rows:
+        """Reject orders that work, and of which nothing is filled; return the reports of it."""
+        reports: Rows = np.zeros(rows.size, REPORT_DTYPE)
+        reports["order"], reports["at_ns"], reports["kind"], reports["code"] = rows, now_ns, REPORT_REJECTED, code
+        self.orders.rows["status"][rows] = REJECTED
+        self._follow(reports)
+        return reports
+
     def convert(self, instruments: Ints) -> None:
         """Take the rates between currencies from the prices of those of these instruments that are pairs of them.
 

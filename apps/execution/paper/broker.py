@@ -69,6 +69,7 @@ class Broker:
         self._first_ns: dict[int, int] = {}  # when the first bar of an instrument that was met closed
         self._late: dict[int, int] = {}  # when a held order may be filled, by row
         self._rest: list[int] = []  # orders of which a part was filled
+        self._unpriced: dict[int, int] = {}  # until when a market order waits for a price, by row
 
     def handle(self, connection: int, request: protocol.Request, now_ns: int, work: Work) -> None:
         """Do what a client asks; what cannot be done is answered with the reason."""
@@ -82,7 +83,11 @@ class Broker:
         self._connections = {session: each for session, each in self._connections.items() if each != connection}
 
     def settle(self, now_ns: int, work: Work) -> None:
-        """Fill what was held back and is due, and the rest of what was filled in part."""
+        """Fill what was held back and is due, and the rest of what was filled in part; reject what had no price."""
+        over = [row for row, until in self._unpriced.items() if until < now_ns]
+        if over:
+            self._unpriced = {row: until for row, until in self._unpriced.items() if until >= now_ns}
+            self._report(self.book.reject(np.array(over, np.int64), Code.NO_PRICE, now_ns), work)
         due = [row for row, when in self._late.items() if when <= now_ns]
         for row in due:
             del self._late[row]
@@ -92,7 +97,8 @@ class Broker:
 
     def next_due_ns(self) -> int | None:
         """Return when `settle` has something to do, 0 for at once, None for nothing."""
-        return 0 if self._rest else min(self._late.values(), default=None)
+        dues = [*self._late.values(), *(until + 1 for until in self._unpriced.values())]
+        return 0 if self._rest else min(dues, default=None)
 
     def _open(self, connection: int, request: protocol.Open, now_ns: int, work: Work) -> None:
         account = unpack(request.account, request.rows)
@@ -154,7 +160,7 @@ class Broker:
         self._name(request.terms, work)
         arrived = arrivals(self.book, request, now_ns, self.options.is_idempotent)
         too_many = self._meter.too_many(request.session, arrived.orders["account"], now_ns)
-        codes = judged(self.book, request, arrived, now_ns, self.options.at_next, self.dice)
+        codes = judged(self.book, request, arrived, now_ns, self.dice)
         codes[too_many & (codes == Code.NONE)] = Code.RATE_LIMIT
         rows, record, reports = self.book.add_orders(arrived.orders, arrived.ids, codes, now_ns)
         work.records.append(record)
@@ -166,6 +172,9 @@ class Broker:
             work.answers.append((connection, arrived.strangers))
         self._befall(taken, now_ns)
         if not self.options.at_next:
+            market = taken[self.book.orders.rows["kind"][taken] == MARKET]
+            unpriced = market[~self.book.has_price(self.book.orders.rows[market])]
+            self._unpriced.update(dict.fromkeys(unpriced.tolist(), request.deadline_ns))
             self._match(self._due(taken), work)
         if self.dice.happens(self.dice.faults.disconnect):
             work.hang_up.add(connection)
@@ -176,6 +185,7 @@ class Broker:
         late = rows[self.dice.chosen(self.dice.faults.late, rows.size)]
         for row in rows.tolist():
             self._late.pop(row, None)
+            self._unpriced.pop(row, None)
         self.book.orders.rows["held_back"][late] = 0
         self._report(self.book.cancel(rows, late, self.options.costs, now_ns), work)
         if refused is not None:
@@ -196,13 +206,21 @@ class Broker:
             request = closing(request)
         changed = set_prices(self.book, request)
         orders = self.book.orders.rows
-        rows = self._due(self._live_in(changed))
+        rows = self._due(np.union1d(self._live_in(changed), self._priced()))
         met = orders[rows]
         rests = met["kind"] != MARKET
         buys = (met["steps"] > 0) & ~rests
         self._rest = []
         self._match(rows[np.lexsort((rows, met["instrument"], buys, rests))], work)
         work.answers.append((connection, protocol.Done(request=request.request)))
+
+    def _priced(self) -> Ints:
+        """Take the orders that waited for a price, their own or that of a pair of currencies, and have one."""
+        waiting = np.array(list(self._unpriced), np.int64)
+        priced = waiting[self.book.has_price(self.book.orders.rows[waiting])]
+        for row in priced.tolist():
+            del self._unpriced[row]
+        return priced
 
     def _walk(self, bar: protocol.Prices, work: Work) -> None:
         """Match orders that rest with the path of a bar, but for those that came when it had begun."""

@@ -181,11 +181,27 @@ def test_the_paper_broker_fills_nothing_that_it_cannot_convert():
     broker, work = paper("USD")
     broker.handle(0, prices(DAX), 1, work)
     broker.handle(0, submit(account=[1, 1], steps=[1, 1], kind=[0, 1], limit_ticks=[0, 40_000]), 2, work)
-    told = [frame for _, frame in work.answers if isinstance(frame, protocol.Reports)]
-    assert unpack(told[0].code, told[0].rows)[0] == protocol.Code.NO_PRICE
     assert broker.book.orders.rows["filled"].tolist() == [0, 0]
-    broker.handle(0, prices(EURUSD, DAX), 3, work)
+    assert broker.next_due_ns() == 11
+    broker.settle(11, work)
+    told = [frame for _, frame in work.answers if isinstance(frame, protocol.Reports)]
+    assert unpack(told[-1].code, told[-1].rows).tolist() == [protocol.Code.NO_PRICE]
+    broker.handle(0, prices(EURUSD, DAX), 12, work)
     assert broker.book.orders.rows["filled"].tolist() == [0, 1]
+    again = Book()
+    for record in work.records:
+        again.apply(record)
+    assert again.orders.rows["status"].tolist() == broker.book.orders.rows["status"].tolist()
+
+
+def test_an_order_that_comes_before_the_first_price_or_rate_is_filled_when_it_is_there():
+    broker, work = paper("USD")
+    broker.handle(0, submit(account=[1], steps=[1]), 2, work)
+    broker.handle(0, prices(DAX), 3, work)
+    assert broker.book.orders.rows["filled"].tolist() == [0]
+    broker.handle(0, prices(EURUSD), 4, work)
+    assert broker.book.orders.rows["filled"].tolist() == [1]
+    assert broker.next_due_ns() is None
 
 
 def test_gold_in_dollars_is_not_touched_by_any_rate():
