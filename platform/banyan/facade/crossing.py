@@ -39,7 +39,9 @@ def needs_of(context: str, receivers: Iterable[str], senders: Iterable[str], rou
 
 
 class Carrier(Protocol):
-    """What takes deliveries to Kafka."""
+    """What takes deliveries to Kafka: at once, or while it `is_patient` at its leisure."""
+
+    is_patient: bool
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         """Carry them."""
@@ -104,7 +106,10 @@ class Crossing:
         """Follow the stages until `stop` is set; a façade that cannot be asked changes nothing."""
         while not stop.is_set():
             try:
-                self._come_to(self._wanted())
+                routings = self._routings()
+                self._come_to(needs_of(self._sender, self._receivers, self._senders, routings))
+                if self._link is not None:
+                    self._link.relay.is_patient = not self._is_awaited(routings)
             except (Error, psycopg.Error, KafkaError) as problem:
                 _LOGGER.warning("%s goes on as it is: %s", self.name, problem)
                 connections["facade"].close()
@@ -116,8 +121,10 @@ class Crossing:
     def wake(self) -> None:
         """Do nothing: it waits for a moment at the longest."""
 
-    def _wanted(self) -> Needs:
-        return needs_of(self._sender, self._receivers, self._senders, self._routings())
+    def _is_awaited(self, routings: Mapping[str, Routing]) -> bool:
+        """Tell whether somebody who leads may be waiting for what goes to Kafka."""
+        those = {self._sender, *self._receivers} & routings.keys()
+        return any(routings[name].may_service_lead for name in those)
 
     def _come_to(self, needs: Needs) -> None:
         if needs == self._needs:

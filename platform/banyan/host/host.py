@@ -48,6 +48,8 @@ class HostSettings:
     the middle of a signal its orders would wait. A host that is never at rest keeps it after twice as many. Inputs that
     are not urgent to their context wait until nothing has been done for `rest_seconds`.
 
+    Keys that follow take in what their leaders' logs show every `follow_seconds`, together: nobody waits for them.
+
     `always_decode` passes every message through the codec, also where sender and receiver share a process: tests do, so
     that nothing can be relied on but what is on the wire.
     """
@@ -59,6 +61,7 @@ class HostSettings:
     snapshot_quiet_seconds: float = 0.05
     rest_seconds: float = 0.0
     digest_every: int = 256
+    follow_seconds: float = 0.05
     poll_seconds: float = 1.0
     always_decode: bool = False
     side: str = "app"
@@ -111,6 +114,7 @@ class Host(Generic[State]):
         self._is_careful = False
         self._renewed_ns: int | None = None
         self._worked_ns = 0
+        self._followed_ns = 0
         self._polls_ns: dict[str, int] = {}  # when each key is polled next
         self._resting = Resting(context, int(self.settings.rest_seconds * 1e9))
 
@@ -164,6 +168,9 @@ class Host(Generic[State]):
         self._give_seeds()
         rest = self._resting.keys(self._keys.values(), self._clock, self._worked_ns) if may_rest else set()
         rest -= self._fetch(rest)
+        now_ns = self._clock.monotonic_ns()
+        if may_rest and now_ns < self._follows_at_ns():
+            rest |= {key for key, memory in self._keys.items() if not memory.is_leading}
         taken = {
             key: self._inputs(memory)
             for key, memory in self._keys.items()
@@ -171,7 +178,9 @@ class Host(Generic[State]):
         }
         if not any(taken.values()):
             return self._keep_due_snapshot()
-        self._worked_ns = self._clock.monotonic_ns()
+        self._worked_ns = now_ns
+        if any(inputs and not self._keys[key].is_leading for key, inputs in taken.items()):
+            self._followed_ns = now_ns
         try:
             self._round(taken)
         except psycopg.Error:
@@ -203,10 +212,16 @@ class Host(Generic[State]):
         return bool(self._strangers)
 
     def idle_seconds(self) -> float:
-        """Return after how long the next key is to be polled, or has rested."""
+        """Return after how long the next key is to be polled, has rested, or is to follow."""
         now_ns, ends_ns = self._clock.monotonic_ns(), self._resting.ends_ns(self._worked_ns)
         dues_ns = [self._polls_ns.get(key, 0) for key in self._keys] + ([] if ends_ns is None else [ends_ns])
+        if any(memory.records and not memory.is_leading for memory in self._keys.values()):
+            dues_ns.append(self._follows_at_ns())
         return max(0.0, min([self.settings.poll_seconds, *((due_ns - now_ns) / 1e9 for due_ns in dues_ns)]))
+
+    def _follows_at_ns(self) -> int:
+        """Return from when on keys that follow take in more, by the monotonic clock."""
+        return self._followed_ns + int(self.settings.follow_seconds * 1e9)
 
     def next_due_ns(self) -> int | None:
         """Return when the next timer is due, in ns since 1970 UTC."""
@@ -404,9 +419,9 @@ class Host(Generic[State]):
             self._lose(key)
         self._is_careful = False
         self._tries.clear()
+        self.hand_on([each for each in current.outgoing if each.envelope.sender_key in moved])
         if self.log is not None:
             self._log(current, moved)
-        self.hand_on([each for each in current.outgoing if each.envelope.sender_key in moved])
         for key in moved:
             memory = self._keys[key]
             if memory.number - memory.snapshot_number >= 2 * self.settings.snapshot_every:

@@ -10,11 +10,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from banyan.compression import compress
+from banyan.store.connection import SOON
 
 MOVED = """moved AS (
     UPDATE banyan_key AS k SET number = v.number, is_leading = v.stays, lease_until = now() + make_interval(secs => %s)
     FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bool[], %s::bool[])
-    AS v(key, epoch, old, number, leads, stays)
+    AS v(key, epoch, old, number, leads, stays){soon}
     WHERE k.key = v.key AND k.epoch = v.epoch AND k.number = v.old AND k.is_leading = v.leads RETURNING k.key)"""
 
 
@@ -168,14 +169,22 @@ class Batch:
         """Set a timer; None takes it away."""
         self._timers[key, name] = due_ns
 
+    @property
+    def only_follows(self) -> bool:
+        """Whether no key of the batch leads: what a server forgets of it when it goes down is read again."""
+        return not any(leads for _, _, _, leads, _ in self.keys.values())
+
     def statement(self, lease_seconds: float) -> tuple[str, list[Any]]:
-        """Return the SQL that commits this batch, and its parameters."""
+        """Return the SQL that commits this batch, and its parameters; nobody waits for the disk where it only follows.
+
+        The lead of a key is taken by a statement that waits, and with it for everything before.
+        """
         parts = {name: rows for name, rows in self._parts() if rows}
         keys = [(key, *numbers) for key, numbers in self.keys.items()]
         parameters: list[Any] = [lease_seconds, *_transposed(keys)]
         for rows in parts.values():
             parameters += _transposed(rows)
-        return _statement(tuple(parts)), parameters
+        return _statement(tuple(parts), self.only_follows), parameters
 
     def _parts(self) -> Iterator[tuple[str, list[Any]]]:
         yield "steps", [(*step[:4], compress(step.body), compress(step.events), step.epoch) for step in self.steps]
@@ -195,12 +204,12 @@ def _transposed(rows: list[Any]) -> list[list[Any]]:
 
 
 @lru_cache(maxsize=256)
-def _statement(parts: tuple[str, ...]) -> str:
-    clauses = [MOVED]
+def _statement(parts: tuple[str, ...], is_soon: bool) -> str:
+    clauses = [MOVED.format(soon=", soon" if is_soon else "")]
     for name in parts:
         table = _TABLES[name]
         arrays = ", ".join(f"%b::{kind}[]" if kind == "bytea" else f"%s::{kind}[]" for _, kind in table.columns)
         names = ", ".join(column for column, _ in table.columns)
         rows = f"FROM unnest({arrays}) AS r({names}) JOIN moved ON moved.key = r.key"
         clauses.append(f"{name} AS ({table.statement.format(rows=rows)})")
-    return f"WITH {', '.join(clauses)} SELECT key FROM moved"  # noqa: S608
+    return f"{f'{SOON},' if is_soon else 'WITH'} {', '.join(clauses)} SELECT key FROM moved"  # noqa: S608

@@ -52,13 +52,15 @@ def test_nothing_crosses_before_shadow_and_from_then_on_everything_new_and_no_mo
     bench.until(lambda: len(knows(execution)) == 100)
     assert worker._link is None
     stages["risk"] = Routing(Stage.SHADOW)
-    bench.until(lambda: worker._link is not None)
+    bench.until(lambda: worker._link is not None and worker._link.relay.is_patient, "nobody waits for it")
     execution.say(101, 102, 103)
     bench.until(lambda: worker._link.relay.count == 3, "the new ones")
     bench.until(lambda: relayed(bench, execution) == {"a": 103})
     assert worker._link.relay.count == 3
     risk = bench.side("risk").start()
     bench.until(lambda: risk.told() == list(accumulate(range(1, 104))), "what it lacks, which it asks for")
+    stages["risk"] = Routing(Stage.LIVE)
+    bench.until(lambda: not worker._link.relay.is_patient, "somebody waits for it")
     stages["risk"] = Routing()
     bench.until(lambda: worker._link is None and relayed(bench, execution) == {})
     execution.say(104)

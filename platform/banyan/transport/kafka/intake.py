@@ -152,6 +152,8 @@ class Intake:
     def _follow(self, consumer: Consumer) -> None:
         """Read the partitions of the keys that are held: of one that is new here, or again, from its places."""
         held = self._held()
+        if not (held or self._epochs):
+            return
         try:
             existing = sorted(consumer.list_topics(timeout=2.0).topics)
             new = [key for key, epoch in held.items() if self._epochs.get(key) != epoch]

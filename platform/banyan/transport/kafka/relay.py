@@ -34,6 +34,7 @@ _KEEP_SECONDS = 0.5
 _FLUSH_SECONDS = 3.0
 _SEED_SECONDS = 5.0
 _ACK_SECONDS = 0.005
+_OFFERED_MOST = 1_000
 _UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
@@ -43,6 +44,9 @@ class Relay:
     `led` returns the keys that are led now. Where the sender is among the receivers, its log is carried too, and `seed`
     is called for keys whose follower has nothing yet. `outbox` is where everything that is carried is kept. `offer` and
     `look_soon` may be called by any thread, everything else by one.
+
+    While it `is_patient`, because all who decide are beside the sender, what is offered waits for the relay's own turn,
+    ten times a second, and the sender goes on at once.
 
     Where the log is carried, no event gets out before Kafka has the record that it came of: nobody hears of what the
     other side could not read.
@@ -64,7 +68,7 @@ class Relay:
         self._unseeded: set[str] = set()  # keys whose seed came while their log was behind
         self._outbox = outbox
         self._looked_at = -1e9
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._woken = threading.Event()
         self._producer: Producer | None = None
         self._produced: dict[Stream, int] = {}
@@ -74,6 +78,8 @@ class Relay:
         self._missed: set[Stream] = set()  # what was offered while its stream was behind
         self._logged: dict[str, int] = {}  # up to which number Kafka has the log of each key
         self._held: dict[str, deque[tuple[Stream, Delivery]]] = {}  # what waits for that
+        self._offered: deque[list[Delivery]] = deque()
+        self.is_patient = False
         self._is_stopping = False
         self._failure = ""
         self._complaints = Complaints(_LOGGER, self.name)
@@ -86,6 +92,19 @@ class Relay:
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         """Give Kafka what has just been committed, or leave it in the outbox for later."""
+        if self.is_patient and not self._is_stopping and len(self._offered) < _OFFERED_MOST:
+            self._offered.append(list(deliveries))
+            return
+        self._take_offered()
+        self._give_or_leave(deliveries)
+
+    def _take_offered(self) -> None:
+        """Give Kafka what has waited for a turn."""
+        with self._lock:
+            while self._offered:
+                self._give_or_leave(self._offered.popleft())
+
+    def _give_or_leave(self, deliveries: Iterable[Delivery]) -> None:
         with self._lock:
             for each in deliveries:
                 envelope = each.envelope
@@ -132,6 +151,7 @@ class Relay:
                 if self._failure:
                     raise KafkaException(self._failure)
                 now = time.monotonic()
+                self._take_offered()
                 with contextlib.suppress(psycopg.OperationalError):  # everybody says so; what is kept waits
                     self._take_requests(requests)
                     if now - self._looked_at >= _LOOK_SECONDS:
@@ -144,6 +164,7 @@ class Relay:
                         self._keep()
         finally:
             self._is_stopping = True
+            self._take_offered()
             producer.flush(_FLUSH_SECONDS)
             requests.close()
             with contextlib.suppress(psycopg.OperationalError):

@@ -1,0 +1,86 @@
+"""A host that follows, stepped by hand: it takes in its leader's log together, and waits for no disk."""
+
+import pytest
+
+from banyan.host import Host, HostSettings
+from banyan.models import Key, Log
+from banyan.store import Store
+from tests.integration.host import tally
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk", "signals"])
+SECOND = 1_000_000_000
+
+
+@pytest.fixture
+def follower(pair):
+    """The host of `execution` on another side, whose leader is the pair's, and what the leader's log holds."""
+    store, log = Store("signals", leads_new=False), []
+    settings = HostSettings(follow_seconds=1.0, side="service")
+    made = Host(tally.context("execution"), store, [], pair.clock, owner="two", settings=settings)
+    pair.execution.log = log.extend
+    pair.settle()
+    made.open(["a", "b"])
+    pair.execution.seed(["a", "b"])
+    pair.settle()
+    yield made, log
+    store.close()
+
+
+def say(pair, *numbers: int) -> None:
+    for number in numbers:
+        pair.say(tally.Add(number=number))
+        pair.settle()
+
+
+def give(host: Host, log: list) -> None:
+    host.offer(log)
+    log.clear()
+    host.step()
+
+
+def test_a_follower_takes_in_what_has_come_together_and_at_its_end_at_once(pair, follower):
+    host, log = follower
+    say(pair, 1)
+    give(host, log)
+    assert host.keys["a"].state["numbers"] == [1]
+    say(pair, 2)
+    give(host, log)
+    say(pair, 3)
+    give(host, log)
+    assert host.keys["a"].state["numbers"] == [1], "it has just taken something in"
+    assert host.idle_seconds() <= 1.0
+    pair.clock.move_to(pair.clock.wall_ns() + SECOND)
+    host.step()
+    assert host.keys["a"].state["numbers"] == [1, 2, 3]
+    say(pair, 4)
+    give(host, log)
+    assert host.keys["a"].state["numbers"] == [1, 2, 3]
+    host.close()
+    assert Log.objects.using("signals").filter(key="a").count() == 4
+
+
+def test_nobody_waits_for_the_disk_where_all_that_is_committed_follows(pair, follower, monkeypatch):
+    host, log = follower
+    statements = []
+    monkeypatch.setattr(type(host.store.connection), "execute", recording(statements))
+    say(pair, 1)
+    led = [each for each in statements if "moved AS" in each]
+    assert led
+    assert not any("synchronous_commit" in each for each in led)
+    statements.clear()
+    give(host, log)
+    [followed] = [each for each in statements if "moved AS" in each]
+    assert "synchronous_commit" in followed
+    assert Key.objects.using("signals").get(key="a").number == 1
+
+
+def recording(statements: list[str]):
+    from psycopg import Connection
+
+    execute = Connection.execute
+
+    def recorded(self, query, *arguments, **options):
+        statements.append(str(query))
+        return execute(self, query, *arguments, **options)
+
+    return recorded
