@@ -8,6 +8,7 @@ import ast
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ class Source(NamedTuple):
     root: Path
     path: Path
     context: str
-    tree: ast.Module
+    nodes: Sequence[ast.AST]
 
 
 def scan(context: str, root: Path = ROOT) -> list[Finding]:
@@ -82,7 +83,13 @@ def _sources(root: Path) -> Iterator[Source]:
             context = place.parts[1] if place.parts[0] == "apps" else ""
             if context in _NO_CONTEXTS:
                 continue
-            yield Source(root, place, context, ast.parse(path.read_text(), str(path)))
+            yield Source(root, place, context, _nodes(path, path.stat().st_mtime_ns))
+
+
+@cache
+def _nodes(path: Path, _: int) -> Sequence[ast.AST]:
+    """Return all nodes of a file as it was written at a time."""
+    return tuple(ast.walk(ast.parse(path.read_text(), str(path))))
 
 
 def _at(check: str, source: Source, node: ast.AST, detail: str) -> Finding:
@@ -90,7 +97,7 @@ def _at(check: str, source: Source, node: ast.AST, detail: str) -> Finding:
 
 
 def _imported(source: Source) -> Iterator[tuple[ast.AST, str]]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node, alias.name
@@ -126,7 +133,7 @@ def queries(context: str, source: Source) -> Iterator[Finding]:
     """Yield reads of the context's tables by others: `.using("<context>")`, `connections["<context>"]`, `Store(…)`."""
     if source.context == context:
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         text = _first_text(node)
         if text == context:
             yield _at("queries", source, node, f"{ast.unparse(node)[:60]}")
@@ -145,7 +152,7 @@ def _first_text(node: ast.AST) -> str:
 
 def relations(context: str, source: Source) -> Iterator[Finding]:
     """Yield foreign keys that lead into the context or out of it."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and _name_of(node.func) in _RELATIONS and node.args:
             target = node.args[0]
             named = str(target.value) if isinstance(target, ast.Constant) else ""
@@ -156,7 +163,7 @@ def relations(context: str, source: Source) -> Iterator[Finding]:
 
 def get_model(context: str, source: Source) -> Iterator[Finding]:
     """Yield models of the context that others look up by a string."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not (isinstance(node, ast.Call) and _name_of(node.func) == "get_model") or source.context == context:
             continue
         labels = [str(each.value).partition(".")[0] for each in node.args if isinstance(each, ast.Constant)]
@@ -166,7 +173,7 @@ def get_model(context: str, source: Source) -> Iterator[Finding]:
 
 def transactions(context: str, source: Source) -> Iterator[Finding]:
     """Yield transactions on the context's database that others open."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and _name_of(node.func) == "atomic" and source.context != context:
             named = [
                 each.value
@@ -181,7 +188,7 @@ def non_determinism(context: str, source: Source) -> Iterator[Finding]:
     """Yield clocks, chance and the order of sets in what decides."""
     if source.context != context or not _decides(source):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = _name_of(node.func.value)
             if (owner, node.func.attr) in _CLOCKS or owner == "random":
@@ -204,7 +211,7 @@ def schemas(context: str, source: Source) -> Iterator[Finding]:
     """Yield messages of the context that have no schema in docs/schemas."""
     if source.context != context:
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ClassDef):
             for each in node.decorator_list:
                 if (
