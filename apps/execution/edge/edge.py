@@ -23,7 +23,7 @@ from apps.execution.edge.port import Answer, Broker, Executions, NewAccount, Ses
 from apps.execution.edge.reports import merged
 from apps.execution.edge.resolving import Resolving
 from apps.execution.edge.sending import Sending
-from apps.execution.edge.shard import Held, Outgoing, Shard, load
+from apps.execution.edge.shard import Held, Outgoing, Shard, UnreadableLedgerError, load
 from apps.execution.edge.timekeeper import Timekeeper
 from banyan import crash
 from banyan.clock import Clock
@@ -308,7 +308,13 @@ class Edge:
             for key in held:
                 self.shards[key].lease_ends_ns = self._lease_end(now_ns)
         for row in self.ledger.take(missing, self._owner, self.is_gone) if missing else ():
-            shard = load(self.ledger, row, self._life().number)
+            try:
+                shard = load(self.ledger, row, self._life().number)
+            except UnreadableLedgerError as problem:
+                _LOGGER.error("%s", problem)  # noqa: TRY400  (where in the code it was found helps nobody)
+                self._wanted = tuple(key for key in self._wanted if key != row.key)
+                self.ledger.release({row.key: row.epoch})
+                continue
             shard.lease_ends_ns = self._lease_end(now_ns)
             self.shards[row.key] = shard
             self.gaps.add(row.key)

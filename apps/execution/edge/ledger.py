@@ -178,6 +178,12 @@ class Ledger:
                     what=what, body=body,
                 )  # fmt: skip
 
+    def first(self, key: str) -> int:
+        """Return the number of the first entry of a key that is still there, 0 where there is none."""
+        query = "SELECT COALESCE(min(number), 0) FROM edge_entry WHERE key = %s"
+        (number,) = self.connection.execute(query, [key]).fetchone() or (0,)
+        return int(number)
+
     def streams(self, key: str) -> dict[tuple[str, str], tuple[int, int]]:
         """Return (epoch, position) by (sender, its key): how far the key has taken each stream."""
         rows = self.connection.execute(

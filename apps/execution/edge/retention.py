@@ -2,7 +2,7 @@
 
 | table | kept | before it may go |
 |---|---|---|
-| entry | 400 days | a snapshot of each shard is after it; execution has applied its reports; reporting has read it |
+| entry | 400 days | a later snapshot that this release reads; its reports are applied, and reporting has read it |
 | lease, stream, incarnation | for ever | a row per shard, stream or life |
 | snapshot | the last two of each shard | |
 
@@ -20,6 +20,7 @@ from psycopg import sql
 
 from apps.execution.edge.entries import EntryKind
 from apps.execution.edge.ledger import ALIAS
+from apps.execution.edge.memory import SNAPSHOT_VERSION
 from apps.execution.edge.models import Entry, Snapshot, Stream
 from apps.execution.edge.shard import REPORTING, SENDER
 from banyan.models import Mark
@@ -48,7 +49,7 @@ def objection(partition: Partition) -> str:
     """Return what stands against dropping a partition, "" where nothing does."""
     unread = import_string(settings.UNREAD)
     for key, number, reported, is_sent in _ends(partition):
-        if not Snapshot.objects.using(ALIAS).filter(key=key, number__gte=number).exists():
+        if not Snapshot.objects.using(ALIAS).filter(key=key, number__gte=number, version=SNAPSHOT_VERSION).exists():
             return f"shard {key} has no snapshot at or after its entry {number}"
         marks = Mark.objects.using(_EXECUTION).filter(key=key, sender=SENDER, sender_key=key)
         if reported and not marks.filter(position__gte=reported).exists():

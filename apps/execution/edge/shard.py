@@ -117,8 +117,12 @@ class Shard:
         return outgoing
 
 
+class UnreadableLedgerError(RuntimeError):
+    """What a shard knew cannot be told from the ledger by this release."""
+
+
 def load(ledger: Ledger, row: LeaseRow, incarnation: int) -> Shard:
-    """Return a shard as its snapshot and the lines after it tell it."""
+    """Return a shard as its snapshot and the lines after it tell it. Raises UnreadableLedgerError."""
     after, memory = remembered(ledger, row.key)
     for line in ledger.lines(row.key, after):
         memory.apply(line)
@@ -137,11 +141,26 @@ def load(ledger: Ledger, row: LeaseRow, incarnation: int) -> Shard:
 
 
 def remembered(ledger: Ledger, key: str) -> tuple[int, Memory]:
-    """Return what the last snapshot of a shard holds, and the number of the line after which it was made."""
+    """Return what the last snapshot of a shard holds, and the number of the line after which it was made.
+
+    Without one that this release reads every line must be there, from the first. Raises UnreadableLedgerError.
+    """
     snapshot = ledger.newest_snapshot(key)
-    if snapshot is None or snapshot[1] != SNAPSHOT_VERSION:
-        return 0, Memory()
-    return snapshot[0], from_snapshot(snapshot[2])
+    if snapshot is not None and snapshot[1] == SNAPSHOT_VERSION:
+        return snapshot[0], from_snapshot(snapshot[2])
+    first = ledger.first(key)
+    if first > 1 or (snapshot is not None and snapshot[0] and not first):
+        raise UnreadableLedgerError(unreadable(key, snapshot[1] if snapshot else None))
+    return 0, Memory()
+
+
+def unreadable(key: str, version: int | None) -> str:
+    """Return in words that a shard's snapshot is of another version (None: there is none), and older lines are gone."""
+    has = "has no snapshot" if version is None else f"has a snapshot of version {version}"
+    return (
+        f"edge/{key} {has}, this release reads version {SNAPSHOT_VERSION}, and the lines that would do without it are "
+        f"gone: nothing of this shard is sent. Start the release that kept it, or restore the ledger from a backup"
+    )
 
 
 def missed(ledger: Ledger, key: str, after: int, *, now_ns: int, most: int = 500) -> list[Outgoing]:

@@ -7,8 +7,9 @@ from django.db import connections
 from django.utils import timezone
 
 from apps.execution.edge.ledger import ALIAS
-from apps.execution.edge.models import Lease, Stream
-from apps.execution.edge.shard import SENDER
+from apps.execution.edge.memory import SNAPSHOT_VERSION
+from apps.execution.edge.models import Entry, Lease, Snapshot, Stream
+from apps.execution.edge.shard import SENDER, unreadable
 
 _WAITING = """
     SELECT count(*) FROM banyan_outbox AS o JOIN unnest(%s::text[], %s::bigint[]) AS m(key, position) ON o.key = m.key
@@ -33,11 +34,21 @@ def standing() -> dict[str, Any]:
             "is_held": bool(lease.owner and lease.lease_until and lease.lease_until > now),
             "epoch": lease.epoch,
             "number": lease.number,
-            "parked_because": "",
+            "parked_because": _parked_because(lease.key),
         }
         for lease in leases
     ]
+    stopped = sum(bool(each["parked_because"]) for each in keys)
     rates = f"paper takes {per_session or 'any number of'} orders a second, {per_account or 'any number'} of an account"
     return {
-        "keys": keys, "notices": [], "stopped": 0, "waiting": waiting, "timers": 0, "dead_letters": 0, "facts": [rates],
+        "keys": keys, "notices": [], "stopped": stopped, "waiting": waiting, "timers": 0, "dead_letters": 0,
+        "facts": [rates],
     }  # fmt: skip
+
+
+def _parked_because(key: str) -> str:
+    """Return why no edge of this release takes a shard, "" where one does."""
+    newest = Snapshot.objects.using(ALIAS).filter(key=key).order_by("-number").values_list("version", flat=True).first()
+    if newest is None or newest == SNAPSHOT_VERSION or Entry.objects.using(ALIAS).filter(key=key, number=1).exists():
+        return ""
+    return unreadable(key, newest)

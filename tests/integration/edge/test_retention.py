@@ -6,8 +6,9 @@ import pytest
 from django.db import connections
 
 from apps.execution.contracts import ReportKind, client_order_id
-from apps.execution.edge.models import Entry
+from apps.execution.edge.models import Entry, Snapshot
 from apps.execution.edge.retention import has_taken, objection, retain
+from apps.execution.edge.standing import standing
 from banyan.models import Mark
 from banyan.timescale import ensure_partitions
 from banyan.timescale.partitions import partitions_of
@@ -72,3 +73,30 @@ def test_how_far_the_edge_has_taken_what_it_was_sent_is_known(aged):
     assert has_taken(SHARD, "execution", SHARD, 4096)
     assert not has_taken(SHARD, "execution", SHARD, 4097)
     assert not has_taken("01", "execution", SHARD, 1)
+
+
+def test_a_shard_whose_snapshot_is_of_another_version_is_told_anew_from_all_lines_or_refused_in_words(
+    aged, fake, clock, settings, caplog
+):
+    settings.UNREAD = "tests.integration.edge.test_retention.nobody"
+    last = aged.edge.shards[SHARD].committed
+    aged.edge.close()
+    Mark.objects.using("execution").create(key=SHARD, sender="edge", sender_key=SHARD, epoch=1, position=last)
+    Snapshot.objects.using("edge").update(version=1)
+    (partition,) = old()
+    assert objection(partition).startswith(f"shard {SHARD} has no snapshot")
+    again = Desk([fake], clock=clock)
+    again.poll()
+    assert SHARD in again.edge.shards, "all lines are there"
+    again.edge.close()
+    with connections["edge"].cursor() as cursor:
+        cursor.execute(f"DROP TABLE {partition.name}")
+    Snapshot.objects.using("edge").update(version=1)
+    third = Desk([fake], clock=clock)
+    third.poll()
+    assert not third.edge.shards
+    assert f"edge/{SHARD} has a snapshot of version 1, this release reads version" in caplog.text
+    told = standing()
+    assert told["stopped"] == 1
+    assert "Start the release that kept it" in told["keys"][0]["parked_because"]
+    third.edge.close()
