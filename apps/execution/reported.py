@@ -42,6 +42,10 @@ from banyan.columns import Ints
 from banyan.messages import Message, Received, RowsParked
 
 _TRANSITIONS = transitions()
+_OF_SOMETHING = (ReportKind.UNKNOWN, ReportKind.FILLED, ReportKind.ACCEPTED)
+_OF_NOTHING = (
+    ReportKind.REJECTED, ReportKind.CANCELLED, ReportKind.EXPIRED, ReportKind.NEVER_ARRIVED, ReportKind.REFUSED,
+)  # fmt: skip
 _NOT_ONE = np.zeros(0, bool)
 
 
@@ -201,14 +205,16 @@ def _rows(state: ShardState, report: OrdersReported, cells: Ints, owners: Ints) 
 
 
 def _forgotten(state: ShardState, report: OrdersReported, ours: NDArray[np.bool_], cells: Ints) -> OrdersAdopted | None:
-    """Return the orders that the edge tells of and that are above the last decision here, each once."""
+    """Return the orders that the edge tells of and that are above the last decision here, each once.
+
+    Those that came to nothing count too, with no steps: their numbers are used.
+    """
     last = (
         np.where(cells >= 0, state.cells.columns["decision"][cells], 0) if state.cells.count else np.zeros(cells.size)
     )
-    kind = report.kind
-    kinds = (kind == ReportKind.UNKNOWN) | (kind == ReportKind.FILLED) | (kind == ReportKind.ACCEPTED)
     steps = full(report.steps, report.account)
-    chosen = np.flatnonzero(ours & (report.decision > last) & kinds & (steps != 0))
+    tells = (np.isin(report.kind, _OF_SOMETHING) & (steps != 0)) | np.isin(report.kind, _OF_NOTHING)
+    chosen = np.flatnonzero(ours & (report.decision > last) & tells)
     instrument = full(report.instrument, report.account)
     seen: dict[tuple[int, int, int], int] = {}
     for at in chosen.tolist():

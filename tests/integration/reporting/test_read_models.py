@@ -379,6 +379,16 @@ def test_open_profit_is_converted_over_the_accounts_currency_between(desk, follo
     assert interface.equity_curve(account, 0)[-1].equity == pytest.approx((desk.balance(1) + 9_500 * 10**6) / 1e6)
 
 
+def test_a_forgotten_order_that_came_to_nothing_is_told_as_one_of_no_lots(desk, follower):
+    desk.open(1)
+    desk.configure("trend", EURUSD)
+    desk.subscribe("trend", 1)
+    desk.report((ReportKind.REJECTED, 1, EURUSD.id, 7))
+    read_all(follower)
+    (order,) = interface.orders(EVERYTHING, 10)
+    assert (order.set, order.decision, order.lots, order.state) == ("external", 7, 0.0, "Rejected")
+
+
 def test_what_is_paid_in_is_no_profit_and_swap_and_dividends_are_their_own(desk, follower):
     desk.open(1, deposit=10_000)
     desk.configure("trend", EURUSD)

@@ -351,3 +351,11 @@ def test_orders_that_execution_forgot_are_adopted_as_unknown_and_counted_on_from
     events = desk.report((ReportKind.FILLED, 1, EURUSD.id, 7, 10, ASK * 10_000))
     assert desk.held(1, "external") == 10
     assert only(events, OrdersRequested).decision.tolist() == [8]
+
+
+@pytest.mark.parametrize("kind", [ReportKind.REJECTED, ReportKind.CANCELLED, ReportKind.EXPIRED, ReportKind.REFUSED])
+def test_the_numbers_of_forgotten_orders_that_came_to_nothing_are_not_used_again(desk: Desk, kind: ReportKind) -> None:
+    desk.report((kind, 1, EURUSD.id, 6), (kind, 1, EURUSD.id, 7))
+    assert desk.line(1, EURUSD.id, "external").unknown == 0
+    assert (desk.state.orders.rows["cell"] == -1).all()
+    assert only(desk.target("trend", 1, EURUSD=0.1), OrdersRequested).decision.tolist() == [8]
