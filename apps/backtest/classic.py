@@ -16,6 +16,7 @@ from apps.backtest.kernels import several, single
 from apps.backtest.kernels.classic import SAID_DTYPE, Said, decide_one, decide_several, say_several, stay
 from apps.backtest.kernels.opinions import TARGET_DTYPE
 from apps.backtest.market import Prepared
+from apps.backtest.marking import Written
 from apps.backtest.options import Options
 from apps.backtest.specialise import specialise
 from apps.signals.interface import Strategy, StrategyError, strategy_errors
@@ -244,7 +245,7 @@ def simulate_class(strategy: Strategy, params: Any, prepared: Prepared, options:
             _drive_several(instance, book, prepared)
         book.finish()
     check_targets(strategy, prepared, book.desk)
-    return Run(book.desk, book.curve, running_seconds() - begun)
+    return Run(book.desk, Written(book.curve), running_seconds() - begun)
 
 
 def _drive_single(instance: Any, book: _Book, prepared: Prepared) -> None:

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 
 import apps as apps  # appends the platform/ source root to sys.path
-from apps.backtest.kernels.books_after import exposures, mark_curve, outgrows_margin, round_trips
+from apps.backtest.kernels.books_after import exposures, mark_curve, mark_rows, outgrows_margin, round_trips
 from apps.backtest.kernels.market import SPEC_DTYPE, Closes
 from apps.backtest.kernels.scoring import N_SCORES, Outcome, Periods, score
 from trading.books import open_desk
@@ -44,6 +44,7 @@ def compile_what_follows() -> None:
     score(closes, specs, Outcome(fills, trips, np.ones(2), 0.0), periods, np.empty(N_SCORES))
     round_trips(closes, specs, fills, np.zeros(1), trips)
     mark_curve(closes, specs, fills, (1.0, 0.0), (0, 1), curve)
+    mark_rows(closes, specs, fills, 1.0, time, curve)
     outgrows_margin(closes, specs, fills, 1.0, 0.5)
     exposures(closes, specs, fills, curve, np.empty(1))
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from threading import local
 from typing import Any, NoReturn
 
@@ -9,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.backtest.beside import beside
-from apps.backtest.kernels.books_after import mark_curve, outgrows_margin
+from apps.backtest.kernels.books_after import outgrows_margin
 from apps.backtest.kernels.flips import crossings, is_plain, trade_flips, trade_plain_flips
 from apps.backtest.kernels.market import Market, Specs
 from apps.backtest.kernels.opinions import TARGET_DTYPE
 from apps.backtest.market import Prepared
+from apps.backtest.marking import Curve, Marked, Written
 from apps.backtest.options import Options, sizing_of
 from apps.backtest.specialise import specialise
 from apps.signals.interface import CrossingLines, Strategy, StrategyError, strategy_errors
@@ -44,18 +46,18 @@ class ChannelsError(ValueError):
     exit_code = 2  # of a command: wrong usage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
-    """What a run leaves: the desk as it is at the end, the curve (float64[T]) and the seconds that the loop took.
+    """What a run leaves: the desk as it is at the end, the curve, and the seconds that the loop took.
 
-    Those are without what compiling took.
+    Those are without what compiling took, and without marking a curve that only fills have to say something about.
     """
 
     desk: Desk
-    equity: NDArray[np.float64]
+    curve: Curve
     seconds: float
 
-    @property
+    @cached_property
     def fills(self) -> Any:
         """The fills, structured array of FILL_DTYPE."""
         return self.desk.fills[: int(self.desk.account["n_fills"][0])]
@@ -164,19 +166,7 @@ def _flip(
     fills = desk.fills[: int(desk.account["n_fills"][0])]
     if outgrows_margin(prepared.closes, specs, fills, options.cash, rules.margin_call):
         return None
-    return Run(desk, _curve(prepared, specs, fills, options.cash), running_seconds() - begun)
-
-
-def _curve(prepared: Prepared, specs: Specs, fills: Any, cash: float) -> NDArray[np.float64]:
-    """Return the equity at every close: up to the middle fill marked on this core, after it on another one."""
-    rows, half = prepared.market.close.shape[1], fills.size // 2
-    cut = int(fills[half].bar) if fills.size else rows
-    holding = (float(fills[half - 1].cash), float(fills[half - 1].position)) if half else (cash, 0.0)
-    equity = np.empty(rows)
-    wait = beside(rows - cut, mark_curve, prepared.closes, specs, fills[half:], holding, (cut, rows), equity)
-    mark_curve(prepared.closes, specs, fills[:half], (cash, 0.0), (0, cut), equity)
-    wait()
-    return equity
+    return Run(desk, Marked(prepared.closes, specs, fills, options.cash), running_seconds() - begun)
 
 
 def flip_desk(
@@ -264,7 +254,7 @@ def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options,
         needed = int(desk.account["n_fills"][0])
         if needed <= capacity:
             check_targets(strategy, prepared, desk)
-            return Run(desk, equity, seconds)
+            return Run(desk, Written(equity), seconds)
         capacity = needed
 
 

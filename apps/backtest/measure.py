@@ -51,7 +51,7 @@ def score_run(
 ) -> Periods:
     """Write the metrics of a run into `out`, in the order of SCORE_KEYS; return the periods that they are of."""
     periods = periods_of(prepared, options)
-    values = with_start(options.cash, run.equity[periods.ends])
+    values = with_start(options.cash, run.curve.at(periods.ends))
     outcome = Outcome(run.fills, trips, values, float(run.desk.account["fees"][0]))
     score(prepared.closes, specs, outcome, periods, out)
     return periods
@@ -71,7 +71,9 @@ def measure(
     metrics: dict[str, Any] = as_dict(SCORE_KEYS, scores)
     if benchmark is not None:
         against = np.empty(len(BENCHMARK_KEYS))
-        values, theirs = (with_start(options.cash, curve[periods.ends]) for curve in (run.equity, benchmark))
+        values, theirs = (
+            with_start(options.cash, curve) for curve in (run.curve.at(periods.ends), benchmark[periods.ends])
+        )
         benchmark_metrics(values, theirs, periods.per_year, periods.risk_free, against)
         metrics |= as_dict(BENCHMARK_KEYS, against)
     metrics["open_trades"] = int(np.count_nonzero(trips["is_open"]))

@@ -17,7 +17,7 @@ from apps.backtest.options import Options
 from apps.backtest.result import Result
 from apps.signals.interface import Strategy
 from trading.books import TICKETS
-from trading.compiled import seconds_compiling, source_digest, versions
+from trading.compiled import running_seconds, seconds_compiling, source_digest, versions
 from trading.intervals import format_interval
 from trading.metrics import METRICS_VERSION, Basis, definitions
 
@@ -39,11 +39,14 @@ def run_prepared(
     trips = trips_of(run, prepared, specs)
     held = None if benchmark is None else _benchmark_curve(benchmark, prepared, options)
     metrics = measure(run, trips, prepared, specs, options, held)
+    begun = running_seconds()
+    equity = run.curve.whole
+    metrics["engine_seconds"] += running_seconds() - begun
     metrics["compile_seconds"] = seconds_compiling() - compiling
 
     def exposure() -> NDArray[np.float64]:
-        out = np.empty(run.equity.size)
-        exposures(prepared.closes, specs, run.fills, run.equity, out)
+        out = np.empty(equity.size)
+        exposures(prepared.closes, specs, run.fills, equity, out)
         return out
 
     return Result(
@@ -51,7 +54,7 @@ def run_prepared(
         params=strategy.values(params),
         channels=prepared.channels,
         bars=prepared.bars,
-        equity=run.equity,
+        equity=equity,
         fill_records=run.fills.view(np.ndarray),
         trade_records=trips,
         metrics=metrics,

@@ -7,6 +7,7 @@ import linecache
 import os
 import sys
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -46,6 +47,7 @@ def list_strategies() -> tuple[str, ...]:
     return tuple(_shipped_modules())
 
 
+@lru_cache(maxsize=1)
 def _shipped_modules() -> dict[str, str]:
     with os.scandir(_SHIPPED) as entries:
         names = (entry.name for entry in entries if entry.name.endswith(".py") and not entry.name.startswith("_"))

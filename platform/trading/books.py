@@ -1,5 +1,6 @@
 """An account's books: cash, what each channel holds, the order that works for it, and the one way a fill is booked."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,8 +131,15 @@ class At(NamedTuple):
 
 def open_desk(cash: float, channels: int, slots: int, capacity: int) -> Desk:
     """Return the desk of an account that holds `cash` and nothing else."""
-    account: NDArray[Any] = np.zeros(1, ACCOUNT_DTYPE)
+    account, books, tickets = (rows.copy() for rows in _untouched(channels, slots))
     account["cash"] = cash
+    fills: NDArray[Any] = np.empty(capacity, FILL_DTYPE)
+    return Desk(*(array.view(np.recarray) for array in (account, books, tickets, fills)))
+
+
+@lru_cache(maxsize=4)
+def _untouched(channels: int, slots: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    account: NDArray[Any] = np.zeros(1, ACCOUNT_DTYPE)
     account["equity"] = np.nan
     books: NDArray[Any] = np.zeros(channels, BOOK_DTYPE)
     for name in BOOK_DTYPE.names or ():
@@ -143,8 +151,7 @@ def open_desk(cash: float, channels: int, slots: int, capacity: int) -> Desk:
     tickets: NDArray[Any] = np.zeros((channels, slots), TICKET_DTYPE)
     for name in ("stop_loss", "take_profit", "trail", "trail_stop"):
         tickets[name] = np.nan
-    fills: NDArray[Any] = np.empty(capacity, FILL_DTYPE)
-    return Desk(*(array.view(np.recarray) for array in (account, books, tickets, fills)))
+    return account, books, tickets
 
 
 @inlined_kernel

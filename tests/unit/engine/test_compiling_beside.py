@@ -4,7 +4,7 @@ import pytest
 
 from apps.backtest import compiling_beside
 from apps.backtest.interface import run
-from apps.backtest.kernels.books_after import exposures, mark_curve, outgrows_margin, round_trips
+from apps.backtest.kernels.books_after import exposures, mark_curve, mark_rows, outgrows_margin, round_trips
 from apps.backtest.kernels.scoring import score
 
 PRICES = [1.0, 2.0, 3.0, 4.0]
@@ -12,7 +12,7 @@ BARS = dict.fromkeys(("open", "high", "low", "close"), PRICES)
 
 
 @pytest.mark.parametrize(
-    "kernel", [score, round_trips, mark_curve, outgrows_margin, exposures], ids=lambda k: k.__name__
+    "kernel", [score, round_trips, mark_curve, mark_rows, outgrows_margin, exposures], ids=lambda k: k.__name__
 )
 def test_what_the_other_process_compiles_is_what_a_run_looks_for(kernel, monkeypatch):
     monkeypatch.setattr(kernel, "_entries", {})

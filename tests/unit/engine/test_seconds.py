@@ -1,7 +1,7 @@
 """What a run says about time: the engine's, without that of compiling."""
 
 from apps.backtest.interface import run
-from apps.backtest.kernels.books_after import mark_curve, outgrows_margin, round_trips
+from apps.backtest.kernels.books_after import mark_curve, mark_rows, outgrows_margin, round_trips
 from apps.backtest.kernels.flips import trade_plain_flips
 from apps.backtest.kernels.scoring import score
 from trading import compiled
@@ -27,7 +27,7 @@ def test_compiling_is_no_part_of_the_engines_seconds_and_told_apart(monkeypatch)
 
     monkeypatch.setattr(compiled, "perf_counter", lambda: now[0])
     monkeypatch.setattr(compiled.Kernel, "_kept_entry", found_slowly)
-    made = (sma_crossings, trade_plain_flips, outgrows_margin, mark_curve, round_trips, score)
+    made = (sma_crossings, trade_plain_flips, outgrows_margin, mark_curve, mark_rows, round_trips, score)
     for kernel in made:
         monkeypatch.setattr(kernel, "_entries", {})
     found = metrics()

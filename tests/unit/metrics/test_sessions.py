@@ -15,6 +15,7 @@ from trading.sessions import (
     EXISTS,
     MISSING,
     ZoneError,
+    _firsts,
     calendar_of_days,
     days_per_week,
     local_to_utc,
@@ -141,6 +142,18 @@ def test_session_days_and_their_starts_belong_together():
     assert (starts <= times).all()
     assert (times < following).all()
     assert session_days(np.array([at("2024-03-10T21:00")]), euro)[0] == np.datetime64("2024-03-11").astype(int)
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 1, 1, 7]), min_size=1, max_size=30),
+    st.lists(st.integers(-3, 60), max_size=12).map(sorted),
+)
+@example([1, 1, 7, 1], [3, 5, 9, 11, 12])
+@example([7, 1, 1, 7], [3, 5, 9, 11, 12, 20])
+def test_where_a_time_falls_among_bars_is_found_with_gaps_and_without(steps, starts):
+    for distances in (steps, [3] * len(steps)):
+        times, looked_for = np.cumsum(distances), np.array(starts, np.int64)
+        assert _firsts(times, looked_for).tolist() == np.searchsorted(times, looked_for).tolist()
 
 
 def test_no_bar_has_no_day():
