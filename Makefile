@@ -30,13 +30,14 @@ test: $(DEV) system  ## Set everything up and run every test
 
 # Comparing models with migrations asks the database only for its history, and goes on without one.
 check: export DATABASE_URL := postgresql:///none?host=/nonexistent
-check: $(DEV)  ## Check style, types, imports, migrations and the messages' schemas
+check: $(DEV)  ## Check style, types, imports, migrations, the messages' schemas and the API's contract
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	PYTHONPATH=.:platform $(VENV)/bin/lint-imports
 	$(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(MANAGE) schemas check
+	$(MANAGE) api_schema check
 
 bench: $(RUNTIME)  ## Measure Banyan's speed; with PEERS=1 beside the peers of requirements-bench.txt
 	@$(PYTHON) -m tests.benchmarks $(if $(PEERS),--install-peers)

@@ -19,8 +19,8 @@ class Row(serializers.Serializer):
 class Amount(serializers.Field):
     """Money, a price or a quantity, as a decimal string of at most `places`; unknown: null."""
 
-    def __init__(self, places: int = 6, **more: Any) -> None:
-        super().__init__(read_only=True, **more)
+    def __init__(self, places: int = 6, *, allow_null: bool = True, **more: Any) -> None:
+        super().__init__(read_only=True, allow_null=allow_null, **more)
         self._places = places
 
     def to_representation(self, value: float) -> str | None:
@@ -32,8 +32,8 @@ class Amount(serializers.Field):
 class Time(serializers.Field):
     """A time, given in ns since 1970 UTC."""
 
-    def __init__(self, **more: Any) -> None:
-        super().__init__(read_only=True, **more)
+    def __init__(self, *, allow_null: bool = True, **more: Any) -> None:
+        super().__init__(read_only=True, allow_null=allow_null, **more)
 
     def to_representation(self, value: int) -> str | None:
         """Return it in ISO 8601."""
@@ -44,8 +44,8 @@ class Time(serializers.Field):
 class Moment(serializers.Field):
     """A time, given as a datetime."""
 
-    def __init__(self, **more: Any) -> None:
-        super().__init__(read_only=True, **more)
+    def __init__(self, *, allow_null: bool = True, **more: Any) -> None:
+        super().__init__(read_only=True, allow_null=allow_null, **more)
 
     def to_representation(self, value: datetime) -> str:
         """Return it in ISO 8601."""

@@ -26,17 +26,17 @@ class AccountRow(Row):
     client = serializers.CharField()
     broker = serializers.CharField()
     currency = serializers.CharField()
-    balance = Amount()
-    equity = Amount()
-    margin = Amount()
+    balance = Amount(allow_null=False)
+    equity = Amount(allow_null=False)
+    margin = Amount(allow_null=False)
     valued_at = Time(source="valued_at_ns")
 
 
 class PointRow(Row):
     """What an account was worth at a time."""
 
-    at = Time(source="at_ns")
-    equity = Amount()
+    at = Time(source="at_ns", allow_null=False)
+    equity = Amount(allow_null=False)
 
 
 class SettingRow(Row):
@@ -63,7 +63,7 @@ class RestrictionRow(Row):
     name = serializers.CharField()
     state = serializers.CharField()
     reason = serializers.CharField()
-    changed_at = Time(source="changed_at_ns")
+    changed_at = Time(source="changed_at_ns", allow_null=False)
     is_by_loss = serializers.BooleanField(source="is_stop")
 
 

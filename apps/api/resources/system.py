@@ -66,8 +66,8 @@ class KeyRow(Row):
     scopes = serializers.ListField(child=serializers.CharField())
     networks = serializers.ListField(child=serializers.CharField())
     calls_per_minute = serializers.IntegerField()
-    made_at = Moment()
-    expires_at = Moment()
+    made_at = Moment(allow_null=False)
+    expires_at = Moment(allow_null=False)
     used_at = Moment()
 
 
@@ -101,7 +101,7 @@ class LetterRow(Row):
     number = serializers.IntegerField()
     message = serializers.CharField()
     rows = serializers.IntegerField(allow_null=True)
-    parked_at = Moment()
+    parked_at = Moment(allow_null=False)
     reason = serializers.CharField()
 
 
@@ -109,7 +109,7 @@ class ActRow(Row):
     """What a person asked for, and what became of it; `is_done` is null where it was cut off."""
 
     id = serializers.UUIDField()
-    at = Moment()
+    at = Moment(allow_null=False)
     user = serializers.CharField()
     address = serializers.CharField(allow_null=True)
     name = serializers.CharField()
@@ -128,7 +128,7 @@ class StateRow(Row):
     name = serializers.CharField()
     state = serializers.CharField()
     reason = serializers.CharField()
-    changed_at = Time(source="changed_at_ns")
+    changed_at = Time(source="changed_at_ns", allow_null=False)
     accounts = serializers.IntegerField()
     is_by_loss = serializers.BooleanField(source="is_stop")
 

@@ -33,12 +33,12 @@ class OrderRow(Row):
     lots = Amount(LOT_PLACES)
     filled = Amount(LOT_PLACES)
     price = Amount(PRICE_PLACES)
-    fee = Amount()
+    fee = Amount(allow_null=False)
     state = serializers.CharField()
     why = serializers.CharField(help_text="In words, why it ended unfilled.")
     decided_at = Time(source="decided_at_ns", help_text="The close of the bar that decided.")
     signalled_at = Time(source="signalled_at_ns")
-    requested_at = Time(source="requested_at_ns")
+    requested_at = Time(source="requested_at_ns", allow_null=False)
     approved_at = Time(source="approved_at_ns")
     sent_at = Time(source="sent_at_ns")
     accepted_at = Time(source="accepted_at_ns")
@@ -51,7 +51,7 @@ class OrderRow(Row):
 class HappeningRow(Row):
     """Something that happened to an order."""
 
-    at = Time(source="at_ns")
+    at = Time(source="at_ns", allow_null=False)
     what = serializers.CharField()
 
 
@@ -66,7 +66,7 @@ class GivenRow(Row):
 class FillRow(Row):
     """Lots that a book got or gave; money in the account's currency."""
 
-    filled_at = Time(source="filled_at_ns")
+    filled_at = Time(source="filled_at_ns", allow_null=False)
     account = serializers.CharField()
     instrument = serializers.CharField()
     decision = serializers.IntegerField(help_text="Of the order; 0: there was none.")
@@ -74,9 +74,9 @@ class FillRow(Row):
     kind = serializers.CharField(help_text="filled, crossed, outside or reconciled")
     lots = Amount(LOT_PLACES)
     price = Amount(PRICE_PLACES)
-    amount = Amount()
-    fee = Amount()
-    realised = Amount()
+    amount = Amount(allow_null=False)
+    fee = Amount(allow_null=False)
+    realised = Amount(allow_null=False)
     execution_id = serializers.CharField()
 
 
@@ -100,14 +100,14 @@ class PositionRow(Row):
     close = Amount(PRICE_PLACES)
     value = Amount()
     unrealised = Amount()
-    realised = Amount()
-    fees = Amount()
+    realised = Amount(allow_null=False)
+    fees = Amount(allow_null=False)
 
 
 class RefusalRow(Row):
     """An order that was refused: by risk, the edge or the venue, and why."""
 
-    refused_at = Time(source="refused_at_ns")
+    refused_at = Time(source="refused_at_ns", allow_null=False)
     account = serializers.CharField()
     instrument = serializers.CharField()
     decision = serializers.IntegerField()
@@ -121,7 +121,7 @@ class RefusalRow(Row):
 class SkipRow(Row):
     """A target that gave an account no order, and why."""
 
-    skipped_at = Time(source="skipped_at_ns")
+    skipped_at = Time(source="skipped_at_ns", allow_null=False)
     account = serializers.CharField()
     set = serializers.CharField()
     instrument = serializers.CharField()
@@ -142,11 +142,11 @@ class PnlRow(Row):
     day = serializers.CharField(allow_null=True)
     currency = serializers.CharField()
     fills = serializers.IntegerField()
-    realised = Amount()
+    realised = Amount(allow_null=False)
     unrealised = Amount()
-    swap = Amount()
-    dividends = Amount()
-    fees = Amount()
+    swap = Amount(allow_null=False)
+    dividends = Amount(allow_null=False)
+    fees = Amount(allow_null=False)
     total = Amount()
 
 
