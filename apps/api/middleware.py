@@ -44,6 +44,7 @@ class ApiMiddleware:
             kind = MEDIA_TYPE
         if kind == MEDIA_TYPE and not response.streaming:
             response.content = to_json(orjson.loads(response.content) | {"request_id": request_id})
+            response.headers["Content-Length"] = str(len(response.content))
         response.headers["X-Request-Id"] = request_id
         response.headers.setdefault("Cache-Control", "private, no-cache")
         allowance = getattr(request, "allowance", None)

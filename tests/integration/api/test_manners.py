@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db(databases=ALL)
 
 def problem(response):
     assert response.headers["Content-Type"] == "application/problem+json"
+    assert int(response.headers["Content-Length"]) == len(response.content)
     body = orjson.loads(response.content)
     kind = KINDS[body["code"]]
     assert (body["status"], body["title"], body["remedy"]) == (response.status_code, kind.title, kind.remedy)
