@@ -13,11 +13,15 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
+from django.db import connections
 
 from banyan import commands
 from banyan.process import is_gone
 from banyan.process.usage import end_with_parent
 from banyan.standing import standings
+
+_CONNECTIONS_MAX = 10
+"""To each database, for all requests that are answered at once."""
 
 
 class Command(commands.Command):
@@ -56,7 +60,7 @@ accounts and a feed of real ticks; then it starts the pipeline (`manage.py run`)
             "settings.asgi:application", lifespan="off", log_level="warning", timeout_graceful_shutdown=1
         )
         config.load()
-        with self._sample_running() if options["sample"] else nullcontext():
+        with self._sample_running() if options["sample"] else nullcontext(), _connections_shared():
             self._tell(f"Ready: http://{address[0]}:{address[1]}/ (Ctrl-C stops)")
             with suppress(KeyboardInterrupt):  # its way to say that it has stopped in order
                 uvicorn.Server(config).run(sockets=[listener])
@@ -107,3 +111,19 @@ def make_first_administrator() -> str | None:
     password = secrets.token_urlsafe(12)
     users.create_superuser("admin", password=password)
     return password
+
+
+@contextmanager
+def _connections_shared() -> Iterator[None]:
+    """Keep connections for the next request: each has a thread of its own, and connecting would take the longest."""
+    for connection in connections.all():
+        connection.close()
+        connection.settings_dict["OPTIONS"]["pool"] = {"min_size": 0, "max_size": _CONNECTIONS_MAX}
+        connection.settings_dict["CONN_HEALTH_CHECKS"] = True
+    try:
+        yield
+    finally:
+        for connection in connections.all():
+            pooled: Any = connection
+            pooled.close()
+            pooled.close_pool()
