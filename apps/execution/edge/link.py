@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from apps.execution.edge.port import Broker, BrokerUnavailableError, Event, NewAccount, Orders
+from apps.execution.edge.port import (
+    Broker,
+    BrokerUnavailableError,
+    Event,
+    Executions,
+    NewAccount,
+    Orders,
+    SessionBegan,
+    Statement,
+)
 from apps.execution.growing import Ids
 from banyan.columns import Ints
 
@@ -50,6 +59,8 @@ class Link:
     reconcile_at_ns: int = 0
     waits_since_ns: int = 0
     """Since when a question has been without answer; 0: none is."""
+    heard: int = -1
+    """Up to which mark the broker has told everything: by a statement, and what followed it; -1: nobody knows."""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def keep_up(self, now_ns: int) -> None:
@@ -107,9 +118,10 @@ class Link:
         self._do(lambda: self.broker.query(request, self.session, client_ids, accounts))
 
     def ask_statement(self, since: int, busy: set[int]) -> None:
-        """Ask what accounts hold; those that are `busy` have an order on its way."""
+        """Ask what accounts hold, and what has happened after `since` that was not heard; `busy` await an answer."""
         self.statement = next(self._numbers)
         self.busy_when_asked = busy
+        since = max(since, self.heard)
         self._do(lambda: self.broker.ask_statement(self.statement, self.session, self.numbers(), since))
 
     def give_up_waiting(self, now_ns: int, most_ns: int) -> None:
@@ -129,10 +141,22 @@ class Link:
         if not self.is_connected:
             return []
         try:
-            return self.broker.receive()
+            events = self.broker.receive()
         except BrokerUnavailableError as problem:
             self.lose(str(problem), now_ns)
             return []
+        for event in events:
+            self._hear(event)
+        return events
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case SessionBegan():
+                self.heard = -1
+            case Statement() if event.request == self.statement:
+                self.heard = event.upto
+            case Executions() if self.heard >= 0 and event.upto and event.after <= self.heard:
+                self.heard = max(self.heard, event.upto)
 
     def lose(self, reason: str, now_ns: int = 0) -> None:
         """Note that the connection is gone."""

@@ -228,4 +228,6 @@ def _executions(frame: protocol.Reports) -> Executions:
         at_ns=unpack(frame.at_ns, n),
         code=unpack(frame.code, n),
         texts=_TEXTS,
+        after=frame.after,
+        upto=frame.upto,
     )

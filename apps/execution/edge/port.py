@@ -66,6 +66,9 @@ class Executions(NamedTuple):
     `amount_micro` is the cash that the notional of a fill brought, where the broker converts it from another currency
     than the account's, else 0. `marks` number what a broker reports, in the order in which it happened; 0 where the
     execution id is empty.
+
+    Whoever had heard everything up to the mark `after` in a session has heard everything up to `upto` with these. Where
+    a broker does not say so, or they answer a question, both are 0.
     """
 
     instruments: list[str]
@@ -82,6 +85,8 @@ class Executions(NamedTuple):
     at_ns: Ints
     code: Ints
     texts: list[str]
+    after: int = 0
+    upto: int = 0
 
 
 class SessionBegan(NamedTuple):

@@ -66,6 +66,7 @@ class Broker:
         self.dice = Dice(faults)
         self._meter = Meter(options.orders_per_second_max, options.orders_per_second_per_account_max)
         self._connections: dict[int, int] = {}  # by session
+        self._told: dict[int, int] = {}  # up to which execution number each session has been told everything
         self._first_ns: dict[int, int] = {}  # when the first bar of an instrument that was met closed
         self._late: dict[int, int] = {}  # when a held order may be filled, by row
         self._rest: list[int] = []  # orders of which a part was filled
@@ -81,6 +82,7 @@ class Broker:
     def forget(self, connection: int) -> None:
         """Forget a connection that was closed; what its sessions are to be told waits for a query."""
         self._connections = {session: each for session, each in self._connections.items() if each != connection}
+        self._told = {session: number for session, number in self._told.items() if session in self._connections}
 
     def settle(self, now_ns: int, work: Work) -> None:
         """Fill what was held back and is due, and the rest of what was filled in part; reject what had no price."""
@@ -153,6 +155,7 @@ class Broker:
         is_open = slots >= 0
         self._keep(Began(session=session, rows=int(is_open.sum()), slot=pack(slots[is_open])), work)
         self._connections[session] = connection
+        self._told[session] = self.book.reports.size
         missing = account[~is_open].tolist()
         work.answers.append((connection, protocol.LoggedIn(request=request.request, session=session, missing=missing)))
 
@@ -195,7 +198,10 @@ class Broker:
         self._answer(connection, found(self.book, request), work)
 
     def _ask_statement(self, connection: int, request: protocol.AskStatement, now_ns: int, work: Work) -> None:
-        self._answer(connection, statement(self.book, request, now_ns), work)
+        told = statement(self.book, request, now_ns)
+        if request.session in self._told:
+            self._told[request.session] = told.upto
+        self._answer(connection, told, work)
 
     def _prices(self, connection: int, request: protocol.Prices, now_ns: int, work: Work) -> None:
         self._name(request.terms, work)
@@ -299,9 +305,13 @@ class Broker:
             self._tell(np.arange(first, self.book.reports.size), work)
 
     def _tell(self, rows: Ints, work: Work) -> None:
+        upto = int(rows.max(initial=-1)) + 1
         for session, frame in reports_by_session(self.book, rows):
             if session in self._connections:
-                self._answer(self._connections[session], frame, work)
+                after = self._told[session]
+                self._told[session] = max(after, upto)
+                told = msgspec.structs.replace(frame, after=after, upto=self._told[session])
+                self._answer(self._connections[session], told, work)
 
     def _answer(self, connection: int, frame: Frame, work: Work) -> None:
         if not self.dice.happens(self.dice.faults.lost_reply):

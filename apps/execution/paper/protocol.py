@@ -197,9 +197,13 @@ class Reports(Frame, frozen=True, kw_only=True, tag="reports"):
     `amount_micro` is the cash that a fill's notional brought, where it had to be converted to the account's currency.
 
     Execution number 0 is an answer, not something that happened to an order: a rejected cancel, an unknown account.
+    A session that had been told everything up to number `after` has been told everything up to `upto` with these; 0: an
+    answer to a question, which is no part of that.
     """
 
     rows: int
+    after: int = 0
+    upto: int = 0
     instruments: list[str]
     execution: bytes
     client_ids: bytes
