@@ -11,7 +11,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from statistics import median
 from typing import Any
 
@@ -103,11 +103,11 @@ def _drained() -> Callable[[], bool]:
     from apps.reporting.database import connect
     from apps.reporting.following import behind, marks_of
     from apps.reporting.projecting import READER
-    from apps.reporting.sources import Log
+    from apps.reporting.sources import Log, Source
     from settings.roles import followed
 
     connection = connect()
-    readers = {READER: followed(), BOOKS: [Log("execution")]}
+    readers: dict[str, Sequence[Source]] = {READER: followed(), BOOKS: [Log("execution")]}
     return lambda: not any(behind(marks_of(connection, reader), sources) for reader, sources in readers.items())
 
 
