@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from apps.api.allowance import take
 from apps.api.keys import OF_CLIENTS, check
+from apps.api.models import Key
 from apps.api.problems import Problem
 
 
@@ -29,24 +30,36 @@ class KeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         """Return the caller, None where there is no key. Raises Problem."""
-        header = request.META.get("HTTP_AUTHORIZATION", "")
-        if not header:
-            return None
-        scheme, _, written = header.partition(" ")
-        if scheme.lower() != "bearer":
-            raise Problem("key-missing", headers={"WWW-Authenticate": "Bearer"})
-        now = timezone.now()
-        key = check(written.strip(), address_of(request), now)
-        raw: Any = request._request
-        raw.allowance = take(key.id, key.calls_per_minute, now)
-        if not raw.allowance.is_granted:
-            raise Problem("rate-limited", headers={"Retry-After": str(raw.allowance.seconds)})
-        scopes = frozenset(key.scopes) & OF_CLIENTS if key.client else frozenset(key.scopes)
-        return Caller(key.id, key.holder, key.name, key.client, scopes), None
+        caller = caller_of(request._request)
+        return None if caller is None else (caller, None)
 
     def authenticate_header(self, request: Request) -> str:
         """Return what a call without a key is told to send."""
         return "Bearer"
+
+
+def caller_of(request: HttpRequest) -> Caller | None:
+    """Return who calls, None where there is no key, and count the call. Raises Problem."""
+    key = key_of(request)
+    if key is None:
+        return None
+    raw: Any = request
+    raw.allowance = take(key.id, key.calls_per_minute, timezone.now())
+    if not raw.allowance.is_granted:
+        raise Problem("rate-limited", headers={"Retry-After": str(raw.allowance.seconds)})
+    scopes = frozenset(key.scopes) & OF_CLIENTS if key.client else frozenset(key.scopes)
+    return Caller(key.id, key.holder, key.name, key.client, scopes)
+
+
+def key_of(request: HttpRequest) -> Key | None:
+    """Return the key of a call, None where there is none. Raises Problem for one that is not good."""
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    if not header:
+        return None
+    scheme, _, written = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Problem("key-missing", headers={"WWW-Authenticate": "Bearer"})
+    return check(written.strip(), address_of(request), timezone.now())
 
 
 class MayCall(BasePermission):

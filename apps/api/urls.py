@@ -4,6 +4,7 @@ from django.urls import path, re_path, register_converter
 
 from apps.api.docs import Contract, Docs
 from apps.api.resources import accounts, acting, markets, strategies, system, trading
+from apps.api.streams import stream
 from apps.api.views import Missing
 
 
@@ -76,6 +77,7 @@ urlpatterns = [
     path("api/v1/stages", system.Stages.as_view(), name="api-stages"),
     path("api/v1/dead-letters", system.DeadLetters.as_view(), name="api-dead-letters"),
     path("api/v1/audit", system.Audit.as_view(), name="api-audit"),
+    path("api/v1/streams/<name:family>", stream, name="api-stream"),
     path("api/v1/openapi.json", Contract.as_view(), name="api-contract"),
     path("api/docs", Docs.as_view(), name="api-docs"),
     re_path(r"^api/", Missing.as_view(), name="api-missing"),

@@ -1,4 +1,4 @@
-"""What others may ask of the console: who did what, and to do what people can with a record of it."""
+"""What others may ask of the console: who did what, to do what people can with a record of it, and the pulse."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -8,9 +8,10 @@ from apps.console.acts import KINDS
 from apps.console.doing import carried_out
 from apps.console.models import Act
 from apps.console.paging import before
+from apps.console.pulse import PULSE, Beat
 from apps.console.recording import Actor, Became, recorded
 
-__all__ = ["KINDS", "Actor", "Became", "Told", "acts", "carried_out", "recorded"]
+__all__ = ["KINDS", "PULSE", "Actor", "Beat", "Became", "Told", "acts", "carried_out", "recorded"]
 
 
 class Told(NamedTuple):

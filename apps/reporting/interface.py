@@ -13,6 +13,7 @@ from apps.reporting.account import (
     skips_of,
 )
 from apps.reporting.earnings import BY, PnlRow, PositionRow, pnl, positions
+from apps.reporting.onward import Place, fills_onward, log_marks, places_at, refusals_onward
 from apps.reporting.overview import (
     Funds,
     Minute,
@@ -58,11 +59,11 @@ from apps.reporting.words import refusal_in_words, skip_in_words, with_reasons
 
 __all__ = [
     "BY", "ORDER_STATES", "AccountRow", "Effective", "FillRow", "FoundAccount", "Funds", "Happening", "Hold",
-    "LatencyRow", "Minute", "OrderRow", "PnlRow", "Point", "PositionRow", "RefusalRow", "Restriction", "Scope",
-    "ScopeError", "SetRow", "SetSettings", "SignalRow", "SkipRow", "SlippageRow", "Speed", "Unresolved", "account",
-    "accounts", "by_set", "check", "closed_at_ns", "equity_curve", "fills", "fills_from", "fills_of",
-    "find_accounts", "funds", "holds_of", "latencies", "marks", "minutes", "order", "orders", "place_of", "pnl",
-    "positions", "refusal_in_words", "refusals", "refusals_from", "refusals_of", "restrictions", "settings_now",
-    "settings_of", "signals", "skip_in_words", "skips", "skips_from", "skips_of", "slippage", "speed", "timeline",
-    "unresolved", "with_reasons",
+    "LatencyRow", "Minute", "OrderRow", "Place", "PnlRow", "Point", "PositionRow", "RefusalRow", "Restriction",
+    "Scope", "ScopeError", "SetRow", "SetSettings", "SignalRow", "SkipRow", "SlippageRow", "Speed", "Unresolved",
+    "account", "accounts", "by_set", "check", "closed_at_ns", "equity_curve", "fills", "fills_from", "fills_of",
+    "fills_onward", "find_accounts", "funds", "holds_of", "latencies", "log_marks", "marks", "minutes", "order",
+    "orders", "place_of", "places_at", "pnl", "positions", "refusal_in_words", "refusals", "refusals_from",
+    "refusals_of", "refusals_onward", "restrictions", "settings_now", "settings_of", "signals", "skip_in_words",
+    "skips", "skips_from", "skips_of", "slippage", "speed", "timeline", "unresolved", "with_reasons",
 ]  # fmt: skip

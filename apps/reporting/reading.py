@@ -223,6 +223,12 @@ def fills_from(
     return _fills(limits, values, most, Walk(_FILL_PLACE, after, is_rising))
 
 
+def log_fills(scope: Scope, condition: str, more: list[Any], most: int) -> list[tuple[FillPlace, FillRow]]:
+    """Return fills for which a condition holds, in the order of execution's log, shard by shard."""
+    limits, values = where(scope, Columns(set="f.book", instrument="f.instrument", at_ns="f.filled_at_ns"))
+    return _fills(f"{limits} AND {condition}", [*values, *more], most, Walk(_FILL_PLACE[1:], is_rising=True))
+
+
 def fills_of(order: OrderRow) -> list[FillRow]:
     """Return the fills of an order, newest first."""
     limits = "a.id = %s AND f.instrument = %s AND f.decision = %s AND f.kind = 0"
@@ -292,7 +298,17 @@ def refusals_from(
     scope: Scope, most: int, after: RefusalPlace | None = None, *, is_rising: bool = False
 ) -> list[tuple[RefusalPlace, RefusalRow]]:
     """Return refused orders with their places, after the one at `after`: newest first, or oldest first."""
-    walk = Walk(_REFUSAL_PLACE, after, is_rising)
+    return _refusals(scope, "true", [], most, Walk(_REFUSAL_PLACE, after, is_rising))
+
+
+def log_refusals(scope: Scope, condition: str, more: list[Any], most: int) -> list[tuple[RefusalPlace, RefusalRow]]:
+    """Return refused orders for which a condition holds, in the order of execution's log, shard by shard."""
+    return _refusals(scope, condition, more, most, Walk(_REFUSAL_PLACE[1:], is_rising=True))
+
+
+def _refusals(
+    scope: Scope, condition: str, more: list[Any], most: int, walk: Walk
+) -> list[tuple[RefusalPlace, RefusalRow]]:
     beyond, place = walk.beyond()
     limits, values = where(
         scope, Columns(set="o.set", instrument="r.instruments[u.instrument + 1]", at_ns="r.refused_at_ns")
@@ -307,9 +323,9 @@ def refusals_from(
         JOIN reporting_account AS a ON a.number = u.account
         LEFT JOIN reporting_order AS o ON o.account = u.account AND o.decision = u.decision
           AND o.instrument = r.instruments[u.instrument + 1]
-        WHERE {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
+        WHERE {limits} AND {condition} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
-        [*values, *place, most],
+        [*values, *more, *place, most],
     )
     return [(row[:6], _refusal_row(row[6:])) for row in found]  # type: ignore[misc]
 

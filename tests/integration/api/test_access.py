@@ -71,6 +71,7 @@ TABLE = {
     "api-stages": EXTRACT,
     "api-dead-letters": OPERATE,
     "api-audit": OPERATE,
+    "api-stream": READ,
     "api-cancel": POST_ONLY,
     "api-flatten": POST_ONLY,
     "api-resume": POST_ONLY,
@@ -78,7 +79,7 @@ TABLE = {
 }
 NAMES = {
     "account": "A1", "instrument": "OANDA:EURUSD", "feed": "none", "strategy": "sma_cross", "set": "none",
-    "run": "none",
+    "run": "none", "family": "fills",
 }  # fmt: skip
 OF_ADDRESS = {"api-limits": {"account": "nobody's"}, "api-missing": {}}
 

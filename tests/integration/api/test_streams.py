@@ -1,0 +1,154 @@
+"""Streams tell everything once, in order, from wherever a listener goes on."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import orjson
+import pytest
+from django.test import Client
+
+from apps.api import streams
+from apps.api.access import Caller
+from apps.api.problems import Problem
+from apps.api.streams import FAMILIES, Listener, read
+from apps.console.interface import Beat
+from apps.reporting import interface as reporting
+from tests.integration.api.conftest import ALL
+from tests.integration.console.test_overview import read as read_logs
+from tests.integration.reporting.recorded import HOUR_NS
+from tests.integration.reporting.test_read_models import trade_at_random
+
+pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
+FIRM = Caller("k", "k", "firm", "", frozenset({"read"}))
+ONE = FIRM._replace(client="one")
+NOTHING = {"client": "", "account": "", "set": "", "instrument": ""}
+
+
+@dataclass
+class Heard:
+    """What a listener has been sent: (id, data) of each event of the family."""
+
+    events: list = field(default_factory=list)
+    others: list = field(default_factory=list)
+
+
+def listen(family, places, *marks, caller=FIRM, between=lambda: None, **asked):
+    """Listen for as many beats as there are marks, and do something between them."""
+    listener = Listener(family, caller, NOTHING | asked, places, lambda: None)
+    heard = Heard()
+
+    async def beats():
+        for at, each in enumerate(marks):
+            if at:
+                await asyncio.to_thread(between)
+            yield Beat(1, {"execution": each})
+
+    async def run():
+        async for chunk in listener.events(beats()):
+            lines = dict(line.split(b": ", 1) for line in chunk.strip().split(b"\n"))
+            name, data = lines[b"event"].decode(), orjson.loads(lines[b"data"])
+            (heard.events if name == family else heard.others).append((lines[b"id"].decode(), data))
+
+    asyncio.run(run())
+    return heard
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_from_the_beginning_everything_is_told_once(callers, family):
+    rows = callers["viewer"].rows(f"{family}?limit=500")
+    heard = [data for _, data in listen(family, {}, 1).events]
+    assert len(heard) == len(rows) > 3
+    key = lambda row: sorted((name, str(value)) for name, value in row.items())  # noqa: E731
+    assert sorted(heard, key=key) == sorted(rows, key=key)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("size", [1, 500])
+def test_after_any_event_a_listener_goes_on_with_the_next(monkeypatch, family, size):
+    monkeypatch.setattr(streams, "_A_PIECE", size)
+    events = listen(family, {}, 1).events
+    kinds = FAMILIES[family].kinds
+    for at in range(0, len(events), max(1, len(events) // 7)):
+        assert listen(family, read(events[at][0], kinds), 1).events == events[at + 1 :]
+    assert listen(family, read(events[-1][0], kinds), 1).events == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_client_hears_of_its_own_accounts_alone(callers, family):
+    rows = callers["client one"].rows(f"{family}?limit=500")
+    heard = [data for _, data in listen(family, {}, 1, caller=ONE).events]
+    assert len(heard) == len(rows)
+    assert {row["account"] for row in heard} <= {"A1", "A2"}
+    of_one = listen(family, {}, 1, account="A1").events
+    assert {row["account"] for _, row in of_one} == {"A1"}
+
+
+def test_whoever_begins_now_hears_what_comes_and_nothing_before(traded, django_db_blocker):
+    known = len(listen("fills", {}, 1).events)
+
+    def trade():
+        with django_db_blocker.unblock():
+            traded.now_ns += HOUR_NS
+            trade_at_random(traded, 12, rounds=6)
+            read_logs(traded)
+
+    heard = listen("fills", reporting.log_marks(), 1, 2, between=trade)
+    everything = listen("fills", {}, 1).events
+    assert heard.events
+    assert len(everything) == known + len(heard.events)
+    assert heard.events[-1] == everything[-1]
+    assert all(event in everything for event in heard.events)
+
+
+def test_since_leaves_out_what_came_before(callers):
+    rows = callers["viewer"].rows("fills?sort=filled_at&limit=500")
+    middle = rows[len(rows) // 2]["filled_at"]
+    key = {"Authorization": f"Bearer {callers['viewer'].key}"}
+    assert Client().get(f"/api/v1/streams/fills?since={middle}", headers=key).status_code == 200
+    places = reporting.places_at("reporting_fill", "filled_at_ns", streams.asking.SINCE.read(middle))
+    heard = [data for _, data in listen("fills", places, 1).events]
+    wanted = [row for row in rows if row["filled_at"] >= middle]
+    assert {row["filled_at"] for row in heard} == {row["filled_at"] for row in wanted}
+    assert len(heard) == len(wanted)
+
+
+@pytest.mark.parametrize(
+    "last",
+    ["x", "[]", '{"0": 1}', '{"0": []}', '{"0": [1, 2]}', '{"0": ["1"]}', '{"0": [99999999999999999999]}', "9" * 9000],
+)
+def test_an_id_that_is_none_of_ours_is_refused(callers, last):
+    with pytest.raises(Problem):
+        read(last, (int, int, int))
+    headers = {"Authorization": f"Bearer {callers['viewer'].key}", "Last-Event-ID": last}
+    assert Client().get("/api/v1/streams/fills", headers=headers).status_code == 400
+
+
+def test_a_stream_is_there_for_keys_that_may_read(callers):
+    for who, caller in callers.items():
+        response = caller.get("streams/fills")
+        assert response.status_code == (401 if who == "nobody" else 200)
+        if response.status_code == 200:
+            assert response.headers["Content-Type"] == "text/event-stream"
+            assert "ETag" not in response.headers
+    assert callers["viewer"].get("streams/weather").status_code == 404
+    assert callers["client one"].get("streams/fills?client=two").status_code == 404
+
+
+def test_a_stream_ends_when_its_key_does(monkeypatch):
+    monkeypatch.setattr(streams, "_HEARTBEAT_SECONDS", 0.0)
+    answers = iter([None, None, Problem("key-revoked")])
+
+    def check():
+        if (problem := next(answers)) is not None:
+            raise problem
+
+    listener = Listener("fills", FIRM, NOTHING, reporting.log_marks(), check)
+
+    async def beats():
+        while True:
+            yield Beat(1, {"execution": 1})
+
+    async def run():
+        return [chunk async for chunk in listener.events(beats())]
+
+    assert [chunk for chunk in asyncio.run(run()) if chunk.startswith(b":")] == [b": heartbeat\n\n"] * 2
