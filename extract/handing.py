@@ -138,7 +138,7 @@ class Handing:
         options = self._cluster.options(
             group_id=f"{self._topics.environment}.{self._context}.handing",
             enable_auto_commit=False,
-            fetch_wait_max_ms=5,
+            fetch_wait_max_ms=100,
         )
         consumer = Consumer(options)
         places = {

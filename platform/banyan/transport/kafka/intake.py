@@ -100,7 +100,7 @@ class Intake:
         consumer = Consumer(
             self._cluster.options(
                 group_id=self._group, enable_auto_commit=False, auto_offset_reset="error",
-                enable_partition_eof=True, fetch_wait_max_ms=5, fetch_error_backoff_ms=100,
+                enable_partition_eof=True, fetch_wait_max_ms=100, fetch_error_backoff_ms=100,
                 queued_max_messages_kbytes=32_768, topic_metadata_refresh_interval_ms=5_000,
             )
         )  # fmt: skip

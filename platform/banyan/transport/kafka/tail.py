@@ -59,7 +59,7 @@ class Tail:
         consumer = Consumer(
             self._cluster.options(
                 group_id=f"{self._topics.environment}.{self._receiver}.tail", enable_auto_commit=False,
-                auto_offset_reset="latest", fetch_wait_max_ms=5, fetch_error_backoff_ms=100,
+                auto_offset_reset="latest", fetch_wait_max_ms=100, fetch_error_backoff_ms=100,
             )
         )  # fmt: skip
         asking = Producer(self._cluster.options(linger_ms=0))
