@@ -31,11 +31,13 @@ from banyan.transport import ChannelListener, LocalTransport
 
 _LOGGER = logging.getLogger(__name__)
 Result = TypeVar("Result")
+PREPARED = (("sma_cross", 1), ("momentum_rank", 2))
+"""Strategies that ship, and on how many channels each: all that others need is compiled with them."""
 
 
 def prepare() -> None:
     """Load what all strategies need, by compiling two that ship: what comes after shares it, and is there at once."""
-    for name, count in (("sma_cross", 1), ("momentum_rank", 2)):
+    for name, count in PREPARED:
         strategy = get_strategy(name)
         channels = [ChannelSpec(instrument=str(each), interval_ns=1, tick_e9=1) for each in range(count)]
         mind_of(strategy, strategy.bind(), channels)

@@ -1,5 +1,6 @@
 """Processes: what runs in one, and the tree of them that makes a system."""
 
+from banyan.process.apart import do_apart
 from banyan.process.keeper import Body, Directory, Report
 from banyan.process.nursery import Nursery
 from banyan.process.owner import boot_name, is_gone, own_name
@@ -23,6 +24,7 @@ __all__ = [
     "Supervisor",
     "Worker",
     "boot_name",
+    "do_apart",
     "is_gone",
     "own_name",
     "run_roles",
