@@ -11,26 +11,30 @@ import psycopg
 
 from apps.execution.edge.entries import EntryKind, Line, decode
 from banyan.compression import compress, expand
-from banyan.store import SOON, connect
+from banyan.store import SOON, array_of, connect
 
 ALIAS = "edge"
 
 _COMMIT = """WITH moved AS (
     UPDATE edge_lease AS l
     SET number = v.number, reported = v.reported, lease_until = now() + make_interval(secs => %s)
-    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+    FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[])
         AS v(key, epoch, old, number, reported)
     WHERE l.key = v.key AND l.epoch = v.epoch AND l.number = v.old RETURNING l.key
 ), entries AS (
     INSERT INTO edge_entry (key, number, kind, previous, id, at_ns, body, written_at)
-    SELECT r.*, now() FROM unnest(%s::text[], %s::bigint[], %s::smallint[], %s::bigint[], %s::text[], %s::bigint[],
+    SELECT r.*, now() FROM unnest(%b::text[], %b::bigint[], %b::smallint[], %b::bigint[], %b::text[], %b::bigint[],
         %b::bytea[]) AS r(key, number, kind, previous, id, at_ns, body) JOIN moved ON moved.key = r.key
 ), streams AS (
     INSERT INTO edge_stream AS s (key, sender, sender_key, epoch, position)
-    SELECT r.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+    SELECT r.* FROM unnest(%b::text[], %b::text[], %b::text[], %b::bigint[], %b::bigint[])
         AS r(key, sender, sender_key, epoch, position) JOIN moved ON moved.key = r.key
     ON CONFLICT (key, sender, sender_key) DO UPDATE SET epoch = EXCLUDED.epoch, position = EXCLUDED.position
 ) SELECT key FROM moved"""
+
+_MOVED = ("text", "bigint", "bigint", "bigint", "bigint")
+_ENTRIES = ("text", "bigint", "smallint", "bigint", "text", "bigint", "bytea")
+_STREAMS = ("text", "text", "text", "bigint", "bigint")
 
 
 class LeaseRow(NamedTuple):
@@ -92,7 +96,7 @@ class Ledger:
             for each in lines
         ]
         marks = [(*stream, *mark) for stream, mark in streams.items()]
-        parameters = [self.lease_seconds, *_columns(moved, 5), *_columns(rows, 7), *_columns(marks, 5)]
+        parameters = [self.lease_seconds, *_arrays(_MOVED, moved), *_arrays(_ENTRIES, rows), *_arrays(_STREAMS, marks)]
         return {key for (key,) in self.connection.execute(_COMMIT, parameters, prepare=True)}
 
     def take(
@@ -215,5 +219,6 @@ class Ledger:
         )
 
 
-def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def _arrays(kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
+    return [array_of(kind, column) for kind, column in zip(kinds, columns, strict=True)]

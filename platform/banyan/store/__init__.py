@@ -1,5 +1,6 @@
 """A context's database as its host uses it: one statement commits a batch, a few queries bring a key back."""
 
+from banyan.store.arrays import array_of
 from banyan.store.batch import Batch, DeadLetter, Output, Step
 from banyan.store.connection import SOON, connect
 from banyan.store.notices import Notice
@@ -20,5 +21,6 @@ __all__ = [
     "SnapshotRow",
     "Step",
     "Store",
+    "array_of",
     "connect",
 ]

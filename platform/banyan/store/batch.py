@@ -4,19 +4,23 @@ The statement moves each key's row by compare-and-set on (epoch, number, leading
 keys that moved: a key that somebody else has taken is dropped alone, and the others of the batch commit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from banyan.compression import compress
+from banyan.store.arrays import array_of
 from banyan.store.connection import SOON
 
 MOVED = """moved AS (
     UPDATE banyan_key AS k SET number = v.number, is_leading = v.stays, lease_until = now() + make_interval(secs => %s)
-    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bool[], %s::bool[])
+    FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bool[], %b::bool[])
     AS v(key, epoch, old, number, leads, stays){soon}
     WHERE k.key = v.key AND k.epoch = v.epoch AND k.number = v.old AND k.is_leading = v.leads RETURNING k.key)"""
+
+
+_KEYS = ("text", "bigint", "bigint", "bigint", "bool", "bool")
 
 
 class Step(NamedTuple):
@@ -181,9 +185,9 @@ class Batch:
         """
         parts = {name: rows for name, rows in self._parts() if rows}
         keys = [(key, *numbers) for key, numbers in self.keys.items()]
-        parameters: list[Any] = [lease_seconds, *_transposed(keys)]
-        for rows in parts.values():
-            parameters += _transposed(rows)
+        parameters: list[Any] = [lease_seconds, *_arrays(_KEYS, keys)]
+        for name, rows in parts.items():
+            parameters += _arrays(tuple(kind for _, kind in _TABLES[name].columns), rows)
         return _statement(tuple(parts), self.only_follows), parameters
 
     def _parts(self) -> Iterator[tuple[str, list[Any]]]:
@@ -199,8 +203,8 @@ class Batch:
         yield "dead_letters", self.dead_letters
 
 
-def _transposed(rows: list[Any]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _arrays(kinds: Sequence[str], rows: Sequence[Any]) -> list[Any]:
+    return [array_of(kind, column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
 
 
 @lru_cache(maxsize=256)
@@ -208,7 +212,7 @@ def _statement(parts: tuple[str, ...], is_soon: bool) -> str:
     clauses = [MOVED.format(soon=", soon" if is_soon else "")]
     for name in parts:
         table = _TABLES[name]
-        arrays = ", ".join(f"%b::{kind}[]" if kind == "bytea" else f"%s::{kind}[]" for _, kind in table.columns)
+        arrays = ", ".join(f"%b::{kind}[]" for _, kind in table.columns)
         names = ", ".join(column for column, _ in table.columns)
         rows = f"FROM unnest({arrays}) AS r({names}) JOIN moved ON moved.key = r.key"
         clauses.append(f"{name} AS ({table.statement.format(rows=rows)})")
