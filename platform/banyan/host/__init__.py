@@ -2,9 +2,10 @@
 
 from banyan.host.delivery import Delivery, Place
 from banyan.host.following import COMPARATOR
-from banyan.host.host import Host, HostSettings, Wanted
+from banyan.host.host import Host, Wanted
 from banyan.host.records import record_of
 from banyan.host.routes import Route, every, same_key
+from banyan.host.settings import HostSettings
 
 __all__ = [
     "COMPARATOR",

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import psycopg
@@ -27,6 +26,7 @@ from banyan.host.records import record_of, seed_of
 from banyan.host.resting import Resting
 from banyan.host.round import Round
 from banyan.host.routes import Route
+from banyan.host.settings import HostSettings
 from banyan.ids import derive
 from banyan.messages import Message, TimerDue, TookOver
 from banyan.store import FETCH_MOST, NotFollowingError, Store
@@ -38,33 +38,6 @@ Wanted = Mapping[str, tuple[Marks, set[str] | None]]
 _LOGGER = logging.getLogger(__name__)
 _SEEN_MOST = 10_000
 _HELD_MOST = 256
-
-
-@dataclass(frozen=True, slots=True)
-class HostSettings:
-    """How a host works.
-
-    A key's snapshot is kept after `snapshot_every` records, once nothing has been done for `snapshot_quiet_seconds`: in
-    the middle of a signal its orders would wait. A host that is never at rest keeps it after twice as many. Inputs that
-    are not urgent to their context wait until nothing has been done for `rest_seconds`.
-
-    Keys that follow take in what their leaders' logs show every `follow_seconds`, together: nobody waits for them.
-
-    `always_decode` passes every message through the codec, also where sender and receiver share a process: tests do, so
-    that nothing can be relied on but what is on the wire.
-    """
-
-    inputs_per_round_max: int = 256
-    waiting_max: int = 10_000
-    tries_max: int = 3
-    snapshot_every: int = 1_000
-    snapshot_quiet_seconds: float = 0.05
-    rest_seconds: float = 0.0
-    digest_every: int = 256
-    follow_seconds: float = 0.05
-    poll_seconds: float = 1.0
-    always_decode: bool = False
-    side: str = "app"
 
 
 class BusyError(RuntimeError):
