@@ -1,15 +1,22 @@
 """A plugin of pytest for `make soak KEEP=1`: it writes what the fault tests have injected and survived to docs/soak.md.
 
-A test says how many faults it has injected by the property `faults`; one that says nothing counts for one.
+A test says how many faults it has injected by the property `faults`; one that says nothing counts for one. What a test
+that is not run has survived last stays, with its day, so that they can be run one by one.
 """
 
+import re
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "soak.md"
+FAULT_TESTS = Path(__file__).resolve().parents[1] / "fault"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+ROW = re.compile(
+    r"^\| (?P<name>[^|]+) \| \d{4}-\d\d-\d\d \| (?P<runs>\d+) \| (?P<passed>\d+) \| (?P<faults>[\d,]+) \|$",
+    re.MULTILINE,
+)
 
 
 class Tried(NamedTuple):
@@ -44,16 +51,27 @@ def counted(reports: list[Any]) -> dict[str, Tried]:
 
 
 def kept(page: str, tried: dict[str, Tried], at: datetime) -> str:
-    """Return the page with the table in the place of the last one."""
+    """Return the page with what these tests have survived, and of others that there still are what stood there."""
     head, _, rest = page.partition(BEGIN)
-    tail = rest.partition(END)[2]
-    rows = [f"| {name} | {each.runs} | {each.passed} | {each.faults:,} |" for name, each in sorted(tried.items())]
-    total = [sum(column) for column in zip(*tried.values(), strict=True)]
+    before, _, tail = rest.partition(END)
+    rows = {row["name"]: row[0] for row in ROW.finditer(before) if is_there(row["name"])}
+    rows |= {
+        name: f"| {name} | {at:%Y-%m-%d} | {each.runs} | {each.passed} | {each.faults:,} |"
+        for name, each in tried.items()
+    }
+    found = [ROW.fullmatch(row) for row in rows.values()]
+    total = [sum(int(row[part].replace(",", "")) for row in found if row) for part in ("runs", "passed", "faults")]
     lines = [
-        f"{at:%Y-%m-%d}: {total[0]} runs, {total[1]} of them survived; {total[2]:,} faults injected.",
+        f"{total[0]} runs, {total[1]} of them survived; {total[2]:,} faults injected.",
         "",
-        "| after which all invariants hold | runs | survived | faults |",
-        "|---|---|---|---|",
-        *rows,
+        "| after which all invariants hold | last tried | runs | survived | faults |",
+        "|---|---|---|---|---|",
+        *(rows[name] for name in sorted(rows)),
     ]
     return f"{head}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{tail}"
+
+
+def is_there(name: str) -> bool:
+    """Tell whether there still is a fault test of this name."""
+    definition = f"def test_{name.replace(' ', '_')}("
+    return any(definition in path.read_text() for path in FAULT_TESTS.glob("test_*.py"))

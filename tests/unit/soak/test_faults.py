@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+from tests.soak import faults
 from tests.soak.faults import BEGIN, END, Tried, counted, kept
 
 
@@ -23,12 +24,23 @@ def test_runs_of_a_test_are_counted_together_with_the_faults_that_they_injected(
     assert counted(reports) == {"a b": Tried(2, 1, 12), "c": Tried(1, 1, 1)}
 
 
-def test_a_new_table_takes_the_place_of_the_old_one():
-    page = f"before\n{BEGIN}\nstale\n{END}\nafter\n"
-    once = kept(page, {"a": Tried(3, 3, 1200)}, datetime(2026, 3, 2, tzinfo=UTC))
-    assert "2026-03-02: 3 runs, 3 of them survived; 1,200 faults injected." in once
-    assert "| a | 3 | 3 | 1,200 |" in once
+def test_what_is_tried_takes_the_place_of_what_stood_there_and_leaves_what_is_not(monkeypatch):
+    monkeypatch.setattr(faults, "is_there", lambda name: name != "gone")
+    page = f"before\n{BEGIN}\nstale\n| gone | 2026-03-01 | 9 | 9 | 9 |\n{END}\nafter\n"
+    once = kept(page, {"a": Tried(3, 3, 1200), "b": Tried(1, 1, 1)}, datetime(2026, 3, 2, tzinfo=UTC))
+    assert "4 runs, 4 of them survived; 1,201 faults injected." in once
+    assert "| a | 2026-03-02 | 3 | 3 | 1,200 |" in once
     assert "stale" not in once
+    assert "gone" not in once
     assert once.startswith("before\n")
     assert once.endswith("\nafter\n")
-    assert kept(once, {"a": Tried(3, 3, 1200)}, datetime(2026, 3, 2, tzinfo=UTC)) == once
+    again = kept(once, {"b": Tried(2, 1, 5)}, datetime(2026, 3, 3, tzinfo=UTC))
+    assert "| a | 2026-03-02 | 3 | 3 | 1,200 |\n| b | 2026-03-03 | 2 | 1 | 5 |" in again
+    assert "5 runs, 4 of them survived; 1,205 faults injected." in again
+
+
+def test_what_the_page_tells_of_is_there():
+    names = [row["name"] for row in faults.ROW.finditer(faults.PAGE.read_text())]
+    assert names
+    assert all(map(faults.is_there, names))
+    assert not faults.is_there("nothing ever goes wrong")
