@@ -57,27 +57,29 @@ def _measured(accounts: int, signals: int, pause: float, blocks: int, jars: str)
             from django.core.management import call_command
 
             call_command("topics", "apply", stdout=sys.stderr)
-            with _following():
+            with following("nice", "-n", "19"):
                 for block in range(2 * blocks + 1):
                     name = ON if block % 2 else OFF
                     if block:
-                        _change(name)
+                        change(name)
                     for number in range(signals + 2):
                         time.sleep(pause)
-                        taken = _signal(tree)
+                        taken = signalled(tree)
                         seconds[name] += [taken] if number >= 2 and block else []
     finally:
         server.remove()
     return seconds
 
 
-def _signal(tree: Trading) -> float:
+def signalled(tree: Trading) -> float:
+    """Return the seconds from a bar that is handed in to the last of its orders."""
     taken = tree.signal(_PATIENCE)
     assert taken is not None, "orders got lost: see run.log"
     return taken
 
 
-def _change(name: str) -> None:
+def change(name: str) -> None:
+    """Bring risk to another stage, and let everybody get used to it."""
     from django.core.management import call_command
 
     if name == ON:
@@ -89,13 +91,14 @@ def _change(name: str) -> None:
 
 
 @contextmanager
-def _following() -> Iterator[None]:
+def following(*prefix: str) -> Iterator[None]:
+    """Run risk's service, by a command that begins with `prefix`."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "settings.services.risk"}
     with (Path(os.environ["BANYAN_DATA_DIR"]) / "service.log").open("wb") as log:
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True
         )
-        command = ["nice", "-n", "19", sys.executable, "-m", "extract.risk", "--health", "127.0.0.1:0"]
+        command = [*prefix, sys.executable, "-m", "extract.risk", "--health", "127.0.0.1:0"]
         service = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         yield

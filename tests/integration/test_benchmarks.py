@@ -12,7 +12,7 @@ from trading.compiled import data_directory
 ROOT = Path(__file__).resolve().parents[2]
 SOAKED = (
     "W2,W3", "W4a", "W4b", "command,command-sample,first-ever,memory", "feeds", "signals", "kill", "restart", "shadow",
-    "live-1", "live-50x1000", "live-memory",
+    "extracted", "live-1", "live-50x1000", "live-memory",
 )  # fmt: skip
 
 
