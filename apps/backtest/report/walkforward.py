@@ -22,7 +22,6 @@ def walkforward_top(walk: WalkForwardOutcome) -> Markup:
     metric = _rank(walk)
     windows = walk.windows
     trained, tested = _mean([w.train_score for w in windows]), _mean([w.test_score for w in windows])
-    kept = 100 * tested / trained if trained > 0 else float("nan")
     won = 100 * float(np.mean([w.test_score > 0 for w in windows]))
     chips = [
         *data_chips(walk.manifest),
@@ -33,7 +32,7 @@ def walkforward_top(walk: WalkForwardOutcome) -> Markup:
     told = [
         (f"{metric.label}, training", metric.write(trained)),
         (f"{metric.label}, test", metric.write(tested)),
-        ("Kept out of sample", figures.percent(kept, 0, signed=False)),
+        ("Kept out of sample", _kept(trained, tested)),
         ("Test windows above zero", figures.percent(won, 0, signed=False)),
     ]
     cells = [element("div", element("dt", name), element("dd", text), class_="tile") for name, text in told]
@@ -125,6 +124,13 @@ def _axis(walk: WalkForwardOutcome) -> plots.Scale:
 
 def _at(across: plots.Scale, time_ns: int) -> float:
     return float(np.clip(across.place(float(time_ns)), 0.0, 1.0))
+
+
+def _kept(trained: float, tested: float) -> str:
+    """Return how much of a score was left outside of training, where there was something to keep."""
+    if not trained > 0:
+        return figures.percent(float("nan"), 0)
+    return figures.percent(100 * tested / trained, 0, signed=False) if tested > 0 else "nothing"
 
 
 def _rank(walk: WalkForwardOutcome) -> Explained:

@@ -223,6 +223,18 @@ def test_walk_forward_report_lists_every_window(stock, tmp_path):
     assert 'id="trades"' not in alone
 
 
+@pytest.mark.parametrize(
+    ("trained", "tested", "told"), [(2.0, 1.0, "50\u202f%"), (2.0, -1.0, "nothing"), (-1.0, 1.0, "\u2013")]
+)
+def test_walk_forward_report_says_how_much_of_a_score_is_left_where_there_was_any(
+    stock, tmp_path, trained, tested, told
+):
+    walk = example_walk(stock)
+    windows = [replace(window, train_score=trained, test_score=tested) for window in walk.windows]
+    text = write_walkforward_report(replace(walk, windows=windows), tmp_path / "w.html").read_text("utf-8")
+    assert f"<dt>Kept out of sample</dt><dd>{told}</dd>" in text
+
+
 def test_monte_carlo_report_shows_fan_histograms_and_quantiles(tmp_path):
     text = write_montecarlo_report(example_montecarlo(), tmp_path / "m.html").read_text("utf-8")
     for word in ("5\u202f% to 95\u202f% of paths", "What happened", "Return of the paths", "Quantiles", "seed 13"):
