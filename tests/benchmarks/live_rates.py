@@ -25,6 +25,8 @@ GROWTH = f"{OURS}: by how much more in the last third than in the first"
 FOLDED = f"{OURS}: from the last bar until fills are folded"
 DRAINED = f"{OURS}: from the last bar until read models and books are drained"
 REST_SECONDS_MAX = 900.0
+GIVEN_UP_SECONDS = 2 * LOST_SECONDS
+"""After how long without one no more orders are waited for: those that are left were given up at their deadlines."""
 GROWTH_SECONDS_MAX = 0.1
 DRAINED_SECONDS_MAX = 300.0
 
@@ -42,12 +44,10 @@ def measure(*, quick: bool = False, only: Collection[str] = ()) -> Iterator[Tabl
             continue
         held, lasts = (min(accounts, 20), 2.0) if quick else (accounts, seconds)
         found = measured_apart("tests.benchmarks.live_rates", held, rate, lasts)
-        late = found["seconds"]
-        third = max(1, len(late) // 3)
-        growth = median(late[-third:]) - median(late[:third])
+        late, given_up = found["seconds"], found["given_up"]
         rows = [
-            Row(OURS, late, f"{len(late):,} signals"),
-            Row(GROWTH, [growth]),
+            Row(OURS, late, f"{len(late):,} signals; orders given up at their deadline: {given_up:,}"),
+            growth_row(late, given_up),
             Row(FOLDED, [found["folded"]]),
             Row(DRAINED, [found["drained"]]),
         ]
@@ -56,18 +56,26 @@ def measure(*, quick: bool = False, only: Collection[str] = ()) -> Iterator[Tabl
         yield Table(name, title, "s", rows, () if quick else bounds)
 
 
+def growth_row(late: Sequence[float], given_up: int) -> Row:
+    """Return by how much the delay has grown; where orders were given up it has outgrown their deadline."""
+    if given_up or not late:
+        return Row(GROWTH, note=f"{given_up:,} orders were too late to be sent")
+    third = max(1, len(late) // 3)
+    return Row(GROWTH, [median(late[-third:]) - median(late[:third])])
+
+
 def _measured(accounts: int, rate: float, seconds: float) -> dict[str, Any]:
     with trading(accounts) as tree:
         _until(_folded())
-        late = _signals(tree, rate, seconds)
+        late, given_up = _signals(tree, rate, seconds)
         ended = time.monotonic()
         folded = _until(_folded()) - ended
         drained = _until(_drained()) - ended
-    return {"seconds": late, "folded": folded, "drained": drained}
+    return {"seconds": late, "given_up": given_up, "folded": folded, "drained": drained}
 
 
-def _signals(tree: Trading, rate: float, seconds: float) -> list[float]:
-    """Hand in bars at a rate, and return how long after its bar the last order of each signal was accepted."""
+def _signals(tree: Trading, rate: float, seconds: float) -> tuple[list[float], int]:
+    """Hand in bars at a rate; return how late each signal's last order was, and how many orders never came."""
     count = int(rate * seconds)
     handed: list[int] = []
 
@@ -79,13 +87,31 @@ def _signals(tree: Trading, rate: float, seconds: float) -> list[float]:
 
     giver = threading.Thread(target=hand_in)
     giver.start()
+    accepted: list[tuple[int, int]] = []
+    missing = count * tree.accounts
+    while missing > 0 and (giver.is_alive() or accepted):
+        try:
+            accepted.append(tree.accepted(GIVEN_UP_SECONDS))
+        except TimeoutError:
+            if not giver.is_alive():
+                break
+            continue
+        missing -= accepted[-1][1]
+    giver.join()
+    return lateness(handed, accepted, tree.accounts), max(0, missing)
+
+
+def lateness(handed: Sequence[int], accepted: Sequence[tuple[int, int]], accounts: int) -> list[float]:
+    """Return how many seconds after its bar the last order of each signal was accepted, of those that all came.
+
+    `accepted` is (time in ns, orders) in order; orders are counted as they come, for one signal after the other.
+    """
     late: list[float] = []
     orders = 0
-    while len(late) < count:
-        written_ns, accepted = tree.accepted(LOST_SECONDS * 6)
-        orders += accepted
-        late += [(written_ns - handed[number]) / 1e9 for number in range(len(late), orders // tree.accounts)]
-    giver.join()
+    for written_ns, count in accepted:
+        orders += count
+        whole = min(orders // accounts, len(handed))
+        late += [(written_ns - handed[number]) / 1e9 for number in range(len(late), whole)]
     return late
 
 
