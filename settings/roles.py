@@ -69,7 +69,7 @@ from settings.warming import rehearse
 
 PARTS = min(settings.SHARD_PROCESSES, len(SHARDS))
 _DIRECTORY_SECONDS = 1.0
-_REST_SECONDS = 0.01
+_REST_SECONDS = 0.025
 _LEAST = 19
 """The niceness of what only remembers: it has the cores when nobody decides or sends."""
 

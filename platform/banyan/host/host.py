@@ -151,7 +151,6 @@ class Host(Generic[State]):
         }
         if not any(taken.values()):
             return self._keep_due_snapshot()
-        self._worked_ns = now_ns
         if any(inputs and not self._keys[key].is_leading for key, inputs in taken.items()):
             self._followed_ns = now_ns
         try:
@@ -160,6 +159,7 @@ class Host(Generic[State]):
             self._forget(taken)
             self.store.close()
             raise
+        self._worked_ns = self._clock.monotonic_ns()
         return True
 
     def is_quiet(self) -> bool:

@@ -9,7 +9,7 @@ from banyan.context import Context
 from banyan.host.memory import KeyMemory
 
 State = TypeVar("State")
-_LONGEST = 25  # times the rest that is wanted: a host that is never idle has to come to them too
+_LONGEST = 10  # times the rest that is wanted: a host that is never idle has to come to them too
 
 
 @dataclass(slots=True)

@@ -47,6 +47,21 @@ def test_what_nobody_waits_for_is_applied_after_what_somebody_does(resting):
     assert numbers(resting, "a") == [IDLE]
 
 
+def test_a_rest_begins_when_what_came_before_is_done(resting):
+    say(resting, IDLE, "a")
+    say(resting, 5, "b")
+    commit = resting.execution.store.commit
+
+    def slow(batch):
+        pass_time(resting, 2 * REST_NS)
+        return commit(batch)
+
+    resting.execution.store.commit = slow
+    assert resting.execution.step()
+    assert not resting.execution.step()
+    assert numbers(resting, "a") == []
+
+
 def test_what_rests_is_committed_together(resting):
     for _ in range(3):
         say(resting, IDLE, "a")
@@ -85,7 +100,7 @@ def test_a_host_that_is_never_idle_comes_to_what_rests_all_the_same(resting):
         if numbers(resting, "a"):
             break
         pass_time(resting, REST_NS // 2)
-    assert count == 51  # after 25 times as long as it rests where there is nothing else
+    assert count == 21  # after 10 times as long as it rests where there is nothing else
 
 
 def test_a_timer_wakes_a_key_that_rests(resting):
