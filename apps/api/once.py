@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 def once(holder: str, key: str, content: bytes, do: Callable[[], Answer]) -> Answer:
     """Return what `do` answers, or what was answered before to the same key. Raises Problem.
 
-    An answer of 5xx is not kept: who asks again has it done.
+    What `do` raises is not kept: who asks again has it done.
     """
     if not _KEY.fullmatch(key):
         raise Problem("idempotency-key-missing")
@@ -51,8 +51,7 @@ def once(holder: str, key: str, content: bytes, do: Callable[[], Answer]) -> Ans
         if found.answered_at is not None:
             return _kept(found)
         answer = do()
-        if answer.status < 500:
-            posts.update(answered_at=timezone.now(), status=answer.status, answer=answer.body)
+        posts.update(answered_at=timezone.now(), status=answer.status, answer=answer.body)
         return answer
 
 
