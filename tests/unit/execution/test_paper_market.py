@@ -14,6 +14,7 @@ from apps.feeds.contracts import BarClosed
 from banyan.codec import Envelope, encode_message
 from banyan.columns import ints
 from banyan.host import Delivery
+from banyan.sockets import short_address
 from tests.unit.execution.desk import EURUSD, GOLD
 
 PRICES = [f"{side}_{point}" for side in ("bid", "ask") for point in ("open", "high", "low", "close")]
@@ -40,7 +41,8 @@ class Listening:
 
     def __init__(self, address):
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(str(address))
+        with short_address(address) as short:
+            self.listener.bind(short)
         self.listener.listen()
         self.listener.settimeout(60.0)
         self.buffer = FrameBuffer()
