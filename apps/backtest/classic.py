@@ -54,7 +54,7 @@ class _Book:
         self._rules = rules_of(options, sizing, channels)
         # A new target at a close comes before a rebalancing there, so at a row that is met `decide` does both.
         self._undecided = self._rules._replace(band=NAN)
-        self._specs = prepared.specs(options)
+        self.specs = prepared.specs(options)
         self.curve = np.empty(rows)
         capacity = min(2 * rows * channels, _FILLS) + 16 * channels
         self.desk: Desk = open_desk(options.cash, channels, TICKETS if self._rules.hedging else 1, capacity)
@@ -159,7 +159,7 @@ class _Book:
             ahead = max(_AHEAD, self.row - self._met)
             span = (self._done, min(self.row + ahead, self.curve.size))
             market = self._prepared.market
-            self._done = stay(market, self.desk, self._specs, self._rules, self._swap, self.curve, span)
+            self._done = stay(market, self.desk, self.specs, self._rules, self._swap, self.curve, span)
             if self.row < self._done:
                 return
         if self.rebalances and self._done < self.row:
@@ -177,7 +177,7 @@ class _Book:
         self._said.clear()
         before = [part.copy() for part in self._changed]
         while True:
-            kernel(self._prepared.market, self._opinions(said), self.desk, self._specs, rules, *rest)
+            kernel(self._prepared.market, self._opinions(said), self.desk, self.specs, rules, *rest)
             needed, room = self._n_fills.item(0), self.desk.fills.size
             if needed <= room:
                 return
@@ -245,7 +245,7 @@ def simulate_class(strategy: Strategy, params: Any, prepared: Prepared, options:
             _drive_several(instance, book, prepared)
         book.finish()
     check_targets(strategy, prepared, book.desk)
-    return Run(book.desk, Written(book.curve), running_seconds() - begun)
+    return Run(book.desk, book.specs, Written(book.curve), running_seconds() - begun)
 
 
 def _drive_single(instance: Any, book: _Book, prepared: Prepared) -> None:

@@ -54,6 +54,7 @@ class Run:
     """
 
     desk: Desk
+    specs: Specs
     curve: Curve
     seconds: float
 
@@ -166,7 +167,7 @@ def _flip(
     fills = desk.fills[: int(desk.account["n_fills"][0])]
     if outgrows_margin(prepared.closes, specs, fills, options.cash, rules.margin_call):
         return None
-    return Run(desk, Marked(prepared.closes, specs, fills, options.cash), running_seconds() - begun)
+    return Run(desk, specs, Marked(prepared.closes, specs, fills, options.cash), running_seconds() - begun)
 
 
 def flip_desk(
@@ -254,7 +255,7 @@ def _loop(strategy: Strategy, params: Any, prepared: Prepared, options: Options,
         needed = int(desk.account["n_fills"][0])
         if needed <= capacity:
             check_targets(strategy, prepared, desk)
-            return Run(desk, Written(equity), seconds)
+            return Run(desk, specs, Written(equity), seconds)
         capacity = needed
 
 

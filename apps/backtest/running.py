@@ -35,7 +35,7 @@ def run_prepared(
         run = simulate_class(strategy, params, prepared, options)
     else:
         run = simulate(strategy, params, prepared, options)
-    specs = prepared.specs(options)
+    specs = run.specs
     trips = trips_of(run, prepared, specs)
     held = None if benchmark is None else _benchmark_curve(benchmark, prepared, options)
     metrics = measure(run, trips, prepared, specs, options, held)
