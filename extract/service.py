@@ -49,7 +49,7 @@ def serve(service: Service, arguments: Sequence[str]) -> int:
     try:
         service.cluster.address()
         with HealthServer(options.health) as health:
-            role = Role(name, name, "", lambda *built: _workers(service, health, *built))
+            role = Role(name, name, "", lambda *built: _workers(service, health, options.compare, *built))
             service.rehearse()
             return 0 if run_roles([role], LocalTransport({}), SystemClock(), stop, options.part) else 1
     except Exception as error:
@@ -61,11 +61,12 @@ def serve(service: Service, arguments: Sequence[str]) -> int:
 
 
 def _workers(
-    service: Service, health: HealthServer, transport: LocalTransport, clock: Clock, part: Part
+    service: Service, health: HealthServer, percent: int, transport: LocalTransport, clock: Clock, part: Part
 ) -> Sequence[Worker]:
     keys = part.of(service.keys)
     store = Store(service.context.name, leads_new=service.leads_new)
-    host = Host(service.context, store, service.routes, clock, owner=own_name(), settings=HostSettings(side="service"))
+    settings = HostSettings(side="service", compare_percent=percent)
+    host = Host(service.context, store, service.routes, clock, owner=own_name(), settings=settings)
     host.is_gone = is_gone
     transport.join(host, keys)
     link = Link(
@@ -93,10 +94,20 @@ def _parser(name: str) -> argparse.ArgumentParser:
         "--part", type=Part.typed, default=Part(), metavar="K/N", help="hold part K of N of the keys only"
     )
     parser.add_argument(
+        "--compare", type=_percent, default=100, metavar="PERCENT",
+        help="of so many records in a hundred decide too, to be compared, while it follows (100)",
+    )  # fmt: skip
+    parser.add_argument(
         "--health", type=_address, default=("127.0.0.1", 8101), metavar="HOST:PORT",
         help="where /live, /ready, /lag and /metrics are answered (127.0.0.1:8101)",
     )  # fmt: skip
     return parser
+
+
+def _percent(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no percentage from 1 to 100")
+    return int(text)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -53,8 +53,6 @@ class Comparator:
         lag_ns = max(0, told.followed_at_ns - told.committed_at_ns)
         counts.lag_ns_max = max(counts.lag_ns_max, lag_ns)
         counts.late += lag_ns > LATE_NS
-        counts.leader_ns += max(0, told.committed_at_ns - told.received_at_ns)
-        counts.follower_ns += told.decided_ns
         before = self.reached.get(envelope.key)
         there = self.reached[envelope.key] = Reached(envelope.number, told.followed_at_ns)
         if told.digest:
@@ -63,6 +61,10 @@ class Comparator:
             counts.digests_differing += told.digest == "differs"
         elif before is not None:
             there.digest, there.digest_number = before.digest, before.digest_number
+        if not told.is_compared:
+            return
+        counts.leader_ns += max(0, told.committed_at_ns - told.received_at_ns)
+        counts.follower_ns += told.decided_ns
         if told.same:
             counts.same += 1
             return

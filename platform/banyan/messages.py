@@ -161,7 +161,7 @@ class Compared(Message, frozen=True, kw_only=True):
     """What a follower would have decided about a record of the log: the `same`, or else `events`, or a `problem`.
 
     `digest` tells whether its state has the leader's digest, "" where none was to be compared. `decided_ns` is how long
-    it took to decide.
+    it took to decide. One that was not chosen to be compared (`is_compared`) says how far its follower is, and no more.
     """
 
     same: bool
@@ -174,6 +174,7 @@ class Compared(Message, frozen=True, kw_only=True):
     events: msgspec.Raw
     problem: str = ""
     digest: str = ""
+    is_compared: bool = True
 
 
 @message("banyan.rows-parked.v1")

@@ -323,6 +323,7 @@ class Host(Generic[State]):
             seen,
             always_decode=self.settings.always_decode,
             side=self.settings.side,
+            compare_percent=self.settings.compare_percent,
         )
         is_whole = self._apply(current, taken)
         # Where a gap is there right after a look, what is missing has not been committed yet: the next poll finds it.

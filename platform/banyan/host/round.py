@@ -51,6 +51,7 @@ class Round(Generic[State]):
     seen: set[tuple[str, str]]
     always_decode: bool
     side: str = "app"
+    compare_percent: int = 100
     batch: Batch = field(default_factory=Batch)
     outgoing: list[Delivery] = field(default_factory=list)
     gaps: set[str] = field(default_factory=set)

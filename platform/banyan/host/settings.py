@@ -12,6 +12,7 @@ class HostSettings:
     are not urgent to their context wait until nothing has been done for `rest_seconds`.
 
     Keys that follow take in what their leaders' logs show every `follow_seconds`, together: nobody waits for them.
+    Of `compare_percent` of these records they decide too, to be compared.
 
     `always_decode` passes every message through the codec, also where sender and receiver share a process: tests do, so
     that nothing can be relied on but what is on the wire.
@@ -25,6 +26,7 @@ class HostSettings:
     rest_seconds: float = 0.0
     digest_every: int = 256
     follow_seconds: float = 0.05
+    compare_percent: int = 100
     poll_seconds: float = 1.0
     always_decode: bool = False
     side: str = "app"

@@ -1,8 +1,12 @@
 """A host that follows, stepped by hand: it takes in its leader's log together, and waits for no disk."""
 
+import dataclasses
+
 import pytest
 
+from banyan.codec import decode_message
 from banyan.host import Host, HostSettings
+from banyan.host.following import is_chosen
 from banyan.models import Key, Log
 from banyan.store import Store
 from tests.integration.host import tally
@@ -57,6 +61,24 @@ def test_a_follower_takes_in_what_has_come_together_and_at_its_end_at_once(pair,
     assert host.keys["a"].state["numbers"] == [1, 2, 3]
     host.close()
     assert Log.objects.using("signals").filter(key="a").count() == 4
+
+
+def test_of_records_that_are_not_chosen_a_follower_says_only_that_it_has_them(pair, follower):
+    host, log = follower
+    host.settings, told = dataclasses.replace(host.settings, follow_seconds=0.0, compare_percent=50), []
+    host.compare = told.extend
+    host.context = dataclasses.replace(host.context, decide=lambda *_: [tally.Added(number=0, total=999)])
+    for number in range(1, 21):
+        say(pair, number)
+        give(host, log)
+    said = [decode_message(each.envelope.name, each.body) for each in told]
+    compared = [each for each in said if each.input == tally.Add.wire_name]
+    chosen = [is_chosen(each.cause, 50) for each in compared]
+    assert len(compared) == 20
+    assert {True, False} == set(chosen)
+    assert [each.is_compared for each in compared] == chosen
+    assert [each.same for each in compared] == [not each for each in chosen]
+    assert host.keys["a"].state["numbers"] == list(range(1, 21)), "it knows all the same what its leader has decided"
 
 
 def test_nobody_waits_for_the_disk_where_all_that_is_committed_follows(pair, follower, monkeypatch):

@@ -165,11 +165,11 @@ def test_every_row_of_either_side_is_matched_or_differs_once(one, other):
 # ---- the comparator over many records ----
 
 
-def told(number: int, events=None, *, problem: str = "", lag_ns: int = 1000, digest: str = "", key: str = "00"):
+def told(number: int, events=None, *, problem: str = "", lag_ns: int = 1000, digest: str = "", key: str = "00", **how):
     compared = Compared(
         same=events is None and not problem, cause=f"c{number}", input="execution.orders-requested.v1",
         received_at_ns=10**18, committed_at_ns=10**18 + 500, followed_at_ns=10**18 + 500 + lag_ns, decided_ns=100,
-        events=json_of(events or []), problem=problem, digest=digest,
+        events=json_of(events or []), problem=problem, digest=digest, **how,
     )  # fmt: skip
     envelope = Envelope(name=Compared.wire_name, id=f"{number}", key=key, sender="risk", sender_key=key, number=number)
     return envelope, encode_message(compared)
@@ -200,6 +200,17 @@ def test_records_are_counted_by_key_and_minute_and_what_differs_is_kept():
     assert [(row.kind, row.number) for row in found] == [("problem", 3), ("mismatched", 4)]
     assert found[1].fields == {"steps": [5, 6]}
     assert comparator.taken() == ({}, {}, [])
+
+
+def test_what_was_not_compared_moves_the_place_and_counts_for_nothing_else():
+    comparator = Comparator("risk", RISK, lambda key, number: None)
+    comparator.take(*told(1))
+    comparator.take(*told(2, lag_ns=LATE_NS + 1, digest="differs", is_compared=False))
+    counts, reached, found = comparator.taken()
+    [each] = counts.values()
+    assert (each.same, each.differing, each.leader_ns, each.follower_ns) == (1, 0, 500, 100)
+    assert (each.late, each.digests_differing) == (1, 1)
+    assert (reached["00"].number, found) == (2, [])
 
 
 def test_a_follower_that_is_always_wrong_takes_bounded_memory():
