@@ -70,7 +70,9 @@ class EdgeSettings:
     lease_margin_ns: int = 500_000_000
     snapshot_every: int = 1_000
     quiet_ns: int = 50_000_000
-    """For how long nothing was done when snapshots are kept: within a signal its orders and their fills would wait."""
+    """For how long nothing was done when a snapshot is kept: within a signal its orders and their fills would wait.
+
+    Nor are they kept one right after the other: shards come to theirs together, and would not be done in a pause."""
     orders_max: int = 10_000
     """How many orders a shard takes on before those that have ended are forgotten."""
 
@@ -369,6 +371,7 @@ class Edge:
             news = max(lines / self.settings.snapshot_every, added / self.settings.orders_max)
             if news >= (1 if is_quiet else 2):
                 self._keep_snapshot(shard)
+                self._worked_ns = self.time.monotonic_ns()
                 return True
         return False
 

@@ -477,6 +477,7 @@ class Host(Generic[State]):
         for memory in self._keys.values():
             if memory.number - memory.snapshot_number >= self.settings.snapshot_every:
                 self._keep_snapshot(memory)
+                self._worked_ns = self._clock.monotonic_ns()  # keys come to theirs together: the next one after a pause
                 return True
         return False
 

@@ -313,3 +313,16 @@ def test_a_snapshot_waits_until_nothing_is_done_and_no_longer_than_for_twice_the
         pair.say(Add(number=number))
         pair.settle()
     assert kept(pair) == 2
+
+
+def test_keys_that_come_to_their_snapshots_together_keep_them_one_after_the_other(pair):
+    pair.settings = HostSettings(snapshot_every=4, snapshot_quiet_seconds=0.05)
+    pair.restart()
+    for number in range(4):
+        for key in ("a", "b"):
+            pair.say(Add(number=number), key=key)
+        pair.settle()
+    for count in (0, 1, 2):
+        assert Snapshot.objects.using("execution").count() == count
+        pair.clock.move_to(pair.clock.wall_ns() + 50_000_000)
+        pair.settle()
