@@ -126,12 +126,12 @@ def _walk_leg(
             break
         moment = best
         place = Place(at, _price(ask, moment), _price(bid, moment), quote.volume, quote.volatility)
-        _follow_all(tickets, place)
+        _follow_all(tickets, place, spec.tick_size)
         if entry:
             _fill_resting(desk, place, spec, rules)
         else:
             _close_ticket(desk, place, spec, rules, slot, reason)
-    _follow_all(tickets, Place(at, ask[1], bid[1], quote.volume, quote.volatility))
+    _follow_all(tickets, Place(at, ask[1], bid[1], quote.volume, quote.volatility), spec.tick_size)
 
 
 @inner_kernel
@@ -250,10 +250,10 @@ def _crossed(level: float, now: float) -> float:
 
 
 @inner_kernel
-def _follow_all(tickets: Any, place: Place) -> None:
+def _follow_all(tickets: Any, place: Place, tick: float) -> None:
     for slot in range(tickets.size):
         if tickets[slot].quantity != 0.0:
-            follow(tickets[slot], place)
+            follow(tickets[slot], place, tick)
 
 
 @inner_kernel

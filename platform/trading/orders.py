@@ -357,18 +357,18 @@ def _attach_bracket(desk: Desk, place: Place, spec: Spec, rules: Rules) -> None:
     ticket.trail = to_tick(book.trail, spec.tick_size, 1)
     ticket.closing = 0
     ticket.trail_stop = np.nan
-    follow(ticket, place)
+    follow(ticket, place, spec.tick_size)
 
 
 @inner_kernel
-def follow(ticket: Any, place: Place) -> None:
-    """Move a ticket's trailing stop behind the closing side's price; it never moves back."""
+def follow(ticket: Any, place: Place, tick: float) -> None:
+    """Move a ticket's trailing stop behind the closing side's price, on the tick it is filled at; never back."""
     if ticket.quantity > 0.0 and ticket.trail > 0.0:
-        stop = place.bid - ticket.trail
+        stop = to_tick(place.bid - ticket.trail, tick, -1)
         if np.isnan(ticket.trail_stop) or stop > ticket.trail_stop:
             ticket.trail_stop = stop
     elif ticket.quantity < 0.0 and ticket.trail > 0.0:
-        stop = place.ask + ticket.trail
+        stop = to_tick(place.ask + ticket.trail, tick, 1)
         if np.isnan(ticket.trail_stop) or stop < ticket.trail_stop:
             ticket.trail_stop = stop
 

@@ -157,6 +157,13 @@ def test_what_protects_stands_on_a_tick_and_comes_before_an_entry_there(bracket:
     assert fills(result)[1] == (3, -10.0, 97.99, "stop-loss" if "stop_loss" in bracket else "trail")
 
 
+def test_a_trailing_stop_is_touched_by_a_price_that_is_its_tick() -> None:
+    assert 1.09214 + 0.00025 > 1.09239  # in float64, where no bar would reach it
+    rows = [*flat(1.09214), (1.09214, 1.09239, 1.09214, 1.0922)]
+    result = trade(rows, {0: lots(-10, trail=0.00025)}, instruments=Instrument("V:E", tick_size=0.00001))
+    assert fills(result)[1:] == [(1, 10.0, 1.09239, "trail")]
+
+
 def test_quantities_are_whole_lot_steps_rounded_toward_zero() -> None:
     tenth = Instrument("V:T", lot_step=0.1)
     for wanted, held in ((0.37, 0.3), (-0.37, -0.3), (0.09, 0.0), (0.3, 0.3)):
