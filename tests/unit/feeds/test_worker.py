@@ -263,7 +263,9 @@ def test_a_feed_that_is_no_longer_wanted_stops_and_one_that_is_defined_anew_begi
     desk.told.until("the end of a", lambda: "a" not in desk.worker.feeds)
     assert desk.source("a").read(0.0) is None
     desk.define("b", bars_ns=[2 * SECOND])
+    # Its source is opened before the worker has it in its place.
     desk.told.until("b anew", lambda: desk.source("b") is not first and desk.source("b").opened == 1)
+    desk.told.until("b in its place", lambda: "b" in desk.worker.feeds)
     desk.give("b", [0.5])
     desk.told.until("record", lambda: desk.worker.feeds["b"].counts.records == 1)
     desk.move(2)
