@@ -55,3 +55,11 @@ def test_run_without_trades_and_with_several_instruments_is_drawn(tmp_path):
     _drawn(replace(result, trade_records=result.trade_records[:0]), tmp_path)
     _drawn(replace(result, equity=np.full(result.equity.size, 1e5)), tmp_path)
     _drawn(replace(result, metrics={"return_pct": 123_456_789.12, "sharpe": None}), tmp_path)
+
+
+@pytest.mark.parametrize("times", [1, 1e3, 1e7])
+def test_labels_of_a_large_equity_do_not_run_into_the_prices(times, tmp_path):
+    result = cross_run(eurusd_bars(2_000), 60, 250)
+    pixels = _drawn(replace(result, equity=result.equity * times, benchmark=None), tmp_path)
+    assert (pixels[200:450, 815:828] == 255).all()
+    assert (pixels[200:450, 745:800] < 128).any()
