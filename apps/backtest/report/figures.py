@@ -29,6 +29,18 @@ def number(value: float | None, decimals: int = 2, *, signed: bool = False) -> s
     return f"+{text}" if signed else text
 
 
+def axis_unit(most: float) -> tuple[float, str]:
+    """Return what to divide labels of an axis by so that there is room for them, and the letter that says so."""
+    return (1e9, "B") if most >= 1e10 else (1e6, "M") if most >= 1e7 else (1.0, "")
+
+
+def axis_label(value: float, decimals: int, unit: tuple[float, str] = (1.0, "")) -> str:
+    """Write a label of an axis in its unit: `12.5 M`; zero has none."""
+    divisor, letter = unit
+    text = number(value / divisor, decimals)
+    return f"{text}{THIN}{letter}" if letter and value else text
+
+
 def percent(value: float | None, decimals: int = 2, *, signed: bool = True) -> str:
     """Write a figure that is in percent already, with its sign: `+12.34 %`; "–" for None and nan."""
     text = number(value, decimals, signed=signed)

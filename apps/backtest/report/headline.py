@@ -79,11 +79,20 @@ def tiles(metrics: Mapping[str, Any], facts: Facts) -> Markup:
             element(
                 "div",
                 element("dt", term(definition, "tile", metrics[key])),
-                element("dd", reading(definition, metrics[key], facts.currency)),
+                element(
+                    "dd",
+                    reading(definition, metrics[key], facts.currency),
+                    class_=_size(definition.write(metrics[key])),
+                ),
                 class_="tile",
             )
         )
     return element("dl", join(*found), class_="tiles") if found else Markup("")
+
+
+def _size(text: str) -> str | None:
+    """Return the class of figures that are too long for a tile at full size, with room for a currency."""
+    return "longer" if len(text) > 13 else "long" if len(text) > 9 else None
 
 
 def notes(texts: Sequence[str]) -> Markup:

@@ -188,10 +188,10 @@ def _draw_months(figure: "Figure", daily: DailyCurve, facts: Facts) -> None:
 
 def _dress(axes: "Axes", title: str, unit: str = "") -> None:
     low, high = axes.get_ylim()
-    divisor, letter = _scale(max(abs(low), abs(high)))
-    digits = max(0, math.ceil(-math.log10(max((high - low) / divisor, 1e-12) / 3)))
-    suffix = figures.THIN + letter + unit if letter + unit else ""
-    axes.yaxis.set_major_formatter(lambda value, _: figures.number(float(value) / divisor, digits) + suffix)
+    scale = figures.axis_unit(max(abs(low), abs(high)))
+    digits = max(0, math.ceil(-math.log10(max((high - low) / scale[0], 1e-12) / 3)))
+    suffix = figures.THIN + unit if unit else ""
+    axes.yaxis.set_major_formatter(lambda value, _: figures.axis_label(float(value), digits, scale) + suffix)
     axes.set_title(title, loc="left", fontsize=15, weight="bold", color=_INK, pad=9)
     axes.grid(axis="y", color=_LINE, linewidth=1)
     axes.set_axisbelow(True)
@@ -204,8 +204,3 @@ def _dress(axes: "Axes", title: str, unit: str = "") -> None:
 
 def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _scale(most: float) -> tuple[float, str]:
-    """Return what to divide an axis by so that its labels fit beside it, and the letter that says so."""
-    return (1e9, "B") if most >= 1e10 else (1e6, "M") if most >= 1e7 else (1.0, "")

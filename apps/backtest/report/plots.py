@@ -44,11 +44,13 @@ def value_scale(
     while decimals is not None and step * 10**decimals % 1 > 1e-6:  # between two labels there is none
         step = round_step(step * 1.1)
     low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-    digits = max(0, -math.floor(math.log10(step) + 1e-9)) if decimals is None else decimals
-    if decimals is None and step * 10**digits % 1 > 1e-6:
+    unit = figures.axis_unit(max(abs(low), abs(high)))
+    shown, is_free = step / unit[0], decimals is None or unit[1] != ""
+    digits = max(0, -math.floor(math.log10(shown) + 1e-9)) if is_free else decimals or 0
+    if is_free and shown * 10**digits % 1 > 1e-6:
         digits += 1
     marks = [low + step * i for i in range(round((high - low) / step) + 1)]
-    return Scale(low, high, tuple((mark, figures.number(mark, digits) + suffix) for mark in marks))
+    return Scale(low, high, tuple((mark, figures.axis_label(mark, digits, unit) + suffix) for mark in marks))
 
 
 def time_scale(first_ns: int, last_ns: int) -> Scale:

@@ -28,3 +28,18 @@ def test_a_fan_that_is_drawn_at_some_days_counts_all_of_them():
     assert "days 4" in drawn
     assert "500:  50" in drawn.replace("\N{NARROW NO-BREAK SPACE}", "").replace("\N{THIN SPACE}", "")
     assert "days 3:" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("most", "labels"),
+    [
+        (4_000_000, ["0", "1 000 000", "2 000 000", "3 000 000", "4 000 000"]),
+        (9_000_000, ["0.0", "2.5 M", "5.0 M", "7.5 M", "10.0 M"]),
+        (30_000_000, ["0", "10 M", "20 M", "30 M"]),
+        (4e10, ["0", "10 B", "20 B", "30 B", "40 B"]),
+    ],
+)
+def test_labels_of_large_values_are_short(most, labels):
+    for decimals in (None, 0):
+        found = [text.replace("\u202f", " ") for _, text in value_scale([0.0, most], decimals=decimals).ticks]
+        assert found == labels
