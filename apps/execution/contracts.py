@@ -1,9 +1,8 @@
 """What execution tells the other contexts, and what its edge and its people tell it.
 
-Quantities are whole lot steps of the instrument, signed (bought > 0); order prices whole ticks; fill prices billionths
-of the quote currency; money millionths of the account's currency; times ns since 1970 UTC. In columns, `instrument` is
-an index into the message's `terms` or `instruments`, `account` an account number. An order is named by (account,
-instrument, decision): `client_order_id` follows from it. A column that is empty holds 0 in every row.
+Quantities are whole lot steps, signed (bought > 0); order prices whole ticks; fill prices billionths of the quote
+currency; money millionths of the account's currency; times ns since 1970 UTC. In columns, `instrument` is an index into
+the message's `terms` or `instruments`, `account` an account number. An empty column holds 0 in every row.
 """
 
 from enum import IntEnum
@@ -86,8 +85,7 @@ class InstrumentTerms(msgspec.Struct, frozen=True, kw_only=True):
 def client_order_id(account_id: str, instrument: str, decision: int) -> str:
     """Return the id that an order has at its broker: 24 hex digits, the same whoever computes it, whenever.
 
-    The last 8 are the decision number, so that an order that only its broker still knows can be told by its id; the
-    others are `order_pair` of account and instrument.
+    The last 8 are the decision number, by which an order is known that only its broker has; the others `order_pair`.
     """
     return f"{order_pair(account_id, instrument):016x}{decision:08x}"
 
