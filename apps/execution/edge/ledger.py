@@ -11,23 +11,23 @@ import psycopg
 
 from apps.execution.edge.entries import EntryKind, Line, decode
 from banyan.compression import compress, expand
-from banyan.store import SOON, array_of, connect
+from banyan.store import SOON, Prepared, array_of, connect, double_of, prepared_on
 
 ALIAS = "edge"
 
 _COMMIT = """WITH moved AS (
     UPDATE edge_lease AS l
-    SET number = v.number, reported = v.reported, lease_until = now() + make_interval(secs => %s)
-    FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[])
+    SET number = v.number, reported = v.reported, lease_until = now() + make_interval(secs => $1)
+    FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
         AS v(key, epoch, old, number, reported)
     WHERE l.key = v.key AND l.epoch = v.epoch AND l.number = v.old RETURNING l.key
 ), entries AS (
     INSERT INTO edge_entry (key, number, kind, previous, id, at_ns, body, written_at)
-    SELECT r.*, now() FROM unnest(%b::text[], %b::bigint[], %b::smallint[], %b::bigint[], %b::text[], %b::bigint[],
-        %b::bytea[]) AS r(key, number, kind, previous, id, at_ns, body) JOIN moved ON moved.key = r.key
+    SELECT r.*, now() FROM unnest($7::text[], $8::bigint[], $9::smallint[], $10::bigint[], $11::text[], $12::bigint[],
+        $13::bytea[]) AS r(key, number, kind, previous, id, at_ns, body) JOIN moved ON moved.key = r.key
 ), streams AS (
     INSERT INTO edge_stream AS s (key, sender, sender_key, epoch, position)
-    SELECT r.* FROM unnest(%b::text[], %b::text[], %b::text[], %b::bigint[], %b::bigint[])
+    SELECT r.* FROM unnest($14::text[], $15::text[], $16::text[], $17::bigint[], $18::bigint[])
         AS r(key, sender, sender_key, epoch, position) JOIN moved ON moved.key = r.key
     ON CONFLICT (key, sender, sender_key) DO UPDATE SET epoch = EXCLUDED.epoch, position = EXCLUDED.position
 ) SELECT key FROM moved"""
@@ -70,6 +70,7 @@ class Ledger:
         self.alias = alias
         self.lease_seconds = lease_seconds
         self._connection: psycopg.Connection[Any] | None = None
+        self._prepared: Prepared | None = None
 
     @property
     def connection(self) -> "psycopg.Connection[Any]":
@@ -96,8 +97,13 @@ class Ledger:
             for each in lines
         ]
         marks = [(*stream, *mark) for stream, mark in streams.items()]
-        parameters = [self.lease_seconds, *_arrays(_MOVED, moved), *_arrays(_ENTRIES, rows), *_arrays(_STREAMS, marks)]
-        return {key for (key,) in self.connection.execute(_COMMIT, parameters, prepare=True)}
+        parameters = [
+            double_of(self.lease_seconds),
+            *_arrays(_MOVED, moved),
+            *_arrays(_ENTRIES, rows),
+            *_arrays(_STREAMS, marks),
+        ]
+        return {key.decode() for (key,) in self._statements().rows(_COMMIT, parameters)}
 
     def take(
         self, keys: Sequence[str], owner: str, is_gone: Callable[[str], bool] = lambda _: False
@@ -218,7 +224,11 @@ class Ledger:
             [key, key, key, number, version, compress(state)],
         )
 
+    def _statements(self) -> Prepared:
+        self._prepared = prepared_on(self.connection, self._prepared)
+        return self._prepared
 
-def _arrays(kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+
+def _arrays(kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[bytes]:
     columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
     return [array_of(kind, column) for kind, column in zip(kinds, columns, strict=True)]

@@ -77,7 +77,7 @@ class Host(Generic[State]):
             self._routes.setdefault(route.message, []).append(route)
         self._offered: deque[Delivery] = deque()
         self._keys: dict[str, KeyMemory[State]] = {}
-        self._wanted: tuple[str, ...] = ()
+        self._wanted: frozenset[str] = frozenset()
         self._left_in_outboxes: set[str] = set()
         self._woken: dict[str, set[str]] = {}
         self._strangers: set[str] = set()
@@ -89,6 +89,7 @@ class Host(Generic[State]):
         self._worked_ns = 0
         self._followed_ns = 0
         self._polls_ns: dict[str, int] = {}  # when each key is polled next
+        self._next_poll_ns = 0
         self._resting = Resting(context, int(self.settings.rest_seconds * 1e9))
 
     @property
@@ -98,7 +99,7 @@ class Host(Generic[State]):
 
     def open(self, keys: Iterable[str]) -> None:
         """Want these keys: each is taken and rebuilt as soon as it is free."""
-        self._wanted = tuple(keys)
+        self._wanted = frozenset(keys)
         self._strangers.clear()
         self._keep_leases()
 
@@ -139,7 +140,8 @@ class Host(Generic[State]):
         self._sort_offered()
         self._plant()
         self._give_seeds()
-        rest = self._resting.keys(self._keys.values(), self._clock, self._worked_ns) if may_rest else set()
+        waiting = [memory for memory in self._keys.values() if memory.waiting]
+        rest = self._resting.keys(waiting, self._clock, self._worked_ns) if may_rest else set()
         rest -= self._fetch(rest)
         now_ns = self._clock.monotonic_ns()
         if may_rest and now_ns < self._follows_at_ns():
@@ -147,7 +149,7 @@ class Host(Generic[State]):
         taken = {
             key: self._inputs(memory)
             for key, memory in self._keys.items()
-            if not memory.parked_because and key not in rest
+            if (memory.waiting or memory.records or memory.timers) and not memory.parked_because and key not in rest
         }
         if not any(taken.values()):
             return self._keep_due_snapshot()
@@ -171,6 +173,11 @@ class Host(Generic[State]):
             if not memory.parked_because
         )
         return not (self._offered or waits or (due_ns is not None and due_ns <= self._clock.wall_ns()))
+
+    def is_done(self) -> bool:
+        """Tell whether nothing waits but what rests: another step can wait until something comes or is due."""
+        waiting = [memory.key for memory in self._keys.values() if memory.waiting or memory.records]
+        return not self.has_offers() and all(self._resting.has(key) for key in waiting)
 
     def has_offers(self) -> bool:
         """Tell whether a message waits for the next round."""
@@ -214,7 +221,7 @@ class Host(Generic[State]):
     def _keep_leases(self) -> None:
         now_ns = self._clock.monotonic_ns()
         if self._renewed_ns is not None and now_ns - self._renewed_ns < self.store.lease_seconds * 1e9 / 3:
-            if all(key in self._keys for key in self._wanted):
+            if self._wanted <= self._keys.keys():
                 return
         elif self._keys:
             held = self.store.renew({key: memory.epoch for key, memory in self._keys.items()})
@@ -223,7 +230,7 @@ class Host(Generic[State]):
             for key in [key for key, because in held.items() if because != self._keys[key].parked_because]:
                 del self._keys[key]  # a person has let it go on
         self._renewed_ns = now_ns
-        missing = [key for key in self._wanted if key not in self._keys]
+        missing = sorted(self._wanted - self._keys.keys())
         if not missing:
             return
         for owner in self.store.owners(missing):
@@ -238,7 +245,7 @@ class Host(Generic[State]):
 
     def _set_aside(self, key: str, known: str, problem: str) -> None:
         """Let a key rest whose log is damaged, and the others go on."""
-        self._wanted = tuple(each for each in self._wanted if each != key)
+        self._wanted -= {key}
         if problem != known:
             _LOGGER.error("nothing is done for a key until it is repaired: %s", problem)
             self.store.park(key, problem, "")
@@ -273,8 +280,10 @@ class Host(Generic[State]):
             of_all, self._left_in_outboxes = self._left_in_outboxes, set()
             of_some, self._woken = self._woken, {}
         wanted = of_all | of_some.keys()
-        self._strangers = wanted - set(self._wanted)
+        self._strangers = wanted - self._wanted
         self._looked = of_all & self._keys.keys()
+        if not wanted:
+            return set()
         held = wanted & self._keys.keys()
         following = {key for key in held if not self._keys[key].is_leading}
         self.look({key: (self._keys[key].marks, None) for key in held})
@@ -292,12 +301,15 @@ class Host(Generic[State]):
     def _to_poll(self) -> list[str]:
         """Return the keys whose turn it is: each once in `poll_seconds`, spread out so that no round waits for all."""
         now_ns, every_ns = self._clock.monotonic_ns(), int(self.settings.poll_seconds * 1e9)
+        if now_ns < self._next_poll_ns and self._keys.keys() <= self._polls_ns.keys():
+            return []
         new = [key for key in self._keys if key not in self._polls_ns]
         for place, key in enumerate(new):
             self._polls_ns[key] = now_ns + every_ns * place // len(new)
         due = [key for key in self._keys if self._polls_ns[key] <= now_ns]
         for key in due:
             self._polls_ns[key] = now_ns + every_ns
+        self._next_poll_ns = min((self._polls_ns[key] for key in self._keys), default=0)
         return due
 
     def _inputs(self, memory: KeyMemory[State]) -> list[Delivery]:

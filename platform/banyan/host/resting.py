@@ -1,6 +1,6 @@
 """Inputs that nobody waits for: they rest until there is nothing else to do, and are then applied together."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -23,9 +23,9 @@ class Resting(Generic[State]):
     rest_ns: int
     _since_ns: dict[str, int] = field(default_factory=dict)
 
-    def keys(self, memories: Iterable[KeyMemory[State]], clock: Clock, worked_ns: int) -> set[str]:
-        """Return the keys to leave alone now, where the host has done something at `worked_ns` the last time."""
-        if not self.rest_ns:
+    def keys(self, memories: Collection[KeyMemory[State]], clock: Clock, worked_ns: int) -> set[str]:
+        """Return which of the keys that have inputs to leave alone now; the host has worked at `worked_ns` last."""
+        if not self.rest_ns or not (memories or self._since_ns):
             return set()
         now_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
         self._since_ns = {
@@ -33,6 +33,10 @@ class Resting(Generic[State]):
         }
         ends_ns = self.ends_ns(worked_ns)
         return set(self._since_ns) if ends_ns is not None and now_ns < ends_ns else set()
+
+    def has(self, key: str) -> bool:
+        """Tell whether a key rested when it was last looked at."""
+        return key in self._since_ns
 
     def ends_ns(self, worked_ns: int) -> int | None:
         """Return until when keys rest, by the monotonic clock; None where none does."""

@@ -91,7 +91,8 @@ class HostWorker:
         while not stop.is_set():
             try:
                 self._want_keys()
-                if not self._host.step():
+                # Who has just been handed something on runs as soon as this thread waits: so it looks no further first.
+                if not self._host.step() or self._host.is_done():
                     self._wait()
                 failures = 0
             except psycopg.OperationalError as problem:

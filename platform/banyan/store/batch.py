@@ -4,19 +4,19 @@ The statement moves each key's row by compare-and-set on (epoch, number, leading
 keys that moved: a key that somebody else has taken is dropped alone, and the others of the batch commit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import count
 from typing import Any, NamedTuple
 
 from banyan.compression import compress
-from banyan.store.arrays import array_of
+from banyan.store.arrays import array_of, double_of
 from banyan.store.connection import SOON
 
-MOVED = """moved AS (
-    UPDATE banyan_key AS k SET number = v.number, is_leading = v.stays, lease_until = now() + make_interval(secs => %s)
-    FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bool[], %b::bool[])
-    AS v(key, epoch, old, number, leads, stays){soon}
+_MOVED = """moved AS (
+    UPDATE banyan_key AS k SET number = v.number, is_leading = v.stays, lease_until = now() + make_interval(secs => $1)
+    FROM unnest({arrays}) AS v(key, epoch, old, number, leads, stays){soon}
     WHERE k.key = v.key AND k.epoch = v.epoch AND k.number = v.old AND k.is_leading = v.leads RETURNING k.key)"""
 
 
@@ -63,6 +63,11 @@ class _Table(NamedTuple):
 
     columns: tuple[tuple[str, str], ...]
     statement: str
+
+    @property
+    def kinds(self) -> list[str]:
+        """The types of the columns."""
+        return [kind for _, kind in self.columns]
 
 
 _TABLES = {
@@ -178,16 +183,17 @@ class Batch:
         """Whether no key of the batch leads: what a server forgets of it when it goes down is read again."""
         return not any(leads for _, _, _, leads, _ in self.keys.values())
 
-    def statement(self, lease_seconds: float) -> tuple[str, list[Any]]:
-        """Return the SQL that commits this batch, and its parameters; nobody waits for the disk where it only follows.
+    def statement(self, lease_seconds: float) -> tuple[str, list[bytes]]:
+        """Return the SQL that commits this batch, and its parameters in binary.
 
+        Nobody waits for the disk where the batch only follows.
         The lead of a key is taken by a statement that waits, and with it for everything before.
         """
         parts = {name: rows for name, rows in self._parts() if rows}
         keys = [(key, *numbers) for key, numbers in self.keys.items()]
-        parameters: list[Any] = [lease_seconds, *_arrays(_KEYS, keys)]
+        parameters = [double_of(lease_seconds), *_arrays(_KEYS, keys)]
         for name, rows in parts.items():
-            parameters += _arrays(tuple(kind for _, kind in _TABLES[name].columns), rows)
+            parameters += _arrays(_TABLES[name].kinds, rows)
         return _statement(tuple(parts), self.only_follows), parameters
 
     def _parts(self) -> Iterator[tuple[str, list[Any]]]:
@@ -203,17 +209,21 @@ class Batch:
         yield "dead_letters", self.dead_letters
 
 
-def _arrays(kinds: Sequence[str], rows: Sequence[Any]) -> list[Any]:
+def _arrays(kinds: Sequence[str], rows: Sequence[Any]) -> list[bytes]:
     return [array_of(kind, column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
 
 
 @lru_cache(maxsize=256)
 def _statement(parts: tuple[str, ...], is_soon: bool) -> str:
-    clauses = [MOVED.format(soon=", soon" if is_soon else "")]
+    numbers = count(2)
+
+    def arrays(kinds: Iterable[str]) -> str:
+        return ", ".join(f"${next(numbers)}::{kind}[]" for kind in kinds)
+
+    clauses = [_MOVED.format(arrays=arrays(_KEYS), soon=", soon" if is_soon else "")]
     for name in parts:
         table = _TABLES[name]
-        arrays = ", ".join(f"%b::{kind}[]" for _, kind in table.columns)
         names = ", ".join(column for column, _ in table.columns)
-        rows = f"FROM unnest({arrays}) AS r({names}) JOIN moved ON moved.key = r.key"
+        rows = f"FROM unnest({arrays(table.kinds)}) AS r({names}) JOIN moved ON moved.key = r.key"
         clauses.append(f"{name} AS ({table.statement.format(rows=rows)})")
     return f"{f'{SOON},' if is_soon else 'WITH'} {', '.join(clauses)} SELECT key FROM moved"  # noqa: S608

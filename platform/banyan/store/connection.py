@@ -5,8 +5,6 @@ from typing import Any
 import psycopg
 from django.db import connections
 
-from banyan.store.arrays import know_arrays
-
 # Their statements are few, come again and again, and look up single rows by their keys. A plan is made once for each,
 # and must be right for any size of a table: with what a first commit knows of it, it would be made for an empty one.
 _PLANS = " ".join(
@@ -29,6 +27,4 @@ def connect(alias: str) -> "psycopg.Connection[Any]":
     parameters = connections[alias].get_connection_params()
     wanted = {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
     options = f"{wanted.pop('options', '')} {_PLANS}".strip()
-    made = psycopg.connect(**{**wanted, "options": options, "autocommit": True, "prepare_threshold": 2})
-    know_arrays(made)
-    return made
+    return psycopg.connect(**{**wanted, "options": options, "autocommit": True, "prepare_threshold": 2})

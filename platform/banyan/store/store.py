@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import psycopg
 
 from banyan.compression import compress, expand
+from banyan.store.arrays import array_of
 from banyan.store.batch import Batch, Step
 from banyan.store.connection import SOON, connect
 from banyan.store.notices import CHANNEL, Notice, notice_of, payloads
+from banyan.store.prepared import Prepared, prepared_on
 from banyan.store.seeding import Seed, plant
 
 
@@ -51,6 +53,15 @@ class Outgoing(NamedTuple):
 _RELAYED_AGAIN = 200
 FETCH_MOST = 500
 """How many messages are read at a time where some were missed."""
+_WAKE = f"{SOON} SELECT pg_notify('{CHANNEL}', payload) FROM unnest($1::text[]) AS p(payload), soon"  # noqa: S608
+_SEEN = (
+    "SELECT s.key, s.id FROM banyan_seen AS s "
+    "JOIN unnest($1::text[], $2::text[]) AS v(key, id) ON s.key = v.key AND s.id = v.id"
+)
+_REQUESTS = (
+    "SELECT r.key, f.header, f.body FROM unnest($1::text[]) AS r(key) CROSS JOIN LATERAL "  # noqa: S608
+    f"(SELECT header, body FROM banyan_request WHERE key = r.key ORDER BY place LIMIT {FETCH_MOST}) AS f"
+)
 
 
 class Store:
@@ -64,6 +75,7 @@ class Store:
         self.lease_seconds = lease_seconds
         self._leads_new = leads_new
         self._connection: psycopg.Connection[Any] | None = None
+        self._prepared: Prepared | None = None
         self._listens = False
 
     @property
@@ -87,7 +99,7 @@ class Store:
         memory, and reads it back.
         """
         statement, parameters = batch.statement(self.lease_seconds)
-        return {key for (key,) in self.connection.execute(statement, parameters, prepare=True)}
+        return {key.decode() for (key,) in self._statements().rows(statement, parameters)}
 
     def take(self, keys: Sequence[str], owner: str) -> dict[str, KeyRow]:
         """Take the leases of `keys` that are free, run out, or held by `owner`; return those that were taken.
@@ -310,12 +322,8 @@ class Store:
     def seen(self, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those of (key, id) that were applied before."""
         keys, ids = [key for key, _ in pairs], [each for _, each in pairs]
-        rows = self._rows(
-            "SELECT s.key, s.id FROM banyan_seen AS s "
-            "JOIN unnest(%s::text[], %s::text[]) AS v(key, id) ON s.key = v.key AND s.id = v.id",
-            [keys, ids],
-        )
-        return {(key, each) for key, each in rows}
+        rows = self._statements().rows(_SEEN, [array_of("text", keys), array_of("text", ids)])
+        return {(key.decode(), each.decode()) for key, each in rows}
 
     def outgoing(self, receiver: str, after: Mapping[str, Mapping[str, int]]) -> list[Outgoing]:
         """Return what the outbox holds for keys of a receiver after their marks (position by our key), in order.
@@ -376,10 +384,7 @@ class Store:
 
         Nobody waits for the disk: nothing is written that could be lost.
         """
-        self.connection.execute(
-            f"{SOON} SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS p(payload), soon",  # noqa: S608
-            [CHANNEL, payloads(notices)],
-        )
+        self._statements().rows(_WAKE, [array_of("text", payloads(notices))])
 
     def woken(self, seconds: float) -> list[Notice]:
         """Wait until keys are woken, `seconds` at most; return what there is for them. The first call does not wait."""
@@ -392,11 +397,8 @@ class Store:
 
     def requests(self, keys: Sequence[str]) -> list[tuple[str, bytes, bytes]]:
         """Return (key, envelope, message) of the commands that wait for keys, oldest first, so many of each at most."""
-        return self._rows(
-            "SELECT r.key, f.header, f.body FROM unnest(%s::text[]) AS r(key) CROSS JOIN LATERAL "
-            "(SELECT header, body FROM banyan_request WHERE key = r.key ORDER BY place LIMIT %s) AS f",
-            [list(keys), FETCH_MOST],
-        )
+        rows = self._statements().rows(_REQUESTS, [array_of("text", keys)])
+        return [(key.decode(), header, body) for key, header, body in rows]
 
     def drop_requests(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Take away the commands (key, id) that were applied before: nothing else would."""
@@ -427,6 +429,10 @@ class Store:
         """Return how far each stream from a sending context has been applied, by (its key, our key)."""
         rows = self._rows("SELECT sender_key, key, position FROM banyan_mark WHERE sender = %s", [sender])
         return {(sender_key, key): position for sender_key, key, position in rows}
+
+    def _statements(self) -> Prepared:
+        self._prepared = prepared_on(self.connection, self._prepared)
+        return self._prepared
 
     def _rows(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         with self.connection.cursor(binary=True) as cursor:

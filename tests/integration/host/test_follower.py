@@ -8,7 +8,7 @@ from banyan.codec import decode_message
 from banyan.host import Host, HostSettings
 from banyan.host.following import is_chosen
 from banyan.models import Key, Log
-from banyan.store import Store
+from banyan.store import Prepared, Store
 from tests.integration.host import tally
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk", "signals"])
@@ -84,7 +84,7 @@ def test_of_records_that_are_not_chosen_a_follower_says_only_that_it_has_them(pa
 def test_nobody_waits_for_the_disk_where_all_that_is_committed_follows(pair, follower, monkeypatch):
     host, log = follower
     statements = []
-    monkeypatch.setattr(type(host.store.connection), "execute", recording(statements))
+    monkeypatch.setattr(Prepared, "rows", recording(statements))
     say(pair, 1)
     led = [each for each in statements if "moved AS" in each]
     assert led
@@ -97,12 +97,10 @@ def test_nobody_waits_for_the_disk_where_all_that_is_committed_follows(pair, fol
 
 
 def recording(statements: list[str]):
-    from psycopg import Connection
+    rows = Prepared.rows
 
-    execute = Connection.execute
-
-    def recorded(self, query, *arguments, **options):
-        statements.append(str(query))
-        return execute(self, query, *arguments, **options)
+    def recorded(self, statement, parameters):
+        statements.append(statement)
+        return rows(self, statement, parameters)
 
     return recorded
