@@ -22,6 +22,7 @@ from banyan.host.following import (
     take_record,
 )
 from banyan.host.memory import KeyMemory, RebuildError, digest_of, rebuild, snapshot_of
+from banyan.host.polling import Polling
 from banyan.host.records import record_of, seed_of
 from banyan.host.resting import Resting
 from banyan.host.round import Round
@@ -88,8 +89,7 @@ class Host(Generic[State]):
         self._renewed_ns: int | None = None
         self._worked_ns = 0
         self._followed_ns = 0
-        self._polls_ns: dict[str, int] = {}  # when each key is polled next
-        self._next_poll_ns = 0
+        self._polling = Polling(int(self.settings.poll_seconds * 1e9))
         self._resting = Resting(context, int(self.settings.rest_seconds * 1e9))
 
     @property
@@ -194,7 +194,7 @@ class Host(Generic[State]):
     def idle_seconds(self) -> float:
         """Return after how long the next key is to be polled, has rested, or is to follow."""
         now_ns, ends_ns = self._clock.monotonic_ns(), self._resting.ends_ns(self._worked_ns)
-        dues_ns = [self._polls_ns.get(key, 0) for key in self._keys] + ([] if ends_ns is None else [ends_ns])
+        dues_ns = [self._polling.next_ns(self._worked_ns)] + ([] if ends_ns is None else [ends_ns])
         if any(memory.records and not memory.is_leading for memory in self._keys.values()):
             dues_ns.append(self._follows_at_ns())
         return max(0.0, min([self.settings.poll_seconds, *((due_ns - now_ns) / 1e9 for due_ns in dues_ns)]))
@@ -275,7 +275,7 @@ class Host(Generic[State]):
 
     def _fetch(self, rest: set[str]) -> set[str]:
         """Read what was left elsewhere for keys that have nothing to apply now; return those that got something."""
-        self._left_in_outboxes.update(self._to_poll())
+        self._left_in_outboxes.update(self._polling.due(self._keys, self._clock.monotonic_ns(), self._worked_ns))
         with self.arrived:
             of_all, self._left_in_outboxes = self._left_in_outboxes, set()
             of_some, self._woken = self._woken, {}
@@ -297,20 +297,6 @@ class Host(Generic[State]):
         self._left_in_outboxes |= held.difference(idle)
         self._left_in_outboxes |= {key for key, deliveries in found.items() if len(deliveries) >= FETCH_MOST}
         return {key for key, deliveries in found.items() if deliveries}
-
-    def _to_poll(self) -> list[str]:
-        """Return the keys whose turn it is: each once in `poll_seconds`, spread out so that no round waits for all."""
-        now_ns, every_ns = self._clock.monotonic_ns(), int(self.settings.poll_seconds * 1e9)
-        if now_ns < self._next_poll_ns and self._keys.keys() <= self._polls_ns.keys():
-            return []
-        new = [key for key in self._keys if key not in self._polls_ns]
-        for place, key in enumerate(new):
-            self._polls_ns[key] = now_ns + every_ns * place // len(new)
-        due = [key for key in self._keys if self._polls_ns[key] <= now_ns]
-        for key in due:
-            self._polls_ns[key] = now_ns + every_ns
-        self._next_poll_ns = min((self._polls_ns[key] for key in self._keys), default=0)
-        return due
 
     def _inputs(self, memory: KeyMemory[State]) -> list[Delivery]:
         most = 1 if self._is_careful else self.settings.inputs_per_round_max
