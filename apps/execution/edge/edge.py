@@ -129,13 +129,11 @@ class Edge:
             self.switch.is_clear()  # so that it hears what it is told
             self._watch_clock()
             self._keep_leases()
-            did = self._listen()
+            # What waits has a deadline, and goes first; what brokers have said meanwhile is not lost.
+            did = any(shard.waiting for shard in self.shards.values()) and self._send()
+            did |= self._listen()
             did |= self._resolving.tick()
-            did |= self._take_waiting()
-            did |= self._sending.dispatch()
-            self._commit()
-            self._sending.write()
-            self._commit()
+            did |= self._send()
         except psycopg.Error:
             self._forget("the ledger cannot be reached")
             raise
@@ -180,6 +178,15 @@ class Edge:
         self.ledger.close()
 
     # ---- rounds ----
+
+    def _send(self) -> bool:
+        """Take what waits and write what may go, once SENT is committed; tell whether anything was done."""
+        did = self._take_waiting()
+        did |= self._sending.dispatch()
+        self._commit()
+        self._sending.write()
+        self._commit()
+        return did
 
     def _listen(self) -> bool:
         did = False

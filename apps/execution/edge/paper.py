@@ -25,6 +25,7 @@ from banyan import crash
 from banyan.columns import Ints
 from banyan.sockets import short_address
 
+_READ_BYTES = 1024 * 1024
 _BUFFER_BYTES = 4 * 1024 * 1024
 _TEXTS = [code.name.lower().replace("_", " ") for code in Code if code]
 
@@ -49,6 +50,7 @@ class PaperBroker:
         self._write_seconds_max = write_seconds_max
         self._socket: socket.socket | None = None
         self._received = FrameBuffer()
+        self._room = bytearray(_READ_BYTES)
 
     def connect(self) -> None:
         """Connect, or raise BrokerUnavailableError."""
@@ -144,13 +146,13 @@ class PaperBroker:
     def receive(self) -> list[Event]:
         """Return what has come in, without waiting."""
         events: list[Event] = []
-        peer = self._peer()
+        peer, room = self._peer(), memoryview(self._room)
         try:
             while True:
-                received = peer.recv(1024 * 1024, socket.MSG_DONTWAIT)
-                if not received:
+                count = peer.recv_into(room, 0, socket.MSG_DONTWAIT)
+                if not count:
                     self._lose("the paper broker has hung up")
-                for body in self._received.add(received):
+                for body in self._received.add(bytes(room[:count])):
                     events += _events(protocol.to_answer(body))
         except BlockingIOError:
             return events

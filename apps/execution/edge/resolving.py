@@ -36,6 +36,7 @@ class Resolving:
         self._edge = edge
         self._sending = sending
         self._recheck_at_ns = 0
+        self._silence_at_ns = 0
         none = np.zeros(0, np.int64)
         self._owners: tuple[tuple[tuple[str, int], ...], Ints, Ints] = ((), none, none)
 
@@ -138,10 +139,9 @@ class Resolving:
         """Do what time has brought: silence, questions to ask again, statements to ask for."""
         edge, now_ns = self._edge, self._edge.time.monotonic_ns()
         did = False
-        for shard in edge.shards.values():
-            rows = _sent(shard)
-            silent = shard.memory.orders.rows["sent_ns"][rows] < edge.time.now_ns() - edge.settings.answer_ns_max
-            did |= self._make_unknown(shard, rows[silent])
+        if now_ns >= self._silence_at_ns:
+            self._silence_at_ns = now_ns + edge.settings.answer_ns_max // 10
+            did |= self._end_silence()
         if now_ns >= self._recheck_at_ns:
             self._recheck_at_ns = now_ns + edge.settings.recheck_ns
             for link in edge.links.values():
@@ -154,6 +154,15 @@ class Resolving:
                 name = link.broker.name
                 upto = [shard.memory.upto.get(name, 0) for shard in edge.shards.values() if _of(shard, link).any()]
                 link.ask_statement(min(upto, default=0), self._busy(link))
+        return did
+
+    def _end_silence(self) -> bool:
+        """Make orders UNKNOWN of which their broker should have said something by now; tell whether there are any."""
+        edge, did = self._edge, False
+        for shard in edge.shards.values():
+            rows = _sent(shard)
+            silent = shard.memory.orders.rows["sent_ns"][rows] < edge.time.now_ns() - edge.settings.answer_ns_max
+            did |= self._make_unknown(shard, rows[silent])
         return did
 
     def _reconcile_at_ns(self, link: Link) -> int:
