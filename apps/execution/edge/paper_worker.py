@@ -5,8 +5,10 @@ from pathlib import Path
 
 from apps.execution.paper.broker import Options
 from apps.execution.paper.faults import Faults
+from apps.execution.paper.ledger import LedgerError
 from apps.execution.paper.server import Server
 from banyan.clock import Clock
+from banyan.process import CannotRunError
 
 
 class PaperWorker:
@@ -24,8 +26,12 @@ class PaperWorker:
         self._server: Server | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set."""
-        server = self._server = Server(self._folder, self._folder / "socket", self._options, Faults(), self._clock)
+        """Serve until `stop` is set. Raises CannotRunError where the ledger is in use by another, or damaged."""
+        try:
+            server = Server(self._folder, self._folder / "socket", self._options, Faults(), self._clock)
+        except LedgerError as problem:
+            raise CannotRunError(str(problem)) from None
+        self._server = server
         if not stop.is_set():
             server.serve()
         server.close()

@@ -98,7 +98,9 @@ class Ledger:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._file)
-            raise LedgerError(f"{path} is in use by another paper broker") from None
+            raise LedgerError(
+                f"{path} is in use by another paper broker: stop that one, or give this one another folder"
+            ) from None
 
     def read(self) -> Iterator[AnyRecord]:
         """Yield all records in order, and make the file end where the last whole group does.

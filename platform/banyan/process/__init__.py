@@ -5,12 +5,13 @@ from banyan.process.keeper import Body, Directory, Report
 from banyan.process.nursery import Nursery
 from banyan.process.owner import boot_name, is_gone, own_name
 from banyan.process.quiet import Quiet
-from banyan.process.roles import HostWorker, Listener, Part, Role, Roles, Worker, run_roles
+from banyan.process.roles import CannotRunError, HostWorker, Listener, Part, Role, Roles, Worker, run_roles
 from banyan.process.supervisor import Supervisor
 from banyan.process.watchdog import Limits
 
 __all__ = [
     "Body",
+    "CannotRunError",
     "Directory",
     "HostWorker",
     "Limits",

@@ -19,13 +19,17 @@ _LOGGER = logging.getLogger(__name__)
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
+class CannotRunError(RuntimeError):
+    """A worker cannot do its work until a person has done something; the message says what is wrong and what to do."""
+
+
 class Worker(Protocol):
     """Something that works until it is told to stop."""
 
     name: str
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set, then end in order."""
+        """Work until `stop` is set, then end in order. Raises CannotRunError where a person has to act first."""
 
     def wake(self) -> None:
         """Return from waiting now: `stop` has been set."""
@@ -189,7 +193,14 @@ def run_roles(
 def _run(worker: Worker, stop: threading.Event, failed: threading.Event) -> None:
     try:
         worker.run(stop)
+    except CannotRunError as problem:
+        _LOGGER.error("%s cannot run: %s", worker.name, problem)  # noqa: TRY400  (a traceback would hide the message)
+        _end(stop, failed)
     except Exception:
         _LOGGER.exception("%s failed, and its process with it", worker.name)
-        failed.set()
-        stop.set()
+        _end(stop, failed)
+
+
+def _end(stop: threading.Event, failed: threading.Event) -> None:
+    failed.set()
+    stop.set()
