@@ -27,7 +27,7 @@ def a_quarter(folder: Path) -> Path:
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
+def system(tmp_path: Path, record_property: Any) -> Iterator[System]:
     """The system on new databases of this run's server, with EURUSD's bars imported."""
     server = settings.DATABASES["default"]
     if server.get("EMBEDDED") is not None:
@@ -40,6 +40,7 @@ def system(tmp_path: Path) -> Iterator[System]:
     made.manage("migrate", "--verbosity", "0")
     made.manage("import_bars", str(a_quarter(tmp_path)), "--instrument", "OANDA:EURUSD", "--interval", "1h")
     yield made
+    record_property("faults", made.faults())
     made.end()
 
 

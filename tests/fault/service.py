@@ -81,6 +81,7 @@ class Service:
 
     def kill(self) -> None:
         assert self.process is not None
+        self._system.others += 1
         self.process.kill()
         self.process.wait()
 
@@ -91,7 +92,8 @@ class Service:
 
     def end(self) -> None:
         if self.process is not None and self.process.poll() is None:
-            self.kill()
+            self.process.kill()
+            self.process.wait()
 
     def log(self) -> str:
         return self._log.read_text()

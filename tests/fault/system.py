@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from trading.compiled import data_directory
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 600.0
 VERIFY_SECONDS = 120.0
+_DEATH = re.compile(r" ended with signal SIGKILL| ended: | is left alone: ")
+"""What a supervisor says of a process that died, and the keeper of sets of one that failed."""
 
 
 class System:
@@ -31,6 +34,7 @@ class System:
             "DJANGO_SETTINGS_MODULE": "settings.dev",
         }
         self.folder = folder
+        self.others = 0  # faults that no supervisor tells of
         kept = data_directory() / "kernels"  # what was compiled before, instead of compiling all anew for each system
         kept.mkdir(parents=True, exist_ok=True)
         (folder / "kernels").symlink_to(kept)
@@ -91,6 +95,7 @@ class System:
     def kill_supervisor(self) -> None:
         """Kill the root of the tree only."""
         assert self._process is not None
+        self.others += 1
         self._process.kill()
         self._process.wait()
 
@@ -137,6 +142,10 @@ class System:
     def log(self) -> str:
         """Return what the processes have logged."""
         return self._log.read_text()
+
+    def faults(self) -> int:
+        """Return how many faults have been injected."""
+        return self.others + (len(_DEATH.findall(self.log())) if self._log.exists() else 0)
 
     def wait_for(self, what: str, is_so: Callable[[], bool]) -> None:
         """Ask again and again until it is so."""

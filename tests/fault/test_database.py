@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,7 @@ class Served(System):
     def stop_server_hard(self) -> None:
         """Stop it without a checkpoint: whatever was committed is only in its write-ahead log."""
         pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        self.others += 1
         os.kill(pid, signal.SIGQUIT)
         self.wait_for("the server's end", lambda: not (self.data / "postmaster.pid").exists())
 
@@ -40,11 +42,12 @@ class Served(System):
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def served(tmp_path: Path, record_property: Any) -> Iterator[Served]:
     made = Served(tmp_path, tmp_path / "postgres")
     made.manage("migrate", "--verbosity", "0")
     made.manage("import_bars", str(a_quarter(tmp_path)), "--instrument", "OANDA:EURUSD", "--interval", "1h")
     yield made
+    record_property("faults", made.faults())
     made.end()
     made.server.remove()
 

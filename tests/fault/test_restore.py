@@ -25,6 +25,7 @@ def test_what_is_restored_takes_back_what_the_broker_has_and_trades_on(system, t
     system.stop()
     for only in (("--only", "execution"), ("--only", "edge"), ()):
         system.manage("restore", str(tmp_path / "backup"), *only)
+        system.others += 1
         system.start()
         system.verify()
         gated = len(columns(system, "execution.accounts-gated.v1"))
