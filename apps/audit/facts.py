@@ -16,6 +16,7 @@ from banyan.columns import Ints, ints
 
 ORDER = ("account", "instrument", "decision")
 """What names an order, in tables that are about orders: `instrument` is a number of `Facts.names`."""
+RESERVED_AMOUNTS = ("gross exposure", "long exposure", "short exposure", "margin")
 NOBODYS = -1
 """The decision of an order that is none of ours."""
 
@@ -141,6 +142,12 @@ class Facts:
     open: Table = field(default_factory=lambda: Table(*ORDER, "left", "is_unknown"))
     """Orders that have not ended, in execution's state."""
     reserved: Table = field(default_factory=lambda: Table(*ORDER, "left"))
+    exposed: Table = field(
+        default_factory=lambda: Table("account", "instrument", "long", "short", "buys", "sells", "reserved")
+    )
+    """What risk reserves by account and instrument: steps of all that buy and sell, and of its open orders, amounts."""
+    totals: Table = field(default_factory=lambda: Table("account", "amount", "reserved", "of_cells"))
+    """What risk reserves of an account, by RESERVED_AMOUNTS, and what its cells add up to."""
     sent: Table = field(
         default_factory=lambda: Table(*ORDER, "steps", "at_ns", "deadline_ns", "code", "reduce_only", "is_queried")
     )
@@ -154,8 +161,10 @@ class Facts:
         default_factory=lambda: Table(*ORDER, "steps", "filled", "at_ns", "is_rejected", "is_working")
     )
     """Orders in the broker's ledger; their decision is NOBODYS where their id is none of ours."""
-    trades: Table = field(default_factory=lambda: Table(*ORDER, "of_account", "of_instrument", "steps"))
-    """Fills in the broker's ledger: of which order, and of which account in what."""
+    trades: Table = field(default_factory=lambda: Table(*ORDER, "steps"))
+    """Fills in the broker's ledger."""
+    crossed: Table = field(default_factory=lambda: Table(*ORDER, "of_account", "of_instrument"))
+    """Orders that the broker has with another account, or in another instrument, than their id says."""
     held: Table = field(
         default_factory=lambda: Table(
             "account", "instrument", "filled", "booked", "held", "books", "at_risk", "at_broker"

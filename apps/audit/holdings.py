@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from apps.audit.facts import Facts, Table
+from apps.audit.facts import RESERVED_AMOUNTS, Facts, Table
 from apps.audit.index import Orders
 from banyan.columns import Ints
 
@@ -30,11 +30,25 @@ _HOLDERS = {
 }  # fmt: skip
 
 
-def reservations_agree(_: Facts, orders: Orders) -> Found:
-    """Yield orders for which risk reserves anything else than what is left of them."""
+def reservations_agree(facts: Facts, orders: Orders) -> Found:
+    """Yield orders for which risk reserves anything else than what is left of them, and sums that are not theirs."""
     left, reserved = orders.last("open", "left"), orders.last("reserved", "left")
     for order in np.flatnonzero(left != reserved).tolist():
         yield orders.name(order), f"{left[order]:+} steps reserved", f"{reserved[order]:+}"
+    cells = facts.exposed
+    is_other = (cells["long"] != cells["buys"]) | (cells["short"] != cells["sells"])
+    is_left_over = (cells["buys"] == 0) & (cells["sells"] == 0) & (cells["reserved"] != 0)
+    for row in np.flatnonzero(is_other | is_left_over).tolist():
+        about = f"account {cells['account'][row]}, {facts.names[int(cells['instrument'][row])]}"
+        if is_other[row]:
+            expected = f"{cells['buys'][row]:+} and {cells['sells'][row]:+} steps reserved for its open orders"
+            yield about, expected, f"{cells['long'][row]:+} and {cells['short'][row]:+}"
+        else:
+            yield about, "nothing reserved without an open order", _money(cells["reserved"][row])
+    totals = facts.totals
+    for row in np.flatnonzero(totals["reserved"] != totals["of_cells"]).tolist():
+        about = f"account {totals['account'][row]}, {RESERVED_AMOUNTS[int(totals['amount'][row])]}"
+        yield about, f"{_money(totals['of_cells'][row])} reserved, as by instrument", _money(totals["reserved"][row])
 
 
 def cash_balances(facts: Facts, _: Orders) -> Found:

@@ -10,7 +10,7 @@ from banyan.columns import Ints
 
 _ABOUT_ORDERS = (
     "requested", "approved", "released", "told", "adopted", "sizings", "open", "reserved", "sent", "unwritten",
-    "never_arrived", "recalled", "placed", "trades",
+    "never_arrived", "recalled", "placed", "trades", "crossed",
 )  # fmt: skip
 
 

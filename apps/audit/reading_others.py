@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from apps.audit.facts import NOBODYS, Facts
+from apps.audit.facts import NOBODYS, Facts, Stray
 from apps.audit.reading_execution import orders_of
 from apps.execution.contracts import EdgeRefusal, OrdersReported, ReportKind, order_pair
 from apps.execution.edge.entries import Adopted, Line, Slice
+from apps.execution.edge.shard import SENDER
 from apps.execution.evolving import full
 from apps.execution.growing import ID_BYTES
 from apps.execution.kernels.paper import REJECTED, REPORT_FILLED, WORKING
@@ -32,10 +33,19 @@ def read_risk_state(facts: Facts, state: RiskState) -> None:
     """Add what risk reserves, and what it takes accounts to hold."""
     cells, numbers = state.cells.rows, state.accounts.rows["number"]
     names = facts.numbers(state.instrument_names.names)
+    orders = state.open_orders()
     if len(cells):
         place = {"account": numbers[cells["account"]], "instrument": names[cells["instrument"]]}
         facts.held.add(**place, at_risk=cells["position"])
-    orders = state.open_orders()
+        bought, sold = np.maximum(orders["left"], 0), np.minimum(orders["left"], 0)
+        sums = {"buys": _sums(len(cells), orders["cell"], bought), "sells": _sums(len(cells), orders["cell"], sold)}
+        amounts = [cells[name] for name in _RESERVED]
+        facts.exposed.add(
+            **place, **sums, long=cells["long"], short=cells["short"], reserved=np.abs(np.stack(amounts)).sum(axis=0)
+        )
+        for kind, (name, amount) in enumerate(zip(_RESERVED, amounts, strict=True)):
+            of_cells = _sums(numbers.size, cells["account"], amount)
+            facts.totals.add(account=numbers, amount=kind, reserved=state.accounts.rows[name], of_cells=of_cells)
     if len(orders):
         cell = cells[orders["cell"]]
         facts.reserved.add(
@@ -46,14 +56,29 @@ def read_risk_state(facts: Facts, state: RiskState) -> None:
         )
 
 
+_RESERVED = ("reserved_gross", "reserved_long", "reserved_short", "reserved_margin")
+"""As Facts tells RESERVED_AMOUNTS."""
+
+
+def _sums(count: int, at: Ints, amounts: Ints) -> Ints:
+    total = np.zeros(count, np.int64)
+    np.add.at(total, at, amounts)
+    return total
+
+
 def read_line(facts: Facts, line: Line) -> None:
-    """Add what a line of the edge's ledger says."""
+    """Add what a line of the edge's ledger says. What execution says of the shard's accounts must have been read."""
     match line.what:
         case Slice() as slice_:
             columns = {name: unpack(getattr(slice_, name), slice_.rows) for name in _COLUMNS}
             columns["instrument"] = facts.numbers([each.id for each in slice_.terms])[columns["instrument"]]
             about = {"deadline_ns": slice_.deadline_ns, "is_queried": int(slice_.is_queried)}
             facts.sent.add(**columns, at_ns=line.at_ns, **about)
+            for number in np.unique(columns["account"]).tolist():
+                account = facts.accounts.get(number)
+                is_stray = account.shard != line.key if account is not None else not facts.restored_ns
+                if is_stray:
+                    facts.strays.append(Stray(SENDER, line.key, line.number, number))
         case Adopted() as adopted:
             columns = {"account": ints(adopted.accounts), "decision": ints(adopted.decisions)}
             facts.recalled.add(**columns, instrument=facts.numbers(adopted.instruments))
@@ -80,7 +105,10 @@ def read_broker(facts: Facts, book: Book, numbers: set[int]) -> None:
     orders = book.orders.rows[theirs]
     owners = accounts["number"][orders["account"]].astype(np.int64)
     instrument = facts.numbers(names)[orders["instrument"]] if names else ints()
-    decision = decisions_of(facts, np.asarray(book.ids.ids)[theirs], owners, instrument)
+    ids = np.asarray(book.ids.ids)[theirs]
+    decision = decisions_of(facts, ids, owners, instrument)
+    others = decision == NOBODYS
+    read_crossed(facts, names, ids[others], owners[others], instrument[others])
     facts.placed.add(
         account=owners, instrument=instrument, decision=decision, steps=orders["steps"], filled=orders["filled"],
         at_ns=orders["arrived"], is_rejected=orders["status"] == REJECTED, is_working=orders["status"] == WORKING,
@@ -89,10 +117,7 @@ def read_broker(facts: Facts, book: Book, numbers: set[int]) -> None:
     fills = reports[reports["kind"] == REPORT_FILLED]
     fills = fills[is_theirs[book.orders.rows["account"][fills["order"]]]]
     at = np.searchsorted(theirs, fills["order"])
-    facts.trades.add(
-        account=owners[at], instrument=instrument[at], decision=decision[at], of_account=owners[at],
-        of_instrument=instrument[at], steps=fills["steps"],
-    )  # fmt: skip
+    facts.trades.add(account=owners[at], instrument=instrument[at], decision=decision[at], steps=fills["steps"])
     positions = book.positions()[: len(names), : accounts.size]
     held, slot = np.nonzero(positions * is_theirs)
     facts.held.add(
@@ -109,17 +134,36 @@ def decisions_of(facts: Facts, ids: Any, owners: Ints, instrument: Ints) -> Ints
 
     An id names an order of the account and the instrument that it stands with, or none.
     """
-    digits = _DIGITS[np.ascontiguousarray(ids, f"S{ID_BYTES}").view(np.uint8).reshape(-1, ID_BYTES)]
-    is_ours = (digits >= 0).all(axis=1)
-    named = _number(digits[:, :16])
+    is_id, named, decision = _parts(ids)
     pairs, which = np.unique(np.stack([owners, instrument]), axis=1, return_inverse=True)
     expected = np.zeros(pairs.shape[1], np.uint64)
     for at, (number, name) in enumerate(pairs.T.tolist()):
         known = facts.accounts.get(number)
         if known is not None:
             expected[at] = order_pair(known.id, facts.names[name])
-    is_ours &= (named == expected[which.reshape(-1)]) & (named != 0)
-    return np.where(is_ours, _number(digits[:, 16:]).astype(np.int64), NOBODYS)
+    is_ours = is_id & (named == expected[which.reshape(-1)]) & (named != 0)
+    return np.where(is_ours, decision, NOBODYS)
+
+
+def read_crossed(facts: Facts, names: list[str], ids: Any, owners: Ints, instrument: Ints) -> None:
+    """Add which ids that name no order of the account and instrument that they stand with name one of others."""
+    is_id, named, decision = _parts(ids)
+    if not is_id.any():
+        return
+    pairs = {
+        order_pair(account.id, name): (number, name) for number, account in facts.accounts.items() for name in names
+    }
+    for row in np.flatnonzero(is_id).tolist():
+        if (order := pairs.get(int(named[row]))) is not None:
+            account, name = order
+            place = {"account": account, "instrument": facts.number(name), "decision": int(decision[row])}
+            facts.crossed.add(**place, of_account=int(owners[row]), of_instrument=int(instrument[row]))
+
+
+def _parts(ids: Any) -> tuple[Any, Any, Ints]:
+    """Return which ids (bytes) are of our form, and the pair and the decision that each then names."""
+    digits = _DIGITS[np.ascontiguousarray(ids, f"S{ID_BYTES}").view(np.uint8).reshape(-1, ID_BYTES)]
+    return (digits >= 0).all(axis=1), _number(digits[:, :16]), _number(digits[:, 16:]).astype(np.int64)
 
 
 def _number(digits: Any) -> Any:

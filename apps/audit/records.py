@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from apps.audit.facts import Facts
 from apps.audit.index import Orders
 
@@ -30,15 +28,14 @@ def all_taken_once(facts: Facts, _: Orders) -> Found:
 
 
 def no_row_crosses(facts: Facts, orders: Orders) -> Found:
-    """Yield rows that are about an account of another shard, and trades of an account other than their order's."""
+    """Yield rows that are about an account of another shard, and orders that the broker has with another."""
     for stray in facts.strays:
         about = f"{stray.context}/{stray.key}, record {stray.number}"
         yield about, "accounts of this shard only", f"account {stray.account}"
-    trades = facts.trades
-    is_other = (trades["account"] != trades["of_account"]) | (trades["instrument"] != trades["of_instrument"])
-    for row in np.flatnonzero((orders.of["trades"] >= 0) & is_other).tolist():
-        whose = f"one of account {trades['of_account'][row]}, {facts.names[int(trades['of_instrument'][row])]}"
-        yield orders.name(orders.of["trades"][row]), "a fill of its own account", whose
+    at_broker = zip(facts.crossed["of_account"].tolist(), facts.crossed["of_instrument"].tolist(), strict=True)
+    for order, (account, instrument) in zip(orders.of["crossed"].tolist(), at_broker, strict=True):
+        found = f"account {account}, {facts.names[instrument]}"
+        yield orders.name(order), "that account and instrument at the broker", found
 
 
 def poison_is_put_aside(facts: Facts, _: Orders) -> Found:

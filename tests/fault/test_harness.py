@@ -105,3 +105,16 @@ def test_where_an_order_is_given_up_in_the_session_that_it_was_sent_in_its_arriv
         submit(broker, orders)
     found = broken(pipeline)
     assert "never arrived" in found[8].expected
+
+
+@pytest.mark.soak
+def test_where_orders_are_written_for_one_another_s_accounts_it_is_found_whose_they_are(make, monkeypatch):
+    pipeline = make(7)
+    submit = PaperBroker.submit
+
+    def crossed(self: PaperBroker, orders: Any) -> None:
+        submit(self, orders._replace(account=orders.account[::-1].copy()))
+
+    monkeypatch.setattr(PaperBroker, "submit", crossed)
+    pipeline.trade(3)
+    assert broken(pipeline)[10].expected == "that account and instrument at the broker"

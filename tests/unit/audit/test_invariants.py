@@ -7,7 +7,7 @@ import pytest
 
 from apps.audit.facts import NOBODYS, Account, Facts, Input, Parked, Stray, Stream, Unanswered, What
 from apps.audit.invariants import INVARIANTS, violations
-from apps.audit.reading_others import decisions_of
+from apps.audit.reading_others import decisions_of, read_crossed
 from apps.execution.contracts import EdgeRefusal, ReportKind, client_order_id
 
 EURUSD = "OANDA:EURUSD"
@@ -41,9 +41,12 @@ def sound() -> Facts:
     facts.told.add(**REFUSED, what=What.ENDED, left=9, kind=ReportKind.DENIED)
     facts.open.add(**WAITING, left=-3, is_unknown=1)
     facts.reserved.add(**WAITING, left=-3)
+    facts.exposed.add(account=1, instrument=0)
+    facts.exposed.add(account=2, instrument=0, short=-3, sells=-3, reserved=900)
+    facts.totals.add(account=2, amount=2, reserved=-300, of_cells=-300)
     facts.placed.add(**DONE, steps=5, filled=5, at_ns=2 * SECOND)
     for steps in (2, 3):
-        facts.trades.add(**DONE, of_account=1, of_instrument=0, steps=steps)
+        facts.trades.add(**DONE, steps=steps)
     facts.held.add(account=1, instrument=0, filled=5, booked=-1, held=4, books=4, at_risk=4, at_broker=4)
     facts.cash.add(
         account=1, deposit=1000, filled=-50, booked=10, balance=960, books=-40, at_broker=960, is_at_broker=1
@@ -57,7 +60,7 @@ def sound() -> Facts:
 
 
 def more_than_approved(facts: Facts) -> None:
-    facts.trades.add(**DONE, of_account=1, of_instrument=0, steps=1)
+    facts.trades.add(**DONE, steps=1)
 
 
 def other_way_than_approved(facts: Facts) -> None:
@@ -117,6 +120,18 @@ def reserved_for_nothing(facts: Facts) -> None:
     facts.reserved.add(**DONE, left=2)
 
 
+def reserved_for_more_than_is_open(facts: Facts) -> None:
+    facts.exposed.change(1, short=-4)
+
+
+def reserved_when_idle(facts: Facts) -> None:
+    facts.exposed.change(0, reserved=1)
+
+
+def reserved_in_no_instrument(facts: Facts) -> None:
+    facts.totals.change(0, reserved=-301)
+
+
 def gap(facts: Facts) -> None:
     facts.damage.append(("risk", "00", "the log has 5 after 3"))
 
@@ -157,8 +172,8 @@ def stray_row(facts: Facts) -> None:
     facts.strays.append(Stray("execution", "01", 12, 1))
 
 
-def fill_of_another(facts: Facts) -> None:
-    facts.trades.change(1, of_account=2)
+def with_another_account(facts: Facts) -> None:
+    facts.crossed.add(**DONE, of_account=2)
 
 
 def letter_nobody_wrote(facts: Facts) -> None:
@@ -193,9 +208,11 @@ PLANTED: list[tuple[int, Callable[[Facts], None]]] = [
     (1, more_than_approved), (1, other_way_than_approved), (2, not_answered), (2, hanging), (2, forgotten),
     (3, never_sent), (3, not_approved), (3, not_released), (3, released_twice), (3, sent_again),
     (3, twice_at_the_broker), (3, written_after_all), (4, broker_holds_more), (4, nothing_was_filled),
-    (5, reserved_for_nothing), (6, gap), (7, not_drained), (7, command_waits), (7, applied_twice),
+    (5, reserved_for_nothing),
+    (5, reserved_for_more_than_is_open), (5, reserved_when_idle), (5, reserved_in_no_instrument), (6, gap),
+    (7, not_drained), (7, command_waits), (7, applied_twice),
     (8, ended_after_it_was_filled), (8, arrived_after_all), (9, sent_late), (9, taken_late), (9, sent_though_thrown),
-    (10, stray_row), (10, fill_of_another), (11, letter_nobody_wrote), (11, letter_lost), (12, money_lost),
+    (10, stray_row), (10, with_another_account), (11, letter_nobody_wrote), (11, letter_lost), (12, money_lost),
     (12, money_in_no_book), (12, broker_has_less), (13, beyond_what_is_wanted), (13, through_zero),
 ]  # fmt: skip
 
@@ -269,7 +286,7 @@ def test_an_order_that_was_refused_before_it_was_ever_sent_may_be_at_the_broker_
 def test_a_holding_that_somebody_else_bought_is_external_and_no_violation():
     facts = sound()
     facts.placed.add(**order(2, NOBODYS), steps=7, filled=7, at_ns=SECOND)
-    facts.trades.add(**order(2, NOBODYS), of_account=2, of_instrument=0, steps=7)
+    facts.trades.add(**order(2, NOBODYS), steps=7)
     facts.held.add(account=2, booked=7, held=7, books=7, at_risk=7, at_broker=7)
     assert violations(facts) == []
 
@@ -295,3 +312,7 @@ def test_the_name_of_an_order_is_read_from_its_id_for_its_own_account_only():
     ids = np.array([each[0].encode() for each in rows], "S24")
     owners, instruments = (np.array([each[at] for each in rows]) for at in (1, 2))
     assert decisions_of(facts, ids, owners, instruments).tolist() == [77] + [NOBODYS] * 7
+    read_crossed(facts, [EURUSD, "another"], ids[1:], owners[1:], instruments[1:])
+    columns = ("account", "instrument", "decision", "of_account", "of_instrument")
+    found = zip(*(facts.crossed[each].tolist() for each in columns), strict=True)
+    assert list(found) == [(1, 0, 77, 2, 0), (1, 0, 77, 1, other), (1, 0, 77, 9, 0)]
