@@ -25,8 +25,11 @@ demo: $(RUNTIME)  ## Set everything up, backtest and sweep a strategy on real pr
 demo-extract: $(RUNTIME)  ## Carve risk out of a running app over Kafka: compare, hand over, kill, and the way back
 	@$(PYTHON) -m extract.demo
 
+# Each half of the tests begins in a process of its own, so that what both need is compiled and started in one of them;
+# who is done first takes over from the other. Hundreds of processes are started, which need not compile the sources each.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) system  ## Set everything up and run every test
-	@$(PYTHON) -m pytest -n 2
+	@$(PYTHON) -m pytest -n 2 --dist worksteal
 
 # Comparing models with migrations asks the database only for its history, and goes on without one.
 check: export DATABASE_URL := postgresql:///none?host=/nonexistent
@@ -43,7 +46,7 @@ bench: $(RUNTIME)  ## Measure Banyan's speed; with PEERS=1 beside the peers of r
 	@$(PYTHON) -m tests.benchmarks $(if $(PEERS),--install-peers)
 
 soak: $(DEV)  ## Run every crash point, then the property tests for half an hour, or MINUTES=600; KEEP=1 writes docs/soak.md
-	@$(PYTHON) -m pytest -n 2 -q -m soak $(if $(KEEP),-p tests.soak.faults) tests
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m soak $(if $(KEEP),-p tests.soak.faults) tests
 	@$(PYTHON) -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(KEEP),--keep)
 
 serve: $(RUNTIME)  ## Serve the console on http://127.0.0.1:8000, over a pipeline that trades sample accounts on paper

@@ -19,6 +19,7 @@ from trading.compiled import data_directory
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 600.0
 VERIFY_SECONDS = 120.0
+PAUSE_SECONDS = 0.1  # between two looks, each of which reads whole logs: who looks all the time has half a core
 _DEATH = re.compile(r" ended with signal SIGKILL| ended: | is left alone: ")
 """What a supervisor says of a process that died, and the keeper of sets of one that failed."""
 
@@ -43,29 +44,30 @@ class System:
 
     def manage(self, *arguments: str, code: int = 0) -> str:
         """Run a command and return what it printed; it must end with `code`."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self._done("manage.py", *arguments)
         assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def manage_each(self, *commands: Sequence[str]) -> None:
+        """Run commands in one process, which begins once; they must do what they are asked."""
+        typed = [["manage.py", *each] for each in commands]
+        done = self._done("-c", f"import sys, manage\nfor sys.argv in {typed}:\n    assert manage.main() == 0")
+        assert done.returncode == 0, f"{commands}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+
     def refused(self, *arguments: str) -> str:
         """Run a command that must fail, and return what it said."""
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        done = self._done("manage.py", *arguments)
         assert done.returncode, f"{arguments} was done\n{done.stdout}"
         return done.stderr
 
     def tried(self, *arguments: str) -> str:
         """Run a command that may fail, and return all that it said."""
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        done = self._done("manage.py", *arguments)
         return done.stdout + done.stderr
+
+    def _done(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
 
     def start(self, crash_at: str = "", roles: Sequence[str] = ()) -> None:
         """Start all roles under their supervisor, or `roles` in one process.
@@ -113,8 +115,7 @@ class System:
 
         def holds() -> bool:
             nonlocal told
-            command = [sys.executable, "manage.py", "verify", "--json", "--dead-letters", str(dead_letters)]
-            done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+            done = self._done("manage.py", "verify", "--json", "--dead-letters", str(dead_letters))
             told = done.stdout + done.stderr
             return done.returncode == 0
 
@@ -152,6 +153,7 @@ class System:
         until = time.monotonic() + PATIENCE_SECONDS
         while not is_so():
             assert time.monotonic() < until, f"{what} did not come about in {PATIENCE_SECONDS:.0f} s:\n{self.log()}"
+            time.sleep(PAUSE_SECONDS)
 
     def end(self) -> None:
         """End whatever still runs."""

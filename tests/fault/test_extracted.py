@@ -8,8 +8,7 @@ import pytest
 from banyan.kafka import Cluster
 from tests.fault.service import Service, delete_topics, join_kafka
 from tests.fault.system import System
-from tests.fault.test_pipeline import ACCOUNTS, check_that_nothing_was_lost_or_doubled, is_at_rest
-from tests.fault.test_processes import define_trend
+from tests.fault.test_pipeline import check_that_nothing_was_lost_or_doubled, is_at_rest, prepare
 
 
 @pytest.fixture(
@@ -32,11 +31,9 @@ def extracted(system: System, kafka: Cluster, request: pytest.FixtureRequest) ->
 
 def test_the_pipeline_trades_with_services_that_are_killed_and_come_back(extracted):
     system, services = extracted
-    define_trend(system)
     assert "create" in system.manage("topics", "apply")
     system.manage("topics", "verify")
-    system.manage("accounts", "open", "DEMO", "--count", str(ACCOUNTS), "--client", "demo", "--deposit", "100000")
-    system.manage("accounts", "subscribe", "DEMO", "--count", str(ACCOUNTS), "--set", "trend")
+    prepare(system)
     system.start()
     for service in services:
         service.start()

@@ -3,11 +3,12 @@
 import csv
 import json
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
 from tests.fault.system import System
-from tests.fault.test_processes import define_trend, replay
+from tests.fault.test_processes import check_that_every_bar_was_applied_once, replay, trend
 
 ACCOUNTS = 4
 STREAMS = (("feeds", "signals"), ("signals", "execution"), ("execution", "risk"), ("risk", "execution"))
@@ -111,9 +112,13 @@ def check_that_reporting_remembers_it(system: System) -> None:
 
 
 def prepare(system: System) -> None:
-    define_trend(system)
-    system.manage("accounts", "open", "A", "--count", str(ACCOUNTS), "--deposit", "100000")
-    system.manage("accounts", "subscribe", "A", "--count", str(ACCOUNTS), "--set", "trend")
+    """Define a set that accounts follow."""
+    several = ("A", "--count", str(ACCOUNTS))
+    system.manage_each(
+        *trend(),
+        ["accounts", "open", *several, "--client", "demo", "--deposit", "100000"],
+        ["accounts", "subscribe", *several, "--set", "trend"],
+    )
 
 
 def is_ready(system: System) -> bool:
@@ -126,11 +131,31 @@ def test_a_system_that_is_killed_while_it_trades_loses_and_doubles_nothing(syste
     system.start()
     system.wait_for("accounts that may trade", lambda: is_ready(system))
     replay(system)
-    system.wait_for("the first fills", lambda: bool(columns(system, "execution.orders-filled.v1")))
+    system.wait_for("the first fills", lambda: filled(system) > 0)
     system.kill_children()
+    before = filled(system)
+    system.wait_for("more fills", lambda: filled(system) > before)
+    children = system.children()
+    system.kill_supervisor()
+    system.wait_for("the end of its children", lambda: not any(map(is_alive, children)))
+    system.start()
     system.wait_for("rest", lambda: is_at_rest(system))
+    check_that_every_bar_was_applied_once(system)
     check_that_nothing_was_lost_or_doubled(system)
     check_that_reporting_remembers_it(system)
+    system.stop()
+    assert "held by nobody" in system.manage("status")
+
+
+def filled(system: System) -> int:
+    return len(columns(system, "execution.orders-filled.v1"))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.soak

@@ -11,8 +11,7 @@ from settings.roles import HOSTED_CONTEXTS
 from tests.fault import wrong_risk
 from tests.fault.service import Service, delete_topics, join_kafka
 from tests.fault.system import System
-from tests.fault.test_pipeline import ACCOUNTS, check_that_nothing_was_lost_or_doubled, is_at_rest
-from tests.fault.test_processes import define_trend
+from tests.fault.test_pipeline import check_that_nothing_was_lost_or_doubled, is_at_rest, prepare
 
 
 @pytest.fixture
@@ -41,9 +40,7 @@ def replay_bars(system: System, first: str, last: str) -> None:
 
 def test_a_service_follows_a_planted_difference_is_found_and_frozen_and_the_app_goes_on(shadowed, tmp_path):
     system, right, wrong = shadowed
-    define_trend(system)
-    system.manage("accounts", "open", "DEMO", "--count", str(ACCOUNTS), "--client", "demo", "--deposit", "100000")
-    system.manage("accounts", "subscribe", "DEMO", "--count", str(ACCOUNTS), "--set", "trend")
+    prepare(system)
     assert "manage.py topics apply" in system.tried("extract", "shadow", "risk", "--why", "try")
     system.manage("topics", "apply")
     right.migrate()

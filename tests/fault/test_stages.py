@@ -7,8 +7,7 @@ import pytest
 from banyan.kafka import Cluster
 from tests.fault.service import Service, delete_topics, join_kafka
 from tests.fault.system import System
-from tests.fault.test_pipeline import ACCOUNTS, check_that_nothing_was_lost_or_doubled
-from tests.fault.test_processes import define_trend
+from tests.fault.test_pipeline import ACCOUNTS, check_that_nothing_was_lost_or_doubled, prepare
 from tests.fault.test_shadow import is_followed, replay_bars, status
 
 ACCOUNT_ROWS = "SELECT count(*) FROM execution_account"
@@ -20,9 +19,7 @@ def followed(system: System, kafka: Cluster, request: pytest.FixtureRequest) -> 
     context = getattr(request, "param", "risk")
     name = join_kafka(system, kafka, **{context: f"{context}_service"})
     service = Service(system, context)
-    define_trend(system)
-    system.manage("accounts", "open", "DEMO", "--count", str(ACCOUNTS), "--client", "demo", "--deposit", "100000")
-    system.manage("accounts", "subscribe", "DEMO", "--count", str(ACCOUNTS), "--set", "trend")
+    prepare(system)
     system.manage("topics", "apply", "--with", context)
     service.migrate()
     system.start()
@@ -65,9 +62,8 @@ def test_risk_goes_out_key_by_key_its_service_dies_and_it_comes_back_by_itself(f
     check_that_nothing_differed_and_nothing_was_lost(system)
 
 
-@pytest.mark.parametrize(
-    "followed", ["execution", pytest.param("risk", marks=pytest.mark.soak)], indirect=True
-)  # fmt: skip
+@pytest.mark.soak
+@pytest.mark.parametrize("followed", ["execution", "risk"], indirect=True)
 def test_a_context_leaves_the_app_for_good_and_comes_back_all_the_same(followed):
     system, service = followed
     context = service.context
