@@ -1,6 +1,7 @@
 """Compiled kernels are kept in the versioned directory: whole, once, and only for what they were compiled from."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,9 +45,23 @@ def test_no_import_order_keeps_kernels_beside_their_sources(first: str, tmp_path
     assert len(_kept(tmp_path)) == 1
 
 
-def test_what_one_process_has_compiled_the_next_calls_without_numba(tmp_path: Path) -> None:
-    assert _run(CALL, tmp_path) == "1.3 True"
-    assert _run(CALL, tmp_path) == "1.3 False"
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory that keeps the kernel."""
+    data: Path = tmp_path_factory.mktemp("compiled")
+    assert _run(CALL, data) == "1.3 True"
+    return data
+
+
+@pytest.fixture
+def data(compiled: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    copied: Path = shutil.copytree(compiled, tmp_path / "data")
+    return copied
+
+
+def test_what_one_process_has_compiled_the_next_calls_without_numba(compiled: Path) -> None:
+    assert _run(CALL, compiled) == "1.3 False"
 
 
 def _cut(content: bytes) -> bytes:
@@ -62,29 +77,26 @@ def _of_another_version(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [_cut, _flip_last_bit, _of_another_version, lambda _: b"", lambda _: b"\n"])
-def test_a_file_that_is_not_what_was_written_is_made_again(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    _run(CALL, tmp_path)
-    (file,) = _kept(tmp_path)
+def test_a_file_that_is_not_what_was_written_is_made_again(damage: Callable[[bytes], bytes], data: Path) -> None:
+    (file,) = _kept(data)
     whole = file.read_bytes()
     file.write_bytes(damage(whole))
-    assert _run(CALL, tmp_path) == "1.3 True"
-    assert _run(CALL, tmp_path) == "1.3 False"
-    assert _kept(tmp_path) == [file]
+    assert _run(CALL, data) == "1.3 True"
+    assert _run(CALL, data) == "1.3 False"
+    assert _kept(data) == [file]
 
 
-def test_the_file_of_another_kernel_is_not_taken(tmp_path: Path) -> None:
-    _run(CALL, tmp_path)
-    (file,) = _kept(tmp_path)
-    _run(CALL.replace("to_tick", "to_step").replace(", 0)", ")"), tmp_path)
-    (other,) = tmp_path.glob("kernels/*/trading.money.to_step-*.entry")
+def test_the_file_of_another_kernel_is_not_taken(data: Path) -> None:
+    (file,) = _kept(data)
+    _run(CALL.replace("to_tick", "to_step").replace(", 0)", ")"), data)
+    (other,) = data.glob("kernels/*/trading.money.to_step-*.entry")
     file.write_bytes(other.read_bytes())
-    assert _run(CALL, tmp_path) == "1.3 True"
+    assert _run(CALL, data) == "1.3 True"
 
 
-def test_a_setting_of_numba_is_another_directory(tmp_path: Path) -> None:
-    _run(CALL, tmp_path)
-    assert _run(CALL, tmp_path, NUMBA_OPT="1") == "1.3 True"
-    assert len({file.parent for file in _kept(tmp_path)}) == 2
+def test_a_setting_of_numba_is_another_directory(data: Path) -> None:
+    assert _run(CALL, data, NUMBA_OPT="1") == "1.3 True"
+    assert len({file.parent for file in _kept(data)}) == 2
 
 
 def test_where_nothing_can_be_kept_kernels_are_compiled_all_the_same(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ LIVE = {
     "risk": "tests/integration/risk/test_command.py",
     "run": "tests/fault/system.py",
     "sets": "tests/fault/test_processes.py",
-    "status": "tests/fault/test_processes.py",
+    "status": "tests/fault/test_pipeline.py",
 }
 
 

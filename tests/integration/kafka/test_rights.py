@@ -1,7 +1,7 @@
 """Who may write and read what, tried on a real broker that asks who one is."""
 
 import socket
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
@@ -42,16 +42,23 @@ class AskingServer(KafkaServer):
         return address
 
 
-@pytest.fixture
-def asking(kafka: Cluster, tmp_path: Path):
+@pytest.fixture(scope="module")
+def server(kafka: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AskingServer]:
     if kafka.server is None:
         pytest.skip("KAFKA_BOOTSTRAP names a cluster that is not ours to set up")
-    server = AskingServer(tmp_path / "broker", kafka.server.jars)
+    made = AskingServer(tmp_path_factory.mktemp("asking") / "broker", kafka.server.jars)
+    made.start()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def asking(server: AskingServer) -> str:
+    """Where the broker asks who one is, with the topics and rights that are planned."""
     admin = AdminClient({"bootstrap.servers": server.start()})
     topics, principals = planned()
     apply(admin, topics, rules_of(topics, principals, TOPICS.environment), 1, TOPICS.environment)
-    yield (tmp_path / "broker" / "asking").read_text()
-    server.remove()
+    return (server.directory / "asking").read_text()
 
 
 def as_user(address: str, name: str, **more: object) -> dict[str, object]:
