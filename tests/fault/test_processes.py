@@ -17,8 +17,8 @@ def trend() -> list[list[str]]:
     return [["sets", "define", "trend", *of_euros, "-p", "fast=5", "-p", "slow=20"], ["sets", "start", "trend"]]
 
 
-def replay(system: System) -> None:
-    system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", FIRST, "--to", LAST)
+def replay(system: System, first: str = FIRST, last: str = LAST) -> None:
+    system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", first, "--to", last)
 
 
 def has_applied(system: System, bars: int) -> bool:
