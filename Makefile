@@ -25,11 +25,12 @@ demo: $(RUNTIME)  ## Set everything up, backtest and sweep a strategy on real pr
 demo-extract: $(RUNTIME)  ## Carve risk out of a running app over Kafka: compare, hand over, kill, and the way back
 	@$(PYTHON) -m extract.demo
 
-# Each half of the tests begins in a process of its own, so that what both need is compiled and started in one of them;
-# who is done first takes over from the other. Hundreds of processes are started, which need not compile the sources each.
+# Three processes for two cores, since tests of what crosses a network mostly wait. Each begins with its own part of the
+# tests, so that what a part needs is compiled and started in one of them, and takes over from others when it is done.
+# They start hundreds of processes, which need not compile the sources each.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) system  ## Set everything up and run every test
-	@$(PYTHON) -m pytest -n 2 --dist worksteal
+	@$(PYTHON) -m pytest -n 3 --dist worksteal
 
 # Comparing models with migrations asks the database only for its history, and goes on without one.
 check: export DATABASE_URL := postgresql:///none?host=/nonexistent
