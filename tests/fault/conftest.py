@@ -49,6 +49,7 @@ def prepared(address: str, tmp_path_factory: pytest.TempPathFactory) -> str:
             made = System(folder, address.format(name=name))
             made.manage("migrate", "--verbosity", "0")
             made.manage("import_bars", str(a_quarter(folder)), "--instrument", "OANDA:EURUSD", "--interval", "1h")
+            made.end()
             connection.execute(f"CREATE DATABASE whole_{name}")
     return name
 

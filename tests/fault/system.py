@@ -14,9 +14,9 @@ from typing import Any
 import psycopg
 
 from banyan.compression import expand
+from tests.fault.commands import ROOT, Commands
 from trading.compiled import data_directory
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 600.0
 VERIFY_SECONDS = 120.0
 PAUSE_SECONDS = 0.1  # between two looks, each of which reads whole logs: who looks all the time has half a core
@@ -41,33 +41,35 @@ class System:
         (folder / "kernels").symlink_to(kept)
         self._log = folder / "run.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._commands: Commands | None = None
 
     def manage(self, *arguments: str, code: int = 0) -> str:
         """Run a command and return what it printed; it must end with `code`."""
-        done = self._done("manage.py", *arguments)
+        done = self._done(*arguments)
         assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def manage_each(self, *commands: Sequence[str]) -> None:
-        """Run commands in one process, which begins once; they must do what they are asked."""
-        typed = [["manage.py", *each] for each in commands]
-        done = self._done("-c", f"import sys, manage\nfor sys.argv in {typed}:\n    assert manage.main() == 0")
-        assert done.returncode == 0, f"{commands}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-
     def refused(self, *arguments: str) -> str:
         """Run a command that must fail, and return what it said."""
-        done = self._done("manage.py", *arguments)
+        done = self._done(*arguments)
         assert done.returncode, f"{arguments} was done\n{done.stdout}"
         return done.stderr
 
     def tried(self, *arguments: str) -> str:
         """Run a command that may fail, and return all that it said."""
-        done = self._done("manage.py", *arguments)
+        done = self._done(*arguments)
         return done.stdout + done.stderr
 
     def _done(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, *arguments]
-        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        if self._commands is None or self._commands.environment != self.environment:
+            self._end_commands()
+            self._commands = Commands(self.environment)
+        return self._commands.run(*arguments)
+
+    def _end_commands(self) -> None:
+        if self._commands is not None:
+            self._commands.end()
+            self._commands = None
 
     def start(self, crash_at: str = "", roles: Sequence[str] = ()) -> None:
         """Start all roles under their supervisor, or `roles` in one process.
@@ -115,7 +117,7 @@ class System:
 
         def holds() -> bool:
             nonlocal told
-            done = self._done("manage.py", "verify", "--json", "--dead-letters", str(dead_letters))
+            done = self._done("verify", "--json", "--dead-letters", str(dead_letters))
             told = done.stdout + done.stderr
             return done.returncode == 0
 
@@ -157,6 +159,7 @@ class System:
 
     def end(self) -> None:
         """End whatever still runs."""
+        self._end_commands()
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(timeout=30)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fault.system import System
-from tests.fault.test_processes import check_that_every_bar_was_applied_once, replay, trend
+from tests.fault.test_processes import check_that_every_bar_was_applied_once, define_trend, replay
 
 ACCOUNTS = 4
 ENDS = {"Filled", "Canceled", "Denied", "Rejected", "Expired"}
@@ -114,12 +114,9 @@ def check_that_reporting_remembers_it(system: System) -> None:
 
 def prepare(system: System) -> None:
     """Define a set that accounts follow."""
-    several = ("A", "--count", str(ACCOUNTS))
-    system.manage_each(
-        *trend(),
-        ["accounts", "open", *several, "--client", "demo", "--deposit", "100000"],
-        ["accounts", "subscribe", *several, "--set", "trend"],
-    )
+    define_trend(system)
+    system.manage("accounts", "open", "A", "--count", str(ACCOUNTS), "--client", "demo", "--deposit", "100000")
+    system.manage("accounts", "subscribe", "A", "--count", str(ACCOUNTS), "--set", "trend")
 
 
 def is_ready(system: System) -> bool:

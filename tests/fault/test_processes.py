@@ -7,14 +7,9 @@ FIRST, LAST = "2016-01-01", "2016-03-15"
 
 
 def define_trend(system: System) -> None:
-    """Define a set, and start it."""
-    system.manage_each(*trend())
-
-
-def trend() -> list[list[str]]:
-    """Return the commands that define a set and start it."""
-    of_euros = ["--strategy", "ema_cross", "--instrument", "OANDA:EURUSD", "--interval", "1h"]
-    return [["sets", "define", "trend", *of_euros, "-p", "fast=5", "-p", "slow=20"], ["sets", "start", "trend"]]
+    arguments = ("--instrument", "OANDA:EURUSD", "--interval", "1h", "-p", "fast=5", "-p", "slow=20")
+    system.manage("sets", "define", "trend", "--strategy", "ema_cross", *arguments)
+    system.manage("sets", "start", "trend")
 
 
 def replay(system: System, first: str = FIRST, last: str = LAST) -> None:
