@@ -18,7 +18,7 @@ from tests.fault.commands import ROOT, Commands
 from trading.compiled import data_directory
 
 PATIENCE_SECONDS = 600.0
-VERIFY_SECONDS = 120.0
+VERIFY_SECONDS = STOP_SECONDS = 120.0
 PAUSE_SECONDS = 0.1  # between two looks, each of which reads whole logs: who looks all the time has half a core
 _DEATH = re.compile(r" ended with signal SIGKILL| ended: | is left alone: ")
 """What a supervisor says of a process that died, and the keeper of sets of one that failed."""
@@ -108,7 +108,7 @@ class System:
         assert self._process is not None
         begun = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(timeout=30)
+        code = self._process.wait(timeout=STOP_SECONDS)
         return code, time.monotonic() - begun
 
     def verify(self, *, dead_letters: int = 0) -> None:
@@ -162,7 +162,7 @@ class System:
         self._end_commands()
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=STOP_SECONDS)
 
 
 def closes(system: System, context: str, name: str) -> Iterator[int]:
