@@ -8,7 +8,8 @@ import pytest
 from banyan.kafka import Cluster
 from tests.fault.service import Service, delete_topics, join_kafka
 from tests.fault.system import System
-from tests.fault.test_pipeline import check_that_nothing_was_lost_or_doubled, is_at_rest, prepare
+from tests.fault.test_pipeline import check_that_nothing_was_lost_or_doubled, is_at_rest, open_accounts
+from tests.fault.test_processes import define_trend
 
 
 @pytest.fixture(
@@ -31,9 +32,10 @@ def extracted(system: System, kafka: Cluster, request: pytest.FixtureRequest) ->
 
 def test_the_pipeline_trades_with_services_that_are_killed_and_come_back(extracted):
     system, services = extracted
+    define_trend(system)  # first, since a set has a topic of its own
     assert "create" in system.manage("topics", "apply")
     system.manage("topics", "verify")
-    prepare(system)
+    open_accounts(system)
     system.start()
     for service in services:
         service.start()

@@ -115,6 +115,10 @@ def check_that_reporting_remembers_it(system: System) -> None:
 def prepare(system: System) -> None:
     """Define a set that accounts follow."""
     define_trend(system)
+    open_accounts(system)
+
+
+def open_accounts(system: System) -> None:
     system.manage("accounts", "open", "A", "--count", str(ACCOUNTS), "--client", "demo", "--deposit", "100000")
     system.manage("accounts", "subscribe", "A", "--count", str(ACCOUNTS), "--set", "trend")
 
