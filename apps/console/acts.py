@@ -1,11 +1,9 @@
 """What people can ask for in the console: what each act would do, and how it is done."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import IntEnum
 
-from django.http import QueryDict
-
+from apps.console.acts_of_risk import RISK_KINDS
+from apps.console.kinds import Danger, Given, Kind
 from apps.console.recording import Facts
 from apps.execution.interface import flatten, kill_switch, resume
 from apps.feeds.interface import feed_standings, run_feed
@@ -15,47 +13,6 @@ from apps.risk.contracts import TradingState
 from apps.risk.interface import set_trading_state
 from banyan.commands import counted
 from banyan.dead_letters import drop, redrive, release, shown
-
-Given = Mapping[str, str]
-
-
-class Danger(IntEnum):
-    """What an act asks for before it is done."""
-
-    NONE = 0
-    """Nothing but the button: it can be undone, and harms nobody meanwhile."""
-    SOME = 1
-    """A reason."""
-    GREAT = 2
-    """A reason, and a typed word."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """An act: `about` names its parameters; `effect` says what it would do, line by line, counted.
-
-    `before` tells how that stands which it changes; `do` does it for a reason, under an id that makes asking twice one
-    act, and returns what was done and how it stands then.
-    """
-
-    name: str
-    title: str
-    button: str
-    danger: Danger
-    effect: Callable[[Given], list[str]]
-    before: Callable[[Given], Facts]
-    do: Callable[[Given, str, str], tuple[str, Facts]]
-    about: tuple[str, ...] = ()
-    word: str = ""
-
-    def given(self, query: QueryDict) -> dict[str, str]:
-        """Return the act's parameters. Raises KeyError for one that is missing."""
-        return {name: str(query[name]) for name in self.about}
-
-    def subject(self, given: Given) -> str:
-        """Return in words what it is about."""
-        return " ".join(given[name] for name in self.about)
-
 
 # ---- trading --------------------------------------------------------------------------------------------------------
 
@@ -180,6 +137,7 @@ _LETTER = ("context", "letter")
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
+        *RISK_KINDS,
         Kind("trading.halt", "Halt trading", "Halt trading", Danger.GREAT, _halts, _states,
              _set_state(TradingState.HALTED), word="HALT"),
         Kind("trading.reduce", "Let positions only shrink", "Reduce only", Danger.SOME, _reduces, _states,

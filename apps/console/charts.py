@@ -79,6 +79,24 @@ def nice(most: float) -> int:
     return int(next(each * step for each in (1, 2, 2.5, 5, 10) if each * step >= ceil(most)))
 
 
+class Beats(NamedTuple):
+    """Counts as a row of small columns in a box of `width` x `height`: x, width, y and height of each."""
+
+    width: int
+    height: int
+    bars: list[tuple[float, float, float, float]]
+
+
+def beats(counts: Sequence[int], top: int, width: int = 120, height: int = 22) -> Beats:
+    """Return counts as small columns, the tallest of which stands for `top`; what is not 0 can be seen."""
+    step = width / max(1, len(counts))
+    bars = []
+    for at, count in enumerate(counts):
+        tall = max(1.5, height * count / top) if count else 0.0
+        bars.append((round(at * step + 0.5, 2), round(step - 1, 2), round(height - tall, 2), round(tall, 2)))
+    return Beats(width, height, bars)
+
+
 class Span(NamedTuple):
     """A stage of something's life on a line that is `width` wide: from `x`, `length` long."""
 

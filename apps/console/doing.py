@@ -9,7 +9,8 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from apps.console.access import acting
-from apps.console.acts import KINDS, Danger, Given, Kind
+from apps.console.acts import KINDS
+from apps.console.kinds import Danger, Given, Kind
 from apps.console.models import Outcome
 from apps.console.recording import Actor, Became, in_words, recorded
 from apps.console.signing_in import address_of

@@ -53,17 +53,30 @@ from apps.reporting.reading import (
     skips_from,
 )
 from apps.reporting.reasons import Effective, settings_of
+from apps.reporting.restraint import (
+    Involved,
+    LastOrder,
+    RefusalCount,
+    Stopped,
+    instruments_traded,
+    involved_in,
+    last_orders,
+    refusals_by_code,
+    stopped_by_losses,
+)
 from apps.reporting.scoping import Scope, ScopeError, check
 from apps.reporting.timeline import Happening, timeline
 from apps.reporting.words import refusal_in_words, skip_in_words, with_reasons
 
 __all__ = [
     "BY", "ORDER_STATES", "AccountRow", "Effective", "FillRow", "FoundAccount", "Funds", "Happening", "Hold",
-    "LatencyRow", "Minute", "OrderRow", "Place", "PnlRow", "Point", "PositionRow", "RefusalRow", "Restriction",
-    "Scope", "ScopeError", "SetRow", "SetSettings", "SignalRow", "SkipRow", "SlippageRow", "Speed", "Unresolved",
-    "account", "accounts", "by_set", "check", "closed_at_ns", "equity_curve", "fills", "fills_from", "fills_of",
-    "fills_onward", "find_accounts", "funds", "holds_of", "latencies", "log_marks", "marks", "minutes", "order",
-    "orders", "place_of", "places_at", "pnl", "positions", "refusal_in_words", "refusals", "refusals_from",
-    "refusals_of", "refusals_onward", "restrictions", "settings_now", "settings_of", "signals", "skip_in_words",
-    "skips", "skips_from", "skips_of", "slippage", "speed", "timeline", "unresolved", "with_reasons",
+    "Involved", "LastOrder", "LatencyRow", "Minute", "OrderRow", "Place", "PnlRow", "Point", "PositionRow",
+    "RefusalCount", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow", "SetSettings", "SignalRow",
+    "SkipRow", "SlippageRow", "Speed", "Stopped", "Unresolved", "account", "accounts", "by_set", "check",
+    "closed_at_ns", "equity_curve", "fills", "fills_from", "fills_of", "fills_onward", "find_accounts", "funds",
+    "holds_of", "instruments_traded", "involved_in", "last_orders", "latencies", "log_marks", "marks", "minutes",
+    "order", "orders", "place_of", "places_at", "pnl", "positions", "refusal_in_words", "refusals",
+    "refusals_by_code", "refusals_from", "refusals_of", "refusals_onward", "restrictions", "settings_now",
+    "settings_of", "signals", "skip_in_words", "skips", "skips_from", "skips_of", "slippage", "speed",
+    "stopped_by_losses", "timeline", "unresolved", "with_reasons",
 ]  # fmt: skip

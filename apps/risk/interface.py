@@ -1,12 +1,14 @@
 """What people and programs ask of risk: limits, trading states, allowed instruments, sessions."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from apps.execution.interface import numbers_by_shard
+from apps.execution.interface import ids_of, numbers_by_shard
 from apps.risk.contracts import (
+    INSTRUMENT_LIMITS,
     AllowInstruments,
     Limits,
+    LimitsChanged,
     SessionWindow,
     SetLimits,
     SetSessions,
@@ -21,7 +23,31 @@ from banyan.messages import Message
 from banyan.store import Store
 from banyan.transport import Command, ask
 
+if TYPE_CHECKING:
+    from apps.risk.preview import Preview
+
 ALIAS = "risk"
+
+
+class LevelLimits(NamedTuple):
+    """The limits of a level, in words: of an account ("": any) in an instrument ("": any)."""
+
+    account: str
+    instrument: str
+    limits: dict[str, str]
+
+
+class Judged(NamedTuple):
+    """What became of orders: how many accounts asked, how many of them are refused as limits are, and would be.
+
+    `newly` are the numbers of accounts that would be refused and are not yet; `reasons` counts those by why.
+    """
+
+    accounts: int
+    refused_now: int
+    refused_then: int
+    newly: list[int]
+    reasons: dict[str, int]
 
 
 class RiskError(ValueError):
@@ -87,6 +113,74 @@ def in_force(account: str = "", instrument: str = "") -> dict[str, Any]:
     from apps.risk.in_force import in_force as found
 
     return found(account, instrument)
+
+
+def limits_by_level() -> list[LevelLimits]:
+    """Return the limits of every level that has any, in words, the widest first."""
+    from apps.risk.levels import READER, in_words
+
+    levels = READER.levels()
+    return in_words(levels, ids_of(each.account for each in levels if each.account >= 0))
+
+
+def limits_asked_for(account: str = "", instrument: str = "") -> Limits:
+    """Return the limits that a level will have when all that was asked for is applied.
+
+    Raises AccountError and InstrumentNotFound.
+    """
+    from apps.risk.in_force import lot_step_e9, place_of
+    from apps.risk.reading import limits_asked_for as found
+
+    lot_step_e9(instrument)
+    return found(*place_of(account), instrument)
+
+
+def limits_words(limits: Limits, instrument: str = "") -> dict[str, str]:
+    """Return limits that are set as `manage.py risk limit` writes them. Raises InstrumentNotFound."""
+    from apps.risk.in_force import lot_step_e9
+    from apps.risk.words import limits_in_words
+
+    return limits_in_words(limits, lot_step_e9(instrument))
+
+
+def limits_changed(before: Limits, written: Iterable[str], instrument: str = "") -> Limits:
+    """Return limits with those changed that are written as NAME=VALUE. Raises WordsError and InstrumentNotFound."""
+    from apps.risk.in_force import lot_step_e9
+    from apps.risk.words import changed_limits
+
+    return changed_limits(before, written, lot_step_e9(instrument))
+
+
+def limits_known(*, of_instrument: bool) -> dict[str, str]:
+    """Return which limits there are, of an instrument or of any level, and what a value of each looks like."""
+    from apps.risk.words import WORDS
+
+    names = list(WORDS)[: INSTRUMENT_LIMITS if of_instrument else None]
+    return {name: WORDS[name][2] for name in names}
+
+
+def preview_limits(
+    limits: Limits,
+    orders: Iterable[tuple[int, str, int, str]],
+    *,
+    account: str = "",
+    instrument: str = "",
+    clock: Clock | None = None,
+) -> "Preview":
+    """Return what other limits of a level would do to orders, judged over the state as it is; nothing is changed.
+
+    `orders` are (number of the account, instrument, steps, set) each. Raises RiskError for limits that cannot be, and
+    AccountError, and RebuildError for a log that is damaged.
+    """
+    from apps.risk.preview import Probe, preview
+    from apps.risk.reading import shard_state
+
+    shards = _each(account)
+    change = LimitsChanged(limits=limits, account=shards[0][1], instrument=instrument)
+    _refuse(problem_with_limits(SetLimits(limits=limits, account=shards[0][1], instrument=instrument)))
+    probes = (Probe(*each) for each in orders)
+    mine = [each for each in probes if shards[0][1] in (-1, each.account) and instrument in ("", each.instrument)]
+    return preview((shard_state(shard) for shard, _ in shards), change, mine, (clock or SystemClock()).wall_ns())
 
 
 def _each(account: str) -> list[tuple[str, int]]:

@@ -15,6 +15,8 @@ PAGES = (
     "/orders/?account=NOBODY",
     "/accounts/",
     "/accounts/BIRCH-01/",
+    "/risk/",
+    "/risk/limits/",
     "/audit/",
     "/dead-letters/",
     "/act/trading.halt/",
@@ -185,6 +187,39 @@ def test_one_tab_acts_and_another_sees_it(new_context, server):
     acting.goto(f"{server.address}/audit/")
     assert acting.locator("tbody tr").nth(0).inner_text().count("trading.activate") == 1
     assert "the browser's test" in acting.locator("tbody tr").nth(1).inner_text()
+
+
+def test_limits_are_previewed_set_and_removed_and_a_set_is_halted(new_context, find_violations, server):
+    page = shown(new_context(), server, "/risk/")
+    page.locator("section[aria-labelledby=c-refusals] tbody tr", has_text="max order").wait_for(timeout=180 * SECONDS)
+    page.get_by_role("link", name="Limits of all accounts").click()
+    page.get_by_label("order-notional", exact=True).fill("plenty")
+    page.get_by_role("button", name="See what it would do").click()
+    assert "order-notional=plenty: write it as" in page.get_by_role("alert").first.inner_text()
+    page.get_by_label("order-notional", exact=True).fill("1")
+    page.get_by_role("button", name="See what it would do").click()
+    page.get_by_text("would newly refuse").first.wait_for()
+    assert page.get_by_text("of 100 accounts (max notional").first.is_visible()
+    assert find_violations(page) == []
+    page.fill("#why", "the browser's test")
+    page.get_by_role("button", name="Change the limits").click()
+    all_accounts = page.locator("section[aria-labelledby=c-limits] tbody tr", has_text="all accounts")
+    all_accounts.get_by_text("order-notional 1").wait_for()
+    all_accounts.get_by_role("link", name="Change").click()
+    page.get_by_label("order-notional", exact=True).fill("")
+    page.get_by_role("button", name="See what it would do").click()
+    page.fill("#why", "no more")
+    page.get_by_role("button", name="Change the limits").click()
+    all_accounts.wait_for(state="detached")
+    page.get_by_label("Strategy set").select_option("revert")
+    page.locator("form", has=page.get_by_label("Strategy set")).get_by_role("button", name="Halt").click()
+    page.get_by_text("Only orders that are reduce-only pass").wait_for()
+    page.fill("#why", "the browser's test")
+    page.get_by_role("button", name="Halt").click()
+    page.get_by_role("link", name="Let it trade revert").click()
+    page.fill("#why", "done")
+    page.get_by_role("button", name="Let it trade").click()
+    page.get_by_text("Nobody but whom a loss has stopped").wait_for()
 
 
 def test_tabs_of_a_browser_share_one_stream(new_context, server):

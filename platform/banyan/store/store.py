@@ -179,6 +179,20 @@ class Store:
                 step = Step(*row)
                 yield step._replace(body=expand(step.body), events=expand(step.events))
 
+    def events_asked_for(self, after: Mapping[str, int], names: Sequence[str]) -> list[tuple[str, bytes]]:
+        """Return (key, events) of the records whose input is a message of one of `names`, in order by key and number.
+
+        `after` gives by key the number after which to look. Of a long log only the headers are read.
+        """
+        found = self._rows(
+            "SELECT l.key, l.events FROM unnest(%s::text[], %s::bigint[]) AS r(key, number) "
+            "JOIN banyan_log AS l ON l.key = r.key AND l.number > r.number "
+            "WHERE EXISTS (SELECT FROM unnest(%s::text[]) AS n(name) "
+            "WHERE position(convert_to(n.name, 'UTF8') IN l.header) > 0) ORDER BY l.key, l.number",
+            [list(after), list(after.values()), [f'"name":"{name}"' for name in names]],
+        )
+        return [(key, expand(events)) for key, events in found]
+
     def newest_snapshot(self, key: str, upto: int | None = None) -> SnapshotRow | None:
         """Return the last snapshot of a key, or the last one at or before number `upto`."""
         row = self._rows(
