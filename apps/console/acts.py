@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from apps.console.acts_of_risk import RISK_KINDS
+from apps.console.acts_of_sets import SET_KINDS
 from apps.console.kinds import Danger, Given, Kind
 from apps.console.recording import Facts
 from apps.execution.interface import flatten, kill_switch, resume
@@ -138,6 +139,7 @@ KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
         *RISK_KINDS,
+        *SET_KINDS,
         Kind("trading.halt", "Halt trading", "Halt trading", Danger.GREAT, _halts, _states,
              _set_state(TradingState.HALTED), word="HALT"),
         Kind("trading.reduce", "Let positions only shrink", "Reduce only", Danger.SOME, _reduces, _states,

@@ -30,6 +30,7 @@ _LIVE = (
     ("Overview", "overview", "monitoring", "o"),
     ("Orders", "orders", "receipt_long", "r"),
     ("Accounts", "accounts", "account_balance", "a"),
+    ("Strategy sets", "sets", "account_tree", "s"),
     ("Risk", "risk", "shield", "k"),
 )
 _BEHIND = (("Dead letters", "dead-letters", "mark_email_unread", "d"), ("Audit", "audit", "history", "u"))

@@ -3,7 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-from apps.console import accounts, orders, risk, views
+from apps.console import accounts, orders, risk, sets, views
 from apps.console.doing import act
 from apps.console.signing_in import SignIn, SignOut
 from apps.console.stream import stream
@@ -17,6 +17,9 @@ urlpatterns = [
     path("accounts/<str:account>/equity/", accounts.equity, name="equity"),
     path("risk/", risk.show_risk, name="risk"),
     path("risk/limits/", risk.change_limits, name="limits"),
+    path("sets/", sets.show_sets, name="sets"),
+    path("sets/+/", sets.edit_set, name="set-edit"),
+    path("sets/<str:name>/", sets.show_set, name="set"),
     path("dead-letters/", views.show_dead_letters, name="dead-letters"),
     path("audit/", views.show_audit, name="audit"),
     path("act/<str:name>/", act, name="act"),

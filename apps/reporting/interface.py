@@ -13,9 +13,11 @@ from apps.reporting.account import (
     skips_of,
 )
 from apps.reporting.earnings import BY, PnlRow, PositionRow, pnl, positions
+from apps.reporting.of_sets import Answered, Subscriber, answered, followers, subscribers
 from apps.reporting.onward import Place, fills_onward, log_marks, places_at, refusals_onward
 from apps.reporting.overview import (
     Funds,
+    HeldBySet,
     Minute,
     Restriction,
     SetRow,
@@ -23,6 +25,7 @@ from apps.reporting.overview import (
     Unresolved,
     by_set,
     funds,
+    held_by_set,
     marks,
     minutes,
     restrictions,
@@ -69,14 +72,15 @@ from apps.reporting.timeline import Happening, timeline
 from apps.reporting.words import refusal_in_words, skip_in_words, with_reasons
 
 __all__ = [
-    "BY", "ORDER_STATES", "AccountRow", "Effective", "FillRow", "FoundAccount", "Funds", "Happening", "Hold",
-    "Involved", "LastOrder", "LatencyRow", "Minute", "OrderRow", "Place", "PnlRow", "Point", "PositionRow",
-    "RefusalCount", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow", "SetSettings", "SignalRow",
-    "SkipRow", "SlippageRow", "Speed", "Stopped", "Unresolved", "account", "accounts", "by_set", "check",
-    "closed_at_ns", "equity_curve", "fills", "fills_from", "fills_of", "fills_onward", "find_accounts", "funds",
-    "holds_of", "instruments_traded", "involved_in", "last_orders", "latencies", "log_marks", "marks", "minutes",
-    "order", "orders", "place_of", "places_at", "pnl", "positions", "refusal_in_words", "refusals",
-    "refusals_by_code", "refusals_from", "refusals_of", "refusals_onward", "restrictions", "settings_now",
-    "settings_of", "signals", "skip_in_words", "skips", "skips_from", "skips_of", "slippage", "speed",
-    "stopped_by_losses", "timeline", "unresolved", "with_reasons",
+    "BY", "ORDER_STATES", "AccountRow", "Answered", "Effective", "FillRow", "FoundAccount", "Funds", "Happening",
+    "HeldBySet", "Hold", "Involved", "LastOrder", "LatencyRow", "Minute", "OrderRow", "Place", "PnlRow", "Point",
+    "PositionRow", "RefusalCount", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow", "SetSettings",
+    "SignalRow", "SkipRow", "SlippageRow", "Speed", "Stopped", "Subscriber", "Unresolved", "account", "accounts",
+    "answered", "by_set", "check", "closed_at_ns", "equity_curve", "fills", "fills_from", "fills_of", "fills_onward",
+    "find_accounts", "followers", "funds", "held_by_set", "holds_of", "instruments_traded", "involved_in",
+    "last_orders", "latencies", "log_marks", "marks", "minutes", "order", "orders", "place_of", "places_at", "pnl",
+    "positions", "refusal_in_words", "refusals", "refusals_by_code", "refusals_from", "refusals_of",
+    "refusals_onward", "restrictions", "settings_now", "settings_of", "signals", "skip_in_words", "skips",
+    "skips_from", "skips_of", "slippage", "speed", "stopped_by_losses", "subscribers", "timeline", "unresolved",
+    "with_reasons",
 ]  # fmt: skip

@@ -32,6 +32,18 @@ class SetRow(NamedTuple):
     gross: float | None
 
 
+class HeldBySet(NamedTuple):
+    """What the accounts that follow a set hold of an instrument in one currency; None: a price is missing."""
+
+    instrument: str
+    currency: str
+    accounts: int
+    long_lots: float
+    short_lots: float
+    value: float | None
+    unrealised: float | None
+
+
 class Minute(NamedTuple):
     """What was ordered and refused in a minute that began at `at_ns`."""
 
@@ -123,6 +135,32 @@ def by_set() -> list[SetRow]:
     for book, currency, amount in _cash_today():
         sums[book, currency].earned += int(amount)
     return [_set_row(name, currency, sums[name, currency]) for name, currency in sorted(sums)]
+
+
+def held_by_set(name: str) -> list[HeldBySet]:
+    """Return what the accounts that follow a set hold together, by instrument and currency."""
+    terms, now, _ = _terms_and_closes()
+    rates = Rates({each: (of.currency, of.tick_e9) for each, of in terms.items()}, now)
+    sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
+    steps_held: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for book, instrument, currency, via, accounts, *numbers in _held():
+        steps, long, cost = map(int, numbers[:3])
+        if book != name or not accounts:
+            continue
+        worth = _value(terms.get(instrument), steps, now.get(instrument), rates, (currency, via))
+        total, held = sums[instrument, currency], steps_held[instrument, currency]
+        total.accounts += accounts
+        total.add("net", worth)
+        total.add("open", None if worth is None else worth - cost)
+        held[0] += long
+        held[1] += steps - long
+    told = []
+    for (instrument, currency), of in sorted(sums.items()):
+        step = terms[instrument].lot_step_e9 / 1e9 if instrument in terms else 0.0
+        lots = (each * step for each in steps_held[instrument, currency])
+        worths = (None if each is None else each / 1e6 for each in (of.net, of.open))
+        told.append(HeldBySet(instrument, currency, of.accounts, *lots, *worths))
+    return told
 
 
 def _set_row(name: str, currency: str, of: _Sum) -> SetRow:

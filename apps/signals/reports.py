@@ -36,21 +36,20 @@ def set_standings() -> list[SetStanding]:
     """Return how each set is, by name."""
     told = []
     for name, (each, report) in sorted(set_reports().items()):
-        starts, megabytes, problem = (
-            (0, 0.0, "") if report is None else (report.starts, report.megabytes, report.problem)
-        )
         definition = msgspec.convert(each.definition, DefineSet)
-        state = state_of(each, report)
         told.append(
             SetStanding(
                 name,
-                state,
+                state_of(each, report),
                 tuple(each.feeds),
                 each.defined_at,
                 definition,
-                starts,
-                megabytes,
-                each.parked_because or problem,
+                report.starts if report else 0,
+                report.megabytes if report else 0.0,
+                each.parked_because or (report.problem if report else ""),
+                report.pid if report else 0,
+                report.failures if report else 0,
+                report.reported_at if report else None,
             )
         )
     return told

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,6 +10,7 @@ import numpy as np
 from apps.feeds.interface import feed_of, get_instrument
 from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet
 from apps.signals.errors import SetError
+from apps.signals.interface import NewMember
 from apps.signals.models import StrategySet
 from apps.signals.registry import get_strategy
 from apps.signals.state import members_of
@@ -28,16 +28,6 @@ from trading.sessions import days_per_week, session_days
 ALIAS = "signals"
 _A_WEEK = np.arange(1_704_664_800, 1_705_096_800, 3600) * 10**9  # hours of foreign exchange, from Sunday 17:00 New York
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-
-
-@dataclass(frozen=True, slots=True)
-class NewMember:
-    """A strategy to put into a set; `channels` are (instrument, interval such as "1h"), `share` its part of the set."""
-
-    strategy: str
-    channels: Sequence[tuple[str, str]]
-    parameters: dict[str, int | float | str]
-    share: float = 1.0
 
 
 def define_set(

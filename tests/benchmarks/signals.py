@@ -82,7 +82,7 @@ def _measured(sets: int, closes: int, takes_all: bool) -> dict[str, Any]:
 
 def _prepare(sets: int, takes_all: bool) -> list[str]:
     from apps.feeds.models import Instrument
-    from apps.signals.sets import NewMember, define_set, start_set
+    from apps.signals.interface import NewMember, define_set, start_set
 
     names = [f"BENCH:I{number:02d}" for number in range(INSTRUMENTS)]
     for name in names:

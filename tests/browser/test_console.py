@@ -15,6 +15,9 @@ PAGES = (
     "/orders/?account=NOBODY",
     "/accounts/",
     "/accounts/BIRCH-01/",
+    "/sets/",
+    "/sets/trend/",
+    "/sets/+/?set=trend&member=0",
     "/risk/",
     "/risk/limits/",
     "/audit/",
@@ -220,6 +223,35 @@ def test_limits_are_previewed_set_and_removed_and_a_set_is_halted(new_context, f
     page.fill("#why", "done")
     page.get_by_role("button", name="Let it trade").click()
     page.get_by_text("Nobody but whom a loss has stopped").wait_for()
+
+
+def test_a_set_is_paused_changed_by_its_form_and_started(new_context, find_violations, server):
+    page = shown(new_context(), server, "/sets/")
+    page.get_by_role("link", name="revert").click()
+    page.get_by_text("running", exact=True).wait_for(timeout=60 * SECONDS)
+    page.locator("section[aria-labelledby=c-followers] tbody tr").nth(5).wait_for(timeout=60 * SECONDS)
+    page.get_by_role("link", name="Pause").click()
+    page.get_by_text("100 accounts follow it.").wait_for()
+    page.fill("#why", "the browser's test")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("paused", exact=True).wait_for()
+    page.locator("section[aria-labelledby=c-members]").get_by_role("link", name="Change").click()
+    number = page.locator(".fields input[type=number]").first
+    kept = number.input_value()
+    number.fill("999999999")
+    page.get_by_role("button", name="See what it would do").click()
+    assert "out of bounds" in page.get_by_role("alert").first.inner_text()
+    page.locator(".fields input[type=number]").first.fill(str(int(float(kept)) + 1))
+    page.get_by_role("button", name="See what it would do").click()
+    page.get_by_text("Out: ").wait_for()
+    assert find_violations(page) == []
+    page.fill("#why", "the browser's test")
+    page.get_by_role("button", name="Define").click()
+    page.get_by_text("Set revert is defined.").wait_for()
+    page.get_by_role("link", name="Start").click()
+    page.fill("#why", "done")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("running", exact=True).wait_for(timeout=30 * SECONDS)
 
 
 def test_tabs_of_a_browser_share_one_stream(new_context, server):

@@ -24,17 +24,21 @@ TABLE = {
     "equity": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "risk": PAGES,
     "limits": PAGES,
+    "sets": PAGES,
+    "set-edit": PAGES,
+    "set": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "audit": PAGES,
     "act": ACTS,
     "stream": {"nobody": 401, "stranger": 401, "viewer": OK, "operator": OK, "administrator": OK},
     "sign-in": dict.fromkeys(PAGES, OK),
     "sign-out": dict.fromkeys(PAGES, 405),  # only by POST, so that no link or picture signs anybody out
 }
-ARGUMENTS = {"account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1]}
+ARGUMENTS = {"set": ["nothing"], "account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1]}
 ABOUT = {
     "set": "nothing",
     "instrument": "SIM:NONE",
     "limits": "order=none",
+    "members": "ema_cross",
     "account": "NOBODY",
     "feed": "oanda",
     "context": "risk",

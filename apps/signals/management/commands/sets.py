@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from apps.signals.errors import SetError
+from apps.signals.interface import NewMember
 from apps.signals.models import SetReport, StrategySet
 from apps.signals.registry import get_strategy
 from apps.signals.reports import set_reports, state_of
-from apps.signals.sets import NewMember, define_set, get_set, pause_set, start_set
+from apps.signals.sets import define_set, get_set, pause_set, start_set
 from banyan import commands
 from trading.intervals import format_interval
 
