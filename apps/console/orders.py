@@ -91,6 +91,7 @@ def show_order(request: HttpRequest, account: str, instrument: str, decision: in
         "spans": _life(order),
         "settings": reporting.settings_of(order),
         "fills": reporting.fills_of(order),
+        "quote": reporting.quote_of(order),
     }
     part = "console/order_live.html" if request.headers.get("HX-Request") else "console/order.html"
     return render(request, part, context)

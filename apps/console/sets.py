@@ -74,7 +74,7 @@ def show_set(request: HttpRequest, name: str) -> HttpResponse:
         "follow": reporting.followers().get(name, 0),
         "today": [each for each in reporting.by_set() if each.set == name],
         "earned": reporting.pnl(Scope(set=name), ("instrument",), 100),
-        "held": reporting.held_by_set(name),
+        "held": reporting.held(name),
         "said": reporting.answered(name, _SAID),
         "restricted": [each for each in reporting.restrictions() if (each.level, each.name) == ("set", name)],
     }

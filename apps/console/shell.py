@@ -30,6 +30,7 @@ _LIVE = (
     ("Overview", "overview", "monitoring", "o"),
     ("Orders", "orders", "receipt_long", "r"),
     ("Accounts", "accounts", "account_balance", "a"),
+    ("Markets", "markets", "candlestick_chart", "m"),
     ("Strategy sets", "sets", "account_tree", "s"),
     ("Risk", "risk", "shield", "k"),
 )

@@ -3,7 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-from apps.console import accounts, orders, risk, sets, views
+from apps.console import accounts, markets, orders, risk, sets, views
 from apps.console.doing import act
 from apps.console.signing_in import SignIn, SignOut
 from apps.console.stream import stream
@@ -20,6 +20,10 @@ urlpatterns = [
     path("sets/", sets.show_sets, name="sets"),
     path("sets/+/", sets.edit_set, name="set-edit"),
     path("sets/<str:name>/", sets.show_set, name="set"),
+    path("markets/", markets.show_markets, name="markets"),
+    path("markets/feeds/<str:name>/", markets.show_feed, name="feed"),
+    path("markets/<str:instrument>/", markets.show_instrument, name="instrument"),
+    path("markets/<str:instrument>/bars/", markets.bars, name="bars"),
     path("dead-letters/", views.show_dead_letters, name="dead-letters"),
     path("audit/", views.show_audit, name="audit"),
     path("act/<str:name>/", act, name="act"),

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from apps.feeds.reading import Moment
 
 __all__ = [
-    "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "NoData", "NoGoodRows", "bars_before",
-    "data_hash", "feed_of", "feed_standings", "get_instrument", "last_quote", "list_instruments", "notices",
-    "read_bars", "read_bars_file", "run_feed", "shipped_instruments",
+    "Candles", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap", "NoData",
+    "NoGoodRows", "bars_before", "candles", "data_hash", "feed_of", "feed_standings", "get_instrument", "intervals_of",
+    "last_quote", "list_instruments", "live_gaps", "notices", "read_bars", "read_bars_file", "run_feed",
+    "shipped_instruments",
 ]  # fmt: skip
 
 
@@ -89,6 +90,63 @@ def bars_before(feed: str, counts: "Mapping[tuple[str, int], int]", before_ns: i
     from apps.feeds.history import bars_before as found
 
     return found(feed, {Channel(*channel): count for channel, count in counts.items()}, before_ns)
+
+
+class DrawnInterval(NamedTuple):
+    """An interval that an instrument can be drawn at: with bars of its live feed, of what is stored, or of both."""
+
+    interval_ns: int
+    is_live: bool
+    is_stored: bool
+
+
+class Candles(NamedTuple):
+    """Bars in columns, oldest first: open times in ns, the middle of bid and ask, volume (nan: not known).
+
+    `has_earlier` tells whether there are bars before the first.
+    """
+
+    time_ns: "np.ndarray[Any, Any]"
+    open: "np.ndarray[Any, Any]"
+    high: "np.ndarray[Any, Any]"
+    low: "np.ndarray[Any, Any]"
+    close: "np.ndarray[Any, Any]"
+    volume: "np.ndarray[Any, Any]"
+    has_earlier: bool
+
+
+class LiveGap(NamedTuple):
+    """Between these times a feed gave nothing for an instrument though its session was open."""
+
+    instrument: str
+    interval_ns: int
+    after_ns: int
+    before_ns: int
+
+
+def intervals_of(instrument_id: str) -> list[DrawnInterval]:
+    """Return the intervals that an instrument can be drawn at, finest first. Raises InstrumentNotFound."""
+    from apps.feeds.candles import intervals_of as found
+
+    return found(instrument_id)
+
+
+def candles(instrument_id: str, interval_ns: int, before_ns: int, count: int) -> Candles:
+    """Return the last `count` bars (at most 5,000) that opened before a time, whatever lies between them.
+
+    The feed's own come first, before them stored ones, which are made into the interval where a finer one is stored.
+    Raises InstrumentNotFound.
+    """
+    from apps.feeds.candles import candles as found
+
+    return found(instrument_id, interval_ns, before_ns, count)
+
+
+def live_gaps(feed: str, most: int) -> list[LiveGap]:
+    """Return the gaps that a live feed had of late, newest first."""
+    from apps.feeds.gaps import live_gaps as found
+
+    return found(feed, most)
 
 
 def feed_of(instrument_id: str) -> str:

@@ -12,6 +12,15 @@ from apps.reporting.account import (
     settings_now,
     skips_of,
 )
+from apps.reporting.charted import (
+    FillMark,
+    QuoteRow,
+    TargetMark,
+    fill_marks,
+    last_quotes,
+    quote_of,
+    target_marks,
+)
 from apps.reporting.earnings import BY, PnlRow, PositionRow, pnl, positions
 from apps.reporting.of_sets import Answered, Subscriber, answered, followers, subscribers
 from apps.reporting.onward import Place, fills_onward, log_marks, places_at, refusals_onward
@@ -25,7 +34,7 @@ from apps.reporting.overview import (
     Unresolved,
     by_set,
     funds,
-    held_by_set,
+    held,
     marks,
     minutes,
     restrictions,
@@ -72,15 +81,15 @@ from apps.reporting.timeline import Happening, timeline
 from apps.reporting.words import refusal_in_words, skip_in_words, with_reasons
 
 __all__ = [
-    "BY", "ORDER_STATES", "AccountRow", "Answered", "Effective", "FillRow", "FoundAccount", "Funds", "Happening",
-    "HeldBySet", "Hold", "Involved", "LastOrder", "LatencyRow", "Minute", "OrderRow", "Place", "PnlRow", "Point",
-    "PositionRow", "RefusalCount", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow", "SetSettings",
-    "SignalRow", "SkipRow", "SlippageRow", "Speed", "Stopped", "Subscriber", "Unresolved", "account", "accounts",
-    "answered", "by_set", "check", "closed_at_ns", "equity_curve", "fills", "fills_from", "fills_of", "fills_onward",
-    "find_accounts", "followers", "funds", "held_by_set", "holds_of", "instruments_traded", "involved_in",
-    "last_orders", "latencies", "log_marks", "marks", "minutes", "order", "orders", "place_of", "places_at", "pnl",
-    "positions", "refusal_in_words", "refusals", "refusals_by_code", "refusals_from", "refusals_of",
-    "refusals_onward", "restrictions", "settings_now", "settings_of", "signals", "skip_in_words", "skips",
-    "skips_from", "skips_of", "slippage", "speed", "stopped_by_losses", "subscribers", "timeline", "unresolved",
-    "with_reasons",
+    "BY", "ORDER_STATES", "AccountRow", "Answered", "Effective", "FillMark", "FillRow", "FoundAccount", "Funds",
+    "Happening", "HeldBySet", "Hold", "Involved", "LastOrder", "LatencyRow", "Minute", "OrderRow", "Place", "PnlRow",
+    "Point", "PositionRow", "QuoteRow", "RefusalCount", "RefusalRow", "Restriction", "Scope", "ScopeError", "SetRow",
+    "SetSettings", "SignalRow", "SkipRow", "SlippageRow", "Speed", "Stopped", "Subscriber", "TargetMark",
+    "Unresolved", "account", "accounts", "answered", "by_set", "check", "closed_at_ns", "equity_curve", "fill_marks",
+    "fills", "fills_from", "fills_of", "fills_onward", "find_accounts", "followers", "funds", "held",
+    "holds_of", "instruments_traded", "involved_in", "last_orders", "last_quotes", "latencies", "log_marks", "marks",
+    "minutes", "order", "orders", "place_of", "places_at", "pnl", "positions", "quote_of", "refusal_in_words",
+    "refusals", "refusals_by_code", "refusals_from", "refusals_of", "refusals_onward", "restrictions", "settings_now",
+    "settings_of", "signals", "skip_in_words", "skips", "skips_from", "skips_of", "slippage", "speed",
+    "stopped_by_losses", "subscribers", "target_marks", "timeline", "unresolved", "with_reasons",
 ]  # fmt: skip

@@ -35,6 +35,7 @@ class SetRow(NamedTuple):
 class HeldBySet(NamedTuple):
     """What the accounts that follow a set hold of an instrument in one currency; None: a price is missing."""
 
+    set: str
     instrument: str
     currency: str
     accounts: int
@@ -137,29 +138,29 @@ def by_set() -> list[SetRow]:
     return [_set_row(name, currency, sums[name, currency]) for name, currency in sorted(sums)]
 
 
-def held_by_set(name: str) -> list[HeldBySet]:
-    """Return what the accounts that follow a set hold together, by instrument and currency."""
+def held(name: str = "") -> list[HeldBySet]:
+    """Return what the accounts of a set, or of each ("") set, hold together, by instrument and currency."""
     terms, now, _ = _terms_and_closes()
     rates = Rates({each: (of.currency, of.tick_e9) for each, of in terms.items()}, now)
-    sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
-    steps_held: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
+    sides: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     for book, instrument, currency, via, accounts, *numbers in _held():
         steps, long, cost = map(int, numbers[:3])
-        if book != name or not accounts:
+        if name not in ("", book) or not accounts:
             continue
         worth = _value(terms.get(instrument), steps, now.get(instrument), rates, (currency, via))
-        total, held = sums[instrument, currency], steps_held[instrument, currency]
+        total, of_sides = sums[book, instrument, currency], sides[book, instrument, currency]
         total.accounts += accounts
         total.add("net", worth)
         total.add("open", None if worth is None else worth - cost)
-        held[0] += long
-        held[1] += steps - long
+        of_sides[0] += long
+        of_sides[1] += steps - long
     told = []
-    for (instrument, currency), of in sorted(sums.items()):
+    for (book, instrument, currency), of in sorted(sums.items(), key=lambda each: each[0]):
         step = terms[instrument].lot_step_e9 / 1e9 if instrument in terms else 0.0
-        lots = (each * step for each in steps_held[instrument, currency])
+        lots = (each * step for each in sides[book, instrument, currency])
         worths = (None if each is None else each / 1e6 for each in (of.net, of.open))
-        told.append(HeldBySet(instrument, currency, of.accounts, *lots, *worths))
+        told.append(HeldBySet(book, instrument, currency, of.accounts, *lots, *worths))
     return told
 
 

@@ -15,6 +15,9 @@ PAGES = (
     "/orders/?account=NOBODY",
     "/accounts/",
     "/accounts/BIRCH-01/",
+    "/markets/",
+    "/markets/OANDA:EURUSD/",
+    "/markets/feeds/oanda/",
     "/sets/",
     "/sets/trend/",
     "/sets/+/?set=trend&member=0",
@@ -252,6 +255,29 @@ def test_a_set_is_paused_changed_by_its_form_and_started(new_context, find_viola
     page.fill("#why", "done")
     page.get_by_role("button", name="Start").click()
     page.get_by_text("running", exact=True).wait_for(timeout=30 * SECONDS)
+
+
+def test_a_chart_goes_on_by_itself_and_back_through_history_as_it_is_looked_at(new_context, find_violations, server):
+    page = shown(new_context(), server, "/markets/")
+    page.get_by_label("Find an instrument").fill("eurusd")
+    page.get_by_role("link", name="OANDA:EURUSD").click()
+    chart = page.locator("[data-market]")
+    page.locator("[data-market][data-marks]:not([data-marks='0'])").wait_for(timeout=180 * SECONDS)
+    bars = chart.get_attribute("data-bars")
+    page.locator(f"[data-market]:not([data-bars='{bars}'])").wait_for()
+    chart.hover()
+    page.locator("[data-market-told]", has_text="close 1.3").wait_for()
+    assert page.get_by_text("TradingView Lightweight Charts").is_visible()
+    page.get_by_role("button", name="1h", exact=True).click()
+    page.wait_for_url("**?interval=1h")
+    page.locator("[data-market][data-bars='500']").wait_for()
+    chart.focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowLeft")
+    page.locator("[data-market][data-bars='1000']").wait_for()
+    page.get_by_label("EMA 20").check()
+    page.locator("[data-market][data-bars='500']").wait_for()
+    assert find_violations(page) == []
 
 
 def test_tabs_of_a_browser_share_one_stream(new_context, server):

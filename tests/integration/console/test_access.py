@@ -27,13 +27,20 @@ TABLE = {
     "sets": PAGES,
     "set-edit": PAGES,
     "set": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "markets": PAGES,
+    "feed": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "instrument": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "bars": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "audit": PAGES,
     "act": ACTS,
     "stream": {"nobody": 401, "stranger": 401, "viewer": OK, "operator": OK, "administrator": OK},
     "sign-in": dict.fromkeys(PAGES, OK),
     "sign-out": dict.fromkeys(PAGES, 405),  # only by POST, so that no link or picture signs anybody out
 }
-ARGUMENTS = {"set": ["nothing"], "account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1]}
+ARGUMENTS = {
+    "account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1], "set": ["nothing"],
+    "feed": ["none"], "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
+}  # fmt: skip
 ABOUT = {
     "set": "nothing",
     "instrument": "SIM:NONE",
