@@ -174,6 +174,8 @@ AFTER_RESTORE = ("apps.execution.restored.after_restore",)
 HOSTED_CONTEXTS = "settings.roles.HOSTED_CONTEXTS"
 QUIET = "settings.roles.quiet"
 LOCKSTEP = "settings.lockstep.trade_apart"
+# Acts that people can ask for in the console, of those who stand above it.
+CONSOLE_ACTS = ("extract.board.acts.KINDS",)
 # What each context has to say of itself in `manage.py status` that needs a person.
 NOTICES = {"feeds": "apps.feeds.interface.notices", "signals": "apps.signals.interface.notices"}
 # Who works beside the contexts, and how it stands, in the form of theirs.

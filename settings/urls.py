@@ -12,6 +12,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("apps.api.urls")),
     path("", include("apps.console.urls")),
+    path("", include("extract.board.urls")),
 ]
 handler403 = "apps.console.views.refused"
 handler404 = "apps.console.views.missing"

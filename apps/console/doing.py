@@ -1,12 +1,15 @@
 """Acts, asked for, recorded and done: the one way by which a POST of the console changes anything."""
 
 import uuid
+from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.module_loading import import_string
 
 from apps.console.access import acting
 from apps.console.acts import KINDS
@@ -19,7 +22,7 @@ from apps.console.signing_in import address_of
 @acting
 def act(request: HttpRequest, name: str) -> HttpResponse:
     """Show what an act would do and ask for what it needs; or do it."""
-    kind = KINDS.get(name)
+    kind = KINDS.get(name) or _beyond().get(name)
     if kind is None:
         raise Http404(f"there is no act {name}")
     try:
@@ -44,6 +47,12 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
         "title": kind.title,
     }  # fmt: skip
     return render(request, "console/act.html", context, status=422 if problem else 200)
+
+
+@cache
+def _beyond() -> dict[str, Kind]:
+    """Return the acts of those who stand above the console."""
+    return {kind.name: kind for name in settings.CONSOLE_ACTS for kind in import_string(name)}
 
 
 def carry_out(request: HttpRequest, kind: Kind, given: Given, why: str) -> Outcome:

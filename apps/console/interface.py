@@ -1,17 +1,22 @@
-"""What others may ask of the console: who did what, to do what people can with a record of it, and the pulse."""
+"""What others may ask of the console: acts with a record of them, who did what, pages of its kind, the pulse."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from apps.console.access import page
 from apps.console.acts import KINDS
 from apps.console.doing import carried_out
+from apps.console.kinds import Danger, Given, Kind
 from apps.console.models import Act
 from apps.console.paging import before
 from apps.console.pulse import PULSE, Beat
-from apps.console.recording import Actor, Became, recorded
+from apps.console.recording import Actor, Became, Facts, recorded
 
-__all__ = ["KINDS", "PULSE", "Actor", "Beat", "Became", "Told", "acts", "carried_out", "recorded"]
+__all__ = [
+    "KINDS", "PULSE", "Actor", "Beat", "Became", "Danger", "Facts", "Given", "Kind", "Told", "acts", "carried_out",
+    "page", "recorded",
+]  # fmt: skip
 
 
 class Told(NamedTuple):

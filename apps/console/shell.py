@@ -34,7 +34,11 @@ _LIVE = (
     ("Strategy sets", "sets", "account_tree", "s"),
     ("Risk", "risk", "shield", "k"),
 )
-_BEHIND = (("Dead letters", "dead-letters", "mark_email_unread", "d"), ("Audit", "audit", "history", "u"))
+_BEHIND = (
+    ("Extraction", "extraction", "call_split", "x"),
+    ("Dead letters", "dead-letters", "mark_email_unread", "d"),
+    ("Audit", "audit", "history", "u"),
+)
 _ICONS = {
     "Instrument": "candlestick_chart", "Series": "stacked_line_chart", "Import": "upload_file",
     "QuarantinedRecord": "report", "Factor": "percent", "User": "person", "Group": "group",

@@ -24,6 +24,7 @@ from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from banyan.store import Store
 from extract.agreement import DIFFERENCES, LEADERS, violations
+from extract.board.standing import BACK
 from extract.checks import Bounds, Check, checks
 from extract.comparator.ledger import reached, rules, totals, watch_anew
 from extract.comparator.shapes import SHAPES
@@ -135,7 +136,7 @@ log       who changed the stage, when, why, and what was known then"""
     # ---- stages ----
 
     def _back(self, context: str) -> None:
-        self._go(context, _BACK[routing_of(context).stage])
+        self._go(context, BACK[routing_of(context).stage])
 
     def _plan(self, context: str) -> None:
         stage = Stage(self.options["stage"])
@@ -354,13 +355,6 @@ log       who changed the stage, when, why, and what was known then"""
 
 
 _STAGES = {"shadow": Stage.SHADOW, "canary": Stage.CANARY, "live": Stage.LIVE, "extract": Stage.EXTRACTED}
-_BACK = {
-    Stage.INPROCESS: Stage.INPROCESS,
-    Stage.SHADOW: Stage.INPROCESS,
-    Stage.CANARY: Stage.SHADOW,
-    Stage.LIVE: Stage.SHADOW,
-    Stage.EXTRACTED: Stage.LIVE,
-}
 _SHOWN = (
     "id", "at", "key", "number", "cause", "input", "kind", "event", "account", "instrument", "fields", "lots", "money",
 )  # fmt: skip
