@@ -2,10 +2,12 @@
 
 import time
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from apps.console.access import page
 from apps.console.orders import Filters, orders_of
@@ -40,7 +42,18 @@ def show_accounts(request: HttpRequest) -> HttpResponse:
     found = reporting.find_accounts(Scope(), text, tuple(after) if after else None, _A_PAGE + 1)
     last = found[_A_PAGE - 1] if len(found) > _A_PAGE else None
     more = encoded([last.rank, last.account]) if last is not None else ""
-    context = {"title": "Accounts", "rows": found[:_A_PAGE], "next": more, "text": text, "is_first": after is None}
+    context: dict[str, Any] = {
+        "title": "Accounts",
+        "rows": found[:_A_PAGE],
+        "next": more,
+        "text": text,
+        "is_first": after is None,
+    }
+    if text and found:
+        together = reporting.selection(text)
+        back = f"{reverse('accounts')}?{urlencode({'find': text})}"
+        context["together"] = together
+        context["selection"] = urlencode({"find": text, "count": together.accounts, "next": back})
     part = "console/accounts_live.html" if request.headers.get("HX-Request") else "console/accounts.html"
     return render(request, part, context)
 

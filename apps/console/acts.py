@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from apps.console.acts_of_many import MANY_KINDS
 from apps.console.acts_of_risk import RISK_KINDS
 from apps.console.acts_of_sets import SET_KINDS
 from apps.console.kinds import Danger, Given, Kind
@@ -138,6 +139,7 @@ _LETTER = ("context", "letter")
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
+        *MANY_KINDS,
         *RISK_KINDS,
         *SET_KINDS,
         Kind("trading.halt", "Halt trading", "Halt trading", Danger.GREAT, _halts, _states,

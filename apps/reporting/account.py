@@ -33,6 +33,17 @@ class FoundAccount(NamedTuple):
     rank: int
 
 
+class Selection(NamedTuple):
+    """Accounts together: how many, of them that hold something, positions, working orders, halted and reducing ones."""
+
+    accounts: int
+    holding: int
+    positions: int
+    working: int
+    halted: int
+    reducing: int
+
+
 class Point(NamedTuple):
     """What an account was worth at a time, in its currency."""
 
@@ -70,7 +81,7 @@ def find_accounts(scope: Scope, text: str, after: tuple[int, str] | None, most: 
     `after` is (rank, account) of the last one that was returned before.
     """
     limits, values = where(scope, Columns())
-    pattern = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    pattern = _literally(text)
     beyond, place = ("(f.rank, f.id) > (%s, %s)", list(after)) if after else ("true", [])
     found = rows(
         f"SELECT * FROM (SELECT {_COLUMNS}, CASE WHEN a.id ILIKE %s OR a.client ILIKE %s THEN 0 ELSE 1 END AS rank "  # noqa: S608
@@ -79,6 +90,31 @@ def find_accounts(scope: Scope, text: str, after: tuple[int, str] | None, most: 
         [f"{pattern}%", f"{pattern}%", *values, f"%{pattern}%", f"%{pattern}%", *place, most],
     )
     return [_found(row) for row in found]
+
+
+def selection(text: str) -> Selection:
+    """Return how the accounts that `find_accounts` finds by `text` are together."""
+    pattern = f"%{_literally(text)}%"
+    (found,) = rows(
+        """
+        SELECT count(*), count(*) FILTER (WHERE EXISTS (SELECT FROM reporting_position AS p
+            WHERE p.account = a.number AND p.steps <> 0)),
+          COALESCE(sum((SELECT count(*) FROM reporting_position AS p WHERE p.account = a.number AND p.steps <> 0)), 0),
+          COALESCE(sum((SELECT count(*) FROM reporting_order AS o WHERE o.account = a.number AND o.end_kind IS NULL
+            AND o.filled_steps <> o.steps)), 0),
+          count(*) FILTER (WHERE s.state = %s), count(*) FILTER (WHERE s.state = %s)
+        FROM reporting_account AS a LEFT JOIN LATERAL (SELECT max(t.state) AS state FROM reporting_tradingstate AS t
+          WHERE t.level = %s AND t.name = a.number::text) AS s ON true
+        WHERE a.id ILIKE %s OR a.client ILIKE %s
+        """,
+        [int(TradingState.HALTED), int(TradingState.REDUCING), int(Level.ACCOUNT), pattern, pattern],
+    )
+    return Selection(*map(int, found))
+
+
+def _literally(text: str) -> str:
+    """Return a pattern that only this text fits."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def account(scope: Scope) -> FoundAccount | None:

@@ -174,6 +174,24 @@ def test_an_account_is_found_by_typing_and_flattened(new_context, find_violation
     page.get_by_text("It holds nothing.").wait_for(timeout=60 * SECONDS)
 
 
+def test_accounts_that_were_found_are_halted_together_and_let_go(new_context, find_violations, server):
+    page = shown(new_context(), server, "/accounts/?find=birch")
+    together = page.get_by_role("group", name="All that were found")
+    together.get_by_text("25 accounts", exact=True).wait_for()
+    together.get_by_role("link", name="Halt").click()
+    page.get_by_text("25 accounts with “birch” in id or client: BIRCH-01").wait_for()
+    page.fill("#why", "the browser's test")
+    page.fill("#word", "HALT")
+    page.get_by_role("button", name="Halt them").click()
+    page.get_by_text("Asked: 25 accounts halted.").wait_for()
+    together.get_by_text("25 halted").wait_for(timeout=60 * SECONDS)
+    assert find_violations(page) == []
+    together.get_by_role("link", name="Let trade").click()
+    page.fill("#why", "done")
+    page.get_by_role("button", name="Let them trade").click()
+    together.get_by_text("· 0 halted").wait_for(timeout=60 * SECONDS)
+
+
 def test_one_tab_acts_and_another_sees_it(new_context, server):
     context = new_context()
     watching, acting = shown(context, server), shown(context, server)

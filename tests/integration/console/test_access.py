@@ -46,6 +46,8 @@ ABOUT = {
     "instrument": "SIM:NONE",
     "limits": "order=none",
     "members": "ema_cross",
+    "find": "nobody",
+    "count": "1",
     "account": "NOBODY",
     "feed": "oanda",
     "context": "risk",
@@ -86,7 +88,7 @@ def test_pages_open_for_those_who_may_see_them(client, people, kill_switch, name
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_only_operators_are_asked_whether_they_mean_it(client, people, kill_switch, name):
     path = reverse("act", args=[name]) + "?" + "&".join(f"{key}={ABOUT[key]}" for key in KINDS[name].about)
-    told = ACTS | (UNKNOWN if set(KINDS[name].about) & {"set", "instrument"} else {})
+    told = ACTS | (UNKNOWN if set(KINDS[name].about) & {"set", "instrument", "find"} else {})
     assert {who: visit(client, user, path) for who, user in people.items()} == told
 
 

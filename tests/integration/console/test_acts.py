@@ -82,6 +82,8 @@ def test_what_is_dangerous_asks_for_more():
     assert all(kind.word for kind in KINDS.values() if kind.danger is Danger.GREAT)
     assert {name for name, kind in KINDS.items() if kind.danger is Danger.GREAT} == {
         "account.flatten",
+        "accounts.flatten",
+        "accounts.halt",
         "kill-switch.throw",
         "trading.halt",
     }
