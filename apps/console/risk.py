@@ -10,16 +10,23 @@ from django.urls import reverse
 
 from apps.console.access import page
 from apps.console.charts import Beats, beats
-from apps.execution.interface import kill_switch
+from apps.execution.interface import ids_of, kill_switch
 from apps.reporting import interface as reporting
 from apps.reporting.interface import RefusalCount
 from apps.risk import interface as risk
-from apps.risk.interface import LevelLimits
 from apps.signals.interface import set_standings
 from banyan.commands import explained
 
 _LISTED_MAX = 100
 _STOPPED_MAX = 50
+
+
+class Level(NamedTuple):
+    """The limits of a level, in words: of an account ("": any) in an instrument ("": any)."""
+
+    account: str
+    instrument: str
+    limits: dict[str, str]
 
 
 class Row(NamedTuple):
@@ -44,7 +51,7 @@ def show_risk(request: HttpRequest) -> HttpResponse:
     of_all = next((each for each in restrictions if each.level == "global"), None)
     refusals = reporting.refusals_by_code(time.time_ns())
     highest = max((max(each.hours) for each in refusals), default=0)
-    levels = risk.limits_by_level()
+    levels = _levels()
     wanted = request.GET.get("find", "").strip()
     shown = [each for each in levels if wanted.lower() in f"{each.account} {each.instrument}".lower()]
     context = {
@@ -102,5 +109,12 @@ def _previewing(account: str, instrument: str, changes: list[str]) -> str:
     return f"{reverse('act', args=['risk.limits'])}?{urlencode(given)}"
 
 
-def _change(level: LevelLimits) -> str:
+def _levels() -> list[Level]:
+    found = risk.limits_by_level()
+    ids = ids_of(each.account for each in found if each.account >= 0)
+    named = ("" if each.account < 0 else ids.get(each.account, str(each.account)) for each in found)
+    return [Level(name, each.instrument, each.limits) for name, each in zip(named, found, strict=True)]
+
+
+def _change(level: Level) -> str:
     return f"{reverse('limits')}?{urlencode({'account': level.account, 'instrument': level.instrument})}"

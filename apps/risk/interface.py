@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from apps.execution.interface import ids_of, numbers_by_shard
+from apps.execution.interface import numbers_by_shard
 from apps.risk.contracts import (
     INSTRUMENT_LIMITS,
     AllowInstruments,
@@ -30,9 +30,9 @@ ALIAS = "risk"
 
 
 class LevelLimits(NamedTuple):
-    """The limits of a level, in words: of an account ("": any) in an instrument ("": any)."""
+    """The limits of a level, in words: of an account by its number (-1: any) in an instrument ("": any)."""
 
-    account: str
+    account: int
     instrument: str
     limits: dict[str, str]
 
@@ -119,8 +119,7 @@ def limits_by_level() -> list[LevelLimits]:
     """Return the limits of every level that has any, in words, the widest first."""
     from apps.risk.levels import READER, in_words
 
-    levels = READER.levels()
-    return in_words(levels, ids_of(each.account for each in levels if each.account >= 0))
+    return in_words(READER.levels())
 
 
 def limits_asked_for(account: str = "", instrument: str = "") -> Limits:

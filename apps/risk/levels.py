@@ -1,9 +1,9 @@
 """The limits of all levels, as they are now, without what orders, fills and valuations have led to."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -100,16 +100,14 @@ def levels_of(state: RiskState) -> Iterator[NumberedLimits]:
             yield NumberedLimits(account, instrument, limits)
 
 
-def in_words(levels: list[NumberedLimits], ids: Mapping[int, str]) -> list[LevelLimits]:
-    """Return limits as people read them, the widest level first, then by name."""
-    steps: dict[str, Any] = {}
-    told = []
-    for each in levels:
-        if each.instrument not in steps:
-            steps[each.instrument] = lot_step_e9(each.instrument)
-        account = "" if each.account < 0 else ids.get(each.account, str(each.account))
-        told.append(LevelLimits(account, each.instrument, limits_in_words(each.limits, steps[each.instrument])))
-    return sorted(told, key=lambda each: (bool(each.account), bool(each.instrument), each.account, each.instrument))
+def in_words(levels: Sequence[NumberedLimits]) -> list[LevelLimits]:
+    """Return limits as people read them, the widest level first, then by number."""
+    steps = {name: lot_step_e9(name) for name in dict.fromkeys(each.instrument for each in levels)}
+    told = [
+        LevelLimits(each.account, each.instrument, limits_in_words(each.limits, steps[each.instrument]))
+        for each in levels
+    ]
+    return sorted(told, key=lambda each: (each.account >= 0, bool(each.instrument), each.account, each.instrument))
 
 
 READER = LimitsReader()

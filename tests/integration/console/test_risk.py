@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from apps.execution.interface import NewAccount, open_accounts
+from apps.execution.models import Account
 from apps.feeds.models import Instrument
 from apps.reporting import interface as reporting
 from apps.reporting.interface import Scope
@@ -48,10 +49,11 @@ def test_limits_of_all_levels_are_told_as_they_change(host):  # noqa: F811
     apply(host)
     anew = LimitsReader()
     assert sorted(reader.levels(), key=repr) == sorted(anew.levels(), key=repr)
+    numbers = {each.id: each.number for each in Account.objects.using("execution").all()}
     assert [(each.account, each.instrument, each.limits) for each in limits_by_level()] == [
-        ("", "", {"order": "500steps"}),
-        ("a", EURO, {"position": "0.07lots"}),
-        ("b", "", {"daily-loss": "5%"}),
+        (-1, "", {"order": "500steps"}),
+        (numbers["b"], "", {"daily-loss": "5%"}),
+        (numbers["a"], EURO, {"position": "0.07lots"}),
     ]
 
 
