@@ -36,6 +36,7 @@ __all__ = [
     "Sweep",
     "prepare",
     "run",
+    "run_curve",
     "stored_run",
     "stored_runs",
     "sweep",
@@ -118,3 +119,13 @@ def stored_run(short_id: str) -> "StoredRun | None":
     from apps.backtest.stored_runs import stored_run as found
 
     return found(short_id)
+
+
+def run_curve(short_id: str, most: int) -> list[tuple[int, float]]:
+    """Return (ns UTC, equity) at up to `most` closes of a stored run, its first and last among them; [] for no run.
+
+    Raises StoredRunError where what is stored is not what was.
+    """
+    from apps.backtest.stored_runs import run_curve as found
+
+    return found(short_id, most)

@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import numpy as np
 from django.db.models import Q, QuerySet
 
 from apps.backtest.models import Run
+from apps.backtest.store import arrays
 
 
 class StoredRun(NamedTuple):
@@ -53,3 +55,14 @@ def _told(run: Run) -> StoredRun:
         run.last_bar, run.bars, run.params_in_order(), run.options_in_order(), run.metrics_in_order(), run.code_hash,
         run.data_hash, (run.created, run.pk),
     )  # fmt: skip
+
+
+def run_curve(short_id: str, most: int) -> list[tuple[int, float]]:
+    """Return a run's equity at up to `most` of its closes; see `apps.backtest.interface.run_curve`."""
+    run = Run.objects.filter(short_id=short_id).first()
+    if run is None:
+        return []
+    kept = arrays(run)
+    time_ns, equity = kept["time"], kept["equity"]
+    chosen = np.unique(np.linspace(0, time_ns.size - 1, min(most, time_ns.size)).astype(np.int64))
+    return list(zip(time_ns[chosen].tolist(), equity[chosen].tolist(), strict=True))

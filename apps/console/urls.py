@@ -3,7 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-from apps.console import accounts, markets, orders, risk, sets, views
+from apps.console import accounts, markets, orders, research, risk, sets, views
 from apps.console.doing import act
 from apps.console.signing_in import SignIn, SignOut
 from apps.console.stream import stream
@@ -24,6 +24,10 @@ urlpatterns = [
     path("markets/feeds/<str:name>/", markets.show_feed, name="feed"),
     path("markets/<str:instrument>/", markets.show_instrument, name="instrument"),
     path("markets/<str:instrument>/bars/", markets.bars, name="bars"),
+    path("research/", research.show_research, name="research"),
+    path("research/compare/", research.compare_runs, name="compare"),
+    path("research/<str:run>/", research.show_run, name="run"),
+    path("research/<str:run>/curve/", research.curve, name="curve"),
     path("dead-letters/", views.show_dead_letters, name="dead-letters"),
     path("audit/", views.show_audit, name="audit"),
     path("act/<str:name>/", act, name="act"),

@@ -21,6 +21,7 @@ PAGES = (
     "/extraction/",
     "/extraction/risk/",
     "/extraction/risk/plan/",
+    "/research/",
     "/sets/",
     "/sets/trend/",
     "/sets/+/?set=trend&member=0",

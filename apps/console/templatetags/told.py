@@ -26,6 +26,15 @@ def whole(value: float | None) -> str:
 
 
 @register.filter
+def figure(value: object) -> str:
+    """Return whatever a run has come to: numbers with as many digits as tell something."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _NOTHING if value in (None, "") else str(value)
+    shown = f"{value:,}" if isinstance(value, int) else f"{value:,.2f}" if abs(value) >= 0.1 else f"{value:.4g}"
+    return shown.replace("-", _MINUS)
+
+
+@register.filter
 def change(value: float | None) -> str:
     """Return an amount with its sign."""
     return _NOTHING if value is None else f"{value:+,.2f}".replace("-", _MINUS)

@@ -27,6 +27,10 @@ TABLE = {
     "sets": PAGES,
     "set-edit": PAGES,
     "set": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "research": PAGES,
+    "run": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "curve": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "compare": PAGES | {"viewer": 422, "operator": 422, "administrator": 422},
     "markets": PAGES,
     "feed": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "instrument": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
@@ -40,6 +44,7 @@ TABLE = {
 ARGUMENTS = {
     "account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1], "set": ["nothing"],
     "feed": ["none"], "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
+    "run": ["nothing"], "curve": ["nothing"],
 }  # fmt: skip
 ABOUT = {
     "set": "nothing",
