@@ -52,6 +52,7 @@ def show_run(request: HttpRequest, run: str) -> HttpResponse:
     context = {
         "title": f"{of.strategy} {of.id}",
         "run": of,
+        "metrics": _told(of.metrics),
         "trade": f"{reverse('set-edit')}?{urlencode(asked)}" if of.interval and of.kind == "backtest" else "",
     }
     return render(request, "console/run.html", context)
@@ -82,6 +83,17 @@ def compare_runs(request: HttpRequest) -> HttpResponse:
         "metrics": _differences([each.metrics for each in runs]),
     }
     return render(request, "console/compare.html", context, status=422 if problem else 200)
+
+
+def _told(metrics: dict[str, Any]) -> list[tuple[str, Any, str]]:
+    """Return metrics with their titles and units, those that nobody has defined by their names."""
+    from trading.metrics.definitions import DEFINITIONS  # slow to import, and not needed by all
+
+    told = []
+    for name, value in metrics.items():
+        of = DEFINITIONS.get(name)
+        told.append((of.label, value, of.unit) if of else (name.replace("_", " "), value, ""))
+    return told
 
 
 def _facts(run: "StoredRun") -> dict[str, Any]:
