@@ -88,3 +88,17 @@ def test_limits_of_one_account_concern_nobody_else():
     change = LimitsChanged(limits=Limits(order_steps_max=0), account=4)
     found = preview([desk.state], change, [Probe(each, "EURUSD", 2) for each in ACCOUNTS], desk.now)
     assert found.again.newly == [4]
+
+
+def test_each_order_is_tried_as_if_it_were_the_only_one():
+    desk = Desk()
+    desk.open(1)
+    desk.value(1_000, account=1)
+    for instrument in ("EURUSD", "GBPUSD"):
+        desk.ask(1, instrument=instrument)
+        desk.end(instrument=instrument)
+    probes = [Probe(1, "EURUSD", 60), Probe(1, "GBPUSD", 60)]
+    change = LimitsChanged(limits=Limits(gross_micro_max=100 * UNIT))
+    assert preview([desk.state], change, probes, desk.now).again.newly == []
+    change = LimitsChanged(limits=Limits(gross_micro_max=50 * UNIT))
+    assert preview([desk.state], change, probes, desk.now).again.newly == [1]
