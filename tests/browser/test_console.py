@@ -104,7 +104,8 @@ def test_every_page_fits_and_is_accessible(new_context, find_violations, server,
     for path in (*PAGES, *RECORDS):
         page.goto(server.address + path)
         page.wait_for_selector("html[data-ready=yes]", state="attached")
-        assert find_violations(page) == [], path
+        if (width == 1440) != dark:  # each width and each set of colours once
+            assert find_violations(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") == width, path
         assert page.evaluate("document.documentElement.classList.contains('dark')") == dark
 
