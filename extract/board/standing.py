@@ -1,6 +1,6 @@
 """How a context stands on its way out of the app, as the board and `manage.py extract status` tell it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from banyan.facade import Routing, Side, Stage
 from banyan.facade.routing import routing_of
 from banyan.store import Store
 from extract.comparator.ledger import reached, totals
-from extract.sides import led_by
+from extract.sides import fences, led_by
 
 STAGES = list(Stage)
 BACK = {
@@ -87,7 +87,7 @@ def standing_of(context: str) -> Standing:
     routing = routing_of(context)
     with closing(Store(context)) as store:
         numbers = store.numbers(keys)
-    leads, there = led_by(context, keys), reached(context)
+    leads, there = _leads(context, routing, keys), reached(context)
     rows = [
         KeyRow(
             key, routing.leader(key), leads[key], numbers.get(key, 0),
@@ -96,6 +96,14 @@ def standing_of(context: str) -> Standing:
         for key in keys
     ]  # fmt: skip
     return Standing(context, routing, rows, _hour(context))
+
+
+def _leads(context: str, routing: Routing, keys: Sequence[str]) -> Mapping[str, Side | None]:
+    """Return who leads each key. Without a service its database is not asked, and a key that is new is the app's."""
+    if routing.has_service:
+        return led_by(context, keys)
+    app = fences(context, Side.APP, keys)
+    return {key: Side.APP if key not in app or app[key].is_leading else None for key in keys}
 
 
 def all_keys() -> Sequence[str]:

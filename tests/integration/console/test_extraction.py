@@ -3,17 +3,27 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connections
 from django.urls import reverse
 
 from apps.console.models import Act
 from banyan.facade.models import Comparison, Mismatch, Route, Rule
 from banyan.facade.routing import routing_of
 from extract.board.urls import urlpatterns
+from extract.comparator.shapes import SHAPES
 from tests.integration.console.conftest import ALL
 from tests.integration.console.test_access import ACTS, PAGES, visit
 
 pytestmark = pytest.mark.django_db(databases=ALL)
 MOVE = {"context": "risk", "stage": "shadow", "percent": "", "why": "a test", "word": "MOVE"}
+
+
+@pytest.fixture(autouse=True)
+def forget_services():
+    """Services' databases are made known when they are asked for, and tests after these know of none."""
+    yield
+    for context in SHAPES:
+        connections.settings.pop(f"{context}_service", None)
 
 
 @pytest.fixture
@@ -60,6 +70,12 @@ def test_what_cannot_be_is_told_before_it_is_asked_for(operator, asked, words):
     answer = operator.get("/act/extraction.promote/", MOVE | asked)
     assert answer.status_code == 422
     assert words in answer.context["problem"]
+
+
+def test_without_a_service_every_key_is_the_apps(operator):
+    board = operator.get(reverse("extraction"))
+    assert [each.wrong for each in board.context["rows"]] == [[], []]
+    assert "risk_service" not in connections.settings
 
 
 def test_there_is_no_way_back_from_the_app(operator):
