@@ -43,6 +43,11 @@ class Growing:
         self._room[first : self.size] = rows
         return np.arange(first, self.size)
 
+    def become(self, rows: NDArray[Any]) -> None:
+        """Have these rows alone, and all the room there was: those that come next need not wait for more."""
+        self.size = 0
+        self.append(rows)
+
 
 class Spilled(Growing):
     """A growing array in a file without a name in `folder`: what is not touched for long leaves memory.
@@ -101,6 +106,13 @@ class IdIndex:
         """Add ids and return their rows. They are put into the index when one is looked for."""
         return self._ids.append(ids)
 
+    def become(self, ids: Ids) -> None:
+        """Know these ids alone, which are indexed at once."""
+        self._ids.become(ids)
+        self._table[:] = 0
+        self._indexed = 0
+        self._index()
+
     def find(self, ids: Ids) -> Ints:
         """Return the row of each id, -1 where it is not known."""
         self._index()
@@ -142,13 +154,25 @@ class ChainedIds:
         self._before.append(np.full(ids.size, -1, np.int64))
         return self._ids.append(ids)
 
+    def become(self, ids: Ids) -> None:
+        """Know these ids alone, which are linked at once."""
+        for each in (self._newest, self._top, self._before, self._ids):
+            each.size = 0
+        self._table[:] = 0
+        self._places = self._linked = 0
+        self.append(ids)
+        self._link_all()
+
     def find(self, ids: Ids) -> Ints:
         """Return the row of each id, -1 where it is not known; of equal ids the first counts."""
-        while self._linked < self._ids.size:
-            self._link(min(self._ids.size, self._linked + _LINKED_AT_ONCE))
+        self._link_all()
         rows = np.full(ids.size, -1, np.int64)
         look_up(self._chains(), _words(self._ids.rows), _words(ids), rows)
         return rows
+
+    def _link_all(self) -> None:
+        while self._linked < self._ids.size:
+            self._link(min(self._ids.size, self._linked + _LINKED_AT_ONCE))
 
     def _link(self, last: int) -> None:
         for each in (self._newest, self._top):

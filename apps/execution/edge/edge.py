@@ -18,7 +18,7 @@ from apps.execution.contracts import AccountOpened, AccountsGated, CancelsReleas
 from apps.execution.edge.entries import Gate, Opened
 from apps.execution.edge.ledger import Incarnation, Ledger
 from apps.execution.edge.link import Link
-from apps.execution.edge.memory import SNAPSHOT_VERSION, from_snapshot
+from apps.execution.edge.memory import SNAPSHOT_VERSION
 from apps.execution.edge.port import Answer, Broker, Executions, NewAccount, SessionBegan, Statement
 from apps.execution.edge.reports import merged
 from apps.execution.edge.resolving import Resolving
@@ -384,8 +384,7 @@ class Edge:
 
     def _keep_snapshot(self, shard: Shard) -> None:
         if shard.committed > shard.snapshot_number and not shard.lines:
-            state = shard.memory.to_snapshot(self.time.now_ns())
-            self.ledger.keep_snapshot(shard.key, shard.committed, SNAPSHOT_VERSION, state)
+            shard.memory.forget(self.time.now_ns())
+            self.ledger.keep_snapshot(shard.key, shard.committed, SNAPSHOT_VERSION, shard.memory.to_snapshot())
             shard.snapshot_number = shard.committed
-            shard.memory = from_snapshot(state)  # without what was left out
             shard.orders_kept = shard.memory.orders.size

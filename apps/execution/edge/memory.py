@@ -216,27 +216,47 @@ class Memory:
         """Return the fills of an order."""
         return self.fills.rows[self.fills.rows["order"] == order]
 
-    def to_snapshot(self, now_ns: int) -> bytes:
-        """Return the memory as bytes, without the orders that ended long ago."""
-        orders = self.orders.rows
+    def forget(self, now_ns: int) -> None:
+        """Forget the orders that ended long ago: be what `from_snapshot` makes of a snapshot of now.
+
+        It is done here, in quiet, that ids are indexed anew: the next orders find them so, and room.
+        """
+        orders, fills = self.orders.rows, self.fills.rows
         kept = (orders["state"] < OrderState.FILLED) | (orders["deadline_ns"] > now_ns - KEPT_NS)
         kept |= orders["covered"] == 0
-        place = np.cumsum(kept) - 1
-        fills = self.fills.rows[kept[self.fills.rows["order"]]] if self.fills.size else self.fills.rows
-        numbers = {name: pack(place[fills[name]] if name == "order" else fills[name]) for name in _FILL_NUMBERS}
+        ids, uncovered = self.ids.ids[kept], self._uncovered().copy()
+        fills = fills[kept[fills["order"]]]
+        fills["order"] = (np.cumsum(kept) - 1)[fills["order"]]
+        self.fills.become(fills)
+        self.orders.become(orders[kept])
+        self._look_through(ids, uncovered)
+
+    def _look_through(self, ids: Ids, uncovered: Ids) -> None:
+        """Count and index the orders and fills that were put here whole: the ids of orders, and of other executions."""
+        orders = self.orders.rows
+        self._open_rows = np.arange(orders.size)
+        self.covered = int(np.count_nonzero(orders["covered"]))
+        self.ids.become(ids)
+        self._covered_executions = {}
+        self.executions.become(np.ascontiguousarray(self.fills.rows["execution"]))
+        self.executions.append(uncovered[self.executions.find(uncovered) < 0])
+
+    def to_snapshot(self) -> bytes:
+        """Return the memory as bytes."""
+        fills = self.fills.rows
         snapshot = _Snapshot(
             accounts=self.accounts,
             gated=self.gated,
             upto=self.upto,
             terms=self.terms,
             marks=[pack(row[: len(self.accounts)]) for row in self.marks[: len(self.terms)]],
-            orders=int(kept.sum()),
-            columns=pack_records(orders[kept]),
-            ids=self.ids.ids[kept].tobytes(),
+            orders=self.orders.size,
+            columns=pack_records(self.orders.rows),
+            ids=self.ids.ids.tobytes(),
             executions=np.ascontiguousarray(fills["execution"]).tobytes(),
             uncovered=self._uncovered().tobytes(),
             fills=fills.size,
-            fill_columns=numbers,
+            fill_columns={name: pack(fills[name]) for name in _FILL_NUMBERS},
         )
         return msgspec.msgpack.encode(snapshot)
 
@@ -375,9 +395,7 @@ def from_snapshot(state: bytes) -> Memory:
     for row, packed in enumerate(snapshot.marks):
         memory.marks[row, : len(memory.accounts)] = unpack(packed, len(memory.accounts))
     orders = unpack_records(snapshot.columns, snapshot.orders, ORDER_DTYPE)
-    memory._open_rows = memory.orders.append(orders)
-    memory.covered = int(np.count_nonzero(orders["covered"]))
-    memory.ids.append(np.frombuffer(snapshot.ids, f"S{ID_BYTES}"))
+    memory.orders.append(orders)
     unknown = orders[orders["state"] == OrderState.UNKNOWN]
     np.add.at(memory.unknown, (unknown["instrument"], unknown["slot"]), 1)
     fills: NDArray[Any] = np.zeros(snapshot.fills, _FILL_DTYPE)
@@ -385,8 +403,7 @@ def from_snapshot(state: bytes) -> Memory:
         fills[name] = unpack(snapshot.fill_columns.get(name, b""), snapshot.fills)
     fills["execution"] = np.frombuffer(snapshot.executions, f"S{ID_BYTES}")
     memory.fills.append(fills)
-    for ids in (np.ascontiguousarray(fills["execution"]), np.frombuffer(snapshot.uncovered, f"S{ID_BYTES}")):
-        memory.executions.append(ids[memory.executions.find(ids) < 0])
+    memory._look_through(*(np.frombuffer(each, f"S{ID_BYTES}") for each in (snapshot.ids, snapshot.uncovered)))
     return memory
 
 
