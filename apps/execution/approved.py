@@ -29,6 +29,7 @@ from apps.execution.valued import values_now
 from apps.risk.contracts import OrdersApproved, OrdersRefused
 from banyan.columns import Ints
 from banyan.messages import Message, Received, RowsParked
+from banyan.records import NameIndex
 
 
 def release(state: ShardState, received: Received, approved: OrdersApproved) -> Sequence[Message]:
@@ -153,38 +154,54 @@ def _requested(state: ShardState, orders: Ints) -> Ints:
 
 def _differences(state: ShardState, told: AccountsReconciled, rows: Ints) -> LotsBooked | None:
     """Return what is to be booked so that accounts (rows) hold what is told of them, None if they do."""
-    accounts, cells = state.accounts.rows, state.cells.rows
-    wanted: dict[tuple[int, str], int] = {}
-    for at in np.flatnonzero(np.isin(cells["account"], rows) & (cells["held"] != 0)).tolist():
-        name = state.instruments.names[cells[at].instrument]
-        wanted[int(accounts[cells[at].account].number), name] = -int(cells[at].held)
-    chosen = set(accounts["number"][rows].tolist())
-    instrument = full(told.instrument, told.account)
-    for at, number in enumerate(told.account.tolist()):
-        if number in chosen:
-            key = number, told.instruments[instrument[at]]
-            wanted[key] = wanted.get(key, 0) + int(told.steps[at])
-    found = sorted((key, steps) for key, steps in wanted.items() if steps)
-    if not found:
+    cells, numbers = state.cells.columns, state.accounts.columns["number"]
+    ours = np.flatnonzero(np.isin(cells["account"], rows) & (cells["held"] != 0))
+    theirs = np.flatnonzero(np.isin(told.account, numbers[rows]))
+    names = sorted({*state.instruments.names, *told.instruments})
+    places = NameIndex(names).numbers
+    of_ours, of_theirs = (
+        np.array([places[name] for name in listed], np.int64)[chosen]
+        for listed, chosen in (
+            (state.instruments.names, cells["instrument"][ours]),
+            (told.instruments, full(told.instrument, told.account)[theirs]),
+        )
+    )
+    account = np.concatenate([numbers[cells["account"][ours]], told.account[theirs]])
+    place = np.concatenate([of_ours, of_theirs])
+    steps = np.concatenate([-cells["held"][ours], told.steps[theirs]])
+    account, place, steps = _summed(account, place, steps)
+    if not steps.size:
         return None
-    names = sorted({name for (_, name), _ in found})
-    known = np.array([state.instruments.known(name) for (_, name), _ in found], np.int64)
-    steps = np.array([each for _, each in found], np.int64)
+    used, instrument = np.unique(place, return_inverse=True)
+    named = [names[each] for each in used.tolist()]
+    known = np.array([state.instruments.known(name) for name in named], np.int64)[instrument]
     price = np.zeros(steps.size, np.int64)
     amount = np.zeros(steps.size, np.int64)
     quoted = known >= 0
     quotes = state.instrument_rows.rows[known[quoted]]
     price[quoted] = (quotes["bid_ticks"] + quotes["ask_ticks"]) * quotes["tick_e9"] // 2
-    owners = state.rows_of(np.array([number for (number, _), _ in found], np.int64))
+    owners = state.rows_of(account)
     amount[quoted] = amounts_of(state.shard(), known[quoted], owners[quoted], steps[quoted], price[quoted])
     return LotsBooked(
         kind=Booking.RECONCILED,
         books=[EXTERNAL],
-        instruments=names,
-        account=np.array([number for (number, _), _ in found], np.int64),
-        instrument=column(np.array([names.index(name) for (_, name), _ in found], np.int64)),
+        instruments=named,
+        account=account,
+        instrument=column(instrument.astype(np.int64)),
         book=column(np.zeros(steps.size, np.int64)),
         steps=steps,
         price_e9=price,
         amount_micro=amount,
     )
+
+
+def _summed(account: Ints, place: Ints, steps: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return the sums of `steps` by account and place, in the order of both, but for those that are 0."""
+    order = np.lexsort((place, account))
+    account, place, steps = account[order], place[order], steps[order]
+    begins = np.ones(order.size, bool)
+    begins[1:] = (account[1:] != account[:-1]) | (place[1:] != place[:-1])
+    first = np.flatnonzero(begins)
+    sums = np.add.reduceat(steps, first) if first.size else steps
+    found = first[sums != 0]
+    return account[found], place[found], sums[sums != 0]

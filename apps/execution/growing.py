@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from apps.execution.kernels.id_chains import Chains, fill_table, link, look_up
 from apps.execution.kernels.id_index import find, insert, write_decimals
 from banyan.columns import Ints
+from banyan.records import whole
 
 ID_BYTES = 24
 """How long an id is, in ASCII; shorter ones are followed by zeros."""
@@ -38,15 +39,22 @@ class Growing:
         first, self.size = self.size, self.size + rows.size
         if self.size > self._room.size:
             larger = np.zeros(max(self.size, 2 * self._room.size), self._room.dtype)
-            larger[:first] = self._room[:first]
+            _put(larger, 0, self._room[:first])
             self._room = larger
-        self._room[first : self.size] = rows
+        _put(self._room, first, rows)
         return np.arange(first, self.size)
 
     def become(self, rows: NDArray[Any]) -> None:
         """Have these rows alone, and all the room there was: those that come next need not wait for more."""
         self.size = 0
         self.append(rows)
+
+
+def _put(room: NDArray[Any], first: int, rows: NDArray[Any]) -> None:
+    if room.dtype.names is not None:
+        assert rows.dtype == room.dtype, f"{rows.dtype} is not {room.dtype}"
+        room, rows = whole(room), whole(rows)
+    room[first : first + rows.size] = rows
 
 
 class Spilled(Growing):
@@ -56,7 +64,7 @@ class Spilled(Growing):
     written to. Raises OSError where there is none.
     """
 
-    def __init__(self, dtype: Any, folder: Path, *, kept: int = 2**16) -> None:
+    def __init__(self, dtype: Any, folder: Path, *, kept: int = 2**15) -> None:
         super().__init__(dtype, 0)
         self._kept_bytes = kept * self._room.dtype.itemsize
         self._spilled = 0  # rows up to which memory was given back

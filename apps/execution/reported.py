@@ -40,6 +40,7 @@ from apps.execution.tickets import hedging_cells
 from apps.execution.valued import fill_amounts, values_now, values_of
 from banyan.columns import Ints
 from banyan.messages import Message, Received, RowsParked
+from banyan.records import copied
 
 _TRANSITIONS = transitions()
 _OF_SOMETHING = (ReportKind.UNKNOWN, ReportKind.FILLED, ReportKind.ACCEPTED)
@@ -235,7 +236,7 @@ def _fold(state: ShardState, rows: Rows) -> Folded:
     shard = state.shard()
     found = find_orders(shard, rows.cell, rows.report.decision)
     splits = int(state.orders.columns["n_shares"][found[found >= 0]].sum())
-    shard = shard._replace(orders=shard.orders.copy(), shares=shard.shares.copy())
+    shard = shard._replace(orders=copied(shard.orders), shares=copied(shard.shares))
     made = [np.zeros(rows.cell.size, np.int64) for _ in range(4)] + [np.zeros(splits, np.int64) for _ in range(3)]
     folded = Folded(np.zeros(2, np.int64), *made)
     reports = Reports(rows.cell, rows.report.decision, rows.report.kind, rows.steps)

@@ -23,7 +23,7 @@ from apps.execution.kernels.records import (
 )
 from apps.execution.tables import NULL, Pool, Table, columns_of, from_columns
 from banyan.columns import Ints, check_length
-from banyan.records import NameIndex
+from banyan.records import NameIndex, copied
 from trading.instruments import base_currency
 from trading.row_index import find_cells, find_rows, in_order
 
@@ -116,7 +116,7 @@ class ShardState:
         """Return a state of its own, to be tried out on."""
         other = ShardState(self.key)
         for name in _TABLES:
-            _put_rows(other, name, getattr(self, name).rows.copy())
+            _put_rows(other, name, copied(getattr(self, name).rows))
         other.free[:] = self.free
         other.instruments, other.currencies = NameIndex(self.instruments.names), NameIndex(self.currencies.names)
         other.books, other.account_names = NameIndex(self.books.names), list(self.account_names)

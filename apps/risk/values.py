@@ -24,6 +24,7 @@ from apps.risk.sessions import day_at, is_zone, next_midnight_ns, periods_of
 from apps.risk.state import GLOBAL_LIMITS, RiskState
 from banyan.columns import Ints, ints
 from banyan.messages import Message, RowsParked, TimerSet
+from banyan.records import picked
 
 PERIOD_TIMER = "period"
 E9 = 1_000_000_000
@@ -166,7 +167,7 @@ def _stops(state: RiskState, rows: Ints, values: Any, days: Ints, at_ns: int) ->
         touched, index = rows, np.arange(rows.size)
     else:
         touched, index = np.unique(rows, return_inverse=True)
-    accounts = state.accounts.columns[touched]
+    accounts = picked(state.accounts.columns, touched)
     references, turns = state.references.rows[touched], state.turns.rows[touched]
     value(accounts, references, turns, index, values, periods_of(days))
     found = np.zeros((3, LOSSES, touched.size), np.int64)

@@ -58,6 +58,21 @@ def _little(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("<")
 
 
+def whole(records: NDArray[Any]) -> NDArray[Any]:
+    """Return records as pieces of memory, in a view: NumPy copies a record field by field, and a piece at once."""
+    return records.view(np.ndarray).view(f"V{records.dtype.itemsize}")
+
+
+def picked(records: NDArray[Any], chosen: NDArray[Any]) -> Any:
+    """Return a copy of some records, by their numbers or by a column of whether each is wanted."""
+    return whole(records)[chosen].view(records.dtype)
+
+
+def copied(records: NDArray[Any]) -> Any:
+    """Return a copy of all records, of the kind of array that they are in."""
+    return whole(records).copy().view(records.dtype).view(type(records))
+
+
 class NameIndex:
     """Names and their numbers, in the order of their first use."""
 

@@ -15,6 +15,7 @@ from apps.execution.edge.entries import Adopted, Cancel, Covered, Gate, Line, Op
 from apps.execution.growing import ID_BYTES, ChainedIds, Growing, IdIndex, Ids
 from apps.execution.packed import pack, pack_records, unpack, unpack_records
 from banyan.columns import Ints
+from banyan.records import picked
 
 SNAPSHOT_VERSION = 2
 KEPT_NS = 2_000_000_000
@@ -225,10 +226,10 @@ class Memory:
         kept = (orders["state"] < OrderState.FILLED) | (orders["deadline_ns"] > now_ns - KEPT_NS)
         kept |= orders["covered"] == 0
         ids, uncovered = self.ids.ids[kept], self._uncovered().copy()
-        fills = fills[kept[fills["order"]]]
+        fills = picked(fills, kept[fills["order"]])
         fills["order"] = (np.cumsum(kept) - 1)[fills["order"]]
         self.fills.become(fills)
-        self.orders.become(orders[kept])
+        self.orders.become(picked(orders, kept))
         self._look_through(ids, uncovered)
 
     def _look_through(self, ids: Ids, uncovered: Ids) -> None:
@@ -366,6 +367,8 @@ class Memory:
         return ~(known & (reported.kind == ReportKind.FILLED))
 
     def _count_unknown(self, rows: Ints, was_unknown: NDArray[np.bool_]) -> None:
+        if not (was_unknown.any() or (self.orders.rows["state"][rows] == OrderState.UNKNOWN).any()):
+            return
         first = np.unique(rows, return_index=True)[1]
         orders = self.orders.rows[rows[first]]
         change = (orders["state"] == OrderState.UNKNOWN).astype(np.int64) - was_unknown[first]

@@ -10,6 +10,7 @@ from apps.execution.edge.memory import Memory, OrderState
 from apps.execution.edge.port import Event, Executions
 from apps.execution.growing import ID_BYTES, first_of_each, texts_of
 from banyan.columns import Ints, ints
+from banyan.records import picked
 
 _NUMBERS = ("steps", "price_e9", "fee_micro", "amount_micro", "at_ns", "code")
 _COLUMNS = ("account", "instrument", "decision", "kind", *_NUMBERS)
@@ -42,7 +43,7 @@ class Rows:
 
     def add_orders(self, memory: Memory, orders: Ints, kind: ReportKind, at_ns: int, code: int = 0) -> None:
         """Add a row that says the same of each of some orders."""
-        known = memory.orders.rows[orders]
+        known = picked(memory.orders.rows, orders)
         n = orders.size
         self.add_columns(
             account=memory.numbers[known["slot"]],
@@ -118,7 +119,7 @@ def told_by_broker(memory: Memory, told: Executions, upto: int, adoption: Adopti
     state[orders >= 0] = memory.orders.rows["state"][orders[orders >= 0]]
     counts = new & (orders >= 0) & _counts(told.kind, state)
     if counts.any():
-        known = memory.orders.rows[orders[counts]]
+        known = picked(memory.orders.rows, orders[counts])
         rows.add_columns(
             execution_ids=texts_of(told.execution_ids[counts]),
             account=memory.numbers[known["slot"]],

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.execution.growing import Growing, Spilled
+from banyan.records import copied, picked
 
 ROW = np.dtype([("number", np.int64), ("state", np.int8)], align=True)
 KEPT = 1024
@@ -67,3 +68,18 @@ def resident_bytes(folder: Path) -> int:
         elif is_ours and word == "Rss:":
             kilobytes += int(line.split()[1])
     return 1024 * kilobytes
+
+
+def test_records_that_are_picked_or_copied_are_the_same_and_their_own():
+    rows = rows_of(5, 4)
+    rows["state"] = [1, 0, 2, 0]
+    assert picked(rows, np.array([3, 0])).tolist() == [(8, 0), (5, 1)]
+    assert picked(rows, rows["state"] != 0).tolist() == [(5, 1), (7, 2)]
+    records = rows.view(np.recarray)
+    made = copied(records)
+    assert type(made) is np.recarray
+    made.number[0] = 9
+    assert records.tolist() == [(5, 1), (6, 0), (7, 2), (8, 0)]
+    assert made.tolist() == [(9, 1), (6, 0), (7, 2), (8, 0)]
+    part = rows[1:3]
+    assert copied(part).tolist() == part.tolist()
