@@ -7,13 +7,18 @@ threads wait for it: tens of milliseconds where there are thousands of accounts.
 import gc
 import threading
 
+from banyan.process.allocator import return_pages
+
 _FIRST_SECONDS = 10.0
 _SECONDS = 60.0
 _YOUNG, _MIDDLE, _NEVER = 10_000, 50, 1_000_000
 
 
 class Collector:
-    """The worker that collects what little there is, and lets what lives on be left alone from then on."""
+    """The worker that collects what little there is, and lets what lives on be left alone from then on.
+
+    What is free then goes back to the system.
+    """
 
     name = "collector"
 
@@ -28,6 +33,7 @@ class Collector:
         while not stop.is_set() and not self._woken.wait(seconds):
             gc.collect()
             gc.freeze()
+            return_pages()
             seconds = _SECONDS
         gc.set_threshold(*before)
 
