@@ -339,7 +339,8 @@ class Memory:
         ours = (slots >= 0) & (instrument >= 0) & (reported.decision > 0)
         rows = np.full(n, -1, np.int64)
         rows[ours] = self.ids.find(self.client_ids(slots[ours], instrument[ours], reported.decision[ours]))
-        here = (rows >= 0) & self._learn(reported)
+        executions = np.array(reported.execution_id or [b""] * n, f"S{ID_BYTES}")
+        here = (rows >= 0) & self._learn(reported.kind, executions)
         rows, kind = rows[here], reported.kind[here]
         orders = self.orders.rows
         was_unknown = orders["state"][rows] == OrderState.UNKNOWN
@@ -355,16 +356,15 @@ class Memory:
         orders["cancelling"][rows[kind == ReportKind.CANCEL_REJECTED]] = 0
         self._count_unknown(rows, was_unknown)
         if filled.any():
-            self._keep_fills(reported, np.flatnonzero(here)[filled], touched)
+            at = np.flatnonzero(here)[filled]
+            self._keep_fills(reported, at, touched, executions[at])
 
-    def _learn(self, reported: OrdersReported) -> NDArray[np.bool_]:
+    def _learn(self, kind: Ints, executions: Ids) -> NDArray[np.bool_]:
         """Note the execution ids of a report; return which rows are not fills that were reported before."""
-        if not reported.execution_id:
-            return np.ones(reported.account.size, bool)
-        executions = np.array(reported.execution_id, f"S{ID_BYTES}")
-        known = (self.executions.find(executions) >= 0) & (executions != b"")
-        self.executions.append(executions[(executions != b"") & ~known])
-        return ~(known & (reported.kind == ReportKind.FILLED))
+        has_id = executions != b""
+        known = (self.executions.find(executions) >= 0) & has_id
+        self.executions.append(executions[has_id & ~known])
+        return ~(known & (kind == ReportKind.FILLED))
 
     def _count_unknown(self, rows: Ints, was_unknown: NDArray[np.bool_]) -> None:
         if not (was_unknown.any() or (self.orders.rows["state"][rows] == OrderState.UNKNOWN).any()):
@@ -374,13 +374,13 @@ class Memory:
         change = (orders["state"] == OrderState.UNKNOWN).astype(np.int64) - was_unknown[first]
         np.add.at(self.unknown, (orders["instrument"], orders["slot"]), change)
 
-    def _keep_fills(self, reported: OrdersReported, at: Ints, rows: Ints) -> None:
+    def _keep_fills(self, reported: OrdersReported, at: Ints, rows: Ints, executions: Ids) -> None:
         fills: NDArray[Any] = np.zeros(at.size, _FILL_DTYPE)
         fills["order"] = rows
         for name in _FILL_NUMBERS[1:]:
             column = getattr(reported, name)
             fills[name] = column[at] if column.size else 0
-        fills["execution"] = np.array([reported.execution_id[each] for each in at.tolist()], f"S{ID_BYTES}")
+        fills["execution"] = executions
         self.fills.append(fills)
 
 

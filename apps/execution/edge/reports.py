@@ -82,7 +82,11 @@ class Rows:
             return None
         for name in _NUMBERS:
             columns[name] = columns[name] if columns[name].any() else ints()
-        used, columns["instrument"] = np.unique(columns["instrument"], return_inverse=True)
+        instrument = columns["instrument"]
+        if (instrument == instrument[0]).all():  # as it nearly always is: no need to sort them
+            used, columns["instrument"] = instrument[:1], np.zeros(instrument.size, np.int64)
+        else:
+            used, columns["instrument"] = np.unique(instrument, return_inverse=True)
         return OrdersReported(
             instruments=[self._names[each] for each in used.tolist()],
             execution_id=self._executions if any(self._executions) else [],
