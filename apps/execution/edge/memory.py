@@ -235,7 +235,7 @@ class Memory:
     def _look_through(self, ids: Ids, uncovered: Ids) -> None:
         """Count and index the orders and fills that were put here whole: the ids of orders, and of other executions."""
         orders = self.orders.rows
-        self._open_rows = np.arange(orders.size)
+        self._open_rows = np.flatnonzero(orders["state"] < OrderState.FILLED)
         self.covered = int(np.count_nonzero(orders["covered"]))
         self.ids.become(ids)
         self._covered_executions = {}
