@@ -339,7 +339,7 @@ class Memory:
         ours = (slots >= 0) & (instrument >= 0) & (reported.decision > 0)
         rows = np.full(n, -1, np.int64)
         rows[ours] = self.ids.find(self.client_ids(slots[ours], instrument[ours], reported.decision[ours]))
-        executions = np.array(reported.execution_id or [b""] * n, f"S{ID_BYTES}")
+        executions = np.array(reported.execution_id or [""] * n, f"S{ID_BYTES}")
         here = (rows >= 0) & self._learn(reported.kind, executions)
         rows, kind = rows[here], reported.kind[here]
         orders = self.orders.rows
