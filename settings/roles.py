@@ -1,16 +1,11 @@
 """What the system is made of when it runs: roles, their keys, and who gets which event."""
 
-import contextlib
 import os
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import psycopg
 from django.conf import settings
-from django.db import OperationalError, connections
 
 from apps.execution.contracts import AccountsReconciled, OrdersReported
 from apps.execution.core import EXECUTION
@@ -25,7 +20,7 @@ from apps.execution.edge.published import SentOrders
 from apps.execution.edge.worker import EdgeWorker
 from apps.execution.terms import terms_of
 from apps.feeds.contracts import BarClosed
-from apps.feeds.core import FEEDS
+from apps.feeds.core import FEEDS, listeners_of
 from apps.feeds.defined import adapter_of
 from apps.feeds.directory import StoredDirectory
 from apps.feeds.worker import FeedsWorker
@@ -40,12 +35,11 @@ from apps.risk.core import RISK
 from apps.signals.contracts import TargetSet
 from apps.signals.core import SIGNALS
 from apps.signals.directory import SetDirectory
-from apps.signals.interface import sets_of_feed
+from apps.signals.listening import Listening
 from apps.signals.running import prepare, run_set, watched
 from banyan.clock import Clock
 from banyan.context import Context
 from banyan.host import Host, HostSettings, Route, every, same_key
-from banyan.messages import Message
 from banyan.process import (
     HostWorker,
     Limits,
@@ -68,7 +62,6 @@ from settings.shards import SHARDS
 from settings.warming import rehearse
 
 PARTS = min(settings.SHARD_PROCESSES, len(SHARDS))
-_DIRECTORY_SECONDS = 1.0
 _REST_SECONDS = 0.025
 _LEAST = 19
 """The niceness of what only remembers: it has the cores when nobody decides or sends."""
@@ -76,55 +69,10 @@ _LEAST = 19
 Build = Callable[[LocalTransport, Clock, Part], Sequence[Worker]]
 
 
-class SetsOfFeeds:
-    """Which sets a feed's bars go to: a set that was defined just now gets them within a second.
-
-    As a worker it looks again every second, so that no bar waits for that; where it does not run, bars do.
-    """
-
-    name = "sets-of-feeds"
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[float, list[str]]] = {}
-        self._woken = threading.Event()
-
-    def __call__(self, feed: str, _: Message) -> Iterable[str]:
-        """Return the sets that listen to `feed`. Raises psycopg.OperationalError while nobody can be asked."""
-        looked_at, sets = self._known.get(feed, (-_DIRECTORY_SECONDS, []))
-        if time.monotonic() - looked_at < _DIRECTORY_SECONDS:
-            return sets
-        return self._look(feed)
-
-    def run(self, stop: threading.Event) -> None:
-        """Look again for each feed that has been asked for, until `stop` is set."""
-        while not stop.is_set():
-            self._woken.wait(_DIRECTORY_SECONDS / 2)
-            for feed in list(self._known):
-                with contextlib.suppress(psycopg.OperationalError):  # whoever needs to know is told
-                    self._look(feed)
-        connections[SIGNALS.name].close()
-
-    def wake(self) -> None:
-        """Return from waiting."""
-        self._woken.set()
-
-    def _look(self, feed: str) -> list[str]:
-        began = time.monotonic()
-        try:
-            sets = sets_of_feed(feed)
-        except OperationalError as problem:  # as a host knows it, which tries again later
-            connections[SIGNALS.name].close()
-            raise psycopg.OperationalError(str(problem)) from problem
-        self._known[feed] = began, sets
-        return sets
-
-
-SETS_OF_FEEDS = SetsOfFeeds()
-
 HOSTED_CONTEXTS: Mapping[str, Context[Any]] = {context.name: context for context in (FEEDS, SIGNALS, EXECUTION, RISK)}
 
 ROUTES: Mapping[str, Sequence[Route]] = {
-    "feeds": [Route(BarClosed, "signals", SETS_OF_FEEDS)],
+    "feeds": [Route(BarClosed, "signals", listeners_of)],
     "signals": [Route(TargetSet, "execution", every(SHARDS))],
     "execution": [*TO_EDGE, *TO_RISK],
     "risk": FROM_RISK,
@@ -177,6 +125,7 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
     return [
         Nursery("sets", SetDirectory(), run, limits, channels.join, prepare=prepare),
         Listener(SIGNALS.name, channels),
+        Listening(),
         *of_sets(),
     ]
 
@@ -191,7 +140,7 @@ def feeds(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worke
         clock,
         publish=lambda quotes: transport.show(quotes, quotes.feed, FEEDS.name, int(quotes.event_time_ns.max())),
     )
-    return [*hosted(FEEDS, None)(transport, clock, part), sources, SETS_OF_FEEDS, market]
+    return [*hosted(FEEDS, None)(transport, clock, part), sources, market]
 
 
 def _when_done(is_done: Callable[[], bool]) -> Callable[[], bool]:

@@ -147,6 +147,23 @@ class ReportSilence(Message, frozen=True, kw_only=True):
     is_silent: bool
 
 
+@message("feeds.listen.v1")
+class Listen(Message, frozen=True, kw_only=True):
+    """Give a strategy set the bars of a feed from now on, or do so no longer. Key: the feed."""
+
+    set: str
+    listens: bool
+
+
+@message("feeds.listener-changed.v1")
+class ListenerChanged(Message, frozen=True, kw_only=True):
+    """A strategy set gets the bars of a feed from now on, or does so no longer."""
+
+    feed: str
+    set: str
+    listens: bool
+
+
 BAR_COLUMNS = (
     "bid_open", "bid_high", "bid_low", "bid_close", "ask_open", "ask_high", "ask_low", "ask_close", "volume_e6",
 )  # fmt: skip

@@ -16,6 +16,8 @@ from apps.feeds.contracts import (
     FeedInstrument,
     FeedStale,
     GapDetected,
+    Listen,
+    ListenerChanged,
     QuarantineRecords,
     ReceiveBars,
     RecordQuarantined,
@@ -27,17 +29,21 @@ from banyan.context import Context
 from banyan.messages import Message, Received
 from trading.instruments import Instrument
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 
 
 @dataclass(slots=True)
 class FeedState:
-    """A feed: when the last bar of each (instrument, interval) closed, ns since 1970 UTC, and what it should give."""
+    """A feed: when the last bar of each (instrument, interval) closed, ns since 1970 UTC, and what it should give.
+
+    `listeners` are the strategy sets that get its bars.
+    """
 
     feed: str
     closed_at_ns: dict[tuple[str, int], int] = field(default_factory=dict)
     instruments: dict[str, FeedInstrument] = field(default_factory=dict)
     is_stale: bool = False
+    listeners: frozenset[str] = frozenset()
 
 
 def decide(state: FeedState, received: Received) -> Sequence[Message]:
@@ -47,16 +53,25 @@ def decide(state: FeedState, received: Received) -> Sequence[Message]:
             return _checked(state, bars)
         case QuarantineRecords() as found:
             return [_quarantined(found, row) for row in range(len(found.instruments))]
-        case ReportSilence(last_tick_ns=last_tick_ns, is_silent=is_silent):
-            if is_silent == state.is_stale:
-                return []
-            return [FeedStale(feed=state.feed, last_tick_ns=last_tick_ns, is_stale=is_silent)]
-        case ConfigureFeed(instruments=instruments):
-            if {each.id: each for each in instruments} == state.instruments:
-                return []
-            return [FeedConfigured(feed=state.feed, instruments=instruments)]
         case other:
-            raise TypeError(f"{type(other).__name__} is nothing that a feed takes")
+            event, is_new = _told(state, other)
+            return [event] if is_new else []
+
+
+def _told(state: FeedState, message: Message) -> tuple[Message, bool]:
+    """Return what a feed is after it was told so, and whether that is anything new."""
+    match message:
+        case ReportSilence(last_tick_ns=last_tick_ns, is_silent=is_silent):
+            stale = FeedStale(feed=state.feed, last_tick_ns=last_tick_ns, is_stale=is_silent)
+            return stale, is_silent != state.is_stale
+        case ConfigureFeed(instruments=instruments):
+            configured = FeedConfigured(feed=state.feed, instruments=instruments)
+            return configured, {each.id: each for each in instruments} != state.instruments
+        case Listen(set=name, listens=listens):
+            changed = ListenerChanged(feed=state.feed, set=name, listens=listens)
+            return changed, listens != (name in state.listeners)
+        case _:
+            raise TypeError(f"{type(message).__name__} is nothing that a feed takes")
 
 
 def evolve(state: FeedState, event: Message) -> FeedState:
@@ -70,7 +85,14 @@ def evolve(state: FeedState, event: Message) -> FeedState:
             state.instruments = {each.id: each for each in instruments}
         case FeedStale(is_stale=is_stale):
             state.is_stale = is_stale
+        case ListenerChanged(set=name, listens=listens):
+            state.listeners = state.listeners | {name} if listens else state.listeners - {name}
     return state
+
+
+def listeners_of(_: str, __: Message, state: FeedState) -> Sequence[str]:
+    """Return the sets that get a feed's bars, as a route asks for them."""
+    return sorted(state.listeners)
 
 
 def _checked(state: FeedState, bars: ReceiveBars) -> list[Message]:
@@ -164,24 +186,27 @@ class _Snapshot(msgspec.Struct):
     closed_at_ns: list[tuple[str, int, int]]
     instruments: list[FeedInstrument]
     is_stale: bool
+    listeners: list[str] = []
 
 
 def to_snapshot(state: FeedState) -> bytes:
     """Return a feed's state as bytes."""
     rows = [(instrument, interval, closed) for (instrument, interval), closed in state.closed_at_ns.items()]
     instruments = sorted(state.instruments.values(), key=lambda each: each.id)
-    return msgspec.json.encode(_Snapshot(sorted(rows), instruments, state.is_stale))
+    return msgspec.json.encode(_Snapshot(sorted(rows), instruments, state.is_stale, sorted(state.listeners)))
 
 
 def from_snapshot(key: str, version: int, written: bytes) -> FeedState:
-    """Return the state that `to_snapshot` wrote; version 1 had the times of closes only."""
+    """Return the state that `to_snapshot` wrote; version 1 had the times of closes only, 2 no listeners."""
     if version == 1:
         kept = _Snapshot(msgspec.json.decode(written, type=list[tuple[str, int, int]]), [], False)
     else:
-        assert version == SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
+        assert version in (2, SNAPSHOT_VERSION), f"no step leads from snapshot version {version}"
         kept = msgspec.json.decode(written, type=_Snapshot)
     closed_at_ns = {(instrument, interval): closed for instrument, interval, closed in kept.closed_at_ns}
-    return FeedState(key, closed_at_ns, {each.id: each for each in kept.instruments}, kept.is_stale)
+    return FeedState(
+        key, closed_at_ns, {each.id: each for each in kept.instruments}, kept.is_stale, frozenset(kept.listeners)
+    )
 
 
 FEEDS: Context[FeedState] = Context(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Candles", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap", "NoData",
     "NoGoodRows", "bars_before", "candles", "data_hash", "feed_of", "feed_standings", "get_instrument", "intervals_of",
-    "last_quote", "list_instruments", "live_gaps", "notices", "read_bars", "read_bars_file", "run_feed",
+    "last_quote", "list_instruments", "listen", "live_gaps", "notices", "read_bars", "read_bars_file", "run_feed",
     "shipped_instruments",
 ]  # fmt: skip
 
@@ -159,6 +159,13 @@ def last_quote(instrument_id: str) -> tuple[int, int] | None:
     from apps.feeds.history import last_quote as found
 
     return found(feed_of(instrument_id), instrument_id)
+
+
+def listen(feed: str, name: str, *, listens: bool) -> None:
+    """Give a strategy set the bars of a feed from now on, or do so no longer. Raises psycopg.OperationalError."""
+    from apps.feeds.live import tell_listener
+
+    tell_listener(feed, name, listens=listens)
 
 
 class FeedStanding(NamedTuple):

@@ -4,11 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from apps.feeds.adapters.replay import Past
-from apps.feeds.contracts import ReceiveBars
+from apps.feeds.contracts import Listen, ReceiveBars
 from apps.feeds.reading import Moment, find_rows, parse_moment
+from apps.feeds.rows import ALIAS
+from banyan.clock import SystemClock
 from banyan.codec import encode_message
 from banyan.ids import derive
 from banyan.messages import Message
+from banyan.store import Store
+from banyan.transport import Command, ask
 from trading.instruments import Instrument
 
 
@@ -48,6 +52,16 @@ def stored_past(
     parse_moment(first)
     parse_moment(last)
     return load
+
+
+def tell_listener(feed: str, name: str, *, listens: bool) -> None:
+    """Let a feed know that a set wants its bars, or does not any more. Raises psycopg.OperationalError."""
+    message, now_ns = Listen(set=name, listens=listens), SystemClock().wall_ns()
+    store = Store(ALIAS)
+    try:
+        ask(store, [Command(feed, message, derive(message_id(message), feed, now_ns))], now_ns)
+    finally:
+        store.close()
 
 
 def message_id(message: Message) -> str:

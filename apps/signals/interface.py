@@ -39,7 +39,6 @@ __all__ = [
     "notices",
     "pause_set",
     "set_standings",
-    "sets_of_feed",
     "start_set",
     "strategy",
     "strategy_errors",
@@ -116,13 +115,6 @@ def set_standings() -> list[SetStanding]:
     from apps.signals.reports import set_standings as found
 
     return found()
-
-
-def sets_of_feed(feed: str) -> list[str]:
-    """Return the names of the sets that listen to a feed."""
-    from apps.signals import sets
-
-    return sets.sets_of_feed(feed)
 
 
 def notices() -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from apps.feeds.interface import feed_of, get_instrument
+from apps.feeds.interface import feed_of, get_instrument, listen
 from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet
 from apps.signals.errors import SetError
 from apps.signals.interface import NewMember
@@ -61,6 +61,8 @@ def define_set(
     )
     if found.is_started and not found.parked_because:
         _send(name, message, clock)
+        for feed in feeds:
+            listen(feed, name, listens=True)
     return message
 
 
@@ -74,6 +76,8 @@ def start_set(name: str, clock: Clock | None = None) -> None:
         _send(name, msgspec.convert(found.definition, DefineSet), clock)
     _send(name, RunSet(set=name, is_running=True), clock)
     StrategySet.objects.using(ALIAS).filter(id=name).update(is_started=True, is_paused=False, parked_because="")
+    for feed in found.feeds:
+        listen(feed, name, listens=True)
 
 
 def pause_set(name: str, clock: Clock | None = None) -> None:
@@ -90,12 +94,6 @@ def pause_set(name: str, clock: Clock | None = None) -> None:
 def get_set(name: str) -> DefineSet:
     """Return a set as it was defined last. Raises SetError where there is none."""
     return msgspec.convert(_found(name).definition, DefineSet)
-
-
-def sets_of_feed(feed: str) -> list[str]:
-    """Return the sets that listen to a feed: those that were started and are not parked."""
-    sets = StrategySet.objects.using(ALIAS).filter(is_started=True, parked_because="").values_list("id", "feeds")
-    return [name for name, feeds in sets if feed in feeds]
 
 
 def _found(name: str) -> StrategySet:

@@ -168,7 +168,7 @@ class Round(Generic[State]):
     ) -> None:  # fmt: skip
         position = position_of(memory.number, index)
         for route in self.routes.get(type(event), ()):
-            for receiver_key in route.keys(memory.key, event):
+            for receiver_key in route.keys(memory.key, event, memory.state):
                 stream = route.receiver, receiver_key
                 previous = memory.streams.get(stream, 0)
                 memory.streams[stream] = position

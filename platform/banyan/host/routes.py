@@ -2,22 +2,27 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from banyan.messages import Message
 
-KeysOf = Callable[[str, Message], Iterable[str]]
+KeysOf = Callable[[str, Message, Any], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Events of type `message` go to context `receiver`, to each key that `keys` gives for (sender's key, event)."""
+    """Events of type `message` go to context `receiver`, to the keys that `keys` gives for (our key, event, state).
+
+    The state is the one that the input with this event has led to. A follower has the same, so `keys` must depend on
+    nothing else: what both sides would send then goes to the same keys.
+    """
 
     message: type[Message]
     receiver: str
     keys: KeysOf
 
 
-def same_key(sender_key: str, _: Message) -> Iterable[str]:
+def same_key(sender_key: str, _: Message, __: Any) -> Iterable[str]:
     """Return the sender's own key: two contexts that are cut into keys alike."""
     return (sender_key,)
 
@@ -25,4 +30,4 @@ def same_key(sender_key: str, _: Message) -> Iterable[str]:
 def every(keys: Sequence[str]) -> KeysOf:
     """Return a rule that gives an event to all of `keys`."""
     chosen = tuple(keys)
-    return lambda _, __: chosen
+    return lambda _, __, ___: chosen

@@ -268,7 +268,7 @@ def test_a_gap_that_nobody_can_fill_yet_is_no_reason_to_ask_again_and_again(pair
 def test_a_route_that_cannot_ask_its_database_parks_nothing(pair):
     left = [None] * 5
 
-    def keys(key, _):
+    def keys(key, _, __):
         if left:
             left.pop()
             raise psycopg.OperationalError("the database is away")

@@ -11,12 +11,14 @@ from apps.feeds.contracts import (
     FeedInstrument,
     FeedStale,
     GapDetected,
+    Listen,
+    ListenerChanged,
     QuarantineRecords,
     ReceiveBars,
     RecordQuarantined,
     ReportSilence,
 )
-from apps.feeds.core import FEEDS, from_snapshot
+from apps.feeds.core import FEEDS, from_snapshot, listeners_of
 from banyan.columns import ints
 from banyan.messages import Message, Received
 from trading.intervals import DAY, HOUR, MINUTE
@@ -154,3 +156,18 @@ def test_what_a_source_could_not_give_is_kept_row_by_row_and_cut():
 def test_a_snapshot_of_version_1_is_read():
     state = from_snapshot("test", 1, b'[["TEST:A",60000000000,120000000000]]')
     assert (state.closed_at_ns, state.instruments, state.is_stale) == ({("TEST:A", MINUTE): 2 * MINUTE}, {}, False)
+
+
+def test_bars_go_to_the_sets_that_listen_and_a_feed_of_before_has_none():
+    feed = Feed()
+    for name in ("trend", "carry"):
+        [event] = feed.tell(Listen(set=name, listens=True))
+        assert isinstance(event, ListenerChanged)
+        assert (event.feed, event.set, event.listens) == ("test", name, True)
+    assert feed.tell(Listen(set="trend", listens=True)) == []
+    assert listeners_of("test", feed.tell(bars(HOUR))[0], feed.state) == ["carry", "trend"]
+    assert kinds(feed.tell(Listen(set="carry", listens=False))) == ["ListenerChanged"]
+    assert listeners_of("test", feed.tell(bars(2 * HOUR))[0], feed.state) == ["trend"]
+    before = b'{"closed_at_ns":[["TEST:A",60000000000,120000000000]],"instruments":[],"is_stale":true}'
+    state = from_snapshot("test", 2, before)
+    assert (state.listeners, state.is_stale) == (frozenset(), True)
