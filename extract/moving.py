@@ -14,6 +14,9 @@ from extract.own_tables import bring_along
 from extract.sides import fences, held_by_nobody, led_by
 
 DEAD_SECONDS = 0.5
+LEVEL_SECONDS = 5.0
+"""So long a follower may take to come to where its leader was when that was to change."""
+_LEVEL_LOOK_SECONDS = 0.05
 _LINK_SECONDS = 1.0
 """Within this every process of the app has seen a new stage and has its links."""
 
@@ -45,6 +48,7 @@ class Mover:
         to_service = [
             key for key in self._keys if wanted.leader(key) is Side.SERVICE and leads[key] is not Side.SERVICE
         ]
+        self._wait_until_level([key for key in to_service if leads[key] is not None], Side.SERVICE)
         if before.stage is Stage.EXTRACTED:
             bring_along(self._context, Side.APP)
         if stage is Stage.EXTRACTED:
@@ -75,13 +79,41 @@ class Mover:
             return
         leads = led_by(self._context, keys)
         dead = self._dead(to.other, keys) | {key for key in keys if leads[key] is None}
-        handed = self._handing.hand_over([key for key in keys if key not in dead], to)
+        alive = [key for key in keys if key not in dead]
+        self._wait_until_level(alive, to)
+        handed = self._handing.hand_over(alive, to)
         stuck = [each.key for each in handed if not each.took]
         gone = dead | self._dead(to.other, stuck)
         results = [each for each in handed if each.key not in gone] + self._handing.take_from_dead(sorted(gone), to)
         failed = [each for each in self._told(results) if not each.took]
         if failed:
             raise StageError(f"{len(failed)} keys stay where they are; {failed[0].key}: {failed[0].problem}")
+
+    def _wait_until_level(self, keys: Sequence[str], to: Side) -> None:
+        """Wait until `to` has what the leaders of keys have now. Raises StageError where it does not get there in time.
+
+        One that is behind could not take a key within its second, in which nobody would answer for it.
+        """
+        if not keys:
+            return
+        wanted = {key: row.number for key, row in fences(self._context, to.other, keys).items()}
+        until = time.monotonic() + LEVEL_SECONDS
+        while True:
+            there = fences(self._context, to, keys)
+            behind = {
+                key: number - (there[key].number if key in there else 0)
+                for key, number in wanted.items()
+                if key not in there or there[key].number < number
+            }
+            if not behind:
+                return
+            if time.monotonic() > until:
+                worst = max(behind, key=lambda key: behind[key])
+                raise StageError(
+                    f"{len(behind)} keys of {self._context} were not handed over, because the {to} does not catch up: "
+                    f"{worst} is {behind[worst]:,} records behind after {LEVEL_SECONDS:.0f} s. Does it run?"
+                )
+            time.sleep(_LEVEL_LOOK_SECONDS)
 
     def _dead(self, side: Side, keys: Sequence[str]) -> set[str]:
         dead, given_back = held_by_nobody(self._context, side, keys, DEAD_SECONDS)
