@@ -29,6 +29,7 @@ from extract.comparator.comparator import Comparator
 from extract.comparator.ledger import Counts
 from extract.comparator.rows import Allowance
 from extract.comparator.shapes import SHAPES
+from extract.keys import is_sharded
 
 _AGAIN_SECONDS = 10.0
 
@@ -63,13 +64,7 @@ class Conformance:
         self._topics = topics
         self._log: dict[str, list[Step]] = {}
         self._seeds: dict[str, Delivery] = {}
-        name = context.name
-        self._wanted = [
-            NewTopic(topics.name(name, name, ""), len(topics.shards), cluster.copies),
-            NewTopic(topics.compared(name), 1, cluster.copies),
-            NewTopic(topics.resend(name), 1, cluster.copies),
-            NewTopic(topics.requests(name), len(topics.shards), cluster.copies),
-        ]
+        self._wanted: list[NewTopic] = []
 
     def load(self, keys: Sequence[str], most: int) -> dict[str, int]:
         """Read the last `most` records of each key, and the state before them; return how far each key goes."""
@@ -86,7 +81,18 @@ class Conformance:
         return {key: steps[-1].number for key, steps in self._log.items() if steps}
 
     def make_topics(self) -> None:
-        """Make the trial's topics."""
+        """Make the trial's topics, for the keys that were loaded."""
+        name, topics, copies = self._context.name, self._topics, self._cluster.copies
+        partitions = len(topics.shards) if is_sharded(name, topics) else 1
+        self._wanted = [
+            *(
+                NewTopic(each, partitions, copies)
+                for each in sorted({topics.name(name, name, key) for key in self._log})
+            ),
+            NewTopic(topics.compared(name), 1, copies),
+            NewTopic(topics.resend(name), 1, copies),
+            NewTopic(topics.requests(name), partitions, copies),
+        ]
         admin = AdminClient(self._cluster.options())
         for made in admin.create_topics(self._wanted).values():
             made.result(30)

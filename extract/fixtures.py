@@ -17,7 +17,7 @@ from banyan.host.delivery import split_events
 from banyan.host.memory import state_at
 from banyan.messages import Received
 from banyan.store import Store
-from extract.comparator.comparator import record
+from extract.comparator.comparator import SOURCE, record
 from extract.comparator.rows import Outcome, compare
 from extract.comparator.shapes import SHAPES
 
@@ -57,6 +57,8 @@ def mismatch_of(number: int) -> Mismatch:
 
 def freeze(context: Context[Any], mismatch: Mismatch) -> Fixture:
     """Return a mismatch with all that it takes to decide it again. Raises FixtureError where its log is gone."""
+    if mismatch.input == SOURCE:
+        raise FixtureError(f"{mismatch}: the sources of the sides differ, there is no decision to keep")
     store = Store(context.name)
     try:
         step = record(store, mismatch.key, mismatch.number)

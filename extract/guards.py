@@ -10,6 +10,7 @@ from banyan.facade import Routing, Side, Stage
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from extract.comparator.ledger import reached, watched
+from extract.keys import keys_of
 from extract.moving import Mover
 from extract.sides import fences, held_by_nobody, led_by
 
@@ -88,17 +89,19 @@ class Guard:
         problems: Callable[[str, Sequence[str], Limits], dict[str, str]] = problems_of,
     ) -> None:  # fmt: skip
         self._context = context
-        self._keys = list(topics.shards)
-        self._mover = Mover(context, cluster, topics, self._keys, _LOGGER.warning)
+        self._cluster = cluster
+        self._topics = topics
         self._limits = limits or Limits()
         self._problems = problems
         self._passed = Hysteresis(self._limits)
 
     def look(self, routing: Routing) -> None:
         """Look once, and bring the context back where it must be. Raises StageError where it could not be."""
-        lasting = self._passed.tripped(self._problems(self._context, self._keys, self._limits))
+        keys = keys_of(self._context, self._topics)
+        lasting = self._passed.tripped(self._problems(self._context, keys, self._limits))
         if lasting:
             why = "; ".join(lasting)
             _LOGGER.error("%s goes back to shadow: %s", self._context, why)
             evidence = [{"check": "guard", "ok": False, "found": each} for each in lasting]
-            self._mover.move(routing, Stage.SHADOW, frozenset(), "guard", why, evidence)
+            mover = Mover(self._context, self._cluster, self._topics, keys, _LOGGER.warning)
+            mover.move(routing, Stage.SHADOW, frozenset(), "guard", why, evidence)

@@ -18,6 +18,7 @@ from banyan.process import HostWorker, Listener, Part, Role, Worker, is_gone, ow
 from banyan.store import Store
 from banyan.transport import LocalTransport
 from banyan.transport.kafka import Link
+from extract.finding import Finder
 from extract.health import Health, HealthServer, health_of
 
 
@@ -25,18 +26,21 @@ from extract.health import Health, HealthServer, health_of
 class Service:
     """What a service is made of. `rehearse` compiles, before the first message, what decisions call.
 
-    Keys that nobody has led are led from the first on where `leads_new` says so, else they follow.
+    `keys` are those that there are, or what finds those that others know of; it may wait for Kafka. `beside` builds
+    what else runs with the host. Keys that nobody has led are led from the first on where `leads_new` says so, else
+    they follow.
     """
 
     context: Context[Any]
     routes: Sequence[Route]
     receivers: Sequence[str]
     senders: Sequence[str]
-    keys: Sequence[str]
+    keys: Sequence[str] | Callable[[], Sequence[str]]
     cluster: Cluster
     topics: Topics
     leads_new: bool
     rehearse: Callable[[], object]
+    beside: Callable[[Host[Any], Clock], Sequence[Worker]] = lambda *_: ()
 
 
 def serve(service: Service, arguments: Sequence[str]) -> int:
@@ -63,12 +67,12 @@ def serve(service: Service, arguments: Sequence[str]) -> int:
 def _workers(
     service: Service, health: HealthServer, percent: int, transport: LocalTransport, clock: Clock, part: Part
 ) -> Sequence[Worker]:
-    keys = part.of(service.keys)
     store = Store(service.context.name, leads_new=service.leads_new)
     settings = HostSettings(side="service", compare_percent=percent)
     host = Host(service.context, store, service.routes, clock, owner=own_name(), settings=settings)
     host.is_gone = is_gone
-    transport.join(host, keys)
+    keys = Finder(service.keys, host, part) if callable(service.keys) else part.of(service.keys)
+    transport.join(host, None if isinstance(keys, Finder) else keys)
     link = Link(
         host, service.cluster, service.topics,
         receivers=service.receivers, senders=service.senders, side="service", has_other_side=True,
@@ -82,7 +86,8 @@ def _workers(
         return health_of(host, link, len(keys))
 
     health.look = look
-    return [worker, Listener(service.context.name, host), *link.workers]
+    finding = [keys] if isinstance(keys, Finder) else []
+    return [worker, Listener(service.context.name, host), *finding, *link.workers, *service.beside(host, clock)]
 
 
 def _parser(name: str) -> argparse.ArgumentParser:

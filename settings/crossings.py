@@ -4,22 +4,38 @@ No client of Kafka is loaded before somebody has a service.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.db import Error, connections
 
 from banyan.clock import Clock
-from banyan.facade.crossing import Crossing, Joined, Needs
+from banyan.facade import Routing, Stage
+from banyan.facade.crossing import Carrier, Crossing, Needs
 from banyan.facade.routing import Looked
 from banyan.host import Host, Route
 from banyan.process import Worker
-from banyan.transport import LocalTransport, Notified
+from banyan.transport import Channels, LocalTransport, Notified
 from settings.routing import EXTRACTABLE, HOSTED
 
 if TYPE_CHECKING:
+    from apps.execution.edge.paper_market import PaperMarket
     from apps.execution.edge.worker import EdgeWorker
+    from banyan.transport.kafka import Apart, Overheard
 
 LOOKED = Looked(seconds=0.25)
+
+
+def leads_new(context: str) -> bool:
+    """Tell whether a key that the app has never had is led by it: not where all are to be led by the service."""
+    try:
+        routing = LOOKED().get(context, Routing())
+    except Error:  # who leads is decided by fence rows: without the façade everybody goes on as in the app
+        return True
+    finally:
+        connections["facade"].close()
+    return routing.stage is not Stage.EXTRACTED
 
 
 def of_host(
@@ -73,14 +89,43 @@ def of_edge(worker: "EdgeWorker", transport: LocalTransport, clock: Clock) -> Se
     return [made]
 
 
-def of_sets() -> Sequence[Worker]:
-    """Return the workers that give Kafka what sets, each in a process of its own, tell execution, if it has a service.
+def of_sets(channels: Channels, market: "PaperMarket") -> Sequence[Worker]:
+    """Return the workers that join sets, each in a process of its own, to services of execution and feeds.
 
-    What sets tell others is heard in the database of those; where they are not here, in their own.
+    What sets tell others is heard in the database of those; where they are not here, in their own. Prices that come
+    from a service are told to the paper broker before any set gets them.
     """
-    if "execution" in settings.EXTRACTED:
-        return _overheard("signals").workers
-    return [Crossing("signals", ["execution"], [], LOOKED, lambda _: _overheard("execution"), alias="signals")]
+    always = Needs(
+        tuple({"execution"}.intersection(settings.EXTRACTED)), tuple({"feeds"}.intersection(settings.EXTRACTED))
+    )
+    receivers, senders = {"execution"}.difference(always.receivers), {"feeds"}.difference(always.senders)
+    workers = list(SetsLink(always, channels, market).workers)
+    if receivers or senders:
+        alias = "signals" if receivers else ""
+        make = partial(SetsLink, channels=channels, market=market)
+        workers.append(Crossing("signals", sorted(receivers), sorted(senders), LOOKED, make, alias=alias))
+    return workers
+
+
+class SetsLink:
+    """Joins the processes of sets to Kafka, for what they need of it."""
+
+    def __init__(self, needs: Needs, channels: Channels, market: "PaperMarket") -> None:
+        self.receivers = needs.receivers
+        self.relay: Carrier | None = None
+        self.workers: list[Worker] = []
+        if needs.receivers:
+            overheard = _overheard("signals" if "execution" in settings.EXTRACTED else "execution")
+            self.relay = overheard.relay
+            self.workers += overheard.workers
+        if needs.senders:
+            self.workers += [*_apart(needs.senders, channels, market).workers, market]
+
+    def open(self) -> None:
+        """Do nothing: there is no host here that would use it."""
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 def set_transport(senders: Mapping[str, Sequence[str]]) -> LocalTransport:
@@ -108,7 +153,15 @@ def _edge_link(worker: "EdgeWorker", clock: Clock, *, hears: bool) -> Any:
     return EdgeLink(worker, clock, settings.KAFKA, TOPICS, hears=hears)
 
 
-def _overheard(told_in: str) -> Joined:
+def _apart(senders: Sequence[str], channels: Channels, market: "PaperMarket") -> "Apart":
+    from apps.signals.core import SIGNALS
+    from banyan.transport.kafka import Apart
+    from settings.topics import TOPICS
+
+    return Apart(SIGNALS, senders, settings.KAFKA, TOPICS, channels, listen=market.listen)
+
+
+def _overheard(told_in: str) -> "Overheard":
     from banyan.transport.kafka import Overheard
     from settings.topics import TOPICS
 

@@ -19,6 +19,7 @@ from apps.execution.edge.paper_worker import PaperWorker
 from apps.execution.edge.published import SentOrders
 from apps.execution.edge.worker import EdgeWorker
 from apps.execution.terms import terms_of
+from apps.feeds.beside import Beside, HostLeads
 from apps.feeds.contracts import BarClosed
 from apps.feeds.core import FEEDS, listeners_of
 from apps.feeds.defined import adapter_of
@@ -39,7 +40,7 @@ from apps.signals.listening import Listening
 from apps.signals.running import prepare, run_set, watched
 from banyan.clock import Clock
 from banyan.context import Context
-from banyan.host import Host, HostSettings, Route, every, same_key
+from banyan.host import Host, HostSettings, Route, Shown, every, same_key
 from banyan.process import (
     HostWorker,
     Limits,
@@ -56,7 +57,7 @@ from banyan.process import (
 )
 from banyan.store import Store
 from banyan.transport import Channels, LocalTransport
-from settings.crossings import of_edge, of_host, of_sets, set_transport
+from settings.crossings import leads_new, of_edge, of_host, of_sets, set_transport
 from settings.routes import FROM_RISK, TO_EDGE, TO_RISK
 from settings.shards import SHARDS
 from settings.warming import rehearse
@@ -95,17 +96,23 @@ def hosted(context: Context[Any], keys: Sequence[str] | None) -> Build:
     """Return what builds the workers of a context's role; its keys are those given, or all that there are."""
 
     def build(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker]:
-        mine = keys and part.of(keys)
         if context in (EXECUTION, RISK):
             rehearse()
-        store, host_settings = Store(context.name), HostSettings(rest_seconds=_REST_SECONDS)
-        host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=host_settings)
-        host.is_gone = is_gone
-        transport.join(host, mine)
-        workers: list[Worker] = [HostWorker(host, mine, clock), Listener(context.name, host)]
-        return [*workers, *of_host(host, transport, ROUTES.get(context.name, ()), SENDERS[context.name])]
+        return _host(context, transport, clock, keys and part.of(keys))[1]
 
     return build
+
+
+def _host(
+    context: Context[Any], transport: LocalTransport, clock: Clock, keys: Sequence[str] | None
+) -> tuple[Host[Any], Sequence[Worker]]:
+    store = Store(context.name, leads_new=leads_new(context.name))
+    host_settings = HostSettings(rest_seconds=_REST_SECONDS)
+    host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=host_settings)
+    host.is_gone = is_gone
+    transport.join(host, keys)
+    workers: list[Worker] = [HostWorker(host, keys, clock), Listener(context.name, host)]
+    return host, [*workers, *of_host(host, transport, ROUTES.get(context.name, ()), SENDERS[context.name])]
 
 
 def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker]:
@@ -120,27 +127,40 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
             # After a failure bar by bar, so that those before the one that it was about are done with.
             settings=HostSettings(inputs_per_round_max=1) if failures else HostSettings(),
         )  # fmt: skip
-        return run_set(name, host, set_transport(SENDERS), channel, clock)
+        return run_set(name, host, set_transport(BESIDE), channel, clock)
 
     return [
         Nursery("sets", SetDirectory(), run, limits, channels.join, prepare=prepare),
         Listener(SIGNALS.name, channels),
         Listening(),
-        *of_sets(),
+        *of_sets(channels, _market()),
     ]
 
 
-def feeds(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker]:
+def feeds(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker]:
     """Return the workers of the feeds, whose prices the paper broker hears before anybody decides on them."""
-    market = PaperMarket(settings.PAPER_DIR / "socket", terms_of)
+    market = _market()
     transport.tap(market.listen)
+    host, workers = _host(FEEDS, transport, clock, None)
+    beside = Beside(HostLeads(host, unknown=True), clock)
+
+    def heard(shown: list[Shown]) -> None:
+        beside.show(shown)
+        market.remember(shown)
+
+    host.heard = heard
     sources = FeedsWorker(
         StoredDirectory(clock),
         lambda definition, is_done: adapter_of(definition, clock, _when_done(is_done)),
         clock,
         publish=lambda quotes: transport.show(quotes, quotes.feed, FEEDS.name, int(quotes.event_time_ns.max())),
+        beside=beside,
     )
-    return [*hosted(FEEDS, None)(transport, clock, part), sources, market]
+    return [*workers, sources, market]
+
+
+def _market() -> PaperMarket:
+    return PaperMarket(settings.PAPER_DIR / "socket", terms_of)
 
 
 def _when_done(is_done: Callable[[], bool]) -> Callable[[], bool]:

@@ -25,6 +25,7 @@ _ON_SHARDS = {
 TOPICS = Topics(
     settings.KAFKA.environment, SHARDS, shared=_ON_SHARDS, keyed=frozenset({*_ON_SHARDS, ("signals", "execution")})
 )
+"""What is not on shards has topics of its own for each of the sender's keys: feeds, and sets."""
 
 
 def planned(coming: Collection[str] = ()) -> tuple[list[Topic], dict[str, str]]:
@@ -36,23 +37,24 @@ def planned(coming: Collection[str] = ()) -> tuple[list[Topic], dict[str, str]]:
     unknown = sorted(set(coming) - set(EXTRACTABLE))
     if unknown:
         raise UsageError(f"{unknown[0]} can have no service: there are {', '.join(EXTRACTABLE)}")
-    from apps.feeds.models import Feed
+    from apps.feeds.interface import feed_names
     from apps.signals.models import StrategySet
 
-    feeds = Feed.objects.order_by("id").values_list("id", flat=True)
+    feeds = feed_names()
     sets = StrategySet.objects.order_by("id").values_list("id", flat=True)
     topics = [
         _stream("execution", "risk", "orders", writers=_sides("execution"), readers=_sides("risk")),
         _stream("risk", "execution", "verdicts", writers=_verdicts(coming), readers=_sides("execution")),
         _stream("execution", "edge", "released", writers=(_service("execution"),)),
         _stream("edge", "execution", "reports", readers=_sides("execution")),
-        *(_stream("feeds", "signals", feed) for feed in feeds),
+        *(_stream("feeds", "signals", feed, writers=_sides("feeds")) for feed in feeds),
         *(_stream("signals", "execution", name, readers=_sides("execution")) for name in sets),
+        _resend("feeds", "signals", *_sides("feeds")),
         _resend("signals", *_sides("execution")),
         _resend("edge", *_sides("execution")),
         _resend("execution", "edge", *_sides("risk"), *_sides("execution")),
         _resend("risk", *_sides("execution"), *_sides("risk")),
-        *(each for context in EXTRACTABLE for each in _of_both_sides(context)),
+        *(each for context in EXTRACTABLE for each in _of_both_sides(context, feeds)),
     ]
     parties = {party for topic in topics for party in (*topic.writers, *topic.readers)}
     return topics, {party: principal_of(party) for party in sorted(parties)}
@@ -99,18 +101,19 @@ def _resend(sender: str, *receivers: str) -> Topic:
     return Topic(TOPICS.resend(sender), 1, _RESEND_HOURS, writers=receivers, readers=readers)
 
 
-def _of_both_sides(context: str) -> list[Topic]:
-    """Return the topics that the sides of a context have between them: the log, and what followers compare."""
+def _of_both_sides(context: str, feeds: Sequence[str]) -> list[Topic]:
+    """Return the topics that the sides of a context have between them: logs, and what followers compare."""
     sides = _sides(context)
+    shared = TOPICS.shared.get((context, context))
     return [
-        _stream(context, context, TOPICS.shared[context, context], writers=sides, readers=sides),
+        *(_stream(context, context, log, writers=sides, readers=sides) for log in ([shared] if shared else feeds)),
         Topic(
             TOPICS.requests(context),
-            len(SHARDS),
+            len(SHARDS) if shared else 1,
             _WEEK_HOURS,
             writers=(context,),
             readers=(_service(context),),
-            is_keyed=True,
+            is_keyed=bool(shared),
         ),
         Topic(TOPICS.compared(context), 1, _COMPARED_HOURS, writers=sides, readers=(context,)),
     ]

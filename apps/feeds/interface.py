@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Candles", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap", "NoData",
-    "NoGoodRows", "bars_before", "candles", "data_hash", "feed_of", "feed_standings", "get_instrument", "intervals_of",
-    "last_quote", "list_instruments", "listen", "live_gaps", "notices", "read_bars", "read_bars_file", "run_feed",
-    "shipped_instruments",
+    "NoGoodRows", "bars_before", "candles", "data_hash", "feed_names", "feed_of", "feed_standings", "get_instrument",
+    "intervals_of", "last_quote", "list_instruments", "listen", "live_gaps", "notices", "read_bars", "read_bars_file",
+    "run_feed", "shipped_instruments",
 ]  # fmt: skip
 
 
@@ -180,6 +180,13 @@ class FeedStanding(NamedTuple):
     bars: int
     quarantined: int
     problem: str
+
+
+def feed_names() -> list[str]:
+    """Return the names of all feeds that were defined, or have a log, in order."""
+    from apps.feeds.reports import feed_names as found
+
+    return found()
 
 
 def feed_standings() -> list[FeedStanding]:

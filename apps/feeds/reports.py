@@ -9,6 +9,7 @@ from apps.feeds.interface import FeedStanding
 from apps.feeds.models import Feed, FeedReport
 from apps.feeds.rows import ALIAS
 from apps.feeds.running import FAILING
+from banyan.models import Key
 
 _SILENT_AFTER = timedelta(seconds=10)
 
@@ -26,6 +27,12 @@ def state_of(feed: Feed, report: FeedReport | None, now: datetime | None = None)
     if report is None or (now or timezone.now()) - report.reported_at > _SILENT_AFTER:
         return "not run"
     return "stale" if report.is_stale and report.state != FAILING else report.state
+
+
+def feed_names() -> list[str]:
+    """Return the names of feeds that were defined, or have a log, in order."""
+    logs = Key.objects.using(ALIAS).values_list("key", flat=True)
+    return sorted({*Feed.objects.using(ALIAS).values_list("id", flat=True), *logs})
 
 
 def feed_standings() -> list[FeedStanding]:

@@ -61,6 +61,7 @@ class RunningFeed:
         self.state, self.problem = OPENING, ""
         self.is_silent: bool | None = None
         self.opened = 0
+        self.since_ns: int | None = None
         self.last_record_ns = 0
         self._last_tick_ns = 0
         self._silent_record_ns = 0
@@ -73,6 +74,7 @@ class RunningFeed:
         self._items: deque[_Item] = deque()
         self._waiting = 0
         self._after_ns = pipeline.known_until_ns()
+        self._known_ns = max(pipeline.known.values(), default=0)
         self._generation = 0
         self._patience = 1
         self._heard_ns = 0
@@ -138,6 +140,10 @@ class RunningFeed:
         self.is_silent, self._silent_record_ns = is_silent, self.last_record_ns
         return [ReportSilence(feed=self.name, last_tick_ns=self._last_tick_ns, is_silent=is_silent)]
 
+    def silence(self) -> ReportSilence:
+        """Return whether the feed is silent now, for who has not been told when that began."""
+        return ReportSilence(feed=self.name, last_tick_ns=self._last_tick_ns, is_silent=bool(self.is_silent))
+
     def close(self) -> list[Message]:
         """Stop; return what is still to be told."""
         self._generation += 1
@@ -152,6 +158,8 @@ class RunningFeed:
         match item:
             case _Opened(since_ns=since_ns):
                 self._pipeline.begin(since_ns)
+                # What was known when this began is not made again.
+                self.since_ns = max(since_ns, self._known_ns)
                 self.state, self.opened = RUNNING, self.opened + 1
             case _Problem(text=text):
                 self._fail(text)

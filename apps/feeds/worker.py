@@ -9,8 +9,9 @@ from typing import Protocol
 import psycopg
 
 from apps.feeds.adapters.port import Adapter
+from apps.feeds.beside import Beside
 from apps.feeds.contracts import QuoteTicked, ReceiveBars
-from apps.feeds.defined import FeedDefinition, configured, spec_of
+from apps.feeds.defined import REPLAY, FeedDefinition, configured, spec_of
 from apps.feeds.live import message_id
 from apps.feeds.pipeline import FeedPipeline
 from apps.feeds.running import RunningFeed
@@ -53,19 +54,24 @@ class FeedsWorker:
 
     What they are told goes to the database together, in one transaction a round. `make` gets what tells whether all
     that was read of the feed has been sent. `publish` gets the newest quotes.
+
+    A feed that the other side leads, as `beside` knows, is told nothing: what comes of its source is kept there. A
+    replay, which begins when it is opened, is left to who leads.
     """
 
     name = "feed-sources"
 
     def __init__(
         self, directory: Directory, make: Callable[[FeedDefinition, Callable[[], bool]], Adapter], clock: Clock, *,
-        publish: Callable[[QuoteTicked], None] = lambda _: None,
+        publish: Callable[[QuoteTicked], None] = lambda _: None, beside: Beside | None = None,
     ) -> None:  # fmt: skip
         self.feeds: dict[str, RunningFeed] = {}
         self._directory = directory
         self._make = make
         self._clock = clock
         self._publish = publish
+        self._beside = beside
+        self._led: dict[str, bool] = {}
         self._definitions: dict[str, FeedDefinition] = {}
         self._unsent: list[Command] = []
         self._is_busy = False
@@ -78,6 +84,7 @@ class FeedsWorker:
         while not stop.is_set():
             try:
                 self._look()
+                self._notice_who_leads()
                 self._is_busy = True
                 has_more = self._work()
                 self._send()
@@ -110,7 +117,7 @@ class FeedsWorker:
         """Start and stop feeds as they are wanted, and look after the sources of those that run."""
         if time.monotonic() - self._looked < _LOOK_SECONDS:
             return
-        wanted = {each.feed: each for each in self._directory.wanted()}
+        wanted = {each.feed: each for each in self._directory.wanted() if self._is_to_run(each)}
         for name in [name for name in self.feeds if wanted.get(name) != self._definitions[name]]:
             self._stop(name)
         for name in wanted.keys() - self.feeds.keys():
@@ -122,6 +129,7 @@ class FeedsWorker:
     def _start(self, definition: FeedDefinition) -> None:
         pipeline = FeedPipeline(spec_of(definition), dict(self._directory.known(definition.feed)))
         self._definitions[definition.feed] = definition
+        self._led[definition.feed] = self._leads(definition.feed) is True
         self.feeds[definition.feed] = RunningFeed(
             pipeline,
             lambda: self._make(definition, lambda: self._is_done(definition.feed)),
@@ -133,6 +141,28 @@ class FeedsWorker:
 
     def _stop(self, name: str) -> None:
         self._add(name, self.feeds.pop(name).close())
+
+    def _leads(self, name: str) -> bool | None:
+        return True if self._beside is None else self._beside.leads.leads(name)
+
+    def _is_to_run(self, definition: FeedDefinition) -> bool:
+        leads = self._leads(definition.feed)
+        return bool(leads) or (leads is False and definition.source != REPLAY)
+
+    def _notice_who_leads(self) -> None:
+        """Tell feeds that are led here from now on what they lack, and nothing more those that are not."""
+        for name, feed in list(self.feeds.items()) if self._beside is not None else []:
+            leads = self._leads(name)
+            if leads is None or leads == self._led[name]:
+                continue
+            assert self._beside is not None
+            self._led[name] = leads
+            if leads:
+                self._add(name, [configured(self._definitions[name]), *self._beside.taken(name), feed.silence()])
+            else:
+                self._unsent = [each for each in self._unsent if each.key != name]
+                if self._definitions[name].source == REPLAY:
+                    self._stop(name)
 
     def _is_done(self, name: str) -> bool:
         """Tell whether all that was read of a feed has been sent: worked off first, and then that round is over."""
@@ -147,7 +177,11 @@ class FeedsWorker:
         for name, feed in self.feeds.items():
             messages, is_behind = feed.work(self._clock.wall_ns())
             has_more = has_more or is_behind
+            if self._beside is not None and not self._led[name]:
+                self._beside.begin(name, feed.since_ns)
             self._add(name, messages)
+        if self._beside is not None:
+            self._beside.look()
         if time.monotonic() - self._quoted >= _QUOTE_SECONDS:
             self._quoted = time.monotonic()
             for quotes in [feed.quotes() for feed in self.feeds.values()]:
@@ -156,6 +190,9 @@ class FeedsWorker:
         return has_more
 
     def _add(self, feed: str, messages: Sequence[Message]) -> None:
+        if self._beside is not None and not self._led.get(feed, True):
+            self._beside.keep(feed, messages)
+            return
         for message in messages:
             same = isinstance(message, ReceiveBars)
             told = message_id(message)

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 import psycopg
@@ -20,6 +21,12 @@ def wanted() -> set[tuple[str, str]]:
     """Return (feed, set) of all that listen: sets that were started and are not parked. Raises django.db.Error."""
     rows = StrategySet.objects.using(ALIAS).filter(is_started=True, parked_because="").values_list("id", "feeds")
     return {(feed, name) for name, feeds in rows for feed in feeds}
+
+
+def say_who_listens(name: str, feeds: Iterable[str]) -> None:
+    """Have feeds give a set their bars from now on. Raises psycopg.OperationalError."""
+    for feed in feeds:
+        listen(feed, name, listens=True)
 
 
 class Listening:

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from apps.feeds.interface import feed_of, get_instrument, listen
+from apps.feeds.interface import feed_of, get_instrument
 from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet
 from apps.signals.errors import SetError
 from apps.signals.interface import NewMember
+from apps.signals.listening import say_who_listens
 from apps.signals.models import StrategySet
 from apps.signals.registry import get_strategy
 from apps.signals.state import members_of
@@ -61,8 +62,7 @@ def define_set(
     )
     if found.is_started and not found.parked_because:
         _send(name, message, clock)
-        for feed in feeds:
-            listen(feed, name, listens=True)
+        say_who_listens(name, feeds)
     return message
 
 
@@ -76,8 +76,7 @@ def start_set(name: str, clock: Clock | None = None) -> None:
         _send(name, msgspec.convert(found.definition, DefineSet), clock)
     _send(name, RunSet(set=name, is_running=True), clock)
     StrategySet.objects.using(ALIAS).filter(id=name).update(is_started=True, is_paused=False, parked_because="")
-    for feed in found.feeds:
-        listen(feed, name, listens=True)
+    say_who_listens(name, found.feeds)
 
 
 def pause_set(name: str, clock: Clock | None = None) -> None:

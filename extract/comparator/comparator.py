@@ -21,6 +21,8 @@ LATE_NS = 2_000_000_000
 KEPT_IN_A_MINUTE_MOST = 200
 """So many differing rows of a key are kept in a minute; all are counted."""
 _EVENTS_BYTES_MOST = 256_000
+SOURCE = "source"
+"""What a mismatch has for its input where the follower's own source differs from its leader's."""
 
 
 class Comparator:
@@ -50,6 +52,21 @@ class Comparator:
             raise CodecError(f"{envelope.name} is nothing that a follower tells")
         minute = told.committed_at_ns // 60_000_000_000
         counts = self.counts[envelope.key, minute]
+        if not told.source:
+            self._note_progress(envelope, told, counts)
+        if not told.is_compared:
+            return
+        if told.same:
+            counts.same += 1
+            return
+        counts.differing += 1
+        try:
+            self._take_differing(envelope, told, counts, minute)
+        except (LookupError, ValueError, TypeError, OverflowError) as problem:
+            self._take_problem(envelope, told, counts, minute, f"cannot be read: {problem}")
+
+    def _note_progress(self, envelope: Envelope, told: Compared, counts: Counts) -> None:
+        """Note how far a follower is, how late, and what its digest says."""
         lag_ns = max(0, told.followed_at_ns - told.committed_at_ns)
         counts.lag_ns_max = max(counts.lag_ns_max, lag_ns)
         counts.late += lag_ns > LATE_NS
@@ -61,18 +78,9 @@ class Comparator:
             counts.digests_differing += told.digest == "differs"
         elif before is not None:
             there.digest, there.digest_number = before.digest, before.digest_number
-        if not told.is_compared:
-            return
-        counts.leader_ns += max(0, told.committed_at_ns - told.received_at_ns)
-        counts.follower_ns += told.decided_ns
-        if told.same:
-            counts.same += 1
-            return
-        counts.differing += 1
-        try:
-            self._take_differing(envelope, told, counts, minute)
-        except (LookupError, ValueError, TypeError, OverflowError) as problem:
-            self._take_problem(envelope, told, counts, minute, f"cannot be read: {problem}")
+        if told.is_compared:
+            counts.leader_ns += max(0, told.committed_at_ns - told.received_at_ns)
+            counts.follower_ns += told.decided_ns
 
     def taken(self) -> tuple[dict[tuple[str, int], Counts], dict[str, Reached], list[Mismatch]]:
         """Return what has been counted and found since this was called last, and forget it."""
@@ -88,7 +96,8 @@ class Comparator:
         step = self._find(envelope.key, envelope.number)
         if step is None:
             return  # it was decided before the log began that is here: it is counted, and cannot be looked into
-        outcome = outcome_of(step, split_events(bytes(told.events)), self._shape, self.allowed, self._only)
+        only = self._shape.of_sources if told.source else self._only
+        outcome = outcome_of(step, split_events(bytes(told.events)), self._shape, self.allowed, only)
         if not outcome.differences:
             counts.differing -= 1
             counts.same += 1
@@ -142,7 +151,7 @@ def _mismatch(context: str, envelope: Envelope, told: Compared, found: Differenc
         key=envelope.key,
         number=envelope.number,
         cause=told.cause,
-        input=told.input,
+        input=SOURCE if told.source else told.input,
         at=datetime.fromtimestamp(told.committed_at_ns / 1e9, UTC),
         kind=found.kind,
         event=found.event,

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from django.db import Error, connections
 
-from banyan.facade import Routing
+from banyan.facade import Routing, Side, Stage
 from banyan.facade.routing import routings
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
@@ -17,6 +18,8 @@ from banyan.transport.kafka.wire import envelope_of
 from extract.comparator.comparator import Comparator, record
 from extract.comparator.ledger import keep, next_offset, rules, tidy
 from extract.comparator.shapes import SHAPES
+from extract.own_tables import bring_along, is_changed_by_people
+from extract.sides import alias_of
 
 _LOGGER = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
@@ -43,8 +46,11 @@ def compare_until(context: str, cluster: Cluster, topics: Topics, stop: threadin
             now = time.monotonic()
             if now - looked_at >= _LOOK_SECONDS:
                 looked_at = now
-                if not routings().get(context, Routing()).has_service:
+                routing = routings().get(context, Routing())
+                if not routing.has_service:
                     return
+                if is_changed_by_people(context) and routing.stage is not Stage.EXTRACTED:
+                    _bring_along(context)
                 comparator.allowed = rules(context)
             if now - tidied_at >= _TIDY_SECONDS:
                 tidied_at = now
@@ -56,6 +62,15 @@ def compare_until(context: str, cluster: Cluster, topics: Topics, stop: threadin
     finally:
         consumer.close()
         store.close()
+
+
+def _bring_along(context: str) -> None:
+    """Give the service what people have changed; while its database is away, or not made, it goes on as it is."""
+    try:
+        bring_along(context, Side.SERVICE)
+    except Error as problem:
+        _LOGGER.info("%s: the service goes on with the tables that it has: %s", context, problem)
+        connections[alias_of(context, Side.SERVICE)].close()
 
 
 def _take(comparator: Comparator, records: Iterable[Any]) -> None:

@@ -72,8 +72,8 @@ def rows_of(events: Encoded, shape: Shape) -> dict[Place, Row]:
     found: dict[Place, Row] = {}
     repeats: Counter[tuple[str, int, str]] = Counter()
     for name, body in events:
-        for account, instrument, fields in _rows(decode_message(name, body), shape):
-            about = shape.families.get(name, name), account, instrument
+        for family, account, instrument, fields in _placed(decode_message(name, body), name, shape):
+            about = family, account, instrument
             found[Place(*about, repeats[about])] = Row(name, fields)
             repeats[about] += 1
     return found
@@ -129,6 +129,19 @@ def _allows(rule: Allowance, event: str, name: str, pair: Sequence[Any]) -> bool
 
 def _with_event(row: Row | None) -> dict[str, Any]:
     return {} if row is None else {"event": row.event, **row.fields}
+
+
+def _placed(message: Message, name: str, shape: Shape) -> Iterator[tuple[str, int, str, dict[str, Any]]]:
+    """Yield (family, account, instrument, fields) of the rows of an event."""
+    if name not in shape.listed:
+        for row in _rows(message, shape):
+            yield shape.families.get(name, name), *row
+        return
+    held = {each: getattr(message, each) for each in message.__struct_fields__}
+    instruments, about = held.pop("instruments"), " ".join(str(held[each]) for each in shape.listed[name])
+    columns, rest = _columns(held, len(instruments), shape)
+    for at, instrument in enumerate(instruments):
+        yield f"{name} {about}", NOBODY, instrument, rest | {each: int(column[at]) for each, column in columns.items()}
 
 
 def _rows(message: Message, shape: Shape) -> Iterator[tuple[int, str, dict[str, Any]]]:

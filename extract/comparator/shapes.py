@@ -17,6 +17,7 @@ from apps.execution.contracts import (
     OrdersUnknown,
     PositionChanged,
 )
+from apps.feeds.contracts import BarClosed, FeedConfigured, FeedStale, GapDetected, ListenerChanged, RecordQuarantined
 from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
 from banyan.messages import Message
 
@@ -31,12 +32,15 @@ class Shape:
 
     Events of one family answer the same question, so that a row of one can stand against a row of another. A column in
     `lookups` is an index into another one. `public` are the events that others get: the rest is how a side keeps its
-    own state, which another implementation may do otherwise.
+    own state, which another implementation may do otherwise. An event in `listed` has a row for each of its
+    `instruments`, which is about the fields named there too. What sources gave is compared in the events `of_sources`.
     """
 
     families: Mapping[str, str] = field(default_factory=dict)
     lookups: Mapping[str, str] = field(default_factory=dict)
     public: Sequence[str] = ()
+    listed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    of_sources: Sequence[str] = ()
     weigh: Weigh = lambda *_: (0.0, 0.0)
 
 
@@ -96,5 +100,13 @@ SHAPES: Mapping[str, Shape] = {
             )
         ],
         weigh=_weigh_steps,
+    ),
+    "feeds": Shape(
+        public=[
+            kind.wire_name
+            for kind in (BarClosed, FeedConfigured, FeedStale, GapDetected, ListenerChanged, RecordQuarantined)
+        ],
+        listed={BarClosed.wire_name: ("interval_ns", "closed_at_ns")},
+        of_sources=(BarClosed.wire_name,),
     ),
 }

@@ -162,6 +162,8 @@ class Compared(Message, frozen=True, kw_only=True):
 
     `digest` tells whether its state has the leader's digest, "" where none was to be compared. `decided_ns` is how long
     it took to decide. One that was not chosen to be compared (`is_compared`) says how far its follower is, and no more.
+    Where it is of a `source`, `events` are not what was decided but what the follower's own source gave beside the
+    record, told later than that; it says nothing of how far the follower is.
     """
 
     same: bool
@@ -175,6 +177,7 @@ class Compared(Message, frozen=True, kw_only=True):
     problem: str = ""
     digest: str = ""
     is_compared: bool = True
+    source: bool = False
 
 
 @message("banyan.rows-parked.v1")

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from apps.execution.contracts import InstrumentTerms
 from apps.execution.packed import pack
 from apps.execution.paper import protocol
 from apps.feeds.contracts import BarClosed
-from banyan.host import Delivery
+from banyan.host import Delivery, Shown
 from banyan.sockets import short_address
 
 _LOGGER = logging.getLogger(__name__)
@@ -60,10 +60,17 @@ class PaperMarket:
                 with self._lock:
                     self._tell(message)
 
+    def remember(self, shown: Sequence[Shown]) -> None:
+        """Know the newest prices of feeds that the other side leads, and that somebody else passes on."""
+        with self._lock:
+            for each in shown:
+                for event in each.events:
+                    if isinstance(event, BarClosed) and not event.revision.any():
+                        self._remember(event, self._prices(event))
+
     def _tell(self, bars: BarClosed) -> None:
         terms = [self._known(each) for each in bars.instruments]
-        ticks = np.array([each.tick_e9 for each in terms], np.int64)
-        prices = {name: getattr(bars, name) * ticks for name in _PRICES}
+        prices = self._prices(bars)
         columns: dict[str, Any] = {name: pack(column) for name, column in prices.items()}
         opened_ns = bars.closed_at_ns - bars.interval_ns
         frame = protocol.Prices(
@@ -74,6 +81,13 @@ class PaperMarket:
         except OSError as problem:
             _LOGGER.warning("the paper broker was not told a price, and will be when it is back: %s", problem)
             self._hang_up()
+        self._remember(bars, prices)
+
+    def _prices(self, bars: BarClosed) -> dict[str, Any]:
+        ticks = np.array([self._known(each).tick_e9 for each in bars.instruments], np.int64)
+        return {name: getattr(bars, name) * ticks for name in _PRICES}
+
+    def _remember(self, bars: BarClosed, prices: Mapping[str, Any]) -> None:
         closes = zip(bars.instruments, prices["bid_close"].tolist(), prices["ask_close"].tolist(), strict=True)
         self._newest.update({name: (bars.closed_at_ns, bid, ask) for name, bid, ask in closes})
 

@@ -16,6 +16,7 @@ TABLES = ("feeds_bar", "feeds_quotebar", "feeds_tick")
 
 class Migration(migrations.Migration):
     dependencies = [("feeds", "0001_initial")]
+    side_by_side = "a trigger that counts what others change: who does not know of it reads and writes as before"
 
     operations = [
         migrations.RunSQL(FUNCTION, "DROP FUNCTION feeds_rows_changed()"),

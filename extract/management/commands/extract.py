@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from banyan import commands
 from banyan.context import Context
-from banyan.facade import Side, Stage, StageError
+from banyan.facade import Routing, Side, Stage, StageError
 from banyan.facade.models import Mismatch, Rule
 from banyan.facade.routing import ALIAS, changes, routing_of
 from banyan.facade.stages import named_keys, share_of
@@ -30,6 +30,8 @@ from extract.comparator.ledger import reached, rules, totals, watch_anew
 from extract.comparator.shapes import SHAPES
 from extract.conform import Conformance
 from extract.fixtures import ROOT, freeze, mismatch_of, write
+from extract.goals import goal_of
+from extract.keys import begin_following, keys_of
 from extract.moving import Mover
 from extract.noise import measure
 from extract.own_tables import bring_along
@@ -74,17 +76,18 @@ log       who changed the stage, when, why, and what was known then"""
   manage.py extract allow risk at-ns --event risk.orders-approved.v1 --field at_ns --days 7 --why "read later"
   manage.py extract canary risk --percent 10 --why "a day without a difference"
   manage.py extract canary risk --keys canary,00 --why "the canary shard first"
+  manage.py extract canary feeds/oanda --why "one feed first"
   manage.py extract live risk --why "a week without a difference"
   manage.py extract rollback risk --why "limits of set trend differ"
   manage.py extract readiness execution
   manage.py extract conform risk --bootstrap 127.0.0.1:9092 --seconds 60
 """
-    usage = "[-h] ACTION [CONTEXT] [NAME] [options]"
+    usage = "[-h] ACTION [CONTEXT[/KEY]] [NAME] [options]"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take what to do, with which context."""
         parser.add_argument("action", choices=_ACTIONS, metavar="ACTION", help=", ".join(_ACTIONS))
-        parser.add_argument("context", nargs="?", default="", metavar="CONTEXT", help=", ".join(SHAPES))
+        parser.add_argument("context", nargs="?", default="", metavar="CONTEXT[/KEY]", help=", ".join(SHAPES))
         parser.add_argument("name", nargs="?", default="", metavar="NAME", help="a mismatch's number, or a rule's name")
         parser.add_argument(
             "--stage", choices=[each.value for each in Stage], default="shadow", help="plan: for which (shadow)"
@@ -114,7 +117,8 @@ log       who changed the stage, when, why, and what was known then"""
     def run(self, **options: Any) -> None:
         """Do it."""
         self.options = options
-        action, context = options["action"], options["context"]
+        action = options["action"]
+        context, _, self._key = options["context"].partition("/")
         if action == "status" and not context:
             for each in SHAPES:
                 self._status(each)
@@ -141,24 +145,35 @@ log       who changed the stage, when, why, and what was known then"""
     def _plan(self, context: str) -> None:
         stage = Stage(self.options["stage"])
         self.say(f"{context}: {routing_of(context).stage} → {stage}")
-        self._tell(checks(context, routing_of(context), stage, self._all_keys(), self._bounds()))
+        self._tell(checks(context, routing_of(context), stage, self._keys(context), self._bounds()))
 
     def _go(self, context: str, stage: Stage) -> None:
-        before = routing_of(context)
-        service_keys = self._wanted_of_service() if stage is Stage.CANARY else frozenset()
+        before, keys = routing_of(context), self._all_keys(context)
+        if self._key:
+            named_keys(keys, [self._key])
+            stage, service_keys = goal_of(before, self.options["action"], self._key, keys)
+        else:
+            service_keys = self._wanted_of_service(context) if stage is Stage.CANARY else frozenset()
         if context in settings.EXTRACTED:
             raise StageError(
                 f"This app is run without {context}: take it out of BANYAN_EXTRACTED, start the app, and try again"
             )
-        if before.stage is stage and before.service_keys == service_keys:
+        if (
+            before.stage is stage
+            and before.service_keys == service_keys
+            and self._is_led_as_wanted(context, before, keys)
+        ):
             raise StageError(f"{context} is in stage {stage} already")
         if not self.options["why"]:
             raise commands.UsageError("Say --why: it is kept with the change")
-        found = checks(context, before, stage, self._all_keys(), self._bounds())
+        is_less = before.stage is Stage.CANARY and service_keys < before.service_keys
+        found = [] if is_less else checks(context, before, stage, self._keys(context), self._bounds())
         self._tell(found)
         if not all(each.is_so for each in found):
             raise StageError(f"{context} stays in stage {before.stage}: see what is not so above")
-        mover = Mover(context, settings.KAFKA, self._topics(), self._all_keys(), self.say)
+        if before.stage is Stage.EXTRACTED:
+            begin_following(context, Side.APP, keys)
+        mover = Mover(context, settings.KAFKA, self._topics(), keys, self.say)
         after = mover.move(before, stage, service_keys, _whoami(), self.options["why"], [each.told() for each in found])
         self.say(f"{context}: {before.stage} → {after.stage} (change {after.version})")
         if before.stage is Stage.INPROCESS:
@@ -166,12 +181,16 @@ log       who changed the stage, when, why, and what was known then"""
         if stage is Stage.EXTRACTED:
             self.whisper(f"The app may be run without {context} from now on: BANYAN_EXTRACTED={context}")
 
-    def _wanted_of_service(self) -> frozenset[str]:
+    def _wanted_of_service(self, context: str) -> frozenset[str]:
         if bool(self.options["percent"]) == bool(self.options["keys"]):
             raise commands.UsageError("canary needs either --percent or --keys")
         if self.options["percent"]:
-            return share_of(self._all_keys(), self.options["percent"])
-        return frozenset(self._keys())
+            return share_of(self._all_keys(context), self.options["percent"])
+        return frozenset(self._keys(context))
+
+    def _is_led_as_wanted(self, context: str, routing: Routing, keys: Sequence[str]) -> bool:
+        """Tell whether each key is led by the side that is to: one that is new begins in the app."""
+        return all(side in (None, routing.leader(key)) for key, side in led_by(context, keys).items())
 
     def _bounds(self) -> Bounds:
         return Bounds(self.options["minutes"], self.options["records"], self.options["mismatch_rate"])
@@ -190,7 +209,7 @@ log       who changed the stage, when, why, and what was known then"""
     # ---- followers ----
 
     def _seed(self, context: str) -> None:
-        keys = self._keys()
+        keys = self._keys(context)
         if not routing_of(context).has_service:
             raise StageError(f"{context} is in the app alone: `manage.py extract shadow {context}` first")
         watch_anew(context)
@@ -208,7 +227,7 @@ log       who changed the stage, when, why, and what was known then"""
             )
 
     def _status(self, context: str) -> None:
-        routing, keys = routing_of(context), self._all_keys()
+        routing, keys = routing_of(context), self._keys(context)
         store = Store(context)
         try:
             numbers = store.numbers(keys)
@@ -256,7 +275,7 @@ log       who changed the stage, when, why, and what was known then"""
         self.say(f"{path}: tried by tests/regressions")
 
     def _noise(self, context: str) -> None:
-        noise = measure(self._context(context), self._keys(), self.options["most"], rules(context))
+        noise = measure(self._context(context), self._keys(context), self.options["most"], rules(context))
         self.say(f"{context}: {noise.same + len(noise.differing):,} records decided again, {noise.rate:.2%} differ")
         for key, number in noise.differing[:20]:
             self.say(f"  {key}/{number}")
@@ -295,7 +314,7 @@ log       who changed the stage, when, why, and what was known then"""
             cluster = Cluster(cluster.environment, self.options["bootstrap"], copies=1)
         word = self.options["environment"] or f"conform{os.getpid()}"
         trial = Conformance(self._context(context), cluster, replace(self._topics(), environment=word))
-        if not trial.load(self._keys(), self.options["most"]):
+        if not trial.load(self._keys(context), self.options["most"]):
             raise StageError(f"{context} has no log here that a service could be given")
         trial.make_topics()
         try:
@@ -314,7 +333,7 @@ log       who changed the stage, when, why, and what was known then"""
         self.say("it conforms")
 
     def _verify(self, context: str) -> None:
-        found = violations(context, self._all_keys())
+        found = violations(context, self._all_keys(context))
         for name in (DIFFERENCES, LEADERS):
             self.say(f"{'BROKEN' if any(each.startswith(name) for each in found) else 'held':<7} {name}")
         for each in found[: self.options["most"]]:
@@ -327,7 +346,7 @@ log       who changed the stage, when, why, and what was known then"""
     def _recorded(self, context: str) -> str:
         store = Store(context)
         try:
-            numbers = store.numbers(self._all_keys())
+            numbers = store.numbers(self._all_keys(context))
         finally:
             store.close()
         records, there = sum(numbers.values()), reached(context)
@@ -342,12 +361,13 @@ log       who changed the stage, when, why, and what was known then"""
         topics: Topics = import_string(settings.TOPIC_NAMES)
         return topics
 
-    def _all_keys(self) -> list[str]:
-        return list(self._topics().shards)
+    def _all_keys(self, context: str) -> list[str]:
+        return keys_of(context, self._topics())
 
-    def _keys(self) -> list[str]:
-        wanted = named_keys(self._all_keys(), [key for key in self.options["keys"].split(",") if key])
-        return sorted(wanted) or self._all_keys()
+    def _keys(self, context: str) -> list[str]:
+        there = self._all_keys(context)
+        wanted = named_keys(there, [key for key in (self._key, *self.options["keys"].split(",")) if key])
+        return sorted(wanted) or there
 
     def _context(self, name: str) -> Context[Any]:
         context: Context[Any] = import_string(settings.HOSTED_CONTEXTS)[name]

@@ -55,8 +55,8 @@ class Joined(Protocol):
         """To whom it carries."""
 
     @property
-    def relay(self) -> Carrier:
-        """What takes deliveries to `receivers`."""
+    def relay(self) -> Carrier | None:
+        """What takes deliveries to `receivers`, where there are any."""
 
     @property
     def workers(self) -> Sequence[Any]:
@@ -99,7 +99,7 @@ class Crossing:
             return
         name, crossing = self._sender, link.receivers
         theirs = [each for each in deliveries if each.receiver in crossing and each.envelope.sender == name]
-        if theirs:
+        if theirs and link.relay is not None:
             link.relay.offer(theirs)
 
     def run(self, stop: threading.Event) -> None:
@@ -108,7 +108,7 @@ class Crossing:
             try:
                 routings = self._routings()
                 self._come_to(needs_of(self._sender, self._receivers, self._senders, routings))
-                if self._link is not None:
+                if self._link is not None and self._link.relay is not None:
                     self._link.relay.is_patient = not self._is_awaited(routings)
             except (Error, psycopg.Error, KafkaError) as problem:
                 _LOGGER.warning("%s goes on as it is: %s", self.name, problem)

@@ -4,6 +4,7 @@ from banyan.host.delivery import Delivery, Place
 from banyan.host.following import COMPARATOR
 from banyan.host.host import Host, Wanted
 from banyan.host.records import record_of
+from banyan.host.round import Shown
 from banyan.host.routes import Route, every, same_key
 from banyan.host.settings import HostSettings
 
@@ -14,6 +15,7 @@ __all__ = [
     "HostSettings",
     "Place",
     "Route",
+    "Shown",
     "Wanted",
     "every",
     "record_of",

@@ -12,7 +12,7 @@ from banyan.context import Context
 from banyan.host.delivery import Delivery, Place, join_events, split_events
 from banyan.host.memory import KeyMemory, digest_of
 from banyan.host.records import read_seed
-from banyan.host.round import Origin, Round
+from banyan.host.round import Origin, Round, Shown
 from banyan.host.streams import Verdict, judge
 from banyan.messages import Compared, HandOver, Logged, Received, Seeded, TookOver
 from banyan.store import Store
@@ -127,6 +127,7 @@ def follow(current: Round[State], memory: KeyMemory[State], delivery: Delivery) 
     )
     told = msgspec.structs.replace(envelope, name=Compared.wire_name, sent_at_ns=current.received_at_ns)
     current.followed.append(Delivery(COMPARATOR, told, encode_message(compared)))
+    current.shown.append(Shown(envelope, logged, events))
 
 
 def _decide(

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import psycopg
@@ -25,7 +25,7 @@ from banyan.host.memory import KeyMemory, RebuildError, digest_of, rebuild, snap
 from banyan.host.polling import Polling
 from banyan.host.records import record_of, seed_of
 from banyan.host.resting import Resting
-from banyan.host.round import Round
+from banyan.host.round import Round, Shown
 from banyan.host.routes import Route
 from banyan.host.settings import HostSettings
 from banyan.ids import derive
@@ -53,8 +53,8 @@ class Host(Generic[State]):
     certainly ended, so that its keys are free before its leases run out.
 
     Keys that another side leads follow it: what its log shows is taken in, never handed on, and what would have been
-    decided here goes to `compare`. `log` gets the records of keys that lead, before their events are handed on, and
-    what `seed` asks for; None: nobody follows.
+    decided here goes to `compare`, what was decided to `heard`. `log` gets the records of keys that lead, before their
+    events are handed on, and what `seed` asks for; None: nobody follows.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Host(Generic[State]):
         self.look: Callable[[Wanted], None] = lambda _: None
         self.log: Callable[[list[Delivery]], None] | None = None
         self.compare: Callable[[list[Delivery]], None] = lambda _: None
+        self.heard: Callable[[list[Shown]], None] = lambda _: None
         self.is_gone: Callable[[str], bool] = lambda _: False
         self.arrived = threading.Condition()
         self._clock = clock
@@ -96,6 +97,11 @@ class Host(Generic[State]):
     def keys(self) -> Mapping[str, KeyMemory[State]]:
         """The keys that this host holds."""
         return self._keys
+
+    @property
+    def wanted(self) -> Collection[str] | None:
+        """The keys that this host is to hold, None before it knows."""
+        return self._wanted if self._renewed_ns is not None else None
 
     def open(self, keys: Iterable[str]) -> None:
         """Want these keys: each is taken and rebuilt as soon as it is free."""
@@ -402,6 +408,7 @@ class Host(Generic[State]):
         self._change_leaders(current, moved)
         if current.followed:
             self.compare([each for each in current.followed if each.envelope.key in moved])
+            self.heard([each for each in current.shown if each.envelope.key in moved])
 
     def _change_leaders(self, current: Round[State], moved: set[str]) -> None:
         """Lead no longer what was handed over, and lead what was given to this side."""

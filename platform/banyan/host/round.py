@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from banyan.codec import decode_message, encode_envelope, encode_message
+from banyan.codec import Envelope, decode_message, encode_envelope, encode_message
 from banyan.context import Context
 from banyan.host.delivery import Delivery, envelope_of_event, join_events, position_of
 from banyan.host.memory import KeyMemory
@@ -13,6 +13,7 @@ from banyan.host.routes import Route
 from banyan.host.streams import Verdict, judge
 from banyan.messages import (
     HandOver,
+    Logged,
     Message,
     MessageParked,
     Received,
@@ -35,14 +36,23 @@ class Origin(NamedTuple):
     epoch: int
 
 
+class Shown(NamedTuple):
+    """A record of its leader's log that a key has taken in, and the events that it gave."""
+
+    envelope: Envelope
+    logged: Logged
+    events: Sequence[Message]
+
+
 @dataclass(slots=True)
 class Round(Generic[State]):
     """What one round has applied, all that it has decided received at the same time, and none of it committed yet.
 
     `side` is the one that this is. `seen` are the (key, id) of inputs without a number that were applied before. `gaps`
     collects the keys to which a message came before its turn; it is left to be read from its sender's outbox.
-    `followed` is what keys that follow have to say of what they would have decided. `ended` are keys that are led here
-    no longer after this, `given` those that are from now on, with the epoch that has ended.
+    `followed` is what keys that follow have to say of what they would have decided, `shown` what their leaders did.
+    `ended` are keys that are led here no longer after this, `given` those that are from now on, with the epoch that has
+    ended.
     """
 
     context: Context[State]
@@ -56,6 +66,7 @@ class Round(Generic[State]):
     outgoing: list[Delivery] = field(default_factory=list)
     gaps: set[str] = field(default_factory=set)
     followed: list[Delivery] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
     given: dict[str, int] = field(default_factory=dict)
 

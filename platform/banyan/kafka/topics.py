@@ -64,11 +64,12 @@ class Topics:
     def read_by(self, receiver: str, sender: str, key: str, existing: Sequence[str]) -> list[tuple[str, int]]:
         """Return (topic, partition) of all that a key of `receiver` reads from `sender`, of the topics that exist."""
         partition = self.partition(sender, receiver, key)
-        if (sender, receiver) in self.shared:
-            wanted = self.name(sender, receiver, "")
+        if (sender, receiver) in self.shared or sender == receiver:
+            wanted = self.name(sender, receiver, key)
             return [(wanted, partition)] if wanted in existing else []
         ours = topic_name(self.environment, sender, _kind(sender, receiver), "x").removesuffix("x.v1")
-        return [(topic, partition) for topic in existing if topic.startswith(ours) and topic.endswith(".v1")]
+        theirs = [topic for topic in existing if topic.startswith(ours) and topic.endswith(".v1")]
+        return [(topic, partition) for topic in theirs if topic != self.compared(sender)]
 
     @cached_property
     def _places(self) -> Mapping[str, int]:

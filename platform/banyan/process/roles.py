@@ -5,7 +5,8 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+from zlib import crc32
 
 import psycopg
 
@@ -54,6 +55,10 @@ class Part:
         """Return the keys of this part: the parts have all of them, each once."""
         return keys[self.number - 1 :: self.count]
 
+    def has(self, key: str) -> bool:
+        """Tell whether a key is of this part, where keys come and go: by its name, whatever others there are."""
+        return crc32(key.encode()) % self.count == self.number - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -79,13 +84,13 @@ Roles = Mapping[str, Role]
 class HostWorker:
     """Steps a host whenever something arrives or comes due, and waits out a database that is away.
 
-    `keys` are those to hold; None stands for all that the context has, new ones as they come.
+    `keys` are those to hold, or what returns them, asked again as time goes on; None: all that the context has.
     """
 
-    def __init__(self, host: Host, keys: Sequence[str] | None, clock: Clock) -> None:  # type: ignore[type-arg]
+    def __init__(self, host: Host[Any], keys: Sequence[str] | Callable[[], Sequence[str]] | None, clock: Clock) -> None:
         self.name = host.context.name
         self._host = host
-        self._keys = keys
+        self._keys = host.store.all_keys if keys is None else keys
         self._clock = clock
         self._looked_ns = 0
 
@@ -117,9 +122,9 @@ class HostWorker:
     def _want_keys(self) -> None:
         now_ns = self._clock.monotonic_ns()
         is_time = now_ns - self._looked_ns >= self._host.settings.poll_seconds * 1e9
-        if not self._looked_ns or (self._keys is None and (is_time or self._host.has_strangers())):
+        if not self._looked_ns or (callable(self._keys) and (is_time or self._host.has_strangers())):
             self._looked_ns = now_ns
-            self._host.open(self._keys if self._keys is not None else self._host.store.all_keys())
+            self._host.open(self._keys() if callable(self._keys) else self._keys)
 
     def _wait(self) -> None:
         due_ns = self._host.next_due_ns()

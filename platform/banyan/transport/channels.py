@@ -15,16 +15,16 @@ from typing import Any
 import msgspec
 
 from banyan.codec import decode_envelope, encode_envelope
-from banyan.host import Delivery, Host
+from banyan.host import Delivery, Host, Place
 
 _LENGTH = struct.Struct("<I")
 _BUFFER_BYTES = 4 * 2**20
 
 
 class _Frame(msgspec.Struct, array_like=True):
-    """What goes through a channel: deliveries (receiver, envelope, message), and (sender, key) of what to look for."""
+    """What goes through a channel: deliveries (receiver, envelope, message, place), and (sender, key) to look for."""
 
-    deliveries: list[tuple[str, bytes, bytes]] = msgspec.field(default_factory=list)
+    deliveries: list[tuple[str, bytes, bytes, Place | None]] = msgspec.field(default_factory=list)
     woken: list[tuple[str, str]] = msgspec.field(default_factory=list)
 
 
@@ -52,7 +52,9 @@ class Channels:
         """Pass deliveries on, those that an outbox keeps; may be called by any thread."""
         frames: dict[str, _Frame] = defaultdict(_Frame)
         for each in deliveries:
-            frames[each.envelope.key].deliveries.append((each.receiver, encode_envelope(each.envelope), each.body))
+            frames[each.envelope.key].deliveries.append(
+                (each.receiver, encode_envelope(each.envelope), each.body, each.place)
+            )
         self._send(frames)
 
     def look_for(self, woken: Iterable[tuple[str, str]]) -> None:
@@ -122,7 +124,10 @@ class ChannelListener:
                 if not body:
                     break
                 frame = _DECODER.decode(body)
-                self._host.offer(Delivery(name, decode_envelope(head), body) for name, head, body in frame.deliveries)
+                self._host.offer(
+                    Delivery(name, decode_envelope(head), body, None, place)
+                    for name, head, body, place in frame.deliveries
+                )
                 self._host.look_for(frame.woken)
         stop.set()
 

@@ -4,11 +4,13 @@ import uuid
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from apps.feeds.models import Feed
 from banyan.commands import UsageError
 from banyan.facade import Routing, Stage
 from banyan.facade.routing import change
 from banyan.kafka.planning import apply, differences, rules_of
 from banyan.kafka.topics import Topic, TopicError, Topics, topic_name
+from banyan.models import Key
 from settings.topics import TOPICS, planned
 
 SHARDS = ("00", "01", "canary")
@@ -96,13 +98,16 @@ def test_a_key_reads_its_partition_of_every_topic_of_its_senders():
     )
     existing = [
         "dev.risk.evt.verdicts.v1", "dev.signals.evt.trend.v1", "dev.signals.evt.carry.v1", "dev.signals.cmd.resend.v1",
-        "prod.signals.evt.trend.v1", "dev.feeds.evt.oanda.v1",
+        "prod.signals.evt.trend.v1", "dev.feeds.evt.oanda.v1", "dev.feeds.evt.compared.v1", "dev.feeds.log.oanda.v1",
+        "dev.feeds.log.nasdaq.v1",
     ]  # fmt: skip
     assert topics.read_by("execution", "risk", "01", existing) == [("dev.risk.evt.verdicts.v1", 1)]
     assert topics.read_by("execution", "signals", "canary", existing) == [
         ("dev.signals.evt.trend.v1", 2), ("dev.signals.evt.carry.v1", 2),
     ]  # fmt: skip
     assert topics.read_by("signals", "feeds", "trend", existing) == [("dev.feeds.evt.oanda.v1", 0)]
+    assert topics.read_by("feeds", "feeds", "oanda", existing) == [("dev.feeds.log.oanda.v1", 0)]
+    assert topics.read_by("feeds", "feeds", "tokyo", existing) == []
     assert topics.read_by("execution", "risk", "01", existing[1:]) == []
 
 
@@ -116,5 +121,19 @@ def test_risk_in_the_app_may_write_verdicts_only_while_execution_has_a_service()
     assert writers("execution") == {"risk", "risk.service"}
     change("execution", Routing(), Stage.SHADOW, who="anna", why="first day", evidence=[])
     assert writers() == {"risk", "risk.service"}
-    with pytest.raises(UsageError, match="feeds can have no service"):
-        planned(["feeds"])
+    with pytest.raises(UsageError, match="signals can have no service"):
+        planned(["signals"])
+
+
+@pytest.mark.django_db(databases=["facade", "feeds", "signals"])
+def test_a_feed_has_a_topic_for_its_bars_and_one_for_its_log_which_both_sides_may_write():
+    Feed.objects.using("feeds").create(id="oanda", definition={})
+    Key.objects.using("feeds").create(key="nasdaq", epoch=1, number=3)
+    topics = {each.name.removeprefix(f"{TOPICS.environment}."): each for each in planned()[0]}
+    for name in ("feeds.evt.oanda.v1", "feeds.evt.nasdaq.v1", "feeds.log.oanda.v1", "feeds.log.nasdaq.v1"):
+        assert topics[name].writers == ("feeds", "feeds.service")
+        assert (topics[name].partitions, topics[name].is_keyed) == (1, False)
+    assert topics["feeds.evt.oanda.v1"].readers == ("signals",)
+    assert topics["feeds.log.oanda.v1"].readers == ("feeds", "feeds.service")
+    assert topics["feeds.cmd.requests.v1"].partitions == 1
+    assert set(topics["feeds.cmd.resend.v1"].writers) == {"signals", "feeds", "feeds.service"}

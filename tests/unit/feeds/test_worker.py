@@ -10,8 +10,9 @@ import pytest
 from apps.feeds.adapters.memory import MemoryAdapter
 from apps.feeds.adapters.port import Given, Reading
 from apps.feeds.adapters.replay import Pace, Past, ReplayAdapter
+from apps.feeds.beside import Beside
 from apps.feeds.contracts import ConfigureFeed, ReceiveBars, ReportSilence
-from apps.feeds.defined import TAIL, FeedDefinition
+from apps.feeds.defined import REPLAY, TAIL, FeedDefinition
 from apps.feeds.records import Kind, Records
 from apps.feeds.running import _WAITING_MAX
 from apps.feeds.worker import FeedsWorker
@@ -98,14 +99,17 @@ class Flood:
 class Desk:
     """A worker with sources in memory; `source(feed)` is the adapter that was made for it last."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Callable[[VirtualClock], Beside] | None = None) -> None:
         self.clock = VirtualClock(BEGIN)
         self.told = Told()
         self.made: dict[str, list] = {}
         self.kinds: dict[str, Callable] = {}
         self.quotes: list = []
         self._stop = threading.Event()
-        self.worker = FeedsWorker(self.told, self._make, self.clock, publish=self.quotes.append)
+        self.worker = FeedsWorker(
+            self.told, self._make, self.clock, publish=self.quotes.append,
+            beside=None if beside is None else beside(self.clock),
+        )  # fmt: skip
         self._thread = threading.Thread(target=self.worker.run, args=(self._stop,), daemon=True)
 
     def _make(self, definition: FeedDefinition, is_done: Callable[[], bool]):
@@ -117,7 +121,7 @@ class Desk:
     def define(self, feed: str, **options) -> None:
         instrument = Instrument(id=f"{feed.upper()}:A", tick_size=0.01, calendar=options.pop("calendar", "24x7"))
         options = {"bars_ns": [SECOND], "wait_ns": 0, "stale_after_ns": 30 * SECOND} | options
-        definition = FeedDefinition(feed=feed, source=TAIL, instruments=[instrument], **options)
+        definition = FeedDefinition(feed=feed, source=options.pop("source", TAIL), instruments=[instrument], **options)
         kept = [each for each in self.told.definitions if each.feed != feed]
         self.told.definitions = [*kept, definition]
 
@@ -356,3 +360,80 @@ def test_a_replay_in_lock_step_waits_until_what_follows_from_a_step_has_been_sen
     assert desk.worker.feeds["a"].counts.records == 2
     desk.told.is_away = False
     desk.told.until("the rest", lambda: desk.told.closes("a") == list(range(1, 20)))
+
+
+class Sides:
+    """Who leads which feed, and what the logs of all have."""
+
+    def __init__(self) -> None:
+        self.led: dict[str, bool | None] = {}
+        self.closed: dict[str, int] = {}
+
+    def leads(self, feed: str) -> bool | None:
+        return self.led.get(feed)
+
+    def closed_at_ns(self, feed: str, instrument: str, interval_ns: int) -> int:
+        return self.closed.get(feed, 0)
+
+    def compare(self, told: list) -> None:
+        raise AssertionError("no log was shown, so there is nothing to compare with")
+
+
+@pytest.fixture
+def sides() -> Sides:
+    return Sides()
+
+
+@pytest.fixture
+def following(sides) -> Iterator[Desk]:
+    made = Desk(lambda clock: Beside(sides, clock))
+    yield made
+    made.stop()
+
+
+def test_a_feed_that_the_other_side_leads_is_read_and_told_nothing_until_it_is_led_here(following, sides):
+    desk = following
+    sides.led = {"a": False}
+    desk.define("a")
+    desk.start()
+    desk.give("a", [0.5, 1.5, 2.5])
+    desk.told.until("its records", lambda: desk.worker.feeds["a"].counts.records == 3)
+    desk.move(3)
+    desk.told.until("its bars", lambda: desk.worker.feeds["a"].counts.bars == 3)
+    assert not desk.told.commands
+    sides.closed["a"] = BEGIN + 2 * SECOND
+    sides.led["a"] = True
+    desk.worker.wake()
+    desk.told.until("what its log lacks", lambda: desk.told.closes("a") == [3])
+    assert len(desk.told.messages("a", ConfigureFeed)) == 1
+    assert [each.is_silent for each in desk.told.messages("a", ReportSilence)] == [False]
+    desk.give("a", [3.5])
+    desk.told.until("its record", lambda: desk.worker.feeds["a"].counts.records == 4)
+    desk.move(4)
+    desk.told.until("what comes from then on", lambda: desk.told.closes("a") == [3, 4])
+
+
+def test_bars_that_were_known_when_a_source_was_opened_are_not_expected_of_it(following, sides):
+    desk = following
+    sides.led = {"a": False}
+    desk.told.closed_at_ns["a"] = {("A:A", SECOND): BEGIN + 2 * SECOND}
+    desk.define("a")
+    desk.start()
+    desk.told.until("its opening", lambda: desk.worker.feeds["a"].since_ns is not None)
+    assert desk.worker.feeds["a"].since_ns == BEGIN + 2 * SECOND
+
+
+def test_a_feed_whose_log_has_not_begun_here_and_a_replay_that_others_lead_are_not_opened(following, sides):
+    desk = following
+    sides.led = {"new": None, "past": False, "live": True}
+    for feed in sides.led:
+        desk.define(feed, source=REPLAY if feed == "past" else TAIL)
+    desk._thread.start()
+    desk.until_open("live", 1)
+    assert set(desk.made) == {"live"}
+    sides.led["past"] = True
+    desk.until_open("past", 1)
+    sides.led["past"] = False
+    desk.worker.wake()
+    desk.told.until("its end", lambda: "past" not in desk.worker.feeds)
+    assert set(desk.made) == {"live", "past"}

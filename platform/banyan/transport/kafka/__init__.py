@@ -1,9 +1,10 @@
 """The transport between sides that share no database: Kafka carries what outboxes keep."""
 
+from banyan.transport.kafka.apart import Apart
 from banyan.transport.kafka.intake import Intake
 from banyan.transport.kafka.link import Link
 from banyan.transport.kafka.overheard import Overheard
 from banyan.transport.kafka.relay import Relay
 from banyan.transport.kafka.tail import Tail
 
-__all__ = ["Intake", "Link", "Overheard", "Relay", "Tail"]
+__all__ = ["Apart", "Intake", "Link", "Overheard", "Relay", "Tail"]

@@ -10,13 +10,14 @@ import psycopg
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from banyan.codec import CodecError
-from banyan.host import Delivery, Host, Place, Wanted
+from banyan.host import Delivery, Place, Wanted
 from banyan.kafka import Cluster
 from banyan.kafka.ends import end_of
 from banyan.kafka.topics import Topics
 from banyan.messages import Seeded
 from banyan.store import Store
 from banyan.transport.kafka.complaints import Complaints
+from banyan.transport.kafka.holder import Holder
 from banyan.transport.kafka.lag import Lag
 from banyan.transport.kafka.wire import Resend, encode_resend, envelope_of
 
@@ -44,7 +45,7 @@ class Intake:
     """
 
     def __init__(
-        self, host: Host[Any], senders: Sequence[str], cluster: Cluster, topics: Topics, side: str, *,
+        self, host: Holder, senders: Sequence[str], cluster: Cluster, topics: Topics, side: str, *,
         takes_requests: bool = False,
     ) -> None:  # fmt: skip
         self._is_of_log = tuple(senders) == (host.context.name,)

@@ -41,7 +41,7 @@ class Link:
         self.verdicts = Verdicts(name, cluster, topics) if own else None
         self.workers: list[Relay | Intake | Verdicts | Requests] = [
             *([self.relay] if receivers or own else []),
-            *([self.intake] if senders else []),
+            *([self.intake] if senders or is_service else []),
             *(each for each in (self.log, self.verdicts, self.requests) if each is not None),
         ]
 
