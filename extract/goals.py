@@ -28,3 +28,8 @@ def goal_of(before: Routing, action: str, key: str, keys: Collection[str]) -> tu
             raise StageError(f"The app leads {key}: a service that follows is sent away with the whole context")
         led -= {key}
     return (Stage.CANARY, led) if led else (Stage.SHADOW, led)
+
+
+def is_less(before: Routing, stage: Stage, service_keys: frozenset[str]) -> bool:
+    """Tell whether keys only come back to the app: nothing has to be so for that, as on any way back."""
+    return before.stage is Stage.CANARY and stage is Stage.CANARY and service_keys < before.service_keys

@@ -30,7 +30,7 @@ from extract.comparator.ledger import reached, rules, totals, watch_anew
 from extract.comparator.shapes import SHAPES
 from extract.conform import Conformance
 from extract.fixtures import ROOT, freeze, mismatch_of, write
-from extract.goals import goal_of
+from extract.goals import goal_of, is_less
 from extract.keys import begin_following, keys_of
 from extract.moving import Mover
 from extract.noise import measure
@@ -166,8 +166,11 @@ log       who changed the stage, when, why, and what was known then"""
             raise StageError(f"{context} is in stage {stage} already")
         if not self.options["why"]:
             raise commands.UsageError("Say --why: it is kept with the change")
-        is_less = before.stage is Stage.CANARY and service_keys < before.service_keys
-        found = [] if is_less else checks(context, before, stage, self._keys(context), self._bounds())
+        found = (
+            []
+            if is_less(before, stage, service_keys)
+            else checks(context, before, stage, self._keys(context), self._bounds())
+        )
         self._tell(found)
         if not all(each.is_so for each in found):
             raise StageError(f"{context} stays in stage {before.stage}: see what is not so above")
