@@ -40,11 +40,12 @@ def planned(coming: Collection[str] = ()) -> tuple[list[Topic], dict[str, str]]:
     from apps.feeds.interface import feed_names
     from apps.signals.models import StrategySet
 
-    feeds = feed_names()
+    having = _having_services(coming)
+    feeds = feed_names(with_logs="feeds" in having)
     sets = StrategySet.objects.order_by("id").values_list("id", flat=True)
     topics = [
         _stream("execution", "risk", "orders", writers=_sides("execution"), readers=_sides("risk")),
-        _stream("risk", "execution", "verdicts", writers=_verdicts(coming), readers=_sides("execution")),
+        _stream("risk", "execution", "verdicts", writers=_verdicts(having), readers=_sides("execution")),
         _stream("execution", "edge", "released", writers=(_service("execution"),)),
         _stream("edge", "execution", "reports", readers=_sides("execution")),
         *(_stream("feeds", "signals", feed, writers=_sides("feeds")) for feed in feeds),
@@ -60,11 +61,15 @@ def planned(coming: Collection[str] = ()) -> tuple[list[Topic], dict[str, str]]:
     return topics, {party: principal_of(party) for party in sorted(parties)}
 
 
-def _verdicts(coming: Collection[str]) -> tuple[str, ...]:
-    """Return who may write verdicts: risk's service, and risk in the app while those of the app go by Kafka too."""
+def _having_services(coming: Collection[str]) -> set[str]:
+    """Return the contexts that have a service, or are to have one."""
     from banyan.facade.routing import routings
 
-    having = {*coming, *settings.EXTRACTED, *(name for name, each in routings().items() if each.has_service)}
+    return {*coming, *settings.EXTRACTED, *(name for name, each in routings().items() if each.has_service)}
+
+
+def _verdicts(having: Collection[str]) -> tuple[str, ...]:
+    """Return who may write verdicts: risk's service, and risk in the app while those of the app go by Kafka too."""
     return _sides("risk") if "execution" in having and "risk" not in settings.EXTRACTED else (_service("risk"),)
 
 

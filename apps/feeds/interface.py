@@ -182,11 +182,11 @@ class FeedStanding(NamedTuple):
     problem: str
 
 
-def feed_names() -> list[str]:
-    """Return the names of all feeds that were defined, or have a log, in order."""
+def feed_names(*, with_logs: bool) -> list[str]:
+    """Return the names of all feeds that were defined, and of those that have nothing but a log if wanted, in order."""
     from apps.feeds.reports import feed_names as found
 
-    return found()
+    return found(with_logs=with_logs)
 
 
 def feed_standings() -> list[FeedStanding]:

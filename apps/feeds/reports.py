@@ -29,9 +29,9 @@ def state_of(feed: Feed, report: FeedReport | None, now: datetime | None = None)
     return "stale" if report.is_stale and report.state != FAILING else report.state
 
 
-def feed_names() -> list[str]:
-    """Return the names of feeds that were defined, or have a log, in order."""
-    logs = Key.objects.using(ALIAS).values_list("key", flat=True)
+def feed_names(*, with_logs: bool) -> list[str]:
+    """Return the names of feeds that were defined, and of those that have nothing but a log if wanted, in order."""
+    logs = Key.objects.using(ALIAS).values_list("key", flat=True) if with_logs else ()
     return sorted({*Feed.objects.using(ALIAS).values_list("id", flat=True), *logs})
 
 
