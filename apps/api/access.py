@@ -67,7 +67,7 @@ class MayCall(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether they may. Raises Problem where they may not."""
-        scope = view.post_scope if request.method == "POST" else view.scope
+        scope = view.post_scope if request.method in ("POST", "PUT") else view.scope
         if scope is None:
             return True
         caller = request.user

@@ -1,5 +1,6 @@
-"""Bars in columns: CSV, Parquet, and a stream of Arrow."""
+"""Bars and ticks in columns: CSV, Parquet, and a stream of Arrow."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,11 @@ def columns_of(bars: Bars) -> "dict[str, np.ndarray[Any, Any]]":
     return {name: values for name, values in found.items() if values is not None}
 
 
-def encode(bars: Bars, form: str) -> bytes:
-    """Return bars as "csv", "parquet" or "arrow"; times are those of opening, ns UTC."""
+def encode(time: "np.ndarray[Any, Any]", columns: "Mapping[str, np.ndarray[Any, Any]]", form: str) -> bytes:
+    """Return rows as "csv", "parquet" or "arrow"; `time` is in ns UTC."""
     import pyarrow as pa
 
-    table = pa.table({"time": pa.array(bars.time, pa.timestamp("ns", tz="UTC")), **columns_of(bars)})
+    table = pa.table({"time": pa.array(time, pa.timestamp("ns", tz="UTC")), **columns})
     sink = pa.BufferOutputStream()
     match form:
         case "arrow":

@@ -71,9 +71,14 @@ def _problem_of_body(request: HttpRequest) -> Problem | None:
     return Problem("body-too-large") if int(length) > BODY_MAX else None
 
 
+def tag_of(content: bytes) -> str:
+    """Return the ETag of what is answered."""
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
 def _unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Give an answer its ETag, or say that the caller has it already."""
-    tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+    tag = tag_of(response.content)
     response.headers["ETag"] = tag
     asked: str = request.META.get("HTTP_IF_NONE_MATCH", "")
     known = [each.strip().removeprefix("W/") for each in asked.split(",")]

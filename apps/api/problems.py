@@ -48,6 +48,9 @@ KINDS: Mapping[str, Kind] = {
         409, "The answer to this Idempotency-Key is no longer kept", "It was done: look at what came of it."
     ),
     "length-missing": Kind(411, "The body has no length", "Send Content-Length."),
+    "changed-meanwhile": Kind(
+        412, "That has changed since you read it", "Read it again, look what is different, and send its ETag."
+    ),
     "body-too-large": Kind(413, "The body is too large", "Send less than 64 KiB."),
     "media-type-refused": Kind(415, "The body is in no format of ours", "Send JSON, without Content-Encoding."),
     "no-data": Kind(404, "There is no such data", "Ask for what is there: `detail` says what that is."),
@@ -56,6 +59,7 @@ KINDS: Mapping[str, Kind] = {
         422, "This Idempotency-Key was used for something else", "Send a new one for each act."
     ),
     "refused": Kind(422, "That cannot be done", "`detail` says why; nothing was changed."),
+    "tag-missing": Kind(428, "It is not said what is to be replaced", "Send the ETag of what you read as If-Match."),
     "rate-limited": Kind(429, "Too many calls", "Wait for as many seconds as Retry-After says."),
     "internal": Kind(500, "That went wrong, and it is our mistake", "Tell us the `request_id`."),
     "version-awaited": Kind(

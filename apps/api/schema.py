@@ -9,9 +9,10 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from apps.api.doing import Doing, DoneRow
+from apps.api.doing import Doing, DoneRow, Replacing
 from apps.api.problems import KINDS, MEDIA_TYPE
 from apps.api.rows import Row
+from apps.api.streams import FAMILIES, Family
 from apps.api.views import Listing, View, page_of
 
 _TITLE = "Banyan"
@@ -54,6 +55,11 @@ class KeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "description": "A key of `manage.py api_keys`."}
 
 
+_WRITES = ("POST", "PUT")
+_IF_MATCH = OpenApiParameter(
+    "If-Match", {"type": "string", "maxLength": 200}, OpenApiParameter.HEADER, required=True,
+    description="The ETag of what was read, or * to replace whatever is there.",
+)  # fmt: skip
 _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}, OpenApiParameter.HEADER, required=True,
     description="New for each act: asking again with the same one does nothing more, and gives the same answer.",
@@ -68,8 +74,8 @@ class Schema(AutoSchema):
     def get_operation_id(self) -> str:
         """Return a name for it, such as listOrders or placeOrder."""
         name = self._means().__name__
-        if self.method == "POST":
-            return name[0].lower() + name[1:]
+        if self.method in _WRITES:
+            return f"replace{name}" if self.method == "PUT" else name[0].lower() + name[1:]
         return f"{'list' if isinstance(self.view, Listing) else 'get'}{name}"
 
     def get_tags(self) -> list[str]:
@@ -92,6 +98,8 @@ class Schema(AutoSchema):
         """Return what its query can say, or how a write is known again."""
         if self.method == "POST":
             return [_IDEMPOTENCY_KEY]
+        if self.method == "PUT":
+            return [_IF_MATCH]
         return [
             OpenApiParameter(
                 each.name, dict(each.schema), OpenApiParameter.QUERY, required=each.is_required, description=each.told,
@@ -102,7 +110,7 @@ class Schema(AutoSchema):
 
     def get_request_serializer(self) -> Any:
         """Return what its body says."""
-        return self.view.body if isinstance(self.view, Doing) else None
+        return self.view.body if isinstance(self.view, Doing | Replacing) else None
 
     def get_response_serializers(self) -> dict[Any, Any]:
         """Return its answers."""
@@ -115,14 +123,14 @@ class Schema(AutoSchema):
 
     def _means(self) -> type:
         """Return the class that says what the method does."""
-        names = {"act"} if self.method == "POST" else {"rows", "find", "get"}
+        names = {"POST": {"act"}, "PUT": {"replace"}}.get(self.method, {"rows", "find", "get"})
         return next(each for each in type(self.view).__mro__ if names & set(vars(each)))
 
     def _scope(self) -> str | None:
-        return self.view.post_scope if self.method == "POST" else self.view.scope
+        return self.view.post_scope if self.method in _WRITES else self.view.scope
 
     def _answers(self) -> dict[Any, Any]:
-        if self.method == "POST":
+        if self.method in _WRITES:
             return {(202, "application/json"): DoneRow}
         if isinstance(self.view, Listing):
             return {(200, "application/json"): page_of(self.view.row), (200, "text/csv"): {"type": "string"}}
@@ -134,17 +142,44 @@ class Schema(AutoSchema):
             yield from (401, 403, 429)
         if self.method == "POST":
             yield from (409, 411, 413, 415, 422)
+        if self.method == "PUT":
+            yield from (411, 412, 413, 415, 422, 428)
         yield from (404, 406, 503, "default")
 
 
 def contract() -> dict[str, Any]:
     """Return the contract as it is."""
     found: dict[str, Any] = SchemaGenerator(urlconf="apps.api.urls").get_schema(request=None, public=True)
+    found["paths"] |= {f"/api/v1/streams/{name}": {"get": _stream(name, of)} for name, of in FAMILIES.items()}
     found["info"] = {"title": _TITLE, "version": "1", "description": _TOLD}
     listed = {name.removesuffix("Page") for name in found["components"]["schemas"] if name.endswith("Page")}
     for name in listed:  # a caller may have asked for some of the fields
         found["components"]["schemas"][name].pop("required", None)
     return found
+
+
+def _stream(name: str, of: Family) -> dict[str, Any]:
+    """Return what a stream is; what an event of it says is told by `x-event-data`."""
+    row = of.row.__name__.removesuffix("Row")
+    last = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
+    query = [
+        {"name": each.name, "in": "query", "schema": dict(each.schema), "description": each.told}
+        for each in of.parameters
+    ]
+    problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}, "description": ""}
+    events = {"schema": {"type": "string"}, "x-event-data": row}
+    whose = "; not for keys of clients" if of.is_firm_only else ""
+    return {
+        "operationId": f"stream{name.capitalize()}",
+        "description": f"Hear of {name} as they come, by events `{name}` as {row} tells one.\n\nScope: `read`{whose}.",
+        "parameters": [*query, last | {"description": "The id of the last event that was heard."}],
+        "tags": ["streams"],
+        "security": [{"key": []}],
+        "responses": {
+            "200": {"content": {"text/event-stream": events}, "description": ""},
+            **{str(status): problem for status in (400, 401, 403, 404, 405, 429, 503, "default")},
+        },
+    }
 
 
 # ---- what callers could not live with -----------------------------------------------------------------------------

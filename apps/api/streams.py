@@ -8,12 +8,15 @@ import orjson
 from asgiref.sync import sync_to_async
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from rest_framework import serializers
 
 from apps.api import asking
 from apps.api.access import Caller, caller_of, key_of
+from apps.api.asking import Parameter
 from apps.api.problems import Problem, answer
-from apps.api.resources.trading import FillRow, RefusalRow
-from apps.api.rows import Row, told
+from apps.api.resources.signalled import SignalRow
+from apps.api.resources.trading import FillRow, OrderRow, PositionRow, RefusalRow
+from apps.api.rows import Row, Time, told
 from apps.api.tenancy import scope_of
 from apps.console.interface import PULSE, Beat
 from apps.reporting import interface as reporting
@@ -23,32 +26,69 @@ _A_PIECE = 500
 _HEARTBEAT_SECONDS = 10.0
 _RETRY_MS = 2_000
 _PLACE_MAX = 8_000
-PARAMETERS = (
-    asking.text("client", "Only of this client."), asking.text("account", "Only of this account."),
-    asking.text("set", "Only of this strategy set, or of the book manual or external."),
-    asking.text("instrument", "Only in this instrument."),
-    asking.moment("since", "From this time on; the header Last-Event-ID goes before it."),
+_SINCE = asking.moment("since", "From this time on; the header Last-Event-ID goes before it.")
+_SET = asking.text("set", "Only of this strategy set, or of the book manual or external.")
+_INSTRUMENT = asking.text("instrument", "Only in this instrument.")
+OF_ACCOUNTS = (
+    asking.text("client", "Only of this client."), asking.text("account", "Only of this account."), _SET, _INSTRUMENT,
+    _SINCE,
 )  # fmt: skip
 Piece = list[tuple[str, Place, dict[str, Any]]]
 
 
+class FeedEventRow(Row):
+    """What happened to a feed: `what` is stale, back, gap or quarantined."""
+
+    at = Time(source="said_at_ns", allow_null=False)
+    feed = serializers.CharField()
+    what = serializers.CharField()
+    instrument = serializers.CharField()
+    detail = serializers.CharField()
+
+
 class Family(NamedTuple):
-    """What can be listened to: how its rows are found, how they are told, and where and when each came."""
+    """What can be listened to: how its rows are found, how they are told, and where and when each came.
+
+    `source` is whose logs it follows, `key` the column of its table that names a log. Of rows that are the same thing,
+    by `thing`, only the last of a piece is told.
+    """
 
     onward: Callable[..., Sequence[tuple[str, Place, Any]]]
     row: type[Row]
-    told: Callable[[Any], Any]
     table: str
     time: str
     kinds: tuple[type, ...]
     """Of what a place in a record consists."""
+    told: Callable[[Sequence[Any]], Sequence[Any]] = list
+    parameters: Sequence[Parameter] = OF_ACCOUNTS
+    source: str = "execution"
+    key: str = "shard"
+    is_firm_only: bool = False
+    thing: Callable[[Any], object] | None = None
 
 
 FAMILIES: Mapping[str, Family] = {
-    "fills": Family(reporting.fills_onward, FillRow, lambda row: row, "reporting_fill", "filled_at_ns", (int,) * 3),
+    "orders": Family(
+        reporting.orders_onward, OrderRow, "reporting_orderchange", "changed_at_ns", (str, str, int),
+        told=reporting.with_reasons,
+        thing=lambda row: (row.account, row.instrument, row.decision),
+    ),
+    "fills": Family(reporting.fills_onward, FillRow, "reporting_fill", "filled_at_ns", (int,) * 3),
+    "positions": Family(
+        reporting.positions_onward, PositionRow, "reporting_fill", "filled_at_ns", (int,) * 3,
+        thing=lambda row: (row.account, row.set, row.instrument),
+    ),
     "refusals": Family(
-        reporting.refusals_onward, RefusalRow, lambda row: row._asdict() | {"words": reporting.refusal_in_words(row)},
-        "reporting_refusal", "refused_at_ns", (str, str, int),
+        reporting.refusals_onward, RefusalRow, "reporting_refusal", "refused_at_ns", (str, str, int),
+        told=lambda rows: [row._asdict() | {"words": reporting.refusal_in_words(row)} for row in rows],
+    ),
+    "signals": Family(
+        reporting.signals_onward, SignalRow, "reporting_signal", "said_at_ns", (int,),
+        parameters=(_SET, _INSTRUMENT, _SINCE), source="signals", key="set", is_firm_only=True,
+    ),
+    "feeds": Family(
+        reporting.feed_events_onward, FeedEventRow, "reporting_feedevent", "said_at_ns", (int,),
+        parameters=(_INSTRUMENT, _SINCE), source="feeds", key="feed", is_firm_only=True,
     ),
 }  # fmt: skip
 
@@ -100,21 +140,27 @@ class Listener:
                 yield b": heartbeat\n\n"
 
     async def _come(self) -> AsyncIterator[bytes]:
-        upto = await sync_to_async(_marks, thread_sensitive=False)()
+        upto = await sync_to_async(_marks, thread_sensitive=False)(self._family.source)
         while True:
-            piece = await sync_to_async(self._piece, thread_sensitive=False)(upto)
-            for shard, place, row in piece:
-                self._places[shard] = place
+            found, piece = await sync_to_async(self._piece, thread_sensitive=False)(upto)
+            for log, place, row in piece:
+                self._places[log] = place
                 yield self._event(self._name, row)
-            if len(piece) < _A_PIECE:
+            if found < _A_PIECE:
                 break
         self._places = {**self._places, **upto}
 
-    def _piece(self, upto: Mapping[str, Place]) -> Piece:
+    def _piece(self, upto: Mapping[str, Place]) -> tuple[int, Piece]:
+        """Return how many rows a piece has, and those of them that are told, with their places."""
+        of = self._family
         try:
-            found = self._family.onward(self._scope, self._places, upto, _A_PIECE)
-            rows = told(self._family.row, [self._family.told(row) for *_, row in found])
-            return [(shard, place, row) for (shard, place, _), row in zip(found, rows, strict=True)]
+            found = of.onward(self._scope, self._places, upto, _A_PIECE)
+            last = found
+            if of.thing is not None:
+                newest = {of.thing(each[-1]): at for at, each in enumerate(found)}
+                last = [found[at] for at in sorted(newest.values())]
+            rows = told(of.row, of.told([row for *_, row in last]))
+            return len(found), [(log, place, row) for (log, place, _), row in zip(last, rows, strict=True)]
         finally:
             connections.close_all()
 
@@ -157,9 +203,9 @@ def _fits(value: int | str) -> bool:
     return value.isprintable() if isinstance(value, str) else abs(value) < 2**63
 
 
-def _marks() -> dict[str, Place]:
+def _marks(source: str) -> dict[str, Place]:
     try:
-        return reporting.log_marks()
+        return reporting.log_marks(source)
     finally:
         connections.close_all()
 
@@ -172,14 +218,16 @@ def _listener(request: HttpRequest, family: str) -> Listener:
     caller = caller_of(request)
     if caller is None:
         raise Problem("key-missing", headers={"WWW-Authenticate": "Bearer"})
+    if caller.client and FAMILIES[family].is_firm_only:
+        raise Problem("firm-only")
     if "read" not in caller.scopes:
         raise Problem("scope-missing", "This needs a key with the scope read.")
-    asked = asking.read(request.GET, PARAMETERS)
+    asked = asking.read(request.GET, FAMILIES[family].parameters)
     of, last = FAMILIES[family], request.headers.get("Last-Event-ID", "")
     if last:
         places = read(last, of.kinds)
     elif asked["since"] is not None:
-        places = reporting.places_at(of.table, of.time, asked["since"])
+        places = reporting.places_at(of.table, of.time, asked["since"], of.key)
     else:
-        places = reporting.log_marks()
+        places = reporting.log_marks(of.source)
     return Listener(family, caller, asked, places, lambda: key_of(request))

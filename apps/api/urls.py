@@ -3,7 +3,19 @@
 from django.urls import path, re_path, register_converter
 
 from apps.api.docs import Contract, Docs
-from apps.api.resources import accounts, acting, markets, strategies, system, trading
+from apps.api.resources import (
+    accounts,
+    acting,
+    extraction,
+    levels,
+    market_records,
+    markets,
+    signalled,
+    steering,
+    strategies,
+    system,
+    trading,
+)
 from apps.api.streams import stream
 from apps.api.views import Missing
 
@@ -36,6 +48,7 @@ register_converter(_Name, "name")
 register_converter(_Number, "number")
 
 _ACCOUNT = "api/v1/accounts/<name:account>"
+_INSTRUMENT = "api/v1/instruments/<name:instrument>"
 _ORDER = "api/v1/orders/<name:account>/<name:instrument>/<number:decision>"
 urlpatterns = [
     path("api/v1/version", system.Version.as_view(), name="api-version"),
@@ -43,20 +56,36 @@ urlpatterns = [
     path("api/v1/health/ready", system.Ready.as_view(), name="api-ready"),
     path("api/v1/key", system.OwnKey.as_view(), name="api-key"),
     path("api/v1/instruments", markets.Instruments.as_view(), name="api-instruments"),
-    path("api/v1/instruments/<name:instrument>", markets.Instrument.as_view(), name="api-instrument"),
-    path("api/v1/instruments/<name:instrument>/bars", markets.Bars.as_view(), name="api-bars"),
+    path(_INSTRUMENT, markets.Instrument.as_view(), name="api-instrument"),
+    path(f"{_INSTRUMENT}/bars", markets.Bars.as_view(), name="api-bars"),
+    path(f"{_INSTRUMENT}/ticks", market_records.Ticks.as_view(), name="api-ticks"),
     path("api/v1/feeds", markets.Feeds.as_view(), name="api-feeds"),
     path("api/v1/feeds/<name:feed>", markets.Feed.as_view(), name="api-feed"),
+    path("api/v1/feeds/<name:feed>/quarantine", market_records.FeedQuarantine.as_view(), name="api-feed-quarantine"),
+    path("api/v1/quarantine", market_records.Quarantine.as_view(), name="api-quarantine"),
+    path("api/v1/quarantine/<number:record>", market_records.QuarantinedRecord.as_view(), name="api-quarantined"),
     path("api/v1/strategies", strategies.Strategies.as_view(), name="api-strategies"),
     path("api/v1/strategies/<name:strategy>", strategies.Strategy.as_view(), name="api-strategy"),
-    path("api/v1/sets", strategies.Sets.as_view(), name="api-sets"),
+    path("api/v1/sets", steering.Sets.as_view(), name="api-sets"),
     path("api/v1/sets/<name:set>", strategies.Set.as_view(), name="api-set"),
+    path("api/v1/sets/<name:set>/definition", steering.Definition.as_view(), name="api-set-definition"),
+    path("api/v1/sets/<name:set>/start", steering.StartSet.as_view(), name="api-set-start"),
+    path("api/v1/sets/<name:set>/pause", steering.PauseSet.as_view(), name="api-set-pause"),
+    path("api/v1/signals", signalled.Signals.as_view(), name="api-signals"),
+    path("api/v1/signals/<name:set>/<number:number>", signalled.Signal.as_view(), name="api-signal"),
     path("api/v1/runs", strategies.Runs.as_view(), name="api-runs"),
     path("api/v1/runs/<name:run>", strategies.Run.as_view(), name="api-run"),
     path("api/v1/accounts", accounts.Accounts.as_view(), name="api-accounts"),
     path(_ACCOUNT, accounts.Account.as_view(), name="api-account"),
     path(f"{_ACCOUNT}/equity", accounts.Equity.as_view(), name="api-equity"),
     path(f"{_ACCOUNT}/settings", accounts.Settings.as_view(), name="api-settings"),
+    path(f"{_ACCOUNT}/settings/own", levels.AccountSettings.as_view(), name="api-account-settings"),
+    path(f"{_ACCOUNT}/subscriptions/<name:set>", levels.Subscription.as_view(), name="api-subscription"),
+    path(f"{_ACCOUNT}/limits/own", levels.LimitsOfAccount.as_view(), name="api-account-limits"),
+    path("api/v1/limits", levels.AllLimits.as_view(), name="api-all-limits"),
+    path(
+        "api/v1/instruments/<name:instrument>/limits", levels.LimitsOfInstrument.as_view(), name="api-instrument-limits"
+    ),
     path(f"{_ACCOUNT}/subscriptions", accounts.Subscriptions.as_view(), name="api-subscriptions"),
     path(f"{_ACCOUNT}/restrictions", accounts.Restrictions.as_view(), name="api-restrictions"),
     path(f"{_ACCOUNT}/limits", system.AccountLimits.as_view(), name="api-limits"),
@@ -75,6 +104,9 @@ urlpatterns = [
     path("api/v1/kill-switch", acting.KillSwitch.as_view(), name="api-kill-switch"),
     path("api/v1/contexts", system.Contexts.as_view(), name="api-contexts"),
     path("api/v1/stages", system.Stages.as_view(), name="api-stages"),
+    path("api/v1/stages/<name:context>/changes", extraction.StageChanges.as_view(), name="api-stage-changes"),
+    path("api/v1/stages/<name:context>/comparisons", extraction.Comparisons.as_view(), name="api-comparisons"),
+    path("api/v1/stages/<name:context>/differences", extraction.Differences.as_view(), name="api-differences"),
     path("api/v1/dead-letters", system.DeadLetters.as_view(), name="api-dead-letters"),
     path("api/v1/audit", system.Audit.as_view(), name="api-audit"),
     path("api/v1/streams/<name:family>", stream, name="api-stream"),

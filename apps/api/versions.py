@@ -1,6 +1,7 @@
 """Reading one's own writes: a write answers with a version, and a read that names it waits until it is there."""
 
 import time
+from collections.abc import Callable
 
 from apps.api.asking import Parameter
 from apps.api.problems import Problem
@@ -31,13 +32,21 @@ MIN_VERSION = Parameter(
 
 def wait_for(asked: Asked | None) -> None:
     """Wait until read models have what was asked for. Raises Problem where that takes longer than a second."""
-    if asked is None:
-        return
+    if asked is not None:
+        _wait(asked.shard, lambda: applied(asked))
+
+
+def wait_for_record(shard: str, number: int) -> None:
+    """Wait until read models have a record of a shard's log. Raises Problem where that takes longer than a second."""
+    _wait(shard, lambda: number)
+
+
+def _wait(shard: str, number_of: Callable[[], int | None]) -> None:
     until = time.monotonic() + _WAIT_SECONDS
     number: int | None = None
     while True:
-        number = applied(asked) if number is None else number
-        if number is not None and reporting.marks().get("execution", {}).get(asked.shard, 0) >= number:
+        number = number_of() if number is None else number
+        if number is not None and reporting.marks().get("execution", {}).get(shard, 0) >= number:
             return
         if time.monotonic() >= until:
             raise Problem("version-awaited", headers={"Retry-After": "1"})

@@ -15,7 +15,7 @@ from apps.api.access import Caller
 from apps.api.asking import Parameter
 from apps.api.problems import Problem
 from apps.api.rendering import Csv, Json
-from apps.api.rows import Row, told
+from apps.api.rows import Row, fields_of, told
 from apps.api.versions import MIN_VERSION, wait_for
 from banyan.cursors import encoded
 
@@ -54,7 +54,7 @@ class View(APIView):
 
     def asked(self, request: Request) -> dict[str, Any]:
         """Return the values of the query's parameters. Raises Problem."""
-        asked = asking.read(request.query_params, self.all_parameters())
+        asked = asking.read(request.query_params, _parameters_of(type(self)))
         wait_for(asked.pop("min_version", None))
         return asked
 
@@ -67,6 +67,16 @@ class View(APIView):
     def answers(cls) -> dict[str, Any]:
         """Return what is answered, by its media type."""
         return {"application/json": cls.row}
+
+
+_PARAMETERS: dict[type[View], Sequence[Parameter]] = {}
+
+
+def _parameters_of(view: type[View]) -> Sequence[Parameter]:
+    found = _PARAMETERS.get(view)
+    if found is None:
+        found = _PARAMETERS[view] = view.all_parameters()
+    return found
 
 
 class Thing(View):
@@ -95,7 +105,7 @@ class Listing(View):
     @classmethod
     def all_parameters(cls) -> list[Parameter]:
         """Return what a query can say."""
-        names = list(cls.row().fields)
+        names = list(fields_of(cls.row))
         fields = asking.several("fields", names, "Only these fields.", default=())
         form = asking.choice("format", ("json", "csv"), "The format, where the header Accept does not say it.")
         paged = [asking.LIMIT, asking.CURSOR] if cls.kinds else []
@@ -133,7 +143,7 @@ class Listing(View):
     def names_of(self, request: Request) -> list[str]:
         """Return the names of the fields that were asked for."""
         wanted = request.query_params.get("fields")
-        return wanted.split(",") if wanted else list(self.row().fields)
+        return wanted.split(",") if wanted else list(fields_of(self.row))
 
 
 def cut(placed: Sequence[tuple[tuple[Any, ...], Any]], most: int) -> Page:

@@ -1,8 +1,8 @@
 """What people and programs ask of execution: accounts, subscriptions, orders by hand, flattening."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,6 +24,7 @@ from apps.execution.edge.kill_switch import KillSwitch
 from apps.execution.models import Account
 from apps.execution.settings_chain import refusal_of
 from banyan.clock import Clock, SystemClock
+from banyan.codec import decode_envelope, decode_message
 from banyan.columns import ints
 from banyan.ids import derive
 from banyan.models import Key, Request
@@ -106,7 +107,7 @@ def subscribe(subscriptions: Iterable[tuple[str, Subscribe]], *, request: str, c
     return len(wanted)
 
 
-def configure_accounts(configured: Iterable[tuple[str, ConfigureAccount]], *, request: str) -> None:
+def configure_accounts(configured: Iterable[tuple[str, ConfigureAccount]], *, request: str) -> list[Asked]:
     """Set what holds for all subscriptions of accounts (by id), instead of what held so far. Raises AccountError."""
     commands = []
     for account, terms in configured:
@@ -117,6 +118,66 @@ def configure_accounts(configured: Iterable[tuple[str, ConfigureAccount]], *, re
         message = msgspec.structs.replace(terms, account=numbers[0])
         commands.append(Command(shard, message, derive("configure-account", request, account)))
     _ask(commands)
+    return [Asked(each.key, each.id) for each in commands]
+
+
+def follow(account: str, terms: Subscribe, *, request: str) -> Asked:
+    """Let an account (by id) follow a set, or change how it does, and let its shards know the set.
+
+    Raises AccountError, SetError and InstrumentNotFound.
+    """
+    from apps.execution.terms import configured
+
+    problem = refusal_of(terms)
+    if problem:
+        raise AccountError(problem)
+    wanted = configured(terms.set)
+    configure_set(wanted, request=derive("configure", msgspec.json.encode(wanted).decode()))
+    subscribe([(account, terms)], request=request)
+    return Asked(numbers_by_shard([account])[0][0], derive("subscribe", request, account, terms.set))
+
+
+class Waiting(NamedTuple):
+    """What waits to be set for an account, if anything does, and how far its shard's log is without that."""
+
+    settings: ConfigureAccount | Subscribe | None
+    shard: str
+    number: int
+
+
+def settings_waiting(account: str, set_name: str = "") -> Waiting:
+    """Return what was asked last for an account (by id), or ("": not) for how it follows a set. Raises AccountError."""
+    ((shard, (number,)),) = numbers_by_shard([account])
+    kind = Subscribe if set_name else ConfigureAccount
+    asked = Request.objects.using(ALIAS).filter(key=shard).order_by("-place").values_list("header", "body")
+    for header, body in asked.iterator():
+        message = decode_message(decode_envelope(bytes(header)).name, bytes(body))
+        if isinstance(message, kind) and message.account == number and getattr(message, "set", "") == set_name:
+            return Waiting(message, shard, 0)
+    return Waiting(
+        None, shard, Key.objects.using(ALIAS).filter(key=shard).values_list("number", flat=True).first() or 0
+    )
+
+
+def account_settings(given: Mapping[str, Any]) -> ConfigureAccount:
+    """Return the settings of an account that are written by name; None: left to subscriptions. Raises AccountError."""
+    from apps.execution.settings_typed import level_of
+
+    return ConfigureAccount(account=0, **level_of(given))
+
+
+def subscription(set_name: str, given: Mapping[str, Any]) -> Subscribe:
+    """Return how a set is followed that is written by name; None: left to the set. Raises AccountError."""
+    from apps.execution.settings_typed import subscription_of
+
+    return subscription_of(set_name, given)
+
+
+def in_words(settings: ConfigureAccount | Subscribe) -> dict[str, Any]:
+    """Return settings as `account_settings` and `subscription` read them."""
+    from apps.execution.settings_typed import level_told, subscription_told
+
+    return subscription_told(settings) if isinstance(settings, Subscribe) else level_told(settings)
 
 
 def configure_set(message: ConfigureSet, *, request: str, clock: Clock | None = None) -> None:
@@ -170,7 +231,7 @@ def applied(asked: Asked) -> int | None:
     """Return the number of a record of the shard's log by which a command was applied; None: it waits."""
     if Request.objects.using(ALIAS).filter(id=asked.id).exists():
         return None
-    return Key.objects.using(ALIAS).filter(key=asked.shard).values_list("number", flat=True).first() or 0
+    return _number_of(asked.shard)
 
 
 def cancel_order(account: str, instrument: str, decision: int, *, request: str) -> Asked:
@@ -205,6 +266,10 @@ def lift_gates(accounts: Iterable[str], *, reason: str, request: str) -> None:
 def kill_switch() -> KillSwitch:
     """Return the switch that stops new orders on this machine, whoever decides about them."""
     return KillSwitch(settings.KILL_SWITCH)
+
+
+def _number_of(shard: str) -> int:
+    return Key.objects.using(ALIAS).filter(key=shard).values_list("number", flat=True).first() or 0
 
 
 def _entry(account: NewAccount) -> Account:

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from apps.feeds.contracts import BarClosed
+    from apps.feeds.quarantined import LiveQuarantined, Quarantined
     from apps.feeds.reading import Moment
+    from apps.feeds.tick_reading import TickPlace, Ticks
 
 __all__ = [
-    "Candles", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap", "NoData",
-    "NoGoodRows", "bars_before", "candles", "data_hash", "feed_names", "feed_of", "feed_standings", "get_instrument",
-    "intervals_of", "last_quote", "list_instruments", "listen", "live_gaps", "notices", "read_bars", "read_bars_file",
-    "run_feed", "shipped_instruments",
+    "Candles", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap",
+    "NoData", "NoGoodRows", "bars_before", "candles", "data_hash", "feed_names", "feed_of", "feed_standings",
+    "get_instrument", "intervals_of", "last_quote", "list_instruments", "listen", "live_gaps", "live_quarantined",
+    "notices", "quarantined", "quarantined_row", "read_bars", "read_bars_file", "read_ticks", "run_feed",
+    "shipped_instruments", "ticks_page",
 ]  # fmt: skip
 
 
@@ -78,6 +81,46 @@ def read_bars(
     from apps.feeds.reading import read_stored_bars
 
     return read_stored_bars(instrument_id, interval, start, end, adjust)
+
+
+def ticks_page(
+    instrument_id: str, start: int | None, end: int | None, after: "TickPlace | None", most: int
+) -> "list[tuple[TickPlace, tuple[float, float, float, float]]]":
+    """Return (place, (bid, ask, last, size)) of stored ticks in [start, end), ns UTC, after a place, oldest first.
+
+    A place is (time, number among those of that time). Raises InstrumentNotFound and NoData.
+    """
+    from apps.feeds.tick_reading import ticks_page as found
+
+    return found(instrument_id, start, end, after, most)
+
+
+def read_ticks(instrument_id: str, start: int | None, end: int | None, most: int) -> "Ticks":
+    """Return the first `most` stored ticks in [start, end), ns UTC, in columns. Raises InstrumentNotFound, NoData."""
+    from apps.feeds.tick_reading import read_ticks as found
+
+    return found(instrument_id, start, end, most)
+
+
+def quarantined(most: int, before: int | None = None, *, instrument: str = "", reason: str = "") -> "list[Quarantined]":
+    """Return rows of files that were not let in, the newest first: those before the one of that id."""
+    from apps.feeds.quarantined import quarantined as found
+
+    return found(most, before, instrument=instrument, reason=reason)
+
+
+def quarantined_row(number: int) -> "Quarantined | None":
+    """Return a row of a file that was not let in, by its id."""
+    from apps.feeds.quarantined import quarantined_row as found
+
+    return found(number)
+
+
+def live_quarantined(feed: str, most: int, before: tuple[int, int] | None = None) -> "list[LiveQuarantined]":
+    """Return what a live feed did not let in of late, newest first, before the place (number, event) of another."""
+    from apps.feeds.quarantined import live_quarantined as found
+
+    return found(feed, most, before)
 
 
 def bars_before(feed: str, counts: "Mapping[tuple[str, int], int]", before_ns: int) -> "list[BarClosed]":

@@ -100,8 +100,11 @@ def delete_rows(kind: Kind, series_id: int, rows: Rows) -> None:
             cursor.execute(query, [moments, rows.sequence.tolist(), series_id])
 
 
-def read_rows(series: Series, start: int | None = None, end: int | None = None) -> Rows:
-    """Return the rows of a series whose time is in [start, end) (ns UTC; None: no bound), oldest first."""
+def read_rows(series: Series, start: int | None = None, end: int | None = None, *, enough: int | None = None) -> Rows:
+    """Return the rows of a series whose time is in [start, end) (ns UTC; None: no bound), oldest first.
+
+    With `enough` it stops once there are as many, at the end of a window of time.
+    """
     kind = Kind(series.kind)
     names = ["time", *(["sequence"] if kind is Kind.TICKS else []), *COLUMNS[kind]]
     dtype = np.dtype([(name, _RECEIVED.get(name, (">f8", ""))[0]) for name in names])
@@ -119,6 +122,8 @@ def read_rows(series: Series, start: int | None = None, end: int | None = None) 
                 # One row of one value: header, number of fields (2 bytes), length of the value (4; -1 for none), value.
                 row, *_ = copy
             blocks.append(np.frombuffer(row, dtype, offset=len(_HEADER) + 6))
+            if enough is not None and sum(block.size for block in blocks) >= enough:
+                break
     return _to_rows(kind, blocks)
 
 

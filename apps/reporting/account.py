@@ -244,6 +244,17 @@ def settings_now(of: FoundAccount) -> list[SetSettings]:
     ]
 
 
+def setting_of(of: FoundAccount, set_name: str = "") -> Any:
+    """Return the command that set last what holds for an account, or for how it follows a set; None: none did."""
+    level = SettingLevel.SUBSCRIPTION if set_name else SettingLevel.ACCOUNT
+    found = rows(
+        "SELECT body FROM reporting_setting WHERE account = %s AND set = %s AND level = %s "
+        "ORDER BY number DESC, event DESC LIMIT 1",
+        [of.number, set_name, int(level)],
+    )
+    return decode_message(LEVELS[level - 1].wire_name, bytes(found[0][0])) if found else None
+
+
 def skips_of(of: FoundAccount, since_ns: int, most: int) -> list[SkipRow]:
     """Return the targets of late that gave an account no order, newest first."""
     found = rows(

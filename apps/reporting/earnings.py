@@ -104,6 +104,17 @@ def positions(
     return list(_told(_positions(scope, most, after, only_open=only_open)))
 
 
+def positions_of(scope: Scope, places: Sequence[PositionPlace]) -> dict[PositionPlace, PositionRow]:
+    """Return positions within a scope by (account, book, instrument), those of the places that are asked for."""
+    columns = [list(column) for column in zip(*places, strict=True)] or [[], [], []]
+    known = (
+        "EXISTS (SELECT FROM unnest(%s::text[], %s::text[], %s::text[]) AS w(account, book, instrument) "
+        "WHERE w.account = a.id AND w.book = p.book AND w.instrument = p.instrument)"
+    )
+    found = _told(_positions(scope, condition=known, more=columns))
+    return {(each.account, each.set, each.instrument): each for each in found}
+
+
 def _told(found: Iterable[tuple[Any, ...]]) -> Iterator[PositionRow]:
     for account, book, instrument, currency, steps, cost, realised, fees, _, _, terms, quote, value in found:
         lots = steps * terms.lot_step_e9 / 1e9 if terms else None
@@ -175,8 +186,9 @@ def _cash(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int]]:
 
 
 def _positions(
-    scope: Scope, most: int | None = None, after: PositionPlace | None = None, *, only_open: bool = False
-) -> list[tuple[Any, ...]]:
+    scope: Scope, most: int | None = None, after: PositionPlace | None = None, *, only_open: bool = False,
+    condition: str = "true", more: Sequence[Any] = (),
+) -> list[tuple[Any, ...]]:  # fmt: skip
     if scope.day is not None:
         raise ScopeError("positions are those of now: ask for `pnl --by day`, or leave out the day")
     limits, values = where(scope, Columns(set="p.book", instrument="p.instrument"))
@@ -187,9 +199,9 @@ def _positions(
         SELECT a.id, p.book, p.instrument, a.currency, p.steps, p.cost_micro, p.realised_micro, p.fee_micro, p.fills,
           a.via
         FROM reporting_position AS p JOIN reporting_account AS a ON a.number = p.account
-        WHERE {limits} AND {beyond} AND (p.steps <> 0 OR NOT %s) ORDER BY {walk.order()} LIMIT %s
+        WHERE {limits} AND {condition} AND {beyond} AND (p.steps <> 0 OR NOT %s) ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
-        [*values, *place, only_open, most],
+        [*values, *more, *place, only_open, most],
     )
     terms, closes = _terms(), _prices()
     rates = _rates(terms, closes)

@@ -5,6 +5,7 @@ as inputs: so an account's events have one order, and whoever reads them again g
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,15 @@ from apps.execution.contracts import (
     OrdersUnknown,
     ReportKind,
 )
-from apps.feeds.contracts import BarClosed
-from apps.reporting.accounting import parts_of_fills
+from apps.feeds.contracts import BarClosed, FeedStale, GapDetected, RecordQuarantined
+from apps.reporting.accounting import parts_of_fills, unique_rows
 from apps.reporting.columns import full, names_of
 from apps.reporting.news import (
     NOBODY,
     Cash,
+    Changes,
     Close,
+    FeedEvent,
     News,
     Place,
     Quotes,
@@ -53,6 +56,7 @@ from apps.reporting.news import (
     Values,
 )
 from apps.reporting.states import state_changed
+from apps.reporting.written import joined
 from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
 from apps.signals.contracts import TargetSet
 from banyan.codec import Envelope, decode_envelope, decode_message, encode_message
@@ -68,15 +72,18 @@ DAY_NS = 86_400 * 10**9
 def fold(news: News, source: str, step: Step) -> None:
     """Add what a record of `source`'s log tells."""
     events = EVENTS.get(source, {})
+    skips, orders = len(news.skips), len(news.orders)
     for index, (name, body) in enumerate(split_events(step.events)):
         if name in events:
             place = Place(step.key, step.number, index, step.received_at_ns)
             events[name](news, place, decode_message(name, body), body)
     if source == "execution":
-        _fold_input(news, step)
+        _fold_input(news, step, skips)
+        _fold_changes(news, step, orders)
 
 
-def _fold_input(news: News, step: Step) -> None:
+def _fold_input(news: News, step: Step, skips: int) -> None:
+    """Add what a record's input tells; `skips` is how many were known before it."""
     envelope = decode_envelope(step.header)
     if envelope.name not in INPUTS:
         return
@@ -86,6 +93,28 @@ def _fold_input(news: News, step: Step) -> None:
         for name, body in split_events(step.events):
             if name == OrdersRequested.wire_name:
                 _signalled(news, decode_message(name, body), envelope.sent_at_ns)
+        news.skips[skips:] = [each._replace(signalled_at_ns=envelope.sent_at_ns) for each in news.skips[skips:]]
+
+
+def _fold_changes(news: News, step: Step, first: int) -> None:
+    """Add of which orders a record has said something: what was said of orders from `first` on."""
+    said = news.orders[first:]
+    if not said:
+        return
+    columns = (joined([getattr(each, name) for each in said]) for name in ("account", "instrument", "decision"))
+    (account, instrument, decision), _ = unique_rows(*columns)
+    numbers, index = np.unique(instrument, return_inverse=True)
+    names = [news.names.texts[each] for each in numbers.tolist()]
+    rank = np.argsort(np.argsort(names))  # numbers of texts depend on what was read before, their order does not
+    index = rank[index.reshape(-1)]
+    order = np.lexsort((decision, index, account))
+    place = Place(step.key, step.number, -1, step.received_at_ns)
+    news.changes.append(Changes(place, sorted(names), account[order], index[order], decision[order]))
+
+
+def utc_text(at_ns: int) -> str:
+    """Return a time in UTC, to the second."""
+    return f"{datetime.fromtimestamp(at_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 # ---- accounts and prices --------------------------------------------------------------------------------------------
@@ -132,6 +161,23 @@ def _closed(news: News, place: Place, message: BarClosed, _: Any) -> None:
             news.closes[instrument, day] = Close(message.closed_at_ns, bid, ask)
 
 
+def _gap(news: News, place: Place, message: GapDetected, _: Any) -> None:
+    detail = f"from {utc_text(message.after_ns)} to {utc_text(message.before_ns)}"
+    news.feed_events.append(FeedEvent(place, "gap", message.instrument, detail))
+
+
+def _quarantined(news: News, place: Place, message: RecordQuarantined, _: Any) -> None:
+    several = f" ({message.count:,} such)" if message.count > 1 else ""
+    detail = f"{message.reason}{several}: {message.record}"
+    news.feed_events.append(FeedEvent(place, "quarantined", message.instrument, detail))
+
+
+def _stale(news: News, place: Place, message: FeedStale, _: Any) -> None:
+    since = utc_text(message.last_tick_ns) if message.last_tick_ns else "it began"
+    what, detail = ("stale", f"nothing has come since {since}") if message.is_stale else ("back", "")
+    news.feed_events.append(FeedEvent(place, what, "", detail))
+
+
 def _cash(news: News, place: Place, message: CashBooked, _: Any) -> None:
     is_of_book = message.kind != CashKind.PAYMENT
     nobody = news.names.number("")
@@ -153,8 +199,10 @@ def _targeted(news: News, place: Place, message: TargetSet, body: bytes) -> None
 
 def _skipped(news: News, place: Place, message: TargetsSkipped, _: Any) -> None:
     n = message.account.size
-    columns = [full(getattr(message, name), n) for name in ("account", "instrument", "reason", "level")]
-    news.skips.append(Skips(place, message.set, message.instruments, *columns))
+    account, instrument, reason, level = (
+        full(getattr(message, name), n) for name in ("account", "instrument", "reason", "level")
+    )
+    news.skips.append(Skips(place, message.set, message.instruments, account, instrument, reason, level))
 
 
 # ---- orders ---------------------------------------------------------------------------------------------------------
@@ -343,7 +391,7 @@ def _by_name(handlers: Mapping[type[Message], Handler]) -> Mapping[str, Handler]
 
 
 EVENTS: Mapping[str, Mapping[str, Handler]] = {
-    "feeds": _by_name({BarClosed: _closed}),
+    "feeds": _by_name({BarClosed: _closed, GapDetected: _gap, RecordQuarantined: _quarantined, FeedStale: _stale}),
     "signals": _by_name({TargetSet: _targeted}),
     "edge": _by_name({OrdersSent: _sent}),
     "execution": _by_name(

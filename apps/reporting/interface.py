@@ -11,6 +11,7 @@ from apps.reporting.account import (
     find_accounts,
     holds_of,
     selection,
+    setting_of,
     settings_now,
     skips_of,
 )
@@ -25,7 +26,18 @@ from apps.reporting.charted import (
 )
 from apps.reporting.earnings import BY, PnlRow, PositionRow, pnl, positions
 from apps.reporting.of_sets import Answered, Subscriber, answered, followers, subscribers
-from apps.reporting.onward import Place, fills_onward, log_marks, places_at, refusals_onward
+from apps.reporting.onward import (
+    FeedEventRow,
+    Place,
+    feed_events_onward,
+    fills_onward,
+    log_marks,
+    orders_onward,
+    places_at,
+    positions_onward,
+    refusals_onward,
+    signals_onward,
+)
 from apps.reporting.overview import (
     Funds,
     HeldBySet,
@@ -79,19 +91,22 @@ from apps.reporting.restraint import (
     stopped_by_losses,
 )
 from apps.reporting.scoping import Scope, ScopeError, check
+from apps.reporting.signalled import Outcome, Said, Wanted, outcome_of, signal, signals_from
 from apps.reporting.timeline import Happening, timeline
 from apps.reporting.words import refusal_in_words, skip_in_words, with_reasons
 
 __all__ = [
-    "BY", "ORDER_STATES", "AccountRow", "Answered", "Effective", "FillMark", "FillRow", "FoundAccount", "Funds",
-    "Happening", "HeldBySet", "Hold", "Involved", "LastOrder", "LatencyRow", "Minute", "OrderRow", "Place", "PnlRow",
-    "Point", "PositionRow", "QuoteRow", "RefusalCount", "RefusalRow", "Restriction", "Scope", "ScopeError",
-    "Selection", "SetRow", "SetSettings", "SignalRow", "SkipRow", "SlippageRow", "Speed", "Stopped", "Subscriber",
-    "TargetMark", "Unresolved", "account", "accounts", "answered", "by_set", "check", "closed_at_ns", "equity_curve",
-    "fill_marks", "fills", "fills_from", "fills_of", "fills_onward", "find_accounts", "followers", "funds", "held",
-    "holds_of", "instruments_traded", "involved_in", "last_orders", "last_quotes", "latencies", "log_marks", "marks",
-    "minutes", "order", "orders", "place_of", "places_at", "pnl", "positions", "quote_of", "refusal_in_words",
-    "refusals", "refusals_by_code", "refusals_from", "refusals_of", "refusals_onward", "restrictions", "selection",
-    "settings_now", "settings_of", "signals", "skip_in_words", "skips", "skips_from", "skips_of", "slippage", "speed",
-    "stopped_by_losses", "subscribers", "target_marks", "timeline", "unresolved", "with_reasons",
+    "BY", "ORDER_STATES", "AccountRow", "Answered", "Effective", "FeedEventRow", "FillMark", "FillRow",
+    "FoundAccount", "Funds", "Happening", "HeldBySet", "Hold", "Involved", "LastOrder", "LatencyRow", "Minute",
+    "OrderRow", "Outcome", "Place", "PnlRow", "Point", "PositionRow", "QuoteRow", "RefusalCount", "RefusalRow",
+    "Restriction", "Said", "Scope", "ScopeError", "Selection", "SetRow", "SetSettings", "SignalRow", "SkipRow",
+    "SlippageRow", "Speed", "Stopped", "Subscriber", "TargetMark", "Unresolved", "Wanted", "account", "accounts",
+    "answered", "by_set", "check", "closed_at_ns", "equity_curve", "feed_events_onward", "fill_marks", "fills",
+    "fills_from", "fills_of", "fills_onward", "find_accounts", "followers", "funds", "held", "holds_of",
+    "instruments_traded", "involved_in", "last_orders", "last_quotes", "latencies", "log_marks", "marks", "minutes",
+    "order", "orders", "orders_onward", "outcome_of", "place_of", "places_at", "pnl", "positions", "positions_onward",
+    "quote_of", "refusal_in_words", "refusals", "refusals_by_code", "refusals_from", "refusals_of", "refusals_onward",
+    "restrictions", "selection", "setting_of", "settings_now", "settings_of", "signal", "signals", "signals_from",
+    "signals_onward", "skip_in_words", "skips", "skips_from", "skips_of", "slippage", "speed", "stopped_by_losses",
+    "subscribers", "target_marks", "timeline", "unresolved", "with_reasons",
 ]  # fmt: skip

@@ -121,6 +121,7 @@ class Order(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["-requested_at_ns"]),
+            models.Index(fields=["set", "signalled_at_ns"]),
             models.Index(
                 fields=["requested_at_ns"], name="reporting_order_unknown", condition=models.Q(is_unknown=True)
             ),
@@ -128,6 +129,26 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account} {self.instrument} {self.decision}"
+
+
+class OrderChange(models.Model):
+    """Orders of which a record of execution's log has said something, as arrays: the order of changes. Kept 90 days."""
+
+    pk = models.CompositePrimaryKey("shard", "number", "at")
+    shard = models.TextField()
+    number = models.BigIntegerField(help_text="Of the record of execution's log.")
+    at = TimePartitionField(interval="7 days")
+    changed_at_ns = models.BigIntegerField()
+    instruments = _names()
+    account = _numbers()
+    instrument = _numbers()
+    decision = _numbers()
+
+    class Meta:
+        indexes = [models.Index(fields=["-changed_at_ns"])]
+
+    def __str__(self) -> str:
+        return f"{self.shard} {self.number}"
 
 
 class Fill(models.Model):
@@ -163,7 +184,7 @@ class Fill(models.Model):
     execution_id = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["account", "-filled_at_ns"])]
+        indexes = [models.Index(fields=["account", "-filled_at_ns"]), models.Index(fields=["-filled_at_ns"])]
 
     def __str__(self) -> str:
         return f"{self.shard} {self.number} {self.event} {self.row} {self.part}"
@@ -238,6 +259,23 @@ class Quote(models.Model):
         return f"{self.feed} {self.number}"
 
 
+class FeedEvent(models.Model):
+    """What happened to a feed, but for its bars: stale, back, a gap, a record that was not let in. Kept 90 days."""
+
+    pk = models.CompositePrimaryKey("feed", "number", "event", "at")
+    feed = models.TextField()
+    number = models.BigIntegerField()
+    event = models.IntegerField()
+    at = TimePartitionField(interval="1 month")
+    said_at_ns = models.BigIntegerField()
+    what = models.TextField()
+    instrument = models.TextField()
+    detail = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.feed} {self.number} {self.what}"
+
+
 class Signal(models.Model):
     """A `signals.target-set` as it was said; `body` is the message. Kept 400 days."""
 
@@ -251,6 +289,9 @@ class Signal(models.Model):
     set_version = models.BigIntegerField()
     instruments = _names()
     body = models.BinaryField()
+
+    class Meta:
+        indexes = [models.Index(fields=["-said_at_ns"])]
 
     def __str__(self) -> str:
         return f"{self.set} {self.number}"
@@ -271,6 +312,12 @@ class Skip(models.Model):
     instrument = _numbers()
     reason = _numbers()
     level = _numbers()
+    signalled_at_ns = models.BigIntegerField(
+        null=True, help_text="When the set said it; null: it was said long before."
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["set", "signalled_at_ns"]), models.Index(fields=["-skipped_at_ns"])]
 
     def __str__(self) -> str:
         return f"{self.shard} {self.number}"
@@ -360,6 +407,9 @@ class Refusal(models.Model):
     bound = _numbers()
     actual = _numbers()
     texts = _names()
+
+    class Meta:
+        indexes = [models.Index(fields=["-refused_at_ns"])]
 
     def __str__(self) -> str:
         return f"{self.shard} {self.number} {self.by}"

@@ -50,6 +50,16 @@ class Said(NamedTuple):
     columns: Mapping[str, Ints | int]
 
 
+class Changes(NamedTuple):
+    """Orders of which a record has said something, each once."""
+
+    place: Place
+    instruments: list[str]
+    account: Ints
+    instrument: Ints
+    decision: Ints
+
+
 class Trades(NamedTuple):
     """Lots that books get or give: rows of a message, in parts where a row is of several books.
 
@@ -115,6 +125,15 @@ class Quotes(NamedTuple):
     ask_ticks: Ints
 
 
+class FeedEvent(NamedTuple):
+    """What happened to a feed, but for its bars."""
+
+    place: Place
+    what: str
+    instrument: str
+    detail: str
+
+
 class Signal(NamedTuple):
     """A set's targets; `body` is the message."""
 
@@ -126,7 +145,7 @@ class Signal(NamedTuple):
 
 
 class Skips(NamedTuple):
-    """Accounts that a target gave no order."""
+    """Accounts that a target gave no order; `signalled_at_ns` where it was said just now."""
 
     place: Place
     set: str
@@ -135,6 +154,7 @@ class Skips(NamedTuple):
     instrument: Ints
     reason: Ints
     level: Ints
+    signalled_at_ns: int | None = None
 
 
 class Setting(NamedTuple):
@@ -189,11 +209,13 @@ class News:
     terms: dict[str, tuple[int, InstrumentTerms]] = field(default_factory=dict)
     """With when they were told: of two logs the later word counts, whichever is read first."""
     orders: list[Said] = field(default_factory=list)
+    changes: list[Changes] = field(default_factory=list)
     trades: list[Trades] = field(default_factory=list)
     cash: list[Cash] = field(default_factory=list)
     closes: dict[tuple[str, int], Close] = field(default_factory=dict)
     """By (instrument, day: days since 1970-01-01 UTC)."""
     quotes: list[Quotes] = field(default_factory=list)
+    feed_events: list[FeedEvent] = field(default_factory=list)
     signals: list[Signal] = field(default_factory=list)
     skips: list[Skips] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)

@@ -11,17 +11,17 @@ from apps.reporting.database import ALIAS
 from apps.reporting.folding import SOURCES, fold
 from apps.reporting.following import Follower, Read, Taker
 from apps.reporting.marks import MarkMove
-from apps.reporting.models import Fill, Quote, Refusal, Signal, Skip
+from apps.reporting.models import FeedEvent, Fill, OrderChange, Quote, Refusal, Signal, Skip
 from apps.reporting.news import News
 from apps.reporting.sources import Log, LogError, Source, check_whole
 from apps.reporting.writing import Writer
 from banyan.timescale import ensure_partitions
 
 READER = "reporting"
-PARTITIONED = (Fill, Quote, Signal, Skip, Refusal)
+PARTITIONED = (FeedEvent, Fill, OrderChange, Quote, Signal, Skip, Refusal)
 TABLES = (
     "account", "instrument", "order", "fill", "position", "day", "price", "quote", "signal", "skip", "setting", "cash",
-    "refusal", "tradingstate",
+    "refusal", "tradingstate", "orderchange", "feedevent",
 )  # fmt: skip
 _AHEAD = timedelta(days=28)
 

@@ -110,8 +110,8 @@ class SkipRow(NamedTuple):
 
 
 _LOTS = "i.lot_step_e9 / 1e9"
-_REFUSED = (ReportKind.DENIED, ReportKind.REFUSED, ReportKind.REJECTED)
-_CANCELLED = (ReportKind.CANCELLED, ReportKind.EXPIRED, ReportKind.NEVER_ARRIVED)
+REFUSED = (ReportKind.DENIED, ReportKind.REFUSED, ReportKind.REJECTED)
+CANCELLED = (ReportKind.CANCELLED, ReportKind.EXPIRED, ReportKind.NEVER_ARRIVED)
 
 
 def _ended_by(kinds: Iterable[ReportKind]) -> str:
@@ -122,8 +122,8 @@ _OF_AN_ORDER_MAX = 1_000
 ORDER_STATES = {
     "working": "o.end_kind IS NULL AND o.filled_steps <> o.steps",
     "filled": "o.end_kind IS NULL AND o.filled_steps = o.steps",
-    "refused": _ended_by(_REFUSED),
-    "cancelled": _ended_by(_CANCELLED),
+    "refused": _ended_by(REFUSED),
+    "cancelled": _ended_by(CANCELLED),
     "unknown": "o.is_unknown AND o.end_kind IS NULL",
 }
 """What orders can be asked for by, and the condition that says so."""
@@ -131,6 +131,13 @@ ORDER_STATES = {
 OrderPlace = tuple[int, str, str, int]
 """Where an order stands among all: when it was requested, account, instrument, decision."""
 _ORDER_PLACE = ("o.requested_at_ns", "a.id", "o.instrument", "o.decision")
+ChangePlace = tuple[str, int, str, str, int]
+"""Where a change of an order stands among all: where in execution's log, account, instrument, decision."""
+_CHANGE_PLACE = ("c.shard", "c.number", "a.id", "o.instrument", "o.decision")
+_CHANGED = """reporting_orderchange AS c
+        CROSS JOIN LATERAL unnest(c.account, c.instrument, c.decision) AS u(account, instrument, decision)
+        JOIN reporting_order AS o ON o.account = u.account AND o.decision = u.decision
+          AND o.instrument = c.instruments[u.instrument + 1]"""
 FillPlace = tuple[int, str, int, int, int, int]
 """Where a fill stands among all: when it came, and where in execution's log."""
 _FILL_PLACE = ("f.filled_at_ns", "f.shard", "f.number", "f.event", "f.row", "f.part")
@@ -167,45 +174,53 @@ def orders(
     limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns"))
     if state:
         limits += f" AND {ORDER_STATES[state]}"
-    return _orders(limits, values, most, Walk(_ORDER_PLACE, before, is_rising))
+    return [row for _, row in _orders(limits, values, most, Walk(_ORDER_PLACE, before, is_rising))]
 
 
 def order(scope: Scope, decision: int) -> OrderRow | None:
     """Return the order of an account in an instrument that has a decision number, if there is one."""
     limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns"))
-    return next(iter(_orders(f"{limits} AND o.decision = %s", [*values, decision], 1, Walk(_ORDER_PLACE))), None)
+    found = _orders(f"{limits} AND o.decision = %s", [*values, decision], 1, Walk(_ORDER_PLACE))
+    return next((row for _, row in found), None)
 
 
-def _orders(limits: str, values: list[Any], most: int, walk: Walk) -> list[OrderRow]:
+def log_changes(scope: Scope, condition: str, more: list[Any], most: int) -> list[tuple[ChangePlace, OrderRow]]:
+    """Return the orders of changes for which a condition holds, in the order of execution's log, shard by shard."""
+    limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="c.changed_at_ns"))
+    walk = Walk(_CHANGE_PLACE, is_rising=True)
+    return _orders(f"{limits} AND {condition}", [*values, *more], most, walk, _CHANGED)
+
+
+def _orders(
+    limits: str, values: list[Any], most: int, walk: Walk, source: str = "reporting_order AS o"
+) -> list[tuple[Any, OrderRow]]:
     beyond, place = walk.beyond()
     found = rows(
         f"""
-        SELECT a.id, o.instrument, o.decision, COALESCE(o.set, ''), o.steps * {_LOTS}, o.filled_steps * {_LOTS},
+        SELECT {", ".join(walk.columns)},
+          a.id, o.instrument, o.decision, COALESCE(o.set, ''), o.steps * {_LOTS}, o.filled_steps * {_LOTS},
           (SELECT sum(f.price_e9::numeric * abs(f.steps)) / NULLIF(sum(abs(f.steps)), 0) / 1e9 FROM reporting_fill AS f
            WHERE f.account = o.account AND f.instrument = o.instrument AND f.decision = o.decision AND f.kind = 0),
           o.fee_micro / 1e6, o.steps, o.filled_steps, o.is_unknown, o.end_kind, o.end_code, o.end_text,
           o.requested_at_ns, o.approved_at_ns, o.sent_at_ns, o.accepted_at_ns, o.unknown_at_ns, o.first_fill_ns,
           o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns, o.requested_number, o.decided_at_ns
-        FROM reporting_order AS o JOIN reporting_account AS a ON a.number = o.account
+        FROM {source} JOIN reporting_account AS a ON a.number = o.account
         LEFT JOIN reporting_instrument AS i ON i.id = o.instrument
         WHERE o.steps IS NOT NULL AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
         [*values, *place, most],
     )
-    told = []
-    for row in found:
+    told: list[tuple[Any, OrderRow]] = []
+    places = len(walk.columns)
+    for at, row in ((row[:places], row[places:]) for row in found):
         account, instrument, decision, name, lots, filled, price, fee = row[:8]
         steps, done, is_unknown, kind, code, text = row[8:14]
         accepted = row[14 + 3] is not None
         state = state_of(steps, done, is_unknown=bool(is_unknown), kind=kind, approved=row[15], accepted=accepted)
         average = None if price is None else float(price)
         why = why_ended(kind, code, text)
-        told.append(
-            OrderRow(
-                account, instrument, decision, name, _number(lots), _number(filled), average, float(fee), state, why,
-                *row[14:],
-            )
-        )  # fmt: skip
+        sized = (_number(lots), _number(filled), average, float(fee))
+        told.append((at, OrderRow(account, instrument, decision, name, *sized, state, why, *row[14:])))
     return told
 
 

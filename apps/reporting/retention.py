@@ -5,7 +5,7 @@
 | fill | 10 years |
 | order | 400 days after it ended |
 | signal, skip, refusal | 400 days |
-| quote | 90 days |
+| quote, orderchange, feedevent | 90 days |
 | account, instrument, position, day, price, mark | for ever: a row per account, instrument, book, day or log |
 
 Fills are a client's record; positions and days are sums of them, and stay when they go.
@@ -17,11 +17,14 @@ from datetime import datetime, timedelta
 from django.db import connections, models
 from psycopg import sql
 
-from apps.reporting.models import Fill, Mark, Order, Quote, Refusal, Signal, Skip
+from apps.reporting.models import FeedEvent, Fill, Mark, Order, OrderChange, Quote, Refusal, Signal, Skip
 from apps.reporting.projecting import ALIAS, make_ahead
 from banyan.timescale.partitions import partitions_of
 
-DAYS_KEPT: Mapping[type[models.Model], int] = {Fill: 3653, Signal: 400, Skip: 400, Refusal: 400, Quote: 90}
+DAYS_KEPT: Mapping[type[models.Model], int] = {
+    Fill: 3653, Signal: 400, Skip: 400, Refusal: 400, Quote: 90, OrderChange: 90,
+    FeedEvent: 90,
+}  # fmt: skip
 ORDER_DAYS = 400
 _ORDERS_AT_A_TIME = 10_000
 

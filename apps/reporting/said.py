@@ -72,7 +72,13 @@ def write_prices(cursor: Any, news: News) -> None:
 
 
 def write_arrays(cursor: Any, news: News) -> None:
-    """Write what stays as it was said: signals, settings, and what concerns many accounts at once."""
+    """Write what stays as it was said: signals, settings, changes of orders, events of feeds, skips and refusals."""
+    copy_rows(
+        cursor,
+        "reporting_feedevent",
+        (*_PLACE("feed"), "said_at_ns", "what", "instrument", "detail"),
+        ((*_placed(each.place), each.place.received_at_ns, *each[1:]) for each in news.feed_events),
+    )
     copy_rows(
         cursor,
         "reporting_signal",
@@ -82,8 +88,24 @@ def write_arrays(cursor: Any, news: News) -> None:
     copy_rows(
         cursor,
         "reporting_skip",
-        (*_PLACE("shard"), "skipped_at_ns", "set", "instruments", "account", "instrument", "reason", "level"),
+        (
+            *_PLACE("shard"),
+            "skipped_at_ns",
+            "set",
+            "instruments",
+            "account",
+            "instrument",
+            "reason",
+            "level",
+            "signalled_at_ns",
+        ),
         ((*_placed(each.place), each.place.received_at_ns, *map(_plain, each[1:])) for each in news.skips),
+    )
+    copy_rows(
+        cursor,
+        "reporting_orderchange",
+        ("shard", "number", "at", "changed_at_ns", "instruments", "account", "instrument", "decision"),
+        ((*_recorded(each.place), each.place.received_at_ns, *map(_plain, each[1:])) for each in news.changes),
     )
     settings = [
         (each.place.key, each.place.number, each.place.event, each.level, each.set, each.account, each.body)
@@ -107,6 +129,10 @@ def _PLACE(key: str) -> tuple[str, ...]:  # noqa: N802
 
 def _placed(place: Place) -> tuple[Any, ...]:
     return place.key, place.number, place.event, at_of(place.received_at_ns)
+
+
+def _recorded(place: Place) -> tuple[Any, ...]:
+    return place.key, place.number, at_of(place.received_at_ns)
 
 
 def _plain(value: Any) -> Any:

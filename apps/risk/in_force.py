@@ -13,7 +13,8 @@ from apps.risk.words import WORDS, limits_in_words, window_in_words
 def in_force(account: str, instrument: str) -> dict[str, Any]:
     """Return what counts for an account ("": any) and an instrument ("": any). Raises AccountError."""
     shard, number = place_of(account)
-    return limits_in_force(reading.shard_state(shard), account, number, instrument)
+    with reading.kept_state(shard) as state:
+        return limits_in_force(state, account, number, instrument)
 
 
 def limits_in_force(state: RiskState, account: str, number: int, instrument: str) -> dict[str, Any]:

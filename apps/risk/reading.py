@@ -1,8 +1,9 @@
 """What risk's logs say is in force: read from what is committed, beside a running system or without one."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import closing
-from typing import Any
+from contextlib import closing, contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from apps.risk.core import RISK
 from apps.risk.kernels.reasons import LOSS_REASONS
 from apps.risk.state import GLOBAL_LIMITS, RiskState
 from banyan.codec import decode_envelope, decode_message
-from banyan.host.memory import state_at
+from banyan.host.memory import advanced, state_at
 from banyan.models import Key, Request
 from banyan.store import Store
 
@@ -23,6 +24,44 @@ def shard_state(shard: str) -> RiskState:
     number = Key.objects.using(ALIAS).filter(key=shard).values_list("number", flat=True).first() or 0
     with closing(Store(ALIAS)) as store:
         return state_at(RISK, store, shard, number)[0]
+
+
+class _Kept(NamedTuple):
+    epoch: int
+    number: int
+    state: RiskState
+
+
+_FORWARD_MAX = 2_000
+"""Records by which a state that is kept is brought forward; beyond, it is built anew from the newest snapshot."""
+_KEPT: dict[str, _Kept] = {}
+_LOCK = threading.Lock()
+
+
+@contextmanager
+def kept_state(shard: str) -> Iterator[RiskState]:
+    """Give what a shard's risk has come to, kept in this process and brought forward by what came since.
+
+    Whoever else asks waits until the caller has looked. Raises RebuildError for a log that is damaged.
+    """
+    with _LOCK:
+        epoch, number = Key.objects.using(ALIAS).filter(key=shard).values_list("epoch", "number").first() or (0, 0)
+        kept = _KEPT.pop(shard, None)
+        if kept is None or kept.epoch != epoch or not 0 <= number - kept.number <= _FORWARD_MAX:
+            with closing(Store(ALIAS)) as store:
+                kept = _Kept(epoch, number, state_at(RISK, store, shard, number)[0])
+        elif number > kept.number:
+            with closing(Store(ALIAS)) as store:
+                state = advanced(RISK, store, shard, kept.state, kept.number, number)
+            kept = _Kept(epoch, number, state)
+        _KEPT[shard] = kept
+        yield kept.state
+
+
+def forget_kept_states() -> None:
+    """Build states anew when they are asked for next."""
+    with _LOCK:
+        _KEPT.clear()
 
 
 def waiting() -> int:

@@ -1,12 +1,11 @@
 """Orders by hand, cancels, flattening, halts: what programs can do."""
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.api.doing import Body, Doing, Reason, Turn, by_kind
+from apps.api.numbers import Number
 from apps.api.resources import system, trading
 from apps.api.resources.accounts import account_of
 from apps.console import interface as console
@@ -16,29 +15,6 @@ from apps.risk.contracts import TradingState
 
 _STATES = {TradingState.ACTIVE: "activate", TradingState.REDUCING: "reduce", TradingState.HALTED: "halt"}
 _IN_FORCE = ("gtc", "day", "ioc", "fok", "gtd")
-
-
-@extend_schema_field({"type": "string", "pattern": r"^-?\d{1,12}(\.\d{1,9})?$", "examples": ["-0.1"]})
-class Number(serializers.CharField):
-    """A decimal, as a string, so that nothing is rounded on its way."""
-
-    def __init__(self, *, is_signed: bool = False, **more: Any) -> None:
-        super().__init__(max_length=24, **more)
-        self._is_signed = is_signed
-
-    def to_internal_value(self, data: Any) -> str:
-        """Return it. Raises ValidationError."""
-        if not isinstance(data, str):
-            raise serializers.ValidationError('Write it as a string: "0.1".')
-        try:
-            number = Decimal(data)
-        except InvalidOperation:
-            number = Decimal("nan")
-        if not number.is_finite() or "e" in data.lower() or abs(number) >= 10**12 or not number:
-            raise serializers.ValidationError('It is no decimal such as "0.1".')
-        if number < 0 and not self._is_signed:
-            raise serializers.ValidationError("It is not above 0.")
-        return data.strip()
 
 
 class NewOrder(Body):

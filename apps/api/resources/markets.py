@@ -13,16 +13,16 @@ from apps.api.access import Caller
 from apps.api.bars import FORMS, MEDIA_TYPES, columns_of, encode
 from apps.api.problems import Problem
 from apps.api.rendering import to_json
-from apps.api.rows import Amount, Moment, Row, decimal, time_text
+from apps.api.rows import Amount, Moment, Row, decimal, fields_of, time_text
 from apps.api.views import Listing, Page, Thing, View, page_of
 from apps.feeds import interface as feeds
 from banyan.cursors import encoded
 from trading.intervals import IntervalError
 
 _PLACES = 9
-BARS_MAX = 2_000_000
+ROWS_MAX = 2_000_000
 """In one answer in columns or CSV."""
-JSON_BARS_MAX = 10_000
+JSON_ROWS_MAX = 10_000
 
 
 class InstrumentRow(Row):
@@ -129,7 +129,7 @@ class Bars(View):
         asking.moment("end", "Before this opening time."),
         asking.choice("adjust", ("all", "splits", "none"), "For what prices are adjusted.", default="all"),
         asking.choice("format", FORMS, "The format, where the header Accept does not say it."),
-        asking.whole("limit", 1, JSON_BARS_MAX, "How many bars a page of JSON has.", default=1_000),
+        asking.whole("limit", 1, JSON_ROWS_MAX, "How many bars a page of JSON has.", default=1_000),
         asking.CURSOR,
     )
 
@@ -146,7 +146,7 @@ class Bars(View):
     def get(self, request: Request, instrument: str) -> HttpResponse:
         """Answer with them."""
         asked = self.asked(request)
-        form = asked["format"] or _form_of(request.headers.get("Accept", ""))
+        form = asked["format"] or form_of(request.headers.get("Accept", ""))
         after = asking.place_of(asked["cursor"], "", (int,))
         start = asked["start"] if after is None else after[0] + 1
         try:
@@ -158,9 +158,9 @@ class Bars(View):
         except IntervalError as error:
             raise Problem("parameter-invalid", errors=[{"parameter": "interval", "detail": str(error)}]) from None
         if form != "json":
-            if len(bars) > BARS_MAX:
-                raise Problem("too-much", f"These are {len(bars):,} bars, and an answer has {BARS_MAX:,} at most.")
-            return HttpResponse(encode(bars, form), content_type=MEDIA_TYPES[form])
+            if len(bars) > ROWS_MAX:
+                raise Problem("too-much", f"These are {len(bars):,} bars, and an answer has {ROWS_MAX:,} at most.")
+            return HttpResponse(encode(bars.time, columns_of(bars), form), content_type=MEDIA_TYPES[form])
         most = asked["limit"]
         rows = _told(bars, most)
         following = encoded(["", int(bars.time[most - 1])]) if len(bars) > most else None
@@ -172,7 +172,7 @@ def _told(bars: Any, most: int) -> list[dict[str, Any]]:
     times = [time_text(at_ns) for at_ns in bars.time[:most].tolist()]
     prices = {
         name: [decimal(value, _PLACES) for value in columns[name][:most].tolist()] if name in columns else None
-        for name in BarRow().fields
+        for name in fields_of(BarRow)
         if name != "time"
     }
     return [
@@ -181,7 +181,8 @@ def _told(bars: Any, most: int) -> list[dict[str, Any]]:
     ]
 
 
-def _form_of(accept: str) -> str:
+def form_of(accept: str) -> str:
+    """Return the format that a header Accept asks for. Raises Problem."""
     wanted = [each.partition(";")[0].strip() for each in accept.split(",")]
     if not accept or any(each in ("*/*", "application/*", "application/json") for each in wanted):
         return "json"

@@ -197,18 +197,20 @@ def moment_of(text: str) -> datetime:
         raise Problem("cursor-invalid") from None
 
 
+def member_told(member: Any) -> dict[str, Any]:
+    """Return a member of a set as it is answered."""
+    return {
+        "strategy": member.strategy,
+        "share": f"{member.share_e9 / 1e9:g}",
+        "parameters": member.parameters,
+        "channels": [
+            {"instrument": channel.instrument, "interval": format_interval(channel.interval_ns)}
+            for channel in member.channels
+        ],
+        "code_hash": member.code_hash,
+    }
+
+
 def _told(standing: signals.SetStanding) -> dict[str, Any]:
-    members = [
-        {
-            "strategy": each.strategy,
-            "share": f"{each.share_e9 / 1e9:g}",
-            "parameters": each.parameters,
-            "channels": [
-                {"instrument": channel.instrument, "interval": format_interval(channel.interval_ns)}
-                for channel in each.channels
-            ],
-            "code_hash": each.code_hash,
-        }
-        for each in standing.definition.members
-    ]
+    members = [member_told(each) for each in standing.definition.members]
     return standing._asdict() | {"members": members, "megabytes": round(standing.megabytes)}

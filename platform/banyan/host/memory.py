@@ -74,6 +74,11 @@ def state_at(context: Context[State], store: Store, key: str, number: int) -> tu
                 f"{context.name}/{key}: snapshot {snapshot.number} is damaged: delete it to use an older"
             )
         state, begins = context.from_snapshot(key, snapshot.version, snapshot.state), snapshot.number
+    return advanced(context, store, key, state, begins, number), begins
+
+
+def advanced(context: Context[State], store: Store, key: str, state: State, begins: int, number: int) -> State:
+    """Return the state of a key after log record `number`, from that after `begins`, which is used up by it."""
     expected = begins
     for step in store.steps(key, begins, number):
         expected += 1
@@ -83,7 +88,7 @@ def state_at(context: Context[State], store: Store, key: str, number: int) -> tu
             state = context.evolve(state, decode_message(name, body))
     if expected != number:
         raise RebuildError(f"{context.name}/{key}: the log ends at {expected}, the key is at {number}")
-    return state, begins
+    return state
 
 
 class Hearer(Protocol[State_contra]):

@@ -30,6 +30,7 @@ FIRM = row(401, 403, 403, 200, 200, 200, 200)
 NONE = row(401, 403, 403, 404, 404, 404, 404)
 RESEARCH = row(401, 403, 403, 403, 200, 403, 403)
 OPERATE = row(401, 403, 403, 403, 403, 200, 403)
+OF_STAGES = row(401, 403, 403, 403, 403, 403, 404)
 EXTRACT = row(401, 403, 403, 403, 403, 403, 200)
 POST_ONLY = dict.fromkeys(WHO, 405)  # who may, is in the table of test_writes
 TABLE = {
@@ -43,12 +44,21 @@ TABLE = {
     "api-instruments": READ,
     "api-instrument": READ,
     "api-bars": row(401, 404, 404, 404, 404, 404, 404),
+    "api-ticks": row(401, 404, 404, 404, 404, 404, 404),
     "api-feeds": FIRM,
     "api-feed": NONE,
+    "api-feed-quarantine": NONE,
+    "api-quarantine": FIRM,
+    "api-quarantined": NONE,
     "api-strategies": FIRM,
     "api-strategy": FIRM,
     "api-sets": FIRM,
     "api-set": NONE,
+    "api-set-definition": NONE,
+    "api-set-start": POST_ONLY,
+    "api-set-pause": POST_ONLY,
+    "api-signals": FIRM,
+    "api-signal": NONE,
     "api-runs": RESEARCH,
     "api-run": RESEARCH | {"quant": 404},
     "api-accounts": READ,
@@ -57,6 +67,11 @@ TABLE = {
     "api-settings": OF_ONE,
     "api-subscriptions": OF_ONE,
     "api-restrictions": OF_ONE,
+    "api-account-settings": row(401, 404, 404, 404, 404, 404, 404),
+    "api-subscription": NONE,
+    "api-account-limits": NONE,
+    "api-all-limits": FIRM,
+    "api-instrument-limits": FIRM,
     "api-limits": row(401, 404, 404, 404, 404, 404, 404),
     "api-orders": READ,
     "api-order": OF_ONE,
@@ -69,6 +84,9 @@ TABLE = {
     "api-kill-switch": FIRM,
     "api-contexts": FIRM,
     "api-stages": EXTRACT,
+    "api-stage-changes": OF_STAGES,
+    "api-comparisons": OF_STAGES,
+    "api-differences": OF_STAGES,
     "api-dead-letters": OPERATE,
     "api-audit": OPERATE,
     "api-stream": READ,
@@ -79,9 +97,14 @@ TABLE = {
 }
 NAMES = {
     "account": "A1", "instrument": "OANDA:EURUSD", "feed": "none", "strategy": "sma_cross", "set": "none",
-    "run": "none", "family": "fills",
+    "run": "none", "family": "fills", "record": 987_654_321, "number": 1,
+    "context": "none",
 }  # fmt: skip
-OF_ADDRESS = {"api-limits": {"account": "nobody's"}, "api-missing": {}}
+NOBODYS = {"account": "nobody's"}  # what is asked of execution and risk, which know none of these accounts
+OF_ADDRESS = {
+    "api-limits": NOBODYS, "api-account-settings": NOBODYS, "api-account-limits": NOBODYS, "api-subscription": NOBODYS,
+    "api-missing": {},
+}  # fmt: skip
 
 
 def test_every_address_is_in_the_table():

@@ -86,3 +86,40 @@ def test_instruments_are_the_stored_and_the_shipped_ones_in_order(callers, store
     found = orjson.loads(callers["viewer"].get("instruments/OANDA:EURUSD").content)
     assert found in rows
     assert found["tick_size"] == "0.00001"
+
+
+TICKS = "instruments/OANDA:EURUSD/ticks"
+
+
+@pytest.fixture
+def ticks(tmp_path, db):
+    """The bids of ticks that are stored, three at each time; one more is put into quarantine."""
+    bids = (1.1 + np.random.default_rng(7).integers(-9, 10, 60) / 1e5).tolist()
+    lines = ["ts,bid,ask"]
+    lines += [
+        f"2014-05-02T00:00:{at // 3:02d}.000{at // 3:03d}Z,{bid:.5f},{bid + 1e-4:.5f}" for at, bid in enumerate(bids)
+    ]
+    file = tmp_path / "ticks.csv"
+    file.write_text("\n".join([*lines, "2014-05-02T00:01:00Z,-1,1.2"]) + "\n")
+    import_file(file, find_instrument("OANDA:EURUSD"), 0, (Kind.TICKS,), Options())
+    return [round(each, 5) for each in bids]
+
+
+def test_ticks_are_told_once_each_also_those_of_one_time(callers, ticks):
+    caller = callers["client one"]
+    rows = caller.rows(f"{TICKS}?limit=7")
+    assert [float(row["bid"]) for row in rows] == ticks
+    assert [rows[4][name] for name in ("time", "last", "size")] == ["2014-05-02T00:00:01.000001000Z", None, None]
+    some = caller.rows(f"{TICKS}?start=2014-05-02T00:00:05Z&end=2014-05-02T00:00:07.1Z&limit=2")
+    assert some == rows[15:24]
+    table = pa.ipc.open_stream(caller.get(f"{TICKS}?format=arrow").content).read_all()
+    assert table.column_names == ["time", "sequence", "bid", "ask", "last", "size"]
+    assert table["bid"].to_pylist() == [float(row["bid"]) for row in rows]
+    assert caller.get(f"{TICKS}?format=csv").content.count(b"\n") == 61
+
+
+def test_what_was_not_let_in_is_told_with_its_line_and_reason(callers, ticks):
+    (row,) = callers["viewer"].rows("quarantine?instrument=oanda:eurusd&reason=not-positive")
+    assert (row["line"], row["reason"], row["text"]) == (62, "not-positive", "2014-05-02T00:01:00Z,-1,1.2")
+    assert orjson.loads(callers["viewer"].get(f"quarantine/{row['id']}").content) == row
+    assert callers["viewer"].rows("quarantine?reason=conflict") == []

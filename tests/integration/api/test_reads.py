@@ -117,7 +117,30 @@ def test_an_order_that_comes_meanwhile_moves_none_from_page_to_page(callers):
     assert again["data"] == callers["viewer"].rows("orders")[3:6]
 
 
-@pytest.mark.parametrize("path", ["orders?limit=5", "positions?limit=5", "accounts?limit=2", "pnl?by=set"])
+def test_each_signal_tells_what_became_of_it(callers):
+    caller = callers["viewer"]
+    signals = caller.rows("signals?limit=3")
+    assert signals == caller.rows("signals?limit=500")
+    assert signals[::-1] == caller.rows("signals?limit=4&sort=said_at")
+    assert caller.rows("signals?set=trend") == [each for each in signals if each["set"] == "trend"]
+    orders, skips = (caller.rows(f"{name}?limit=500") for name in ("orders", "skips"))
+    told = [orjson.loads(caller.get(f"signals/{each['set']}/{each['number']}").content) for each in signals]
+    for signal, detail in zip(signals, told, strict=True):
+        assert detail.items() >= signal.items()
+        theirs = [each for each in orders if (each["set"], each["signalled_at"]) == (signal["set"], signal["said_at"])]
+        assert detail["orders"] == len(theirs)
+        assert detail["filled"] == sum(each["state"] == "Filled" for each in theirs)
+        assert detail["refused"] == sum(each["state"] in ("Denied", "Rejected") for each in theirs)
+        assert sum(each["count"] for each in detail["refusals"]) == detail["refused"]
+        assert sum(each["count"] for each in detail["skips"]) == detail["skipped"]
+    assert sum(each["refused"] for each in told) > 0
+    assert sum(each["filled"] for each in told) > 0
+    assert sum(each["skipped"] for each in told) == len(skips) > 0
+
+
+@pytest.mark.parametrize(
+    "path", ["orders?limit=5", "signals?limit=5", "positions?limit=5", "accounts?limit=2", "pnl?by=set"]
+)
 def test_calls_cost_the_same_queries_whatever_their_page(callers, path, django_assert_max_num_queries):
     callers["viewer"].get(path)
     for alias, most in (("default", 2), ("reporting", 4)):

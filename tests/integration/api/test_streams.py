@@ -12,7 +12,9 @@ from apps.api.access import Caller
 from apps.api.problems import Problem
 from apps.api.streams import FAMILIES, Listener, read
 from apps.console.interface import Beat
+from apps.feeds.contracts import BarClosed, FeedStale, GapDetected, RecordQuarantined
 from apps.reporting import interface as reporting
+from banyan.codec import decode_message
 from tests.integration.api.conftest import ALL
 from tests.integration.console.test_overview import read as read_logs
 from tests.integration.reporting.recorded import HOUR_NS
@@ -21,6 +23,9 @@ from tests.integration.reporting.test_read_models import trade_at_random
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
 FIRM = Caller("k", "k", "firm", "", frozenset({"read"}))
 ONE = FIRM._replace(client="one")
+OF_ACCOUNTS = [name for name, of in FAMILIES.items() if not of.is_firm_only]
+ONCE = ("fills", "refusals", "signals")
+"""Those that tell what happened; the others tell what something has become."""
 NOTHING = {"client": "", "account": "", "set": "", "instrument": ""}
 
 
@@ -53,7 +58,48 @@ def listen(family, places, *marks, caller=FIRM, between=lambda: None, **asked):
     return heard
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.fixture(scope="module", autouse=True)
+def troubled(traded, django_db_blocker):
+    """A feed with a gap, a record that was not let in, and silence."""
+    hour = HOUR_NS
+    bar = decode_message(BarClosed.wire_name, traded.feeds.kept["SIM"][0].body)
+    gap = GapDetected(feed="SIM", instrument="OANDA:EURUSD", interval_ns=hour, after_ns=hour, before_ns=5 * hour)
+    wrong = RecordQuarantined(
+        feed="SIM", instrument="SIM:GOLD", reason="crossed", record="1,2", event_time_ns=1, count=3
+    )
+    silent = [FeedStale(feed="SIM", last_tick_ns=each, is_stale=bool(each)) for each in (hour, 0)]
+    with django_db_blocker.unblock():
+        for events in ([gap, wrong], silent):
+            traded.feeds.append("SIM", traded.now_ns, bar, events)
+        read_logs(traded)
+
+
+def test_what_happened_to_feeds_is_told_in_words():
+    heard = [(data["what"], data["instrument"], data["detail"]) for _, data in listen("feeds", {}, 1).events]
+    assert heard == [
+        ("gap", "OANDA:EURUSD", "from 1970-01-01 01:00:00 to 1970-01-01 05:00:00"),
+        ("quarantined", "SIM:GOLD", "crossed (3 such): 1,2"),
+        ("stale", "", "nothing has come since 1970-01-01 01:00:00"),
+        ("back", "", ""),
+    ]
+    assert len(listen("feeds", {}, 1, instrument="SIM:GOLD").events) == 1
+
+
+@pytest.mark.parametrize(
+    ("family", "names"),
+    [("orders", ("account", "instrument", "decision")), ("positions", ("account", "set", "instrument"))],
+)
+def test_what_has_changed_is_told_as_it_is_by_then(monkeypatch, callers, family, names):
+    rows = callers["viewer"].rows(f"{family}?limit=500")
+    thing = lambda row: tuple(row[name] for name in names)  # noqa: E731
+    for size in (500, 7):
+        monkeypatch.setattr(streams, "_A_PIECE", size)
+        heard = [data for _, data in listen(family, {}, 1).events]
+        assert {thing(row): row for row in heard} == {thing(row): row for row in rows}
+        assert (len(heard) == len(rows)) == (size == 500)
+
+
+@pytest.mark.parametrize("family", ONCE)
 def test_from_the_beginning_everything_is_told_once(callers, family):
     rows = callers["viewer"].rows(f"{family}?limit=500")
     heard = [data for _, data in listen(family, {}, 1).events]
@@ -69,11 +115,11 @@ def test_after_any_event_a_listener_goes_on_with_the_next(monkeypatch, family, s
     events = listen(family, {}, 1).events
     kinds = FAMILIES[family].kinds
     for at in range(0, len(events), max(1, len(events) // 7)):
-        assert listen(family, read(events[at][0], kinds), 1).events == events[at + 1 :]
+        assert listen(family, read(events[at][0], kinds), 1).events == events[at + 1 :], events[at][0]
     assert listen(family, read(events[-1][0], kinds), 1).events == []
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", OF_ACCOUNTS)
 def test_a_client_hears_of_its_own_accounts_alone(callers, family):
     rows = callers["client one"].rows(f"{family}?limit=500")
     heard = [data for _, data in listen(family, {}, 1, caller=ONE).events]
@@ -131,6 +177,10 @@ def test_a_stream_is_there_for_keys_that_may_read(callers):
             assert response.headers["Content-Type"] == "text/event-stream"
             assert "ETag" not in response.headers
     assert callers["viewer"].get("streams/weather").status_code == 404
+    assert callers["viewer"].get("streams/signals?account=A1").status_code == 400
+    assert {name: callers["client one"].get(f"streams/{name}").status_code for name in FAMILIES} == {
+        name: 403 if of.is_firm_only else 200 for name, of in FAMILIES.items()
+    }
     assert callers["client one"].get("streams/fills?client=two").status_code == 404
 
 

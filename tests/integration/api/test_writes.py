@@ -16,12 +16,16 @@ from apps.api.once import retain
 from apps.api.resources import acting
 from apps.api.urls import urlpatterns
 from apps.console.models import Act
-from apps.execution.contracts import CancelOrder, Flatten, PlaceManualOrder
+from apps.execution.book_contracts import ConfigureAccount
+from apps.execution.contracts import CancelOrder, ConfigureSet, Flatten, PlaceManualOrder, Subscribe
 from apps.execution.interface import NewAccount, open_accounts
 from apps.execution.models import Account
 from apps.reporting.models import Account as ReadAccount
 from apps.reporting.models import Mark
-from apps.risk.contracts import SetTradingState, TradingState
+from apps.risk.contracts import SetLimits, SetTradingState, TradingState
+from apps.signals.contracts import DefineSet, RunSet
+from apps.signals.interface import NewMember, define_set, get_set
+from apps.signals.models import StrategySet
 from banyan.codec import decode_envelope, decode_message
 from banyan.models import Key as LogKey
 from banyan.models import Request
@@ -29,6 +33,11 @@ from tests.integration.api.conftest import ALL
 from tests.integration.console.conftest import committed, forget_commands
 
 pytestmark = pytest.mark.django_db(databases=ALL)
+MEMBER = {
+    "strategy": "sma_cross", "share": 0.5, "parameters": {"fast": 5, "slow": 20},
+    "channels": [{"instrument": "OANDA:EURUSD", "interval": "1h"}],
+}  # fmt: skip
+HOLDS = {"members": [MEMBER], "reason": "a hunch"}
 ORDER = {"account": "B1", "instrument": "OANDA:EURUSD", "lots": "-1000", "reason": "a hunch"}
 
 
@@ -42,6 +51,8 @@ def accounts(commands_of_this_test, monkeypatch, settings, tmp_path):
             number=each.number, id=each.id, client=each.client, broker="paper", currency="USD", time_zone="UTC",
             deposit_micro=0, opened_at_ns=1,
         )  # fmt: skip
+    define_set("steady", [NewMember("sma_cross", [("OANDA:EURUSD", "1h")], {})])
+    StrategySet.objects.using("signals").update(is_started=True)
     forget_commands()  # those that opened them
     monkeypatch.setattr("apps.execution.orders_typed.last_quote", lambda _: (108_000, 108_010))
 
@@ -210,13 +221,16 @@ def test_an_order_that_cannot_be_is_refused_in_words_and_so_it_stays(callers):
 
 
 WRITES = {
-    "orders": ("orders", ORDER, "trade"),
+    "api-orders": ("orders", ORDER, "trade"),
     "api-cancel": ("orders/B1/OANDA:EURUSD/7/cancel", {}, "trade"),
     "api-flatten": ("accounts/B1/flatten", {"reason": "enough"}, "trade"),
     "api-resume": ("accounts/B1/resume", {"reason": "again"}, "trade"),
     "api-account-state": ("accounts/B1/trading-state", {"state": "halted", "reason": "x"}, "operate"),
     "api-trading-states": ("trading-states", {"state": "halted", "reason": "x"}, "operate"),
     "api-kill-switch": ("kill-switch", {"is_thrown": True, "reason": "x"}, "operate"),
+    "api-sets": ("sets", {"name": "fresh", **HOLDS}, "operate"),
+    "api-set-start": ("sets/steady/start", {"reason": "x"}, "operate"),
+    "api-set-pause": ("sets/steady/pause", {"reason": "x"}, "operate"),
 }
 MAY = {
     "trade": {
@@ -232,7 +246,9 @@ MAY = {
 
 def test_every_address_that_something_is_done_by_is_in_the_table():
     doing = {each.name for each in urlpatterns if hasattr(getattr(each.callback, "cls", None), "act")}
-    assert doing == {"api-orders", *WRITES} - {"orders"}
+    assert doing == set(WRITES)
+    replacing = {each.name for each in urlpatterns if hasattr(getattr(each.callback, "cls", None), "replace")}
+    assert replacing == set(REPLACED)
 
 
 @pytest.mark.parametrize("name", sorted(WRITES))
@@ -250,7 +266,7 @@ def test_only_those_who_may_do_it(callers, name, settings):
     assert settings.KILL_SWITCH.exists() == (name == "api-kill-switch")
 
 
-@pytest.mark.parametrize("name", [name for name, (path, *_) in sorted(WRITES.items()) if "B1" in path] + ["orders"])
+@pytest.mark.parametrize("name", [name for name, (path, *_) in sorted(WRITES.items()) if "B1" in path] + ["api-orders"])
 def test_anothers_account_is_as_one_that_there_is_not(callers, name):
     path, body, scope = WRITES[name]
     caller = callers["client one"]
@@ -314,3 +330,135 @@ def test_a_read_waits_for_what_was_written(callers, clock, monkeypatch):
 @pytest.mark.parametrize("version", ["x", "WyJhIl0", "WzEsMl0"])
 def test_a_version_that_no_write_answered_with_is_refused(callers, version):
     assert callers["client one"].get(f"orders?min_version={version}").status_code == 400
+
+
+# ---- what is replaced as it was read --------------------------------------------------------------------------------
+
+REPLACED = {
+    "api-set-definition": ("sets/steady/definition", HOLDS, "operate"),
+    "api-account-settings": ("accounts/B1/settings/own", {"multiplier": "0.5", "close_only": True}, "trade"),
+    "api-subscription": ("accounts/B1/subscriptions/steady", {"allocation": "0.25", "sizing": "vol:15"}, "operate"),
+    "api-account-limits": ("accounts/B1/limits/own", {"limits": {"daily-loss": "5%"}, "reason": "x"}, "operate"),
+    "api-all-limits": ("limits", {"limits": {"order": "7steps"}, "reason": "x"}, "operate"),
+    "api-instrument-limits": (
+        "instruments/OANDA:EURUSD/limits", {"limits": {"position": "5000lots"}, "reason": "x"}, "operate",
+    ),
+}  # fmt: skip
+
+
+def put(caller, path, body, tag=""):
+    headers = {"Authorization": f"Bearer {caller.key}"} if caller.key else {}
+    headers |= {"If-Match": tag} if tag else {}
+    return Client().put(f"/api/v1/{path}", orjson.dumps(body), content_type="application/json", headers=headers)
+
+
+@pytest.mark.parametrize("name", sorted(REPLACED))
+def test_only_those_who_may_replace_it(callers, name):
+    path, body, scope = REPLACED[name]
+    assert {who: put(caller, path, body, "*").status_code for who, caller in callers.items()} == MAY[scope]
+
+
+@pytest.mark.parametrize("name", sorted(REPLACED))
+def test_what_is_replaced_is_what_its_caller_has_read(callers, name):
+    path, body, _ = REPLACED[name]
+    caller = callers["operator"]
+    assert told(put(caller, path, body))[1]["code"] == "tag-missing"
+    read = caller.get(path)
+    status, problem = told(put(caller, path, body, '"of another time"'))
+    assert (status, problem["code"]) == (412, "changed-meanwhile")
+    assert put(caller, path, body, read.headers["ETag"]).status_code == 202
+    changed = caller.get(path)
+    assert changed.headers["ETag"] != read.headers["ETag"]
+    again = put(caller, path, body, read.headers["ETag"])
+    assert (again.status_code, again.headers["ETag"]) == (412, changed.headers["ETag"])
+    assert put(caller, path, body, f"W/{changed.headers['ETag']}").status_code == 202
+    assert {act.outcome.is_done for act in Act.objects.select_related("outcome")} == {True}
+
+
+def test_a_set_is_made_replaced_started_and_paused(callers):
+    caller = callers["operator"]
+    assert post(caller, "sets", {"name": "fresh", **HOLDS}, key="1").status_code == 202
+    assert get_set("fresh").members[0].parameters == {"fast": 5, "slow": 20}
+    status, problem = told(post(caller, "sets", {"name": "fresh", **HOLDS}, key="2"))
+    assert (status, problem["code"]) == (422, "refused")
+    assert "already" in problem["detail"]
+    assert post(caller, "sets/fresh/start", {"reason": "go"}, key="3").status_code == 202
+    assert post(caller, "sets/fresh/pause", {"reason": "stop"}, key="4").status_code == 202
+    defined, started, paused = waiting("signals")
+    assert (type(defined), type(started), type(paused)) == (DefineSet, RunSet, RunSet)
+    assert (started.is_running, paused.is_running) == (True, False)
+    assert put(caller, "sets/nobody/definition", HOLDS, "*").status_code == 404
+    assert told(post(caller, "sets/nobody/start", {"reason": "go"}, key="5"))[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"members": []}, "members"), ({"members": [MEMBER | {"share": 2}]}, "members.0.share"),
+        ({"members": [MEMBER, MEMBER | {"channels": []}]}, "members.1.channels"),
+        ({"members": [MEMBER | {"parameters": {"fast": [1]}}]}, "members.0.parameters.fast"),
+        ({"members": [MEMBER | {"lots": 1}]}, "members.0.lots"), ({"grace_seconds": -1}, "grace_seconds"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_within_a_body_is_named_by_its_way_there(callers, change, field):
+    status, body = told(post(callers["operator"], "sets", {"name": "fresh", **HOLDS, **change}))
+    assert (status, body["code"]) == (400, "body-invalid")
+    assert [each["field"] for each in body["errors"]] == [field]
+
+
+@pytest.mark.parametrize("strategy", ["none", "tests/benchmarks/flip.py", "../../etc/passwd"])
+def test_a_set_holds_strategies_that_are_shipped_and_no_files(callers, strategy):
+    body = {"name": "fresh", "members": [MEMBER | {"strategy": strategy}]}
+    status, problem = told(post(callers["operator"], "sets", body))
+    assert (status, problem["code"]) == (422, "refused")
+    assert "there is no strategy" in problem["detail"]
+
+
+def test_settings_and_limits_become_the_commands_that_people_give(callers):
+    caller = callers["operator"]
+    for name in sorted(set(REPLACED) - {"api-set-definition"}):
+        assert put(caller, *REPLACED[name][:2], "*").status_code == 202
+    shard = Account.objects.using("execution").get(id="B1").shard
+    configured, subscribed = [each for each in waiting() if isinstance(each, ConfigureAccount | Subscribe)]
+    assert (configured.multiplier_e9, configured.close_only, configured.lots_max_e9) == (500_000_000, True, -1)
+    assert (subscribed.allocation_e9, subscribed.sizing, subscribed.sizing_number_e9) == (25 * 10**7, "vol", 15 * 10**9)
+    assert any(isinstance(each, ConfigureSet) for each in waiting())
+    limits = [each for each in waiting("risk") if isinstance(each, SetLimits)]
+    assert {(each.limits.daily_loss_e9_max, each.limits.order_steps_max, each.instrument) for each in limits} == {
+        (5 * 10**7, -1, ""), (-1, 7, ""), (-1, -1, "OANDA:EURUSD"),
+    }  # fmt: skip
+    assert orjson.loads(caller.get("accounts/B1/settings/own").content)["multiplier"] == "0.5"
+    assert orjson.loads(caller.get("accounts/B1/limits/own").content) == {"limits": {"daily-loss": "5%"}}
+    assert shard in {each.key for each in Request.objects.using("risk").all()}
+
+
+def test_a_setting_that_is_applied_but_not_read_yet_is_not_overwritten(callers, clock):
+    caller, path = callers["client one"], "accounts/B1/settings/own"
+    tag = caller.get(path).headers["ETag"]
+    shard = Account.objects.using("execution").get(id="B1").shard
+    LogKey.objects.using("execution").update_or_create(key=shard, defaults={"number": 5})
+    Mark.objects.create(reader="reporting", source="execution", key=shard, number=4, received_at_ns=1)
+    status, problem = told(put(caller, path, {"multiplier": "2"}, tag))
+    assert (status, problem["code"]) == (503, "version-awaited")
+    Mark.objects.update(number=5)
+    assert put(caller, path, {"multiplier": "2"}, tag).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("api-account-settings", {"sizing": "vol"}), ("api-account-settings", {"instruments": ["OANDA:NONE"]}),
+        ("api-all-limits", {"limits": {"daily-loss": "5"}, "reason": "x"}),
+        ("api-all-limits", {"limits": {"luck": "5%"}, "reason": "x"}),
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be_are_refused_in_words(callers, name, body):
+    status, problem = told(put(callers["operator"], REPLACED[name][0], body, "*"))
+    assert (status, problem["code"]) == (422, "refused")
+    assert waiting() == waiting("risk") == []
+
+
+def test_the_settings_of_anothers_account_are_as_those_of_none(callers):
+    found = [told(put(callers["client one"], f"accounts/{each}/settings/own", {}, "*")) for each in ("B2", "B99")]
+    assert found[0][1] | {"request_id": ""} == found[1][1] | {"request_id": ""}
+    assert found[0][0] == 404

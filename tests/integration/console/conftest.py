@@ -51,7 +51,7 @@ def commands_of_this_test(db):
 
 
 def forget_commands() -> None:
-    for context in ("execution", "risk"):
+    for context in ("execution", "risk", "signals"):
         committed(context, "DELETE FROM banyan_request")
         committed(context, "DELETE FROM banyan_seen")
 

@@ -9,6 +9,8 @@ from django.core.management import CommandError, call_command
 from apps.execution.interface import NewAccount, open_accounts
 from apps.feeds.models import Instrument
 from apps.risk.core import RISK
+from apps.risk.interface import in_force
+from apps.risk.reading import forget_kept_states
 from banyan.clock import SystemClock
 from banyan.host import Host, HostSettings
 from banyan.models import Request
@@ -28,6 +30,7 @@ def host() -> Iterator[Host]:
     transport = LocalTransport({"risk": []})
     transport.join(made)
     made.open(shard_keys(settings.SHARDS))
+    forget_kept_states()  # of the databases of other tests
     yield made
     made.store.close()
     transport.close()
@@ -43,7 +46,11 @@ def shown(host: Host, *words: str) -> dict:
     host.look_for(("", key) for key in shard_keys(settings.SHARDS))
     while host.step():
         pass
-    return json.loads(told("show", "--json", *words))
+    found = json.loads(told("show", "--json", *words))
+    options = dict(zip(words[::2], words[1::2], strict=True))
+    kept = in_force(options.get("--account", ""), options.get("--instrument", ""))
+    assert found | kept == found, "what is kept and brought forward is what the log says"
+    return found
 
 
 def test_nothing_is_limited_until_somebody_limits_it(host):

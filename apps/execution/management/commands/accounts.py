@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from apps.execution.book_contracts import NUMBERED, ConfigureAccount
+from apps.execution.book_contracts import ConfigureAccount
 from apps.execution.contracts import Subscribe
 from apps.execution.edge.paper_cash import pay
 from apps.execution.interface import (
@@ -25,7 +25,8 @@ from apps.execution.interface import (
 )
 from apps.execution.models import Account
 from apps.execution.orders_typed import IN_FORCE, Typed, order_of
-from apps.execution.settings_chain import BELOW_MINS, RULES
+from apps.execution.settings_chain import BELOW_MINS
+from apps.execution.settings_typed import sizing_of
 from apps.execution.terms import configured
 from banyan import commands
 from banyan.columns import ints
@@ -223,7 +224,7 @@ class Command(commands.Command):
         self.say(f"opened {shown}{more}")
 
     def _subscribe(self, accounts: list[str], options: dict[str, Any]) -> None:
-        sizing, number = _sizing(options["sizing"])
+        sizing, number = sizing_of(options["sizing"])
         terms = Subscribe(
             account=0,
             set=options["set"] or "",
@@ -249,7 +250,7 @@ class Command(commands.Command):
 
     def _configure(self, accounts: list[str], options: dict[str, Any]) -> None:
         """Set what is given at the account, before subscriptions and sets; what is not given is left to them again."""
-        sizing, number = _sizing(options["sizing"])
+        sizing, number = sizing_of(options["sizing"])
         terms = ConfigureAccount(
             account=0,
             sizing=sizing,
@@ -339,22 +340,6 @@ def _e9(value: float | None) -> int:
 
 def _key(options: dict[str, Any]) -> str:
     return options["key"] or uuid.uuid4().hex
-
-
-def _sizing(text: str) -> tuple[str, int]:
-    """Return the rule and its number in billionths, as `Subscribe` has them."""
-    rule, _, number = text.partition(":")
-    if rule and rule not in RULES:
-        raise AccountError(f"--sizing {text}: choose one of {', '.join(RULES)}")
-    if rule in NUMBERED and not number:
-        raise AccountError(f"--sizing {rule}: it takes a number, such as {rule}:{NUMBERED[rule]}")
-    try:
-        size = float(number) if number else -1e-9
-    except ValueError:
-        raise AccountError(f"--sizing {text}: {number!r} is not a number") from None
-    if number and not 0.0 < size < 1e9:
-        raise AccountError(f"--sizing {text}: {number} is not above 0 and below a billion")
-    return rule, round(size * 1e9)
 
 
 def _some(accounts: list[str]) -> list[str]:

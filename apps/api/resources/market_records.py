@@ -1,0 +1,162 @@
+"""Ticks, and what was not let in: rows of files, and records of live feeds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from apps.api import asking
+from apps.api.access import Caller
+from apps.api.bars import FORMS, MEDIA_TYPES, encode
+from apps.api.problems import Problem
+from apps.api.rendering import to_json
+from apps.api.resources.markets import JSON_ROWS_MAX, ROWS_MAX, form_of
+from apps.api.rows import Amount, Moment, Row, Time, decimal, fields_of, time_text
+from apps.api.views import Listing, Page, Thing, View, page_of
+from apps.feeds import interface as feeds
+from banyan.cursors import encoded
+
+_PLACES = 9
+
+
+class TickRow(Row):
+    """A tick: a quote has bid and ask, a trade its price (`last`) and size."""
+
+    time = serializers.CharField()
+    bid = Amount(_PLACES)
+    ask = Amount(_PLACES)
+    last = Amount(_PLACES)
+    size = Amount(_PLACES)
+
+
+class QuarantinedRow(Row):
+    """A row of a file that was not let in and why, or (reason `gap`) a hole before it; `text` is as it was read."""
+
+    id = serializers.IntegerField()
+    file = serializers.CharField()
+    line = serializers.IntegerField()
+    instrument = serializers.CharField()
+    interval = serializers.CharField()
+    reason = serializers.CharField()
+    detail = serializers.CharField()
+    text = serializers.CharField()
+    time = Moment()
+    imported_at = Moment(allow_null=False)
+
+
+class LiveQuarantinedRow(Row):
+    """A record of a live feed that was not let in; `count` like it came too fast to keep each."""
+
+    received_at = Time(source="received_at_ns", allow_null=False)
+    instrument = serializers.CharField()
+    reason = serializers.CharField()
+    record = serializers.CharField(help_text="As it was received, cut to 500 characters.")
+    event_time = Time(source="event_time_ns")
+    count = serializers.IntegerField(source="records")
+
+
+class Ticks(View):
+    """Read ticks as JSON page by page, or in one piece as CSV, Parquet or a stream of Arrow (ns UTC)."""
+
+    tag = "markets"
+    row = TickRow
+    parameters = (
+        asking.moment("start", "From this time on."),
+        asking.moment("end", "Before this time."),
+        asking.choice("format", FORMS, "The format, where the header Accept does not say it."),
+        asking.whole("limit", 1, JSON_ROWS_MAX, "How many ticks a page of JSON has.", default=1_000),
+        asking.CURSOR,
+    )
+
+    @classmethod
+    def answers(cls) -> dict[str, Any]:
+        """Return what is answered, by its media type."""
+        others = {media_type: OpenApiTypes.BINARY for form, media_type in MEDIA_TYPES.items() if form != "json"}
+        return {MEDIA_TYPES["json"]: page_of(TickRow), **others}
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Leave the format to `get`, which knows those that are no JSON."""
+        return self.renderer_classes[0](), self.renderer_classes[0].media_type
+
+    def get(self, request: Request, instrument: str) -> HttpResponse:
+        """Answer with them."""
+        asked = self.asked(request)
+        form = asked["format"] or form_of(request.headers.get("Accept", ""))
+        after = asking.place_of(asked["cursor"], "", (int, int))
+        try:
+            if form == "json":
+                return _page(instrument, asked, after)
+            ticks = feeds.read_ticks(instrument, asked["start"], asked["end"], ROWS_MAX + 1)
+        except feeds.InstrumentNotFound as error:
+            raise Problem("not-found", str(error)) from None
+        except feeds.NoData as error:
+            raise Problem("no-data", str(error)) from None
+        if len(ticks.time) > ROWS_MAX:
+            raise Problem("too-much", f"These are more than {ROWS_MAX:,} ticks, and an answer has no more.")
+        columns = {name: getattr(ticks, name) for name in ticks._fields if name != "time"}
+        return HttpResponse(encode(ticks.time, columns, form), content_type=MEDIA_TYPES[form])
+
+
+class Quarantine(Listing):
+    """List rows of imported files that were not let in, newest first."""
+
+    tag = "markets"
+    row = QuarantinedRow
+    is_firm_only = True
+    kinds = (int,)
+    parameters = (
+        asking.text("instrument", "Only of this instrument."),
+        asking.text("reason", "Only for this reason, such as jump."),
+    )
+
+    def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
+        """Return a page of them."""
+        found = feeds.quarantined(
+            most + 1, after[0] if after else None, instrument=asked["instrument"], reason=asked["reason"]
+        )
+        return Page(found[:most], (found[most - 1].id,) if len(found) > most else None)
+
+
+class QuarantinedRecord(Thing):
+    """Show a row of an imported file that was not let in."""
+
+    tag = "markets"
+    row = QuarantinedRow
+    is_firm_only = True
+
+    def find(self, caller: Caller, asked: Mapping[str, Any], **place: Any) -> Any:
+        """Return it."""
+        return feeds.quarantined_row(place["record"])
+
+
+class FeedQuarantine(Listing):
+    """List what a live feed did not let in, newest first, within the last 20,000 records of its log."""
+
+    tag = "markets"
+    row = LiveQuarantinedRow
+    is_firm_only = True
+    kinds = (int, int)
+
+    def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
+        """Return a page of them."""
+        if all(each.name != place["feed"] for each in feeds.feed_standings()):
+            raise Problem("not-found", "There is no such feed.")
+        found = feeds.live_quarantined(place["feed"], most + 1, after)
+        last = found[most - 1] if len(found) > most else None
+        return Page(found[:most], (last.number, last.event) if last else None)
+
+
+def _page(instrument: str, asked: Mapping[str, Any], after: tuple[int, int] | None) -> HttpResponse:
+    most = asked["limit"]
+    found = feeds.ticks_page(instrument, asked["start"], asked["end"], after, most + 1)
+    names = [name for name in fields_of(TickRow) if name != "time"]
+    rows = [
+        {"time": time_text(place[0])}
+        | {name: decimal(value, _PLACES) for name, value in zip(names, values, strict=True)}
+        for place, values in found[:most]
+    ]
+    following = encoded(["", *found[most - 1][0]]) if len(found) > most else None
+    return HttpResponse(to_json({"data": rows, "next": following}), content_type="application/json")

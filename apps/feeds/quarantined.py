@@ -1,0 +1,96 @@
+"""What was not let in, as people and other contexts look at it: rows of files, and records of live feeds."""
+
+from contextlib import closing
+from datetime import datetime
+from typing import NamedTuple
+
+from apps.feeds.contracts import RecordQuarantined
+from apps.feeds.core import FEEDS
+from apps.feeds.models import QuarantinedRecord
+from apps.feeds.rows import ALIAS
+from banyan.codec import decode_message
+from banyan.host.delivery import split_events
+from banyan.store import Store
+from trading.intervals import format_interval
+
+_AT_ONCE = 500
+_RECORDS_MAX = 20_000
+
+
+class Quarantined(NamedTuple):
+    """A row of a file that was not let in, or ("gap") rows that were missed before it; `text` is as it was read."""
+
+    id: int
+    file: str
+    line: int
+    instrument: str
+    interval: str
+    reason: str
+    detail: str
+    text: str
+    time: datetime | None
+    imported_at: datetime
+
+
+class LiveQuarantined(NamedTuple):
+    """A record of a live feed that was not let in; `records` such came too fast to keep each."""
+
+    received_at_ns: int
+    number: int
+    event: int
+    instrument: str
+    reason: str
+    record: str
+    event_time_ns: int
+    records: int
+
+
+def quarantined(most: int, before: int | None = None, *, instrument: str = "", reason: str = "") -> list[Quarantined]:
+    """Return rows of files, the newest first: those before the one of that id."""
+    found = QuarantinedRecord.objects.using(ALIAS).select_related("source__series").order_by("-id")
+    limits = {"id__lt": before, "source__series__instrument_id": instrument.upper(), "reason": reason}
+    found = found.filter(**{name: value for name, value in limits.items() if value})
+    return [_told(each) for each in found[:most]]
+
+
+def quarantined_row(number: int) -> Quarantined | None:
+    """Return a row of a file by its id, None where there is none."""
+    found = QuarantinedRecord.objects.using(ALIAS).select_related("source__series").filter(id=number).first()
+    return None if found is None else _told(found)
+
+
+def live_quarantined(feed: str, most: int, before: tuple[int, int] | None = None) -> list[LiveQuarantined]:
+    """Return what a live feed did not let in, newest first, before the place (number, event) of another.
+
+    It looks through the last 20,000 records of the feed's log, or those before that place.
+    """
+    found: list[LiveQuarantined] = []
+    with closing(Store(FEEDS.name)) as store:
+        rows = store.connection.execute("SELECT number FROM banyan_key WHERE key = %s", [feed]).fetchall()
+        last = before[0] if before else rows[0][0] if rows else 0
+        first = max(0, last - _RECORDS_MAX)
+        while last > first and len(found) < most:
+            piece = [
+                LiveQuarantined(step.received_at_ns, step.number, index, *_fields(body))
+                for step in store.steps(feed, max(first, last - _AT_ONCE), last)
+                for index, (name, body) in enumerate(split_events(step.events))
+                if name == RecordQuarantined.wire_name and (before is None or (step.number, index) < before)
+            ]
+            found += reversed(piece)
+            last -= _AT_ONCE
+    return found[:most]
+
+
+def _fields(body: bytes) -> tuple[str, str, str, int, int]:
+    message = decode_message(RecordQuarantined.wire_name, body)
+    assert isinstance(message, RecordQuarantined)
+    return message.instrument, message.reason, message.record, message.event_time_ns, message.count
+
+
+def _told(found: QuarantinedRecord) -> Quarantined:
+    series = found.source.series
+    interval = format_interval(series.interval) if series.interval else "tick"
+    return Quarantined(
+        found.pk, found.source.path, found.line, series.instrument_id, interval, found.reason, found.detail,
+        found.text, found.time, found.source.started,
+    )  # fmt: skip
