@@ -24,6 +24,7 @@ from apps.execution.contracts import (
     ReportKind,
     Resume,
 )
+from apps.feeds.contracts import FeedStale
 from apps.reporting import following, interface
 from apps.reporting.following import Follower
 from apps.reporting.interface import Scope
@@ -172,6 +173,8 @@ def test_a_rebuild_gives_what_reading_piece_by_piece_in_any_order_gave(desk, mon
     trade_at_random(desk, seed, rounds=16)
     desk.feed(cash((1, "", CashKind.PAYMENT, 10**9), (2, EURUSD.id, CashKind.SWAP, -(10**6))))
     desk.feed(TradingStateChanged(state=TradingState.REDUCING, reason="looked odd"))
+    silence = FeedStale(feed="SIM", last_tick_ns=desk.now_ns, is_stale=True)
+    desk.feeds.append("SIM", desk.now_ns, silence, [silence])
     chance = random.Random(seed)
     monkeypatch.setattr(following, "RECORDS_MAX", 3)
     followers = [Follower([log], Projector()) for log in desk.logs]
