@@ -73,7 +73,7 @@ class EdgeSettings:
     """For how long nothing was done when a snapshot is kept: within a signal its orders and their fills would wait.
 
     Nor are they kept one right after the other: shards come to theirs together, and would not be done in a pause."""
-    orders_max: int = 10_000
+    orders_max: int = 5_000
     """How many orders a shard takes on before those that have ended are forgotten."""
 
 
