@@ -130,9 +130,9 @@ class Edge:
             self._watch_clock()
             self._keep_leases()
             # What waits has a deadline, and goes first; what brokers have said meanwhile is not lost.
-            did = any(shard.waiting for shard in self.shards.values()) and self._send()
-            did |= self._listen()
-            did |= self._resolving.tick()
+            sent = any(shard.waiting for shard in self.shards.values()) and self._send()
+            did = self._listen() or sent
+            did |= self._resolving.tick(has_sent=sent)
             did |= self._send()
         except psycopg.Error:
             self._forget("the ledger cannot be reached")

@@ -135,8 +135,11 @@ class Resolving:
             self._reconcile(shard, link, statement, busy)
         link.reconcile_at_ns = now_ns + (settings.reconcile_ns if self._is_whole(link) else settings.recheck_ns)
 
-    def tick(self) -> bool:
-        """Do what time has brought: silence, questions to ask again, statements to ask for."""
+    def tick(self, *, has_sent: bool = False) -> bool:
+        """Do what time has brought: silence, questions to ask again, statements to ask for.
+
+        No statement is asked for right after sending, unless it is late: it would find these accounts busy.
+        """
         edge, now_ns = self._edge, self._edge.time.monotonic_ns()
         did = False
         if now_ns >= self._silence_at_ns:
@@ -149,7 +152,8 @@ class Resolving:
                     self._recheck(link)
         for link in edge.links.values():
             link.give_up_waiting(now_ns, edge.settings.reply_ns_max)
-            if link.session and not link.statement and now_ns >= self._reconcile_at_ns(link):
+            due_ns = self._reconcile_at_ns(link) + (edge.settings.reconcile_full_ns if has_sent else 0)
+            if link.session and not link.statement and now_ns >= due_ns:
                 did = True
                 name = link.broker.name
                 upto = [shard.memory.upto.get(name, 0) for shard in edge.shards.values() if _of(shard, link).any()]
