@@ -121,7 +121,7 @@ def _from_store(instrument: str, interval_ns: int, before_ns: int, count: int) -
 
 
 def _between(instrument: str, of: _Stored, interval_ns: int, start_ns: int, end_ns: int) -> Bars:
-    """Return bars made of those that are stored; the first is left out where it may be a part of one."""
+    """Return bars made of those that are stored; the first may be a part of one, unless it is the first of all."""
     start_ns = max(start_ns, -(2**62))
     try:
         kind, rows = find_rows(instrument, of.interval_ns, start_ns, end_ns)
@@ -132,8 +132,6 @@ def _between(instrument: str, of: _Stored, interval_ns: int, start_ns: int, end_
         return to_bars(kind, time, values, interval_ns)
     traded = find_instrument(instrument).as_instrument()
     kind, time, values = resample(kind, time, values, of.interval_ns, interval_ns, traded, all_hours=True)
-    if start_ns > of.first_ns:
-        time, values = time[1:], values[:, 1:]
     return to_bars(kind, time, values, interval_ns)
 
 

@@ -4,12 +4,13 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.console.interface import Danger, Facts, Given, Kind
-from banyan.facade import Stage, StageError
+from banyan.facade import Side, Stage, StageError
 from banyan.facade.routing import routing_of
 from banyan.facade.stages import share_of
 from extract.board.standing import BACK, all_keys
 from extract.checks import Bounds, Check, checks
 from extract.comparator.shapes import SHAPES
+from extract.keys import begin_following
 from extract.moving import Mover
 
 
@@ -28,18 +29,18 @@ def stage_of(given: Given) -> Stage:
         raise StageError(f"There is no stage {given['stage']!r}: there are {', '.join(Stage)}") from None
 
 
-def service_keys(stage: Stage, percent: str) -> frozenset[str]:
+def service_keys(context: str, stage: Stage, percent: str) -> frozenset[str]:
     """Return the keys that the service is to lead in a stage. Raises StageError."""
     if stage is not Stage.CANARY:
         return frozenset()
     if not percent.isdecimal():
         raise StageError(f"canary needs a percentage of the keys from 1 to 100, not {percent!r}")
-    return share_of(all_keys(), int(percent))
+    return share_of(all_keys(context), int(percent))
 
 
 def found_for(context: str, stage: Stage) -> list[Check]:
     """Return what has to be so for a stage, each looked at."""
-    return checks(context, routing_of(context), stage, all_keys(), Bounds())
+    return checks(context, routing_of(context), stage, all_keys(context), Bounds())
 
 
 def _before(given: Given) -> Facts:
@@ -49,7 +50,7 @@ def _before(given: Given) -> Facts:
 
 def _promotes(given: Given) -> list[str]:
     context, stage = _known(given), stage_of(given)
-    keys = service_keys(stage, given["percent"])
+    keys = service_keys(context, stage, given["percent"])
     told = [f"{context} goes from {routing_of(context).stage} to {stage}."]
     if keys:
         told.append(f"Its service leads {', '.join(sorted(keys))}; the app follows there.")
@@ -64,7 +65,7 @@ def _promote(given: Given, why: str, _: str) -> tuple[str, Facts]:
     wrong = [f"{each.name}: {each.found}" for each in found if not each.is_so]
     if wrong:
         raise StageError(f"{context} stays in stage {routing_of(context).stage}: {'; '.join(wrong)}")
-    return _move(context, stage, service_keys(stage, given["percent"]), why, found)
+    return _move(context, stage, service_keys(context, stage, given["percent"]), why, found)
 
 
 def _goes_back(given: Given) -> list[str]:
@@ -90,7 +91,10 @@ def _move(context: str, stage: Stage, keys: frozenset[str], why: str, found: lis
     if before.stage is stage and before.service_keys == keys:
         raise StageError(f"{context} is in stage {stage} already")
     told: list[str] = []
-    mover = Mover(context, settings.KAFKA, import_string(settings.TOPIC_NAMES), all_keys(), told.append)
+    there = all_keys(context)
+    if before.stage is Stage.EXTRACTED:
+        begin_following(context, Side.APP, there)
+    mover = Mover(context, settings.KAFKA, import_string(settings.TOPIC_NAMES), there, told.append)
     who, _, reason = why.partition(": ")
     after = mover.move(before, stage, keys, who, reason, [each.told() for each in found])
     return f"{context}: {before.stage} → {after.stage}.", {

@@ -12,6 +12,7 @@ from banyan.facade import Routing, Side, Stage
 from banyan.facade.routing import routing_of
 from banyan.store import Store
 from extract.comparator.ledger import reached, totals
+from extract.keys import keys_of
 from extract.sides import fences, led_by
 
 STAGES = list(Stage)
@@ -83,7 +84,7 @@ class Standing(NamedTuple):
 
 def standing_of(context: str) -> Standing:
     """Return how a context stands."""
-    keys = all_keys()
+    keys = all_keys(context)
     routing = routing_of(context)
     with closing(Store(context)) as store:
         numbers = store.numbers(keys)
@@ -106,9 +107,9 @@ def _leads(context: str, routing: Routing, keys: Sequence[str]) -> Mapping[str, 
     return {key: Side.APP if key not in app or app[key].is_leading else None for key in keys}
 
 
-def all_keys() -> Sequence[str]:
-    """Return the keys of the contexts that can be carved out: the shards."""
-    return list(import_string(settings.TOPIC_NAMES).shards)
+def all_keys(context: str) -> Sequence[str]:
+    """Return the keys of a context that can be carved out."""
+    return keys_of(context, import_string(settings.TOPIC_NAMES))
 
 
 def _hour(context: str) -> Hour:

@@ -76,7 +76,7 @@ def show_plan(request: HttpRequest, name: str) -> HttpResponse:
 def show_noise(request: HttpRequest, name: str) -> HttpResponse:
     """Decide the app's own log again, and show how much differs when nothing has been changed."""
     hosted = import_string(settings.HOSTED_CONTEXTS)[_carved(name)]
-    noise = measure(hosted, all_keys(), _NOISE_RECORDS, rules(name))
+    noise = measure(hosted, all_keys(name), _NOISE_RECORDS, rules(name))
     context = {
         "title": f"Noise floor of {name}", "name": name, "records": noise.same + len(noise.differing),
         "differing": noise.differing[:_LISTED], "count": len(noise.differing), "percent": 100.0 * noise.rate,

@@ -60,7 +60,7 @@ def test_a_context_stays_where_it_is_until_everything_is_so(operator):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"context": "feeds"}, "feeds cannot be carved out yet"),
+        ({"context": "signals"}, "signals cannot be carved out yet"),
         ({"stage": "moon"}, "no stage 'moon'"),
         ({"stage": "canary", "percent": "all"}, "percentage"),
         ({"stage": "canary", "percent": "0"}, "0 is no percentage"),
@@ -74,7 +74,8 @@ def test_what_cannot_be_is_told_before_it_is_asked_for(operator, asked, words):
 
 def test_without_a_service_every_key_is_the_apps(operator):
     board = operator.get(reverse("extraction"))
-    assert [each.wrong for each in board.context["rows"]] == [[], []]
+    assert [each.context for each in board.context["rows"]] == list(SHAPES)
+    assert not any(each.wrong for each in board.context["rows"])
     assert "risk_service" not in connections.settings
 
 
