@@ -42,6 +42,18 @@ class Followed:
         self.file.grow(bars)
         self.system.wait_for("the sets", lambda: len(self.applied()) >= self.file.count)
 
+    def hear_both(self) -> None:
+        """Let bars come until the service's own source gives them too: each is compared twice from then on."""
+        before = status(self.system, "feeds")
+
+        def is_heard() -> bool:
+            self.grow(2)
+            now = status(self.system, "feeds")
+            records = now["keys"][0]["compared"] - before["keys"][0]["compared"]
+            return now["last_hour"]["same"] - before["last_hour"]["same"] >= records + 10
+
+        self.system.wait_for("the service's own source", is_heard)
+
     def applied(self) -> list[int]:
         return list(closes(self.system, "signals", "signals.bars-applied.v1"))
 
@@ -90,8 +102,7 @@ def test_a_feed_goes_out_its_service_dies_and_it_comes_back_by_itself_with_what_
     system = followed.system
     followed.grow(40)
     system.wait_for("the follower", lambda: is_followed(system, "feeds"))
-    # Of each bar the decision is compared, and what the service's own source gave.
-    system.wait_for("its own source", lambda: status(system, "feeds")["last_hour"]["same"] >= 70)
+    followed.hear_both()
     assert "handed over in" in followed.extract("canary", "feeds/oanda", *WATCHED)
     assert followed.leads() == {"oanda": "service"}
     followed.grow(60)

@@ -9,6 +9,7 @@ from django.urls import reverse
 from apps.console.models import Act
 from banyan.facade.models import Comparison, Mismatch, Route, Rule
 from banyan.facade.routing import routing_of
+from banyan.kafka import Cluster
 from extract.board.urls import urlpatterns
 from extract.comparator.shapes import SHAPES
 from tests.integration.console.conftest import ALL
@@ -46,7 +47,8 @@ def test_only_operators_are_asked_whether_they_mean_it(client, people, query):
     assert {who: visit(client, user, f"/act/{query}") for who, user in people.items()} == ACTS
 
 
-def test_a_context_stays_where_it_is_until_everything_is_so(operator):
+def test_a_context_stays_where_it_is_until_everything_is_so(operator, settings):
+    settings.KAFKA = Cluster(environment="test")  # other tests have one that runs
     plan = operator.get(reverse("extraction-plan", args=["risk"]))
     assert [(each.name, each.is_so) for each in plan.context["found"]] == [("Kafka answers", False)]
     assert not plan.context["is_ready"]
