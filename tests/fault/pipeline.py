@@ -245,7 +245,9 @@ class Pipeline:
             snapshot_every=25,
             quiet_ns=0,
         )
-        rates = self.options.orders_per_second_max, self.options.orders_per_second_per_account_max
+        # It is told of one less than the broker takes: where a machine is busy, one may arrive late, and near the next.
+        limits = self.options.orders_per_second_max, self.options.orders_per_second_per_account_max
+        rates = max(0, limits[0] - 1), max(0, limits[1] - 1)
         broker = PaperBroker(self.folder / "s", rates=rates)
         return Edge(Ledger(lease_seconds=1.0), [broker], FileSwitch(self.switch), self.clock, owner=owner,
                     settings=settings)  # fmt: skip

@@ -56,7 +56,7 @@ def test_processes_that_die_at_random_lose_and_double_nothing(make, seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_orders_that_wait_for_what_their_broker_takes_go_once_or_never_whoever_dies(make, seed):
-    pipeline = make(seed, options=Options(orders_per_second_max=5, orders_per_second_per_account_max=2))
+    pipeline = make(seed, options=Options(orders_per_second_max=6, orders_per_second_per_account_max=3))
     pipeline.crashes.chance = 0.01
     pipeline.trade(12)
     pipeline.crashes.chance = 0.0
