@@ -154,9 +154,7 @@ def settings_waiting(account: str, set_name: str = "") -> Waiting:
         message = decode_message(decode_envelope(bytes(header)).name, bytes(body))
         if isinstance(message, kind) and message.account == number and getattr(message, "set", "") == set_name:
             return Waiting(message, shard, 0)
-    return Waiting(
-        None, shard, Key.objects.using(ALIAS).filter(key=shard).values_list("number", flat=True).first() or 0
-    )
+    return Waiting(None, shard, _number_of(shard))
 
 
 def account_settings(given: Mapping[str, Any]) -> ConfigureAccount:

@@ -33,23 +33,13 @@ from apps.reporting.sources import LogError
 from apps.risk.contracts import RefusalReason, TradingState, TradingStateChanged
 from apps.signals.contracts import Quoted
 from banyan.columns import ints
-from tests.integration.reporting.conftest import read_all
+from tests.integration.reporting.conftest import read_all, tables
 from tests.integration.reporting.recorded import HOUR_NS, SHARD
 from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, of_type, target
 from tests.unit.execution.test_cash import cash
 
 pytestmark = pytest.mark.django_db(databases=["reporting"], transaction=True)
 EVERYTHING = Scope()
-
-
-def tables():
-    """Everything that the read models hold."""
-    held = {}
-    with connections["reporting"].cursor() as cursor:
-        for name in TABLES:
-            cursor.execute(f"SELECT * FROM reporting_{name}")
-            held[name] = sorted(map(repr, cursor.fetchall()))
-    return held
 
 
 def trade_at_random(desk, seed, rounds=25):
