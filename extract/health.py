@@ -61,8 +61,8 @@ class HealthAddressError(RuntimeError):
 class HealthServer:
     """Answers /live, /ready, /lag and /metrics at an address, while it is entered."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.look: Callable[[], Health] = lambda: Health("")
+    def __init__(self, address: tuple[str, int], context: str) -> None:
+        self.look: Callable[[], Health] = lambda: Health(context)
         self._registry = CollectorRegistry()
         self._registry.register(self)
         try:

@@ -52,7 +52,7 @@ def serve(service: Service, arguments: Sequence[str]) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         service.cluster.address()
-        with HealthServer(options.health) as health:
+        with HealthServer(options.health, name) as health:
             role = Role(name, name, "", lambda *built: _workers(service, health, options.compare, *built))
             service.rehearse()
             return 0 if run_roles([role], LocalTransport({}), SystemClock(), stop, options.part) else 1

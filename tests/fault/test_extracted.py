@@ -39,8 +39,7 @@ def test_the_pipeline_trades_with_services_that_are_killed_and_come_back(extract
     system.start()
     for service in services:
         service.start()
-    for service in services:
-        system.wait_for(f"{service.context}'s readiness", lambda each=service: each.ask("/ready")[0] == 200)
+    wait_until_ready(system, services)
     here = [line.split()[0] for line in system.manage("run", "--list").splitlines()]
     assert not {service.context for service in services} & set(here)
     system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-01", "--to", "2016-01-20")
@@ -48,6 +47,7 @@ def test_the_pipeline_trades_with_services_that_are_killed_and_come_back(extract
     for service in services:
         service.kill()
         service.start()
+    wait_until_ready(system, services)
     system.wait_for("rest", lambda: is_at_rest(system))
     check_that_nothing_was_lost_or_doubled(system)
     for service in services:
@@ -57,3 +57,8 @@ def test_the_pipeline_trades_with_services_that_are_killed_and_come_back(extract
         assert service.stop() == 0
         assert "Traceback" not in service.log()
     assert "held by nobody" in system.manage("status")
+
+
+def wait_until_ready(system: System, services: list[Service]) -> None:
+    for service in services:
+        system.wait_for(f"{service.context}'s readiness", lambda each=service: each.ask("/ready")[0] == 200)
