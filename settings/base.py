@@ -167,6 +167,7 @@ RETAINERS = (
     "apps.reporting.retention.retain",
     "apps.execution.edge.retention.retain",
     "apps.api.once.retain",
+    "apps.backtest.jobs.keeping.retain",
 )
 # Of receivers that are no contexts, what tells how far they have taken what they were sent.
 TAKEN = {"edge": "apps.execution.edge.retention.has_taken"}

@@ -84,3 +84,52 @@ class RunArray(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id}/{self.name}"
+
+
+class Job(models.Model):
+    """A backtest, sweep or walk-forward that somebody has asked for; see `jobs.keeping`.
+
+    `number` is that of its last change, from one sequence for all jobs.
+    """
+
+    short_id = models.CharField(max_length=8, unique=True, default=new_short_id, editable=False)
+    request_id = models.CharField(max_length=64, unique=True, help_text="By which asking twice is asking once.")
+    owner = models.CharField(max_length=100, db_index=True)
+    kind = models.CharField(max_length=16)
+    strategy = models.CharField(max_length=200)
+    asked = models.JSONField()
+    state = models.CharField(max_length=16, default="queued")
+    is_stopping = models.BooleanField(default=False, help_text="Somebody has cancelled it while it ran.")
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    problem = models.TextField(blank=True)
+    run = models.CharField(max_length=8, blank=True, help_text="The stored run that came out.")
+    submitted_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(auto_now_add=True)
+    number = models.BigIntegerField(unique=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index("state", "id", name="open_jobs", condition=models.Q(state__in=["queued", "running"])),
+            models.Index("changed_at", name="jobs_by_change"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.short_id} {self.kind} {self.strategy}"
+
+
+class JobResult(models.Model):
+    """What came out of a job: `document` is JSON, `report` the HTML page, both compressed by zlib."""
+
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, primary_key=True, related_name="result")
+    document = models.BinaryField()
+    report = models.BinaryField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"result of {self.job_id}"

@@ -79,6 +79,13 @@ def save(
     return run
 
 
+def save_as_run(result: Result, request: RunRequest, **more: Any) -> str:
+    """Store a result with its strategy's file as it is now, as `save` does, and return the run's short id."""
+    from apps.signals.interface import get_strategy
+
+    return save(result, request, source=get_strategy(request.strategy).source.read_text(), **more).short_id
+
+
 def opens(run: Run) -> tuple[int, int]:
     """Return when the first and the last bar of a stored run opened, in ns UTC."""
     return tuple(round(each.timestamp() * 1e6) * 1000 for each in (run.first_bar, run.last_bar))  # type: ignore[return-value]

@@ -1,11 +1,13 @@
 """Stored runs, as other contexts see them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 from django.db.models import Q, QuerySet
 
+from apps.backtest.compare import Comparison, compare
 from apps.backtest.models import Run
 from apps.backtest.store import arrays
 
@@ -66,3 +68,9 @@ def run_curve(short_id: str, most: int) -> list[tuple[int, float]]:
     time_ns, equity = kept["time"], kept["equity"]
     chosen = np.unique(np.linspace(0, time_ns.size - 1, min(most, time_ns.size)).astype(np.int64))
     return list(zip(time_ns[chosen].tolist(), equity[chosen].tolist(), strict=True))
+
+
+def compare_runs(short_ids: Sequence[str]) -> Comparison | None:
+    """Return runs side by side; see `apps.backtest.interface.compare_runs`."""
+    known = {run.short_id: run for run in Run.objects.defer("source", "manifest").filter(short_id__in=short_ids)}
+    return compare([known[name] for name in short_ids]) if set(short_ids) <= set(known) else None

@@ -23,6 +23,14 @@ def sweep_chunk(self: Any, job: dict[str, Any], numbers: list[int]) -> dict[str,
     return encoded(evaluate_chunk(Job(**job), numbers))
 
 
+@shared_task(name="backtest.jobs", ignore_result=True, acks_late=True, reject_on_worker_lost=True)
+def work_on_jobs() -> None:
+    """Work on the jobs that wait: each is taken by one worker, however many hear of it."""
+    from apps.backtest.jobs.working import work_off
+
+    work_off(lambda: False)
+
+
 @worker_init.connect
 def warm(**_: Any) -> None:
     """Load the compiled kernels before the pool forks, so that the children share them."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from apps.backtest import cli_arguments as arguments
 from apps.backtest import cli_output as output
-from apps.backtest.request import RunRequest
 from apps.backtest.result import Result
 from banyan import commands
 
@@ -42,7 +41,11 @@ percent (5 means 5 %), fees and slippage in bps are hundredths of a percent, rat
         if request.data.is_stored or given["store"]:
             commands.set_up_django()
         result = request.run()
-        stored = save(result, request) if given["store"] else None
+        stored = None
+        if given["store"]:
+            from apps.backtest.store import save_as_run
+
+            stored = save_as_run(result, request)
         document = output.document(result, run=stored)
         lines = [f"{output.INDENT}{what:<7} {path}" for what, path in write_files(result, document, given)]
         if given["json"] == "-":
@@ -70,14 +73,6 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         "--store", action=argparse.BooleanOptionalAction, default=None,
         help="keep the run in the database (runs on imported bars are kept, runs off files are not)",
     )  # fmt: skip
-
-
-def save(result: Result, request: RunRequest, **more: Any) -> str:
-    """Store the run and return its id."""
-    from apps.backtest.store import save as store_run
-    from apps.signals.interface import get_strategy
-
-    return store_run(result, request, source=get_strategy(request.strategy).source.read_text(), **more).short_id
 
 
 def write_files(result: Result, document: dict[str, Any], given: dict[str, Any]) -> list[tuple[str, Path]]:

@@ -6,7 +6,7 @@ from typing import Any
 from apps.backtest import cli_arguments as arguments
 from apps.backtest import cli_output as output
 from apps.backtest.cli_grid import parse_grid, parse_ranges
-from apps.backtest.management.commands.backtest import add_output_arguments, save, write_files
+from apps.backtest.management.commands.backtest import add_output_arguments, write_files
 from banyan import commands
 
 
@@ -84,7 +84,9 @@ probability that it is more than the best that as many trials without skill woul
         }
         stored = None
         if given["store"] if given["store"] is not None else request.data.is_stored:
-            stored = save(result, best, kind="optimize", extra={"search": searched})
+            from apps.backtest.store import save_as_run
+
+            stored = save_as_run(result, best, kind="optimize", extra={"search": searched})
         document = {**output.document(result, run=stored), "search": searched}
         lines = [f"{output.INDENT}{what:<7} {path}" for what, path in write_files(result, document, given)]
         if given["csv_out"]:

@@ -8,7 +8,7 @@ from apps.backtest import cli_arguments as arguments
 from apps.backtest import cli_output as output
 from apps.backtest.cli_grid import parse_grid, parse_span
 from apps.backtest.cli_names import number
-from apps.backtest.management.commands.backtest import add_output_arguments, save, write_files
+from apps.backtest.management.commands.backtest import add_output_arguments, write_files
 from apps.backtest.management.commands.sweep import add_grid_arguments
 from apps.backtest.request import iso
 from banyan import commands
@@ -60,7 +60,9 @@ next window wants it. Spans are calendar time: 2y, 6mo, 3w, 10d. The grid is tha
         result = walk.result
         stored = None
         if given["store"] if given["store"] is not None else request.data.is_stored:
-            stored = save(result, request, kind="walkforward", extra={"walkforward": asked})
+            from apps.backtest.store import save_as_run
+
+            stored = save_as_run(result, request, kind="walkforward", extra={"walkforward": asked})
         windows = [_window(each) for each in walk.windows]
         document = {**output.document(result, run=stored), "walkforward": asked, "windows": windows}
         html, given["html"] = given["html"], ""
