@@ -30,6 +30,7 @@ demo-extract: $(RUNTIME)  ## Carve risk out of a running app over Kafka: compare
 # They start hundreds of processes, which need not compile the sources each.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) system  ## Set everything up and run every test
+	@$(PYTHON) -m tests.prepare
 	@$(PYTHON) -m pytest -n 3 --dist worksteal
 
 # Comparing models with migrations asks the database only for its history, and goes on without one.

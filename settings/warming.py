@@ -33,11 +33,16 @@ def prepare() -> None:
     What is not kept yet is compiled in another process: compiling takes hundreds of megabytes that are never given
     back, and all that are forked from here would have their part of them.
     """
+    compile_all()
+    _load()
+
+
+def compile_all() -> None:
+    """Compile in another process what is not kept yet."""
     mark = _mark()
     if not mark.exists() and do_apart(_load):
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
-    _load()
 
 
 def _mark() -> Path:

@@ -19,7 +19,8 @@ from trading.compiled import data_directory
 
 PATIENCE_SECONDS = 600.0
 VERIFY_SECONDS = STOP_SECONDS = 120.0
-PAUSE_SECONDS = 0.1  # between two looks, each of which reads whole logs: who looks all the time has half a core
+PAUSE_SECONDS = 0.1  # between two looks at the least
+PAUSE_SHARE = 4.0  # of what a look took: each reads whole logs, and who looks all the time has half a core
 _DEATH = re.compile(r" ended with signal SIGKILL| ended: | is left alone: ")
 """What a supervisor says of a process that died, and the keeper of sets of one that failed."""
 
@@ -153,9 +154,12 @@ class System:
     def wait_for(self, what: str, is_so: Callable[[], bool]) -> None:
         """Ask again and again until it is so."""
         until = time.monotonic() + PATIENCE_SECONDS
+        begun = time.monotonic()
         while not is_so():
+            taken = time.monotonic() - begun
             assert time.monotonic() < until, f"{what} did not come about in {PATIENCE_SECONDS:.0f} s:\n{self.log()}"
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(max(PAUSE_SECONDS, PAUSE_SHARE * taken))
+            begun = time.monotonic()
 
     def end(self) -> None:
         """End whatever still runs."""

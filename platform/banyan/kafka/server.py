@@ -91,9 +91,30 @@ class KafkaServer:
                 f"A Kafka broker of our own needs {' and '.join(missing)} (on Debian: apt-get install "
                 "default-jre-headless maven). With Docker: docker compose up -d kafka. For your own: KAFKA_BOOTSTRAP."
             )
-        self._get_jars()
+        self.get_jars()
         with locked(self.directory):
             return self.address() or self._launch()
+
+    def get_jars(self) -> None:
+        """Have Maven get the jars that are not there. Raises KafkaError with the end of what it said."""
+        pom = _POM.read_bytes()
+        kept = self.jars / "pom.xml"
+        if kept.exists() and kept.read_bytes() == pom:
+            return
+        with locked(self.jars):
+            if kept.exists() and kept.read_bytes() == pom:
+                return
+            staging = self.jars.with_name(f".{self.jars.name}.new")
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.mkdir()
+            (staging / "pom.xml").write_bytes(pom)
+            goal = ("dependency:copy-dependencies", f"-DoutputDirectory={staging}", "-DincludeScope=runtime")
+            done = run("mvn", "-q", "-B", "-f", staging / "pom.xml", *goal)
+            if done.returncode:
+                shutil.rmtree(staging, ignore_errors=True)
+                raise KafkaError(f"Maven could not get Kafka's jars. The end of what it said:\n{tail(done.stdout)}")
+            shutil.rmtree(self.jars, ignore_errors=True)
+            staging.rename(self.jars)
 
     def stop(self) -> bool:
         """Stop the broker in order; return whether it ran."""
@@ -118,26 +139,6 @@ class KafkaServer:
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
         lock_path(self.directory).unlink(missing_ok=True)
-
-    def _get_jars(self) -> None:
-        pom = _POM.read_bytes()
-        kept = self.jars / "pom.xml"
-        if kept.exists() and kept.read_bytes() == pom:
-            return
-        with locked(self.jars):
-            if kept.exists() and kept.read_bytes() == pom:
-                return
-            staging = self.jars.with_name(f".{self.jars.name}.new")
-            shutil.rmtree(staging, ignore_errors=True)
-            staging.mkdir()
-            (staging / "pom.xml").write_bytes(pom)
-            goal = ("dependency:copy-dependencies", f"-DoutputDirectory={staging}", "-DincludeScope=runtime")
-            done = run("mvn", "-q", "-B", "-f", staging / "pom.xml", *goal)
-            if done.returncode:
-                shutil.rmtree(staging, ignore_errors=True)
-                raise KafkaError(f"Maven could not get Kafka's jars. The end of what it said:\n{tail(done.stdout)}")
-            shutil.rmtree(self.jars, ignore_errors=True)
-            staging.rename(self.jars)
 
     def _launch(self) -> str:
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """An edge as a process of its own, with a host as simple as one can be: inputs from a file, messages to another.
 
-`python -m tests.integration.edge.edge_process FOLDER SOCKET`: FOLDER/inputs.jsonl has the messages for the edge, in
+Its arguments are FOLDER and SOCKET: FOLDER/inputs.jsonl has the messages for the edge, in
 order; what it tells goes to FOLDER/told.jsonl, and a last line that was cut is told again.
 """
 
@@ -34,8 +34,9 @@ def _whole(path: Path) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def main(folder: Path, address: Path) -> None:
+def main() -> None:
     """Work until killed."""
+    folder, address = map(Path, sys.argv[1:])
     settings = EdgeSettings(answer_ns_max=SECOND // 5, settle_ns=SECOND // 5, recheck_ns=SECOND // 20)
     edge = Edge(Ledger(), [PaperBroker(address)], Open(), SystemClock(), owner="edge", settings=settings)
     edge.open([SHARD])
@@ -76,7 +77,3 @@ def _tell(out: Any, each: Any) -> None:
     out.write(json.dumps(line) + "\n")
     out.flush()
     os.fsync(out.fileno())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +11,8 @@ import numpy as np
 from apps.execution.contracts import InstrumentTerms
 from apps.execution.packed import pack, unpack
 from apps.execution.paper import protocol
+from tests.forked import Forked
 
-ROOT = Path(__file__).resolve().parents[3]
 EURUSD = InstrumentTerms(
     id="EURUSD", currency="USD", tick_e9=10_000, lot_step_e9=10_000_000, lot_min_steps=1, contract_e9=10**14
 )
@@ -30,19 +28,12 @@ class BrokerProcess:
         self.socket = folder / "s"
         self.arguments = arguments
         self.variables = variables
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Forked | None = None
 
     def start(self, **variables: str) -> "BrokerProcess":
-        command = [sys.executable, "manage.py", "paper_broker", "--folder", str(self.folder), "--socket"]
-        self.process = subprocess.Popen(
-            [*command, str(self.socket), *self.arguments],
-            cwd=ROOT,
-            env={**os.environ, "BANYAN_CRASH_AT": "", **self.variables, **variables},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        words = ["paper_broker", "--folder", str(self.folder), "--socket", str(self.socket), *self.arguments]
+        self.process = Forked("manage", *words, **{"BANYAN_CRASH_AT": "", **self.variables, **variables})
+        line = self.process.output.readline()
         assert line.startswith("Ready"), line
         return self
 
@@ -53,15 +44,12 @@ class BrokerProcess:
 
     def stop(self) -> int:
         assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
+        os.kill(self.process.pid, signal.SIGTERM)
         return self.wait()
 
     def wait(self) -> int:
         assert self.process is not None
-        assert self.process.stdout is not None
-        status = self.process.wait(timeout=30)
-        self.process.stdout.close()
-        return status
+        return self.process.wait()
 
 
 class Client:

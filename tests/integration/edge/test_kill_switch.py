@@ -8,7 +8,7 @@ import pytest
 
 from apps.execution.edge.kill_switch import CentralSwitch, HeardSwitch, KillSwitch, listeners
 from banyan.clock import VirtualClock
-from tests.integration.edge.paper_client import ROOT
+from tests.fault.commands import ROOT
 
 SECOND = 1_000_000_000
 

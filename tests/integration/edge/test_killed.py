@@ -5,10 +5,7 @@ approved; what the edge told is what the broker did; nothing is at the broker th
 """
 
 import json
-import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,9 +21,10 @@ from apps.execution.edge.entries import EntryKind
 from apps.execution.edge.ledger import Ledger
 from apps.execution.packed import unpack
 from banyan.codec import decode_message, encode_message
+from tests.forked import Forked
 from tests.integration.edge.desk import SECOND, SHARD, rows_of
 from tests.integration.edge.edge_process import whole_lines
-from tests.integration.edge.paper_client import EURUSD, ROOT, BrokerProcess, Client
+from tests.integration.edge.paper_client import EURUSD, BrokerProcess, Client
 
 pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
 ACCOUNTS = [1, 2, 3]
@@ -45,7 +43,7 @@ class Firm:
         self.quote()
         self.approved: dict[tuple[int, int], int] = {}
         self.decision = 0
-        self.edge: subprocess.Popen[bytes] | None = None
+        self.edge: Forked | None = None
         for number in ACCOUNTS:
             self.give(
                 AccountOpened(
@@ -62,19 +60,15 @@ class Firm:
     def start_edge(self, crash_at: str = "") -> None:
         parameters = connections["edge"].get_connection_params()
         url = f"postgresql://{parameters['user']}@/{parameters['dbname']}?host={parameters['host']}&port={parameters['port']}"
-        self.edge = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.edge.edge_process", str(self.folder), str(self.broker.socket)],
-            cwd=ROOT,
-            env={
-                **os.environ, "DJANGO_SETTINGS_MODULE": "settings.test", "EDGE_DATABASE_URL": url,
-                "BANYAN_CRASH_AT": crash_at, "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
-            },
-        )  # fmt: skip
+        variables = {"EDGE_DATABASE_URL": url, "BANYAN_CRASH_AT": crash_at}
+        self.edge = Forked(
+            "tests.integration.edge.edge_process", str(self.folder), str(self.broker.socket), **variables
+        )
 
     def kill_edge(self) -> None:
         assert self.edge is not None
         self.edge.kill()
-        self.edge.wait(timeout=30)
+        self.edge.wait()
 
     def give(self, message: Any, seconds: float = 3.0) -> None:
         now_ns = time.time_ns()
@@ -97,14 +91,14 @@ class Firm:
             seconds,
         )  # fmt: skip
 
-    def until_dead(self, process: "subprocess.Popen[Any]") -> None:
+    def until_dead(self, process: Forked) -> None:
         """Release orders until a process has killed itself."""
         end = time.monotonic() + 30
         while process.poll() is None:
             assert time.monotonic() < end, "it does not come to the point at which it dies"
             self.release(seconds=1)
             time.sleep(0.2)
-        assert process.returncode == -9
+        assert process.wait() == -9
 
     def lines(self) -> list[dict[str, Any]]:
         """Return what the edge has told."""

@@ -97,7 +97,7 @@ def test_what_is_in_the_files_adds_up_to_the_books_of_execution(traded, root):
 
 
 @needs_database
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 4))])
 def test_a_writer_that_dies_anywhere_and_reads_again_writes_everything_once(traded, root, monkeypatch, seed):
     chance = random.Random(seed)
     monkeypatch.setattr("apps.reporting.following.RECORDS_MAX", 5)

@@ -43,24 +43,12 @@ class RegistryServer:
         missing = missing_programs()
         if missing:
             raise KafkaError(f"A registry of our own needs {' and '.join(missing)}; for yours: SCHEMA_REGISTRY_URL.")
-        self._build()
+        self.build()
         with locked(self.directory):
             return self.url() or self._launch()
 
-    def stop(self) -> bool:
-        """Stop it; return whether it ran."""
-        if self.url() is None:
-            return False
-        end(int((self.directory / "running").read_text().split()[1]))
-        return True
-
-    def remove(self) -> None:
-        """Stop it and delete what was built."""
-        self.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
-        lock_path(self.directory).unlink(missing_ok=True)
-
-    def _build(self) -> None:
+    def build(self) -> None:
+        """Have Maven build what is not there. Raises KafkaError with the end of what it said."""
         pom = (_HERE / "pom.xml").read_bytes()
         kept = self.directory / "app" / "pom.xml"
         if kept.exists() and kept.read_bytes() == pom:
@@ -79,6 +67,19 @@ class RegistryServer:
             (staging / "target" / "quarkus-app").rename(self.directory / "app")
             kept.write_bytes(pom)
             shutil.rmtree(staging)
+
+    def stop(self) -> bool:
+        """Stop it; return whether it ran."""
+        if self.url() is None:
+            return False
+        end(int((self.directory / "running").read_text().split()[1]))
+        return True
+
+    def remove(self) -> None:
+        """Stop it and delete what was built."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        lock_path(self.directory).unlink(missing_ok=True)
 
     def _launch(self) -> str:
         [port] = free_ports(1)
