@@ -175,6 +175,8 @@ AFTER_RESTORE = ("apps.execution.restored.after_restore",)
 HOSTED_CONTEXTS = "settings.roles.HOSTED_CONTEXTS"
 QUIET = "settings.roles.quiet"
 LOCKSTEP = "settings.lockstep.trade_apart"
+# What the environment says, for those who operate: nothing of it that is secret.
+CONFIGURATION = environment.in_force
 # Acts that people can ask for in the console, of those who stand above it.
 CONSOLE_ACTS = ("extract.board.acts.KINDS",)
 # What each context has to say of itself in `manage.py status` that needs a person.

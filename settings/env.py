@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -21,17 +21,31 @@ _NO = frozenset({"0", "false", "no", "off"})
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _BROKER_SCHEMES = ("redis", "rediss", "redis+socket", "memory", "filesystem")
 _SECRET_KEY_LENGTH_MIN = 50
+_SECRET = re.compile("SECRET|PASSWORD|TOKEN|KEY|CREDENTIAL")
+_HIDDEN = "(hidden)"
 
 
 class SettingError(ImproperlyConfigured):
     """An environment variable is missing or cannot be used; the message names it, the problem and an example."""
 
 
+class Setting(NamedTuple):
+    """A setting as people may see it: its value, or where that is secret that there is one; whether anybody set it."""
+
+    name: str
+    shown: str
+    is_set: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The environment variables of one process. An empty variable counts as not set."""
+    """The environment variables of one process. An empty variable counts as not set.
+
+    `in_force` has what was read of it so far, by name, as it may be shown.
+    """
 
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    in_force: dict[str, Setting] = field(default_factory=dict, repr=False)
 
     def read(
         self, name: str, parse: Callable[[str], Parsed], *, example: str, default: Parsed | object = REQUIRED
@@ -42,6 +56,7 @@ class Environment:
         itself is never repeated in the message, since it may hold a password.
         """
         value = self.variables.get(name, "").strip()
+        self.in_force[name] = Setting(name, masked(name, value or default), bool(value))
         if not value:
             if default is REQUIRED:
                 raise SettingError(f"{name} is not set. Set it, for example {name}={example}")
@@ -50,6 +65,29 @@ class Environment:
             return parse(value)
         except ValueError as problem:
             raise SettingError(f"{name} {problem}, for example {name}={example}") from None
+
+
+def masked(name: str, value: object) -> str:
+    """Return what may be shown of a setting: not what is secret by its name, and no password of an address."""
+    if value is REQUIRED or value in (None, "", (), []):
+        return ""
+    if _SECRET.search(name) and not name.endswith("_FILE"):
+        return _HIDDEN
+    if isinstance(value, dict):
+        return (
+            f"database {value['NAME']} of the embedded server" if value.get("EMBEDDED") else f"database {value['NAME']}"
+        )
+    told = str(value)
+    if "://" not in told:
+        return told
+    try:
+        address = urlsplit(told)
+    except ValueError:
+        return _HIDDEN
+    user, at, host = address.netloc.rpartition("@")
+    user = f"{user.partition(':')[0]}:{_HIDDEN}" if ":" in user else user
+    asked = "&".join(f"{each.partition('=')[0]}={_HIDDEN}" for each in address.query.split("&") if each)
+    return address._replace(netloc=f"{user}{at}{host}", query=asked, fragment="").geturl()
 
 
 def text(value: str) -> str:

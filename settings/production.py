@@ -16,7 +16,7 @@ DATABASES = databases(environment, None, EXTRACTED)
 SERVICE_DATABASES = service_databases(environment, None)
 for _database in DATABASES.values():
     _database["CONN_HEALTH_CHECKS"] = True
-    _database["OPTIONS"]["pool"] = True
+    _database["OPTIONS"]["pool"] = {"timeout": 3}  # seconds for a connection: then a page says what is away
 
 SECURE_SSL_REDIRECT = environment.read("BANYAN_SSL_REDIRECT", flag, example="true", default=True)
 SECURE_HSTS_SECONDS = environment.read(

@@ -7,7 +7,10 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
+
+from apps.console.asking import ERRORS, forget_broken, is_away, why
 
 VIEW, OPERATE = "console.view", "console.operate"
 """Permissions, which a migration gives to the groups `viewers` and `operators`."""
@@ -15,15 +18,15 @@ VIEW, OPERATE = "console.view", "console.operate"
 View = Callable[..., HttpResponse]
 
 
-def page(view: View) -> View:
+def page(view: View, permission: str = VIEW) -> View:
     """Let those who may see the console see this page of it; others are sent to sign in, or told that they may not."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        refused = refusal(request, VIEW)
-        return view(request, *args, **kwargs) if refused is None else refused
+        refused = refusal(request, permission)
+        return _answer(view, request, *args, **kwargs) if refused is None else refused
 
-    guarded.permission = VIEW  # type: ignore[attr-defined]
+    guarded.permission = permission  # type: ignore[attr-defined]
     return require_http_methods(["GET", "HEAD"])(guarded)
 
 
@@ -33,7 +36,7 @@ def acting(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         refused = refusal(request, OPERATE)
-        return view(request, *args, **kwargs) if refused is None else refused
+        return _answer(view, request, *args, **kwargs) if refused is None else refused
 
     guarded.permission = OPERATE  # type: ignore[attr-defined]
     return require_http_methods(["GET", "POST"])(guarded)
@@ -48,3 +51,17 @@ def refusal(request: HttpRequest, permission: str) -> HttpResponse | None:
     if not request.user.has_perm(permission):
         raise PermissionDenied
     return None
+
+
+def _answer(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """Return a page, or in words why there is none while the database that it is about is away."""
+    try:
+        return view(request, *args, **kwargs)
+    except ERRORS as problem:
+        if not is_away(problem):
+            raise
+        forget_broken()
+        text = f"What this page is about cannot be asked. {why(problem)} Nothing was changed."
+        if request.headers.get("HX-Request"):
+            return HttpResponse(text, status=503, content_type="text/plain; charset=utf-8")
+        return render(request, "console/error.html", {"title": "A database is away", "text": text}, status=503)

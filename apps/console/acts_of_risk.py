@@ -34,7 +34,7 @@ def _previewed(given: Given) -> list[str]:
     before, then = _changed(given)
     old, new = (risk.limits_words(each, given["instrument"]) for each in (before, then))
     told = [
-        f"{name}: {old.get(name, 'not set')} becomes {new.get(name, 'not set')}."
+        f"{name}: {_told(name, old)} becomes {_told(name, new)}."
         for name in dict.fromkeys([*old, *new])
         if old.get(name) != new.get(name)
     ]
@@ -53,6 +53,10 @@ def _previewed(given: Given) -> list[str]:
     return told
 
 
+def _told(name: str, values: dict[str, str]) -> str:
+    return risk.limit_told(name, values[name]) if name in values else "not set"
+
+
 def _refused(found: risk.Judged, of: str, asked: str, none: str) -> str:
     if not found.accounts:
         return f"If each {asked}: none {of} {none}."
@@ -67,7 +71,8 @@ def _refused(found: risk.Judged, of: str, asked: str, none: str) -> str:
 def _set_limits(given: Given, why: str, request: str) -> Done:
     then = _changed(given)[1]
     risk.set_limits(then, account=given["account"], instrument=given["instrument"], reason=why, request=request)
-    told = ", ".join(f"{name} {value}" for name, value in risk.limits_words(then, given["instrument"]).items())
+    words = risk.limits_words(then, given["instrument"])
+    told = ", ".join(f"{name} {risk.limit_told(name, value)}" for name, value in words.items())
     return f"Asked: limits of {level_of(given)} are {told or 'none'}.", {"asked": told or "none"}
 
 

@@ -116,3 +116,22 @@ def spans(stages: Sequence[tuple[str, int, int]], width: int = 600) -> list[Span
         Span(name, (end - begin) / 1e6, round((begin - first) * scale, 2), round(max(3.0, (end - begin) * scale), 2))
         for name, begin, end in stages
     ]
+
+
+class Bit(NamedTuple):
+    """A stage on its own line of a picture that is `width` wide: from `x`, `length` long."""
+
+    width: int
+    x: float
+    length: float
+
+
+def waterfall(times: Sequence[tuple[int, int]], width: int = 320) -> list[Bit]:
+    """Return stages (begin, end in ns) each on a line of its own under one scale, each at least a little to be seen."""
+    if not times:
+        return []
+    first, last = min(begin for begin, _ in times), max(max(each) for each in times)
+    scale = (width - 4) / max(1, last - first)
+    return [
+        Bit(width, round((begin - first) * scale, 2), round(max(3.0, (end - begin) * scale), 2)) for begin, end in times
+    ]

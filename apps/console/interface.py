@@ -6,6 +6,7 @@ from uuid import UUID
 
 from apps.console.access import page
 from apps.console.acts import KINDS
+from apps.console.asking import Asking
 from apps.console.doing import carried_out
 from apps.console.kinds import Danger, Given, Kind
 from apps.console.models import Act
@@ -14,8 +15,8 @@ from apps.console.pulse import PULSE, Beat
 from apps.console.recording import Actor, Became, Facts, recorded
 
 __all__ = [
-    "KINDS", "PULSE", "Actor", "Beat", "Became", "Danger", "Facts", "Given", "Kind", "Told", "acts", "carried_out",
-    "page", "recorded",
+    "KINDS", "PULSE", "Actor", "Asking", "Beat", "Became", "Danger", "Facts", "Given", "Kind", "Told", "acts",
+    "carried_out", "page", "recorded",
 ]  # fmt: skip
 
 

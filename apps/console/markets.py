@@ -1,7 +1,6 @@
 """Markets: feeds with what ails them, and instruments as charts of any window of their history."""
 
 import time
-from math import floor, log10
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,6 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from apps.console.access import page
+from apps.console.asking import Asking
+from apps.console.templatetags.told import digits_of
 from apps.feeds import interface as feeds
 from apps.feeds.interface import Candles, FeedStanding, InstrumentNotFound
 from apps.reporting import interface as reporting
@@ -61,10 +62,11 @@ def show_markets(request: HttpRequest) -> HttpResponse:
     of_feed = {name: each for each in standings for name in each.instruments}
     text = request.GET.get("find", "").strip().upper()
     found = [each for each in feeds.list_instruments("", _LISTED) if text in each.id]
-    quotes = reporting.last_quotes([each.id for each in found])
+    asking = Asking()
+    quotes = asking.of("reporting", lambda: reporting.last_quotes([each.id for each in found])) or {}
     rows = [Listed(each, quotes.get(each.id), of_feed.get(each.id)) for each in found]
     rows.sort(key=lambda row: (row.feed is None, row.instrument.id))
-    context = {"title": "Markets", "feeds": standings, "rows": rows, "text": text}
+    context = {"title": "Markets", "feeds": standings, "rows": rows, "text": text, "away": asking.away}
     part = "console/markets_live.html" if request.headers.get("HX-Request") else "console/markets.html"
     return render(request, part, context)
 
@@ -83,7 +85,9 @@ def show_feed(request: HttpRequest, name: str) -> HttpResponse:
 @page
 def show_instrument(request: HttpRequest, instrument: str) -> HttpResponse:
     """Show an instrument."""
-    of = _instrument(instrument)
+    of, asking = _instrument(instrument), Asking()
+    quotes = asking.of("reporting", lambda: reporting.last_quotes([of.id])) or {}
+    held = asking.of("reporting", reporting.held)
     standing = next((each for each in feeds.feed_standings() if of.id in each.instruments), None)
     intervals = feeds.intervals_of(of.id)
     named = {format_interval(each.interval_ns): each for each in intervals}
@@ -93,12 +97,13 @@ def show_instrument(request: HttpRequest, instrument: str) -> HttpResponse:
         "title": of.id,
         "of": of,
         "feed": standing,
-        "quote": reporting.last_quotes([of.id]).get(of.id),
+        "quote": quotes.get(of.id),
         "intervals": list(named.items()),
         "chosen": format_interval(chosen.interval_ns) if chosen else "",
         "averages": [(name, title) for name, (title, *_) in AVERAGES.items()],
-        "digits": max(0, -floor(log10(of.tick_size) + 1e-9)) if of.tick_size > 0 else 2,
-        "held": [(each.set, each) for each in reporting.held() if each.instrument == of.id],
+        "digits": digits_of(of.tick_size) if of.tick_size > 0 else 2,
+        "held": None if held is None else [(each.set, each) for each in held if each.instrument == of.id],
+        "away": asking.away,
     }
     part = "console/instrument_live.html" if request.headers.get("HX-Request") else "console/instrument.html"
     return render(request, part, context)
@@ -125,13 +130,15 @@ def bars(request: HttpRequest, instrument: str) -> HttpResponse:
     window = _window(found, averages, int(count))
     if window.time:
         begins, ends = window.time[0] * SECOND, window.time[-1] * SECOND + chosen
+        asking = Asking()  # while reporting is away, bars are drawn without its marks, and the page says so
+        traded = (of.id, begins, ends + chosen)
         window.bought = [
             (each.at_ns // SECOND, each.bought_lots, each.sold_lots, each.fills)
-            for each in reporting.fill_marks(of.id, begins, ends + chosen, chosen, _MARKS_MAX)
+            for each in asking.of("reporting", lambda: reporting.fill_marks(*traded, chosen, _MARKS_MAX)) or []
         ]
         window.wanted = [
             (each.at_ns // SECOND, each.set, each.value, each.mode)
-            for each in reporting.target_marks(of.id, begins, ends + chosen, _MARKS_MAX)
+            for each in asking.of("reporting", lambda: reporting.target_marks(*traded, _MARKS_MAX)) or []
         ]
     return HttpResponse(msgspec.json.encode(window), content_type="application/json")
 

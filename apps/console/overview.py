@@ -1,20 +1,21 @@
 """Whether all is right: what the overview shows, collected with a number of queries that does not grow."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.db import Error, connections
+from django.db import connections
 from django.urls import reverse
 
+from apps.console.asking import Asking, Told
 from apps.execution.interface import kill_switch
 from apps.feeds.interface import FeedStanding, feed_standings
 from apps.reporting import interface as reporting
 from apps.reporting.interface import Funds, Minute, Restriction, SetRow, Speed, Unresolved
-from banyan.databases import explain
-from banyan.standing import standings
+from banyan import standing as standings
 
 LIMIT_MS = 100.0
 """From a bar to the broker: what the platform promises."""
@@ -23,16 +24,6 @@ SPEED_MINUTES = 5
 _LAG_MAX = 5_000
 _STUCK_SECONDS = 10.0
 _LISTED_MAX = 6
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Told(Generic[T]):
-    """What somebody said, or why nobody could be asked."""
-
-    value: T | None
-    problem: str = ""
 
 
 class Need(NamedTuple):
@@ -58,6 +49,7 @@ class ContextRow(NamedTuple):
     dead_letters: int
     stopped: int
     is_right: bool
+    problem: str = ""
 
 
 class Database(NamedTuple):
@@ -111,43 +103,36 @@ class Overview:
 def overview() -> Overview:
     """Return how everything is. A part that cannot be asked says why, and the others are told."""
     now_ns = time.time_ns()
-    standing = _told(standings)
-    marks = _told(reporting.marks)
-    trading = _told(_trading)
-    feeds = _told(feed_standings)
-    unresolved = _told(reporting.unresolved)
-    contexts = Told(_contexts(standing.value, marks.value or {}) if standing.value else None, standing.problem)
+    asking = Asking()
+    standing = {name: asking.told(name, partial(standings.standing_of, name)) for name in standings.names()}
+    known = {name: each.value for name, each in standing.items() if each.value is not None}
+    marks = asking.told("reporting", reporting.marks)
+    trading = asking.told("reporting", _trading)
+    feeds = asking.told("feeds", feed_standings)
+    unresolved = asking.told("reporting", reporting.unresolved)
+    rows = [*_contexts(known, marks.value or {}), *(_away(name, of) for name, of in standing.items() if of.problem)]
     parts: dict[str, Told[Any]] = {
-        "trading": trading, "feeds": feeds, "contexts": contexts, "unresolved": unresolved,
-        "funds": _told(reporting.funds),
-        "sets": _told(reporting.by_set),
-        "minutes": _told(lambda: reporting.minutes(now_ns, MINUTES)),
-        "speed": _told(lambda: reporting.speed(now_ns, SPEED_MINUTES)),
-        "database": _told(_database),
+        "trading": trading, "feeds": feeds, "contexts": Told(rows), "unresolved": unresolved,
+        "funds": asking.told("reporting", reporting.funds),
+        "sets": asking.told("reporting", reporting.by_set),
+        "minutes": asking.told("reporting", lambda: reporting.minutes(now_ns, MINUTES)),
+        "speed": asking.told("reporting", lambda: reporting.speed(now_ns, SPEED_MINUTES)),
+        "database": asking.told("reporting", _database),
     }  # fmt: skip
     needs = [
         *_needs_of_trading(trading.value),
         *_needs_of_orders(unresolved.value),
         *_needs_of_feeds(feeds.value or []),
-        *_needs_of_contexts(standing.value or {}, contexts.value or []),
-        *_needs_of_reporting(contexts.value or [], marks.value or {}),
+        *_needs_of_contexts(known, [row for row in rows if not row.problem]),
+        *_needs_of_reporting(rows, marks.value or {}),
         *_needs_of_speed(parts["speed"].value),
-        *(
-            Need("bad", problem, "", "", "", False)
-            for problem in dict.fromkeys(p.problem for p in parts.values())
-            if problem
-        ),
+        *(Need("bad", each, "", "", "", False) for each in asking.away),
     ]
     return Overview(at_ms=now_ns // 1_000_000, needs=needs, **parts)
 
 
-def _told(ask: Callable[[], T]) -> Told[T]:
-    try:
-        return Told(ask())
-    except Error as problem:
-        for connection in connections.all(initialized_only=True):
-            connection.close_if_unusable_or_obsolete()
-        return Told(None, explain(problem) or str(problem).splitlines()[0])
+def _away(name: str, told: Told[Any]) -> ContextRow:
+    return ContextRow(name, 0, 0, 0, 0, None, 0, 0, False, told.problem)
 
 
 def _trading() -> Trading:

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from apps.console.access import page
+from apps.console.asking import ERRORS, Asking
 from apps.console.charts import Beats, beats
 from apps.execution.interface import ids_of, kill_switch
 from apps.reporting import interface as reporting
@@ -47,26 +48,28 @@ class Counted(NamedTuple):
 @page
 def show_risk(request: HttpRequest) -> HttpResponse:
     """Show what may be traded, and what was kept back."""
-    restrictions = reporting.restrictions()
-    of_all = next((each for each in restrictions if each.level == "global"), None)
-    refusals = reporting.refusals_by_code(time.time_ns())
-    highest = max((max(each.hours) for each in refusals), default=0)
-    levels = _levels()
+    asking = Asking()
+    restrictions = asking.of("reporting", reporting.restrictions)
+    refusals = asking.of("reporting", lambda: reporting.refusals_by_code(time.time_ns()))
+    highest = max((max(each.hours) for each in refusals or []), default=0)
+    levels = _levels(asking)
     wanted = request.GET.get("find", "").strip()
-    shown = [each for each in levels if wanted.lower() in f"{each.account} {each.instrument}".lower()]
+    shown = [each for each in levels or [] if wanted.lower() in f"{each.account} {each.instrument}".lower()]
     context = {
         "title": "Risk",
-        "of_all": of_all,
-        "others": [each for each in restrictions if each.level != "global" and not each.is_stop],
+        "is_known": restrictions is not None,
+        "of_all": next((each for each in restrictions or [] if each.level == "global"), None),
+        "others": [each for each in restrictions or [] if each.level != "global" and not each.is_stop],
         "thrown": kill_switch().reason(),
-        "stopped": reporting.stopped_by_losses(_STOPPED_MAX + 1),
+        "stopped": asking.of("reporting", lambda: reporting.stopped_by_losses(_STOPPED_MAX + 1)),
         "stopped_max": _STOPPED_MAX,
-        "levels": [(each, _change(each)) for each in shown[:_LISTED_MAX]],
+        "levels": None if levels is None else [(each, _change(each)) for each in shown[:_LISTED_MAX]],
         "levels_more": max(0, len(shown) - _LISTED_MAX),
         "find": wanted,
-        "refusals": [Counted(each, beats(each.hours, highest)) for each in refusals],
-        "sets": [each.name for each in set_standings()],
-        "instruments": reporting.instruments_traded(),
+        "refusals": None if refusals is None else [Counted(each, beats(each.hours, highest)) for each in refusals],
+        "sets": [each.name for each in asking.of("signals", set_standings) or []],
+        "instruments": asking.of("reporting", reporting.instruments_traded) or [],
+        "away": asking.away,
     }
     part = "console/risk_live.html" if request.headers.get("HX-Request") else "console/risk.html"
     return render(request, part, context)
@@ -86,6 +89,8 @@ def change_limits(request: HttpRequest) -> HttpResponse:
         if changes:
             risk.limits_changed(before, changes, instrument)
             return redirect(_previewing(account, instrument, changes))
+    except ERRORS:
+        raise
     except Exception as error:
         told = explained(error)
         if told is None:
@@ -109,11 +114,16 @@ def _previewing(account: str, instrument: str, changes: list[str]) -> str:
     return f"{reverse('act', args=['risk.limits'])}?{urlencode(given)}"
 
 
-def _levels() -> list[Level]:
-    found = risk.limits_by_level()
-    ids = ids_of(each.account for each in found if each.account >= 0)
+def _levels(asking: Asking) -> list[Level] | None:
+    found = asking.of("risk", risk.limits_by_level)
+    if found is None:
+        return None
+    ids = asking.of("execution", lambda: ids_of(each.account for each in found if each.account >= 0)) or {}
     named = ("" if each.account < 0 else ids.get(each.account, str(each.account)) for each in found)
-    return [Level(name, each.instrument, each.limits) for name, each in zip(named, found, strict=True)]
+    return [
+        Level(name, each.instrument, {limit: risk.limit_told(limit, value) for limit, value in each.limits.items()})
+        for name, each in zip(named, found, strict=True)
+    ]
 
 
 def _change(level: Level) -> str:

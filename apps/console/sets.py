@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from apps.console.access import page
 from apps.console.acts_of_sets import members_now, members_of
+from apps.console.asking import ERRORS, Asking
 from apps.console.members import member_of, members_written
 from apps.reporting import interface as reporting
 from apps.reporting.interface import Scope, SetRow
@@ -26,7 +27,7 @@ class Listed(NamedTuple):
 
     standing: SetStanding
     members: list[NewMember]
-    followers: int
+    followers: int | None
     today: list[SetRow]
 
 
@@ -47,12 +48,17 @@ class Field(NamedTuple):
 @page
 def show_sets(request: HttpRequest) -> HttpResponse:
     """Show all sets."""
-    followers, today = reporting.followers(), reporting.by_set()
+    asking = Asking()
+    standings = signals.set_standings()
+    followers, today = asking.of("reporting", reporting.followers), asking.of("reporting", reporting.by_set) or []
     rows = [
-        Listed(each, members_of(each), followers.get(each.name, 0), [row for row in today if row.set == each.name])
-        for each in signals.set_standings()
-    ]
-    context = {"title": "Strategy sets", "rows": rows}
+        Listed(
+            each, members_of(each), None if followers is None else followers.get(each.name, 0),
+            [row for row in today if row.set == each.name],
+        )
+        for each in standings
+    ]  # fmt: skip
+    context = {"title": "Strategy sets", "rows": rows, "away": asking.away}
     part = "console/sets_live.html" if request.headers.get("HX-Request") else "console/sets.html"
     return render(request, part, context)
 
@@ -63,20 +69,22 @@ def show_set(request: HttpRequest, name: str) -> HttpResponse:
     standing = next((each for each in signals.set_standings() if each.name == name), None)
     if standing is None:
         raise Http404(f"there is no set {name}")
-    after = request.GET.get("after", "")
-    followers = reporting.subscribers(name, _SUBSCRIBERS + 1, after)
+    after, asking = request.GET.get("after", ""), Asking()
+    followers = asking.of("reporting", lambda: reporting.subscribers(name, _SUBSCRIBERS + 1, after)) or []
+    restricted = asking.of("reporting", reporting.restrictions) or []
     context = {
         "title": name,
         "set": standing,
         "members": [(at, each, members_written([each])) for at, each in enumerate(members_of(standing))],
         "followers": followers[:_SUBSCRIBERS],
         "followers_next": followers[_SUBSCRIBERS - 1].account if len(followers) > _SUBSCRIBERS else "",
-        "follow": reporting.followers().get(name, 0),
-        "today": [each for each in reporting.by_set() if each.set == name],
-        "earned": reporting.pnl(Scope(set=name), ("instrument",), 100),
-        "held": reporting.held(name),
-        "said": reporting.answered(name, _SAID),
-        "restricted": [each for each in reporting.restrictions() if (each.level, each.name) == ("set", name)],
+        "follow": (asking.of("reporting", reporting.followers) or {}).get(name, 0),
+        "today": [each for each in asking.of("reporting", reporting.by_set) or [] if each.set == name],
+        "earned": asking.of("reporting", lambda: reporting.pnl(Scope(set=name), ("instrument",), 100)),
+        "held": asking.of("reporting", lambda: reporting.held(name)),
+        "said": asking.of("reporting", lambda: reporting.answered(name, _SAID)),
+        "restricted": [each for each in restricted if (each.level, each.name) == ("set", name)],
+        "away": asking.away,
     }
     part = "console/set_live.html" if request.headers.get("HX-Request") else "console/set.html"
     return render(request, part, context)
@@ -108,6 +116,8 @@ def edit_set(request: HttpRequest) -> HttpResponse:
             return redirect(_previewing(name, then))
         if place != _NEW and "remove" in request.GET:
             return redirect(_previewing(name, [*members[:place], *members[place + 1 :]]))
+    except ERRORS:
+        raise
     except Exception as error:
         told = explained(error)
         if told is None:

@@ -37,9 +37,11 @@ _LIVE = (
 )
 _BEHIND = (
     ("Extraction", "extraction", "call_split", "x"),
+    ("Streams", "streams", "timeline", "v"),
     ("Dead letters", "dead-letters", "mark_email_unread", "d"),
     ("Audit", "audit", "history", "u"),
 )
+_FOR_OPERATORS = (("Configuration", "configuration", "tune", "c"),)
 _ICONS = {
     "Instrument": "candlestick_chart", "Series": "stacked_line_chart", "Import": "upload_file",
     "QuarantinedRecord": "report", "Factor": "percent", "User": "person", "Group": "group",
@@ -58,7 +60,8 @@ def _navigation(request: HttpRequest) -> list[Group]:
     groups = []
     if request.user.has_perm(VIEW):
         groups.append(Group("Live", [_place(request, *each) for each in _LIVE]))
-        groups.append(Group("Behind it", [_place(request, *each) for each in _BEHIND]))
+        behind = [*_BEHIND, *(_FOR_OPERATORS if request.user.has_perm(OPERATE) else ())]
+        groups.append(Group("Behind it", [_place(request, *each) for each in behind]))
     if request.user.is_staff:
         for app in admin.site.get_app_list(request):
             places = [

@@ -3,7 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-from apps.console import accounts, markets, orders, research, risk, sets, views
+from apps.console import accounts, markets, operations, orders, research, risk, sets, views
 from apps.console.doing import act
 from apps.console.signing_in import SignIn, SignOut
 from apps.console.stream import stream
@@ -12,6 +12,7 @@ urlpatterns = [
     path("", views.show_overview, name="overview"),
     path("orders/", orders.show_orders, name="orders"),
     path("orders/<str:account>/<str:instrument>/<int:decision>/", orders.show_order, name="order"),
+    path("followed/<str:account>/<str:instrument>/<int:decision>/", operations.follow_order, name="follow-order"),
     path("accounts/", accounts.show_accounts, name="accounts"),
     path("accounts/<str:account>/", accounts.show_account, name="account"),
     path("accounts/<str:account>/equity/", accounts.equity, name="equity"),
@@ -28,7 +29,12 @@ urlpatterns = [
     path("research/compare/", research.compare_runs, name="compare"),
     path("research/<str:run>/", research.show_run, name="run"),
     path("research/<str:run>/curve/", research.curve, name="curve"),
-    path("dead-letters/", views.show_dead_letters, name="dead-letters"),
+    path("streams/", operations.show_streams, name="streams"),
+    path("streams/<str:context>/<str:key>/<int:number>/", operations.show_step, name="step"),
+    path("streams/<str:context>/<str:key>/<int:number>/followed/", operations.follow_step, name="follow-step"),
+    path("dead-letters/", operations.show_dead_letters, name="dead-letters"),
+    path("dead-letters/<str:context>/<int:letter>/", operations.show_dead_letter, name="dead-letter"),
+    path("configuration/", operations.show_configuration, name="configuration"),
     path("audit/", views.show_audit, name="audit"),
     path("act/<str:name>/", act, name="act"),
     path("stream/", stream, name="stream"),

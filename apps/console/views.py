@@ -1,16 +1,28 @@
 """The pages."""
 
+import sys
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from apps.console import charts
 from apps.console.access import page
+from apps.console.asking import is_away, why
 from apps.console.models import Act
 from apps.console.overview import LIMIT_MS, SPEED_MINUTES, overview
 from apps.console.paging import Page, cut
-from banyan.dead_letters import letters, stopped
 
 _ACTS_A_PAGE = 50
+_OUTCOMES: dict[str, dict[str, Any]] = {
+    "done": {"outcome__is_done": True},
+    "not done": {"outcome__is_done": False},
+    "cut off": {"outcome__isnull": True},
+}
+"""What became of acts, as they can be asked for by."""
 
 
 @page
@@ -32,23 +44,37 @@ def show_overview(request: HttpRequest) -> HttpResponse:
 
 
 @page
-def show_dead_letters(request: HttpRequest) -> HttpResponse:
-    """Show what could not be processed."""
-    context = {"title": "Dead letters", "letters": list(letters()), "stopped": list(stopped())}
-    return render(request, _part(request, "console/dead_letters.html", "console/dead_letters_live.html"), context)
-
-
-@page
 def show_audit(request: HttpRequest) -> HttpResponse:
     """Show who did what, newest first."""
     found = Act.objects.select_related("outcome")
     for column in ("user", "name", "subject"):
         if wanted := request.GET.get(column, "").strip():
             found = found.filter(**{f"{column}__icontains": wanted})
+    problem = ""
+    for name, condition in (("from", "at__gte"), ("to", "at__lt")):
+        try:
+            found = _within(found, condition, request.GET.get(name, "").strip())
+        except ValueError:
+            problem = f"{request.GET[name]} is no day: write it as 2026-03-31"
+    outcome = request.GET.get("outcome", "")
+    found = found.filter(**_OUTCOMES.get(outcome, {}))
     cursor = request.GET.get("before", "")
     acts: Page[Act] = cut(found, ("at", "id"), cursor, _ACTS_A_PAGE)
-    context = {"title": "Audit", "page": acts, "filters": request.GET}
-    return render(request, "console/audit.html", context)
+    wanted = request.GET.copy()
+    wanted.pop("before", None)
+    context = {
+        "title": "Audit", "page": acts, "filters": request.GET, "from": request.GET.get("from", ""),
+        "outcomes": _OUTCOMES, "problem": problem, "query": wanted.urlencode(), "is_filtered": any(wanted.values()),
+    }  # fmt: skip
+    return render(request, "console/audit.html", context, status=422 if problem else 200)
+
+
+def _within(found: "QuerySet[Act]", condition: str, day: str) -> "QuerySet[Act]":
+    """Return acts from a day on, or until its end, in UTC. Raises ValueError for what is no day."""
+    if not day:
+        return found
+    begins = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+    return found.filter(**{condition: begins if condition == "at__gte" else begins + timedelta(days=1)})
 
 
 def refused(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  (Django's name)
@@ -64,7 +90,14 @@ def missing(request: HttpRequest, exception: Exception | None = None) -> HttpRes
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Say that it is our fault."""
+    """Say that it is our fault, or that not even who asks can be known."""
+    problem = sys.exc_info()[1]
+    if isinstance(problem, Exception) and is_away(problem):
+        context = {
+            "title": "The console's database is away",
+            "text": f"Nobody can be signed in without it. {why(problem)}",
+        }
+        return HttpResponse(render_to_string("console/bare.html", context), status=503)
     text = "This page could not be made, and that is our mistake. The log of the server says more. Nothing was changed."
     return render(request, "console/error.html", {"title": "That went wrong", "text": text}, status=500)
 

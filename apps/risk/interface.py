@@ -142,6 +142,13 @@ def limits_words(limits: Limits, instrument: str = "") -> dict[str, str]:
     return limits_in_words(limits, lot_step_e9(instrument))
 
 
+def limit_told(name: str, written: str) -> str:
+    """Return the value of a limit, as `limits_words` writes it, with separators and its unit in words."""
+    from apps.risk.words import value_told
+
+    return value_told(name, written)
+
+
 def limits_changed(before: Limits, written: Iterable[str], instrument: str = "") -> Limits:
     """Return limits with those changed that are written as NAME=VALUE. Raises WordsError and InstrumentNotFound."""
     from apps.risk.in_force import lot_step_e9

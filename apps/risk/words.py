@@ -14,6 +14,7 @@ from apps.risk.sessions import WEEK_MINUTES
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 UNSET = "none"
 _WINDOW = re.compile(r"([A-Z][a-z]{2}) (\d\d):(\d\d)-([A-Z][a-z]{2}) (\d\d):(\d\d)")
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)(\D*)")
 _DAY_MINUTES = 24 * 60
 
 
@@ -39,6 +40,12 @@ _WRITTEN: Mapping[Unit, tuple[str, int]] = {
     Unit.MONEY: ("", 6), Unit.SHARE: ("%", 7), Unit.TIME: ("s", 9), Unit.TIMES: ("", 9), Unit.COUNT: ("", 0),
 }  # fmt: skip
 """How it ends in writing, and the power of ten between that and the contract's number."""
+
+_TOLD: Mapping[Unit, str] = {
+    Unit.MONEY: " in the account's currency", Unit.SHARE: " %", Unit.TIME: " s", Unit.TIMES: " times equity",
+    Unit.COUNT: "",
+}  # fmt: skip
+"""How it ends where people read it."""
 
 WORDS: Mapping[str, tuple[str, Unit, str]] = {
     "position": ("position_steps_max", Unit.QUANTITY, "5lots (of an instrument) or 50steps"),
@@ -101,6 +108,15 @@ def value_in_words(name: str, number: int, lot_step_e9: int | None = None) -> st
         return f"{_plain(Decimal(number) * lot_step_e9 / 10**9)}lots"
     ending, power = _WRITTEN[unit]
     return f"{_plain(Decimal(number).scaleb(-power))}{ending}"
+
+
+def value_told(name: str, written: str) -> str:
+    """Return a value as `value_in_words` writes it, for people: with separators, and its unit in words."""
+    found = _AMOUNT.fullmatch(written)
+    if found is None:
+        return written
+    number, ending = found.groups()
+    return f"{Decimal(number):,f}{_TOLD.get(WORDS[name][1], f' {ending}')}"
 
 
 def window_of(written: str) -> SessionWindow:

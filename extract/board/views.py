@@ -1,13 +1,13 @@
 """The pages of the board."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.module_loading import import_string
 
-from apps.console.interface import page
+from apps.console.interface import Asking, page
 from banyan.facade import Stage, StageError
 from banyan.facade.models import Mismatch, Rule
 from banyan.facade.routing import ALIAS, changes
@@ -27,10 +27,13 @@ _LISTED = 200
 @page
 def show_board(request: HttpRequest) -> HttpResponse:
     """Show each context's stage."""
+    asking = Asking()
+    told = [asking.of(each, partial(standing_of, each)) for each in SHAPES]
     context = {
         "title": "Extraction",
         "stages": STAGES,
-        "rows": [standing_of(each) for each in SHAPES],
+        "rows": [each for each in told if each is not None],
+        "away": asking.away,
         "others": [each for each in import_string(settings.HOSTED_CONTEXTS) if each not in SHAPES],
     }
     part = "extract/board_live.html" if request.headers.get("HX-Request") else "extract/board.html"

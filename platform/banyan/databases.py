@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from django.core.management import call_command
 from django.db import OperationalError, ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import OperationalError as ConnectionProblem
 from psycopg import errors, sql
 
 from banyan.embedded import EmbeddedServerError
@@ -69,19 +70,19 @@ def explain(problem: BaseException) -> str | None:
     """Return what a person can do about a database that cannot be used, or None when `problem` is something else."""
     if isinstance(problem, EmbeddedServerError | SystemUserError):
         return str(problem)
-    if isinstance(problem, OperationalError) and _is_missing(problem):
+    is_operational = isinstance(problem, OperationalError | ConnectionProblem)
+    if is_operational and _is_missing(problem):
         return f"{_first_line(problem)}: run `make setup` (or manage.py migrate), which creates it."
     if isinstance(problem, ProgrammingError) and isinstance(problem.__cause__, errors.UndefinedTable):
         return f"The database is not set up: {_first_line(problem)}. Run `make setup` (or manage.py migrate)."
-    if isinstance(problem, OperationalError) and getattr(problem.__cause__, "sqlstate", None) is None:
+    if is_operational and getattr(problem.__cause__ or problem, "sqlstate", None) is None:
         return f"The database cannot be reached: {_first_line(problem)} Check DATABASE_URL, or unset it."
     return None
 
 
-def _is_missing(problem: OperationalError) -> bool:
+def _is_missing(problem: BaseException) -> bool:
     """Tell whether a database does not exist: libpq gives no code for what goes wrong while connecting, only words."""
-    cause = problem.__cause__
-    return isinstance(cause, errors.InvalidCatalogName) or bool(
+    return isinstance(problem.__cause__ or problem, errors.InvalidCatalogName) or bool(
         re.search(r'FATAL: +database "[^"]*" does not exist', str(problem))
     )
 

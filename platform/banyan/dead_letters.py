@@ -32,6 +32,17 @@ class Letter(NamedTuple):
     rows: int | None
     parked_at: datetime
     reason: str
+    status: str = DeadLetter.Status.OPEN
+
+
+class ReadLetter(NamedTuple):
+    """A dead letter with all that it holds, as text."""
+
+    letter: Letter
+    rows: list[int] | None
+    accounts: list[int] | None
+    envelope: str
+    message: str
 
 
 class Stopped(NamedTuple):
@@ -45,18 +56,28 @@ class Stopped(NamedTuple):
 def letters() -> Iterator[Letter]:
     """Yield the open dead letters of all contexts, the newest of each first."""
     for context in import_string(settings.HOSTED_CONTEXTS):
-        found = DeadLetter.objects.using(context).filter(status=DeadLetter.Status.OPEN).order_by("-id")
-        for each in found.defer("body")[:_SHOWN_MAX]:
-            name = decode_envelope(bytes(each.header)).name
-            rows = None if each.rows is None else len(each.rows)
-            yield Letter(context, each.pk, each.key, each.number, name, rows, each.parked_at, each.reason)
+        yield from letters_of(context)
 
 
-def stopped() -> Iterator[Stopped]:
-    """Yield the keys that have stopped."""
-    for context in import_string(settings.HOSTED_CONTEXTS):
-        for key in Key.objects.using(context).exclude(parked_because="").order_by("key"):
-            yield Stopped(context, key.key, key.parked_because)
+def letters_of(context: str, *, everything: bool = False) -> list[Letter]:
+    """Return the open dead letters of a context, the newest first; or with `everything` those dealt with too."""
+    found = DeadLetter.objects.using(context).order_by("-id")
+    if not everything:
+        found = found.filter(status=DeadLetter.Status.OPEN)
+    return [_told(context, each) for each in found.defer("body")[:_SHOWN_MAX]]
+
+
+def read(context: str, letter: str) -> ReadLetter:
+    """Return a letter with all that it holds. Raises LetterError where there is none."""
+    found = _letter(context, letter)
+    texts = (bytes(each).decode(errors="replace") for each in (found.header, found.body))
+    return ReadLetter(_told(context, found), found.rows, found.accounts, *texts)
+
+
+def stopped_of(context: str) -> list[Stopped]:
+    """Return the keys of a context that have stopped."""
+    found = Key.objects.using(context).exclude(parked_because="").order_by("key")
+    return [Stopped(context, key.key, key.parked_because) for key in found]
 
 
 def shown(context: str, letter: str) -> dict[str, Any]:
@@ -96,6 +117,12 @@ def release(context: str, key: str) -> tuple[str, dict[str, Any]]:
     store.unpark(key)
     store.close()
     return f"{context}/{key} goes on.", {"released": key}
+
+
+def _told(context: str, found: DeadLetter) -> Letter:
+    name = decode_envelope(bytes(found.header)).name
+    rows = None if found.rows is None else len(found.rows)
+    return Letter(context, found.pk, found.key, found.number, name, rows, found.parked_at, found.reason, found.status)
 
 
 def _letter(context: str, letter: str) -> DeadLetter:

@@ -16,11 +16,19 @@ _COUNTS = """
 
 def standings() -> dict[str, dict[str, Any]]:
     """Return how each context stands, and who works beside them, in the same form. Raises OperationalError."""
-    told = {name: _standing(name) for name in import_string(settings.HOSTED_CONTEXTS)}
-    return told | {name: import_string(standing)() for name, standing in settings.STANDINGS.items()}
+    return {name: standing_of(name) for name in names()}
 
 
-def _standing(name: str) -> dict[str, Any]:
+def names() -> list[str]:
+    """Return the contexts, and who works beside them."""
+    return [*import_string(settings.HOSTED_CONTEXTS), *settings.STANDINGS]
+
+
+def standing_of(name: str) -> dict[str, Any]:
+    """Return how one of them stands. Raises OperationalError."""
+    if name in settings.STANDINGS:
+        beside: dict[str, Any] = import_string(settings.STANDINGS[name])()
+        return beside
     now = timezone.now()
     keys = [
         {

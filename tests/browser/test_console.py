@@ -233,7 +233,7 @@ def test_limits_are_previewed_set_and_removed_and_a_set_is_halted(new_context, f
     page.fill("#why", "the browser's test")
     page.get_by_role("button", name="Change the limits").click()
     all_accounts = page.locator("section[aria-labelledby=c-limits] tbody tr", has_text="all accounts")
-    all_accounts.get_by_text("order-notional 1").wait_for()
+    all_accounts.get_by_text("order-notional 1 in the account's currency").wait_for()
     all_accounts.get_by_role("link", name="Change").click()
     page.get_by_label("order-notional", exact=True).fill("")
     page.get_by_role("button", name="See what it would do").click()

@@ -1,6 +1,7 @@
 """How numbers and times are written."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from django import template
 from django.utils.html import format_html
@@ -92,6 +93,21 @@ def lots(value: float | None) -> str:
 def price(value: float | None) -> str:
     """Return a price."""
     return _NOTHING if value is None else f"{value:,.6g}" if value < 1000 else f"{value:,.2f}"
+
+
+def digits_of(tick_size: float) -> int:
+    """Return how many decimals a price has that is a whole number of ticks."""
+    exponent = Decimal(repr(tick_size)).normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    return max(0, -exponent)
+
+
+@register.filter
+def at_tick(value: float | None, tick_size: float) -> str:
+    """Return a price with all the decimals of its instrument's tick."""
+    if value is None or tick_size <= 0:
+        return price(value)
+    return f"{value:,.{digits_of(tick_size)}f}"
 
 
 _STATES = {

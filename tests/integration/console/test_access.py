@@ -36,6 +36,12 @@ TABLE = {
     "instrument": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "bars": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "audit": PAGES,
+    "streams": PAGES,
+    "step": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "follow-step": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "follow-order": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "dead-letter": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "configuration": ACTS,
     "act": ACTS,
     "stream": {"nobody": 401, "stranger": 401, "viewer": OK, "operator": OK, "administrator": OK},
     "sign-in": dict.fromkeys(PAGES, OK),
@@ -44,7 +50,8 @@ TABLE = {
 ARGUMENTS = {
     "account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1], "set": ["nothing"],
     "feed": ["none"], "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
-    "run": ["nothing"], "curve": ["nothing"],
+    "run": ["nothing"], "curve": ["nothing"], "step": ["risk", "00", 1], "follow-step": ["risk", "00", 1],
+    "follow-order": ["NOBODY", "SIM:EURUSD", 1], "dead-letter": ["risk", 1],
 }  # fmt: skip
 ABOUT = {
     "set": "nothing",

@@ -67,7 +67,10 @@ def test_a_form_of_limits_leads_to_a_preview_of_what_was_changed_in_it(host, ope
     asked = parse_qs(urlsplit(answer.headers["Location"]).query)
     assert asked["limits"] == ["order=none leverage=10"]
     preview = operator.get(answer.headers["Location"])
-    assert preview.context["effect"][:2] == ["order: 9steps becomes not set.", "leverage: not set becomes 10."]
+    assert preview.context["effect"][:2] == [
+        "order: 9 steps becomes not set.",
+        "leverage: not set becomes 10 times equity.",
+    ]
     done = operator.post(reverse("act", args=["risk.limits"]), {
         "account": "", "instrument": "", "limits": "order=none leverage=10", "why": "a test", "next": reverse("risk"),
     })  # fmt: skip

@@ -178,3 +178,35 @@ def test_the_readme_lists_every_variable_that_settings_read():
     listed = set(re.findall(r"^\| `([A-Z_]+)`", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
     assert {"DATABASE_URL", "BANYAN_SECRET_KEY"} < read
     assert read <= listed
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("BANYAN_SHARDS", "12", "12"),
+        ("BANYAN_SECRET_KEY", "x" * 60, "(hidden)"),
+        ("KAFKA_PASSWORD", "hunter2", "(hidden)"),
+        ("KAFKA_KEY_FILE", "/etc/banyan/app.key", "/etc/banyan/app.key"),
+        (
+            "DATABASE_URL",
+            "postgresql://banyan:hunter2@db.example.com:5432/banyan?sslpassword=hunter2",
+            "postgresql://banyan:(hidden)@db.example.com:5432/banyan?sslpassword=(hidden)",
+        ),
+        ("CELERY_BROKER_URL", "redis://:hunter2@cache:6379/0", "redis://:(hidden)@cache:6379/0"),
+        ("CELERY_BROKER_URL", "redis://cache:6379/0", "redis://cache:6379/0"),
+        ("BANYAN_EXTRACTED", "", ""),
+    ],
+)
+def test_settings_are_shown_without_what_is_secret(name, value, shown):
+    environment = Environment({name: value})
+    environment.read(name, text, example="x", default="")
+    assert environment.in_force[name] == (name, shown, bool(value))
+    assert "hunter2" not in repr(environment) + repr(environment.in_force)
+
+
+def test_databases_are_shown_by_their_names_alone():
+    environment = Environment({})
+    databases(environment, SERVER)
+    shown = {each.shown for each in environment.in_force.values()}
+    assert "database banyan of the embedded server" in shown
+    assert all(each.startswith("database banyan") for each in shown)

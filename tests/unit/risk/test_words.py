@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from apps.risk.contracts import Limits, SessionWindow, SetLimits, SetSessions
 from apps.risk.people import LARGEST, problem_with_limits, problem_with_sessions
-from apps.risk.words import WORDS, WordsError, changed_limits, limits_in_words, window_in_words, window_of
+from apps.risk.words import WORDS, WordsError, changed_limits, limits_in_words, value_told, window_in_words, window_of
 
 FIELDS = Limits.__struct_fields__
 LIMITS = st.builds(
@@ -108,3 +108,20 @@ def test_windows_are_minutes_of_the_week(written, opens, closes):
 def test_what_is_no_window_is_refused(written):
     with pytest.raises(WordsError, match=r"is no"):
         window_of(written)
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "told"),
+    [
+        ("order", "20000steps", "20,000 steps"),
+        ("position", "0.07lots", "0.07 lots"),
+        ("order-notional", "1250000.5", "1,250,000.5 in the account's currency"),
+        ("daily-loss", "5%", "5 %"),
+        ("price-age", "30s", "30 s"),
+        ("leverage", "10", "10 times equity"),
+        ("orders-per-minute", "1200", "1,200"),
+        ("flatten-on-stop", "yes", "yes"),
+    ],
+)
+def test_people_read_values_with_separators_and_units(name, written, told):
+    assert value_told(name, written) == told

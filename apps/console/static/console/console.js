@@ -37,6 +37,7 @@
   let heard = Date.now();
   let state = "opening";
   let problem = "";
+  let fault = "";
   let marks = "";
   let wanted = false;
   let asking = false;
@@ -52,12 +53,12 @@
     const silent = Date.now() - heard;
     const isSilent = silent > SILENT_MS || state === "signed-out";
     pulse.hidden = false;
-    pulse.classList.toggle("bad", isSilent || problem !== "");
-    pulseText.textContent = isSilent ? "not live" : problem ? "no data" : state === "opening" ? "connecting" : "live";
+    pulse.classList.toggle("bad", isSilent || problem !== "" || fault !== "");
+    pulseText.textContent = isSilent ? "not live" : problem || fault ? "no data" : state === "opening" ? "connecting" : "live";
     if (state === "signed-out") say("You were signed out. Reload the page to sign in again.");
     else if (isSilent) say(`No data for ${Math.round(silent / 1000)} s: the server does not answer. What is shown is from then; it goes on by itself.`);
-    else say(problem);
-    document.body.classList.toggle("is-stale", isSilent);
+    else say(fault ? `${fault} What is shown is from before.` : problem);
+    document.body.classList.toggle("is-stale", isSilent || fault !== "");
   };
   const refresh = async () => {
     const part = one("[data-live-part]");
@@ -69,6 +70,7 @@
     try {
       const answer = await fetch(part.dataset.livePart || location.href, { headers: { "HX-Request": "true" }, redirect: "manual" });
       if (answer.ok) put(part, await answer.text());
+      fault = answer.status === 503 ? await answer.text() : "";
     } catch { wanted = true; }
     refreshed = Date.now();
     asking = false;

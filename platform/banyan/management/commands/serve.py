@@ -22,6 +22,8 @@ from banyan.standing import standings
 
 _CONNECTIONS_MAX = 10
 """To each database, for all requests that are answered at once."""
+_PATIENCE_SECONDS = 3
+"""For a connection: then a page says what is away."""
 
 
 class Command(commands.Command):
@@ -118,7 +120,9 @@ def _connections_shared() -> Iterator[None]:
     """Keep connections for the next request: each has a thread of its own, and connecting would take the longest."""
     for connection in connections.all():
         connection.close()
-        connection.settings_dict["OPTIONS"]["pool"] = {"min_size": 0, "max_size": _CONNECTIONS_MAX}
+        connection.settings_dict["OPTIONS"]["pool"] = {
+                "min_size": 0, "max_size": _CONNECTIONS_MAX, "timeout": _PATIENCE_SECONDS,
+            }  # fmt: skip
         connection.settings_dict["CONN_HEALTH_CHECKS"] = True
     try:
         yield

@@ -1,0 +1,20 @@
+import pytest
+
+from apps.console.templatetags.told import at_tick
+
+
+@pytest.mark.parametrize(
+    ("price", "tick", "told"),
+    [
+        (1.3, 1e-05, "1.30000"),
+        (1.30005, 1e-05, "1.30005"),
+        (151.2, 0.001, "151.200"),
+        (4512.5, 0.25, "4,512.50"),
+        (17_000.0, 1.0, "17,000"),
+        (17_000.0, 5.0, "17,000"),
+        (None, 0.01, "–"),
+        (1.25, 0.0, "1.25"),
+    ],
+)
+def test_a_price_has_all_the_decimals_of_its_tick(price, tick, told):
+    assert at_tick(price, tick) == told
