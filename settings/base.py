@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from settings.env import Environment, absolute_path, broker_url, contexts, log_level, text, whole_number
+from settings.env import Environment, absolute_path, broker_url, contexts, flag, log_level, text, whole_number
 from settings.routing import EXTRACTABLE
 
 environment = Environment()
@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "extract",
     "apps.api",
     "drf_spectacular_sidecar",
+    "apps.alerts",
     "apps.console",  # before Unfold, around whose pages it puts its own shell
     "unfold",
     "django.contrib.admin.apps.SimpleAdminConfig",
@@ -117,6 +118,17 @@ CELERY_BROKER_URL: str | None = environment.read(
 CELERY_APP = "settings.celery.app"  # for contexts, which do not import settings
 CELERY_RESULT_BACKEND: str | None = environment.read(
     "CELERY_RESULT_BACKEND", text, example="redis://localhost:6379/1", default=CELERY_BROKER_URL
+)
+
+EMAIL_HOST: str = environment.read("BANYAN_EMAIL_HOST", text, example="smtp.example.com", default="")
+"""The mail server that alerts are sent by; without one they are shown in the console alone."""
+EMAIL_PORT: int = environment.read("BANYAN_EMAIL_PORT", whole_number(1, 65_535), example="587", default=587)
+EMAIL_HOST_USER: str = environment.read("BANYAN_EMAIL_USER", text, example="banyan", default="")
+EMAIL_HOST_PASSWORD: str = environment.read("BANYAN_EMAIL_PASSWORD", text, example="<its password>", default="")
+EMAIL_USE_TLS: bool = environment.read("BANYAN_EMAIL_TLS", flag, example="true", default=True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL: str = environment.read(
+    "BANYAN_EMAIL_FROM", text, example="banyan@example.com", default="banyan@localhost"
 )
 
 LOG_LEVEL: str = environment.read("BANYAN_LOG_LEVEL", log_level, example="INFO", default="INFO")

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
+from apps.alerts.worker import AlertsWorker
 from apps.execution.contracts import AccountsReconciled, OrdersReported
 from apps.execution.core import EXECUTION
 from apps.execution.edge.at_rest import EdgeAtRest
@@ -203,6 +204,11 @@ def reporting(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     return [FollowerWorker("reporting", lambda: Follower(followed(), Projector()), poll_seconds=1.0)]
 
 
+def alerts(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
+    """Return the worker that looks at the rules of alerts."""
+    return [AlertsWorker()]
+
+
 def comparator(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     """Return the workers that compare what followers would have decided with what was, and guard those who lead."""
     from extract.comparator.worker import ComparatorWorker
@@ -250,6 +256,7 @@ ROLES: Roles = {
             comparator,
             niceness=_LEAST,
         ),
+        Role("alerts", "reporting", "alerts: rules looked at, what they find raised once", alerts, niceness=_LEAST),
         Role("books", "books", "tradebooks and orderbooks: a file of each for every account", books, niceness=_LEAST),
         Role("switch", "switch", "the kill switch: says that orders may go out, as long as they may", switch),
     )

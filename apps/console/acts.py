@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from apps.console.acts_of_alerts import ALERT_KINDS
 from apps.console.acts_of_many import MANY_KINDS
 from apps.console.acts_of_risk import RISK_KINDS
 from apps.console.acts_of_sets import SET_KINDS
@@ -139,6 +140,7 @@ _LETTER = ("context", "letter")
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
+        *ALERT_KINDS,
         *MANY_KINDS,
         *RISK_KINDS,
         *SET_KINDS,

@@ -33,6 +33,7 @@ _LIVE = (
     ("Markets", "markets", "candlestick_chart", "m"),
     ("Strategy sets", "sets", "account_tree", "s"),
     ("Risk", "risk", "shield", "k"),
+    ("Alerts", "alerts", "notifications", "l"),
     ("Research", "research", "science", "e"),
 )
 _BEHIND = (

@@ -3,7 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-from apps.console import accounts, markets, operations, orders, research, risk, sets, views
+from apps.console import accounts, alerts, markets, operations, orders, research, risk, sets, views
 from apps.console.doing import act
 from apps.console.signing_in import SignIn, SignOut
 from apps.console.stream import stream
@@ -25,6 +25,8 @@ urlpatterns = [
     path("markets/feeds/<str:name>/", markets.show_feed, name="feed"),
     path("markets/<str:instrument>/", markets.show_instrument, name="instrument"),
     path("markets/<str:instrument>/bars/", markets.bars, name="bars"),
+    path("alerts/", alerts.show_alerts, name="alerts"),
+    path("alerts/rule/", alerts.edit_rule, name="alert-rule"),
     path("research/", research.show_research, name="research"),
     path("research/compare/", research.compare_runs, name="compare"),
     path("research/<str:run>/", research.show_run, name="run"),

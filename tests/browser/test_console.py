@@ -27,6 +27,12 @@ PAGES = (
     "/sets/+/?set=trend&member=0",
     "/risk/",
     "/risk/limits/",
+    "/alerts/",
+    "/alerts/rule/?measure=lag",
+    "/streams/",
+    "/streams/?context=signals&key=trend",
+    "/streams/signals/trend/1/",
+    "/configuration/",
     "/audit/",
     "/dead-letters/",
     "/act/trading.halt/",
@@ -152,6 +158,12 @@ def test_orders_come_by_themselves_and_each_has_its_life(new_context, find_viola
     assert page.locator("tbody tr", has_text="said so").count() == 1
     assert page.locator("tbody th", has_text="allocation").is_visible()
     assert find_violations(page) == []
+    page.get_by_role("link", name="Follow its message").click()
+    for context in ("feeds/oanda", "signals/", "execution/", "risk/"):
+        page.locator("tbody th", has_text=context).first.wait_for()
+    assert find_violations(page) == []
+    page.locator("tbody th a", has_text="risk/").first.click()
+    page.get_by_role("heading", name="What it took").wait_for()
 
 
 def test_an_account_is_found_by_typing_and_flattened(new_context, find_violations, server):
@@ -278,6 +290,38 @@ def test_a_set_is_paused_changed_by_its_form_and_started(new_context, find_viola
     page.fill("#why", "done")
     page.get_by_role("button", name="Start").click()
     page.get_by_text("running", exact=True).wait_for(timeout=30 * SECONDS)
+
+
+def test_a_rule_is_made_raises_an_alert_and_is_acknowledged_silenced_and_removed(new_context, find_violations, server):
+    page = shown(new_context(), server, "/alerts/")
+    page.get_by_role("link", name="A new rule").click()
+    page.get_by_role("link", name="From a bar to the broker takes long").click()
+    page.get_by_label("Name").fill("any order")
+    page.get_by_label("Raised at").fill("0.001")
+    page.get_by_label("Over below").fill("1")
+    page.get_by_role("button", name="See what it would do").click()
+    assert "it would never be over" in page.get_by_role("alert").first.inner_text()
+    page.get_by_label("Over below").fill("0.001")
+    page.get_by_label("After seconds").fill("0")
+    page.get_by_role("button", name="See what it would do").click()
+    page.get_by_text("It is a new rule.").wait_for()
+    page.fill("#why", "the browser's test")
+    page.get_by_role("button", name="Set it").click()
+    raised = page.locator("section[aria-labelledby=c-open] tbody tr", has_text="any order")
+    raised.wait_for(timeout=180 * SECONDS)
+    assert find_violations(page) == []
+    raised.get_by_role("link", name="Acknowledge").click()
+    page.get_by_role("button", name="Acknowledge").click()
+    raised.get_by_text("looked at by admin").wait_for()
+    raised.get_by_label("Silence any order").select_option("15")
+    raised.get_by_role("button", name="Silence").click()
+    page.fill("#why", "the browser's test")
+    page.get_by_role("button", name="Silence").click()
+    raised.get_by_text("silenced until").wait_for()
+    page.get_by_role("link", name="Remove any order").click()
+    page.fill("#why", "done")
+    page.get_by_role("button", name="Remove it").click()
+    page.locator("section[aria-labelledby=c-ended] tbody tr", has_text="any order").wait_for(timeout=60 * SECONDS)
 
 
 def test_a_chart_goes_on_by_itself_and_back_through_history_as_it_is_looked_at(new_context, find_violations, server):

@@ -35,6 +35,8 @@ TABLE = {
     "feed": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "instrument": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "bars": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "alerts": PAGES,
+    "alert-rule": PAGES,
     "audit": PAGES,
     "streams": PAGES,
     "step": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
@@ -65,6 +67,18 @@ ABOUT = {
     "context": "risk",
     "key": "0",
     "letter": "1",
+    "alert": "1",
+    "rule": "Orders are UNKNOWN",
+    "subject": "",
+    "minutes": "60",
+    "silence": "1",
+    "measure": "lag",
+    "bound": "10",
+    "clears_below": "5",
+    "for_seconds": "10",
+    "is_grave": "no",
+    "is_on": "yes",
+    "mail_to": "",
 }
 
 
@@ -100,7 +114,7 @@ def test_pages_open_for_those_who_may_see_them(client, people, kill_switch, name
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_only_operators_are_asked_whether_they_mean_it(client, people, kill_switch, name):
     path = reverse("act", args=[name]) + "?" + "&".join(f"{key}={ABOUT[key]}" for key in KINDS[name].about)
-    told = ACTS | (UNKNOWN if set(KINDS[name].about) & {"set", "instrument", "find"} else {})
+    told = ACTS | (UNKNOWN if set(KINDS[name].about) & {"set", "instrument", "find", "alert"} else {})
     assert {who: visit(client, user, path) for who, user in people.items()} == told
 
 

@@ -6,7 +6,8 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from apps.console.overview import _Progress, overview
+from apps.console.needs import _Progress
+from apps.console.overview import overview
 from apps.reporting import interface as reporting
 from apps.reporting.following import Follower
 from apps.reporting.interface import Scope
@@ -125,7 +126,7 @@ def test_a_halt_is_the_first_thing_that_needs_a_person(desk, kill_switch):
 
 def test_reporting_that_stands_still_is_told_and_one_that_waits_for_nothing_is_not(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("apps.console.overview.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("apps.console.needs.time.monotonic", lambda: now[0])
     progress = _Progress()
     assert progress.stuck_seconds(5, 3) == 0.0
     now[0] = 9.0
