@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,8 @@ from apps.console.asking import ERRORS, forget_broken, is_away, why
 
 VIEW, OPERATE = "console.view", "console.operate"
 """Permissions, which a migration gives to the groups `viewers` and `operators`."""
+PEOPLE = "auth.change_user"
+"""Django's own permission to change users."""
 
 View = Callable[..., HttpResponse]
 
@@ -40,6 +43,24 @@ def acting(view: View) -> View:
 
     guarded.permission = OPERATE  # type: ignore[attr-defined]
     return require_http_methods(["GET", "POST"])(guarded)
+
+
+def signed_in(view: View) -> View:
+    """Let whoever is signed in have a page of their own; others are sent to sign in."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path(), "/sign-in/")
+        return _answer(view, request, *args, **kwargs)
+
+    return guarded
+
+
+def somebody(request: HttpRequest) -> User:
+    """Return who is signed in, on a page that nobody else gets to."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def refusal(request: HttpRequest, permission: str) -> HttpResponse | None:

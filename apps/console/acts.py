@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from apps.console.acts_of_alerts import ALERT_KINDS
 from apps.console.acts_of_many import MANY_KINDS
+from apps.console.acts_of_people import PEOPLE_KINDS
 from apps.console.acts_of_risk import RISK_KINDS
 from apps.console.acts_of_sets import SET_KINDS
 from apps.console.kinds import Danger, Given, Kind
@@ -142,6 +143,7 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         *ALERT_KINDS,
         *MANY_KINDS,
+        *PEOPLE_KINDS,
         *RISK_KINDS,
         *SET_KINDS,
         Kind("trading.halt", "Halt trading", "Halt trading", Danger.GREAT, _halts, _states,
@@ -155,7 +157,8 @@ KINDS: Mapping[str, Kind] = {
                         "Cancels and reduce-only orders pass. It holds through restarts until it is lifted."],
              _switch, _throw, word="STOP"),
         Kind("kill-switch.lift", "Lift the kill switch", "Lift the kill switch", Danger.SOME,
-             lambda _: ["New orders leave again, as far as the trading state and limits let them."], _switch, _lift),
+             lambda _: ["New orders leave again, as far as the trading state and limits let them."], _switch, _lift,
+             asks_who=True),
         Kind("account.halt", "Halt the account", "Halt", Danger.SOME,
              lambda given: [_exposure(given), "It opens and enlarges nothing; its positions stay as they are."], _holds,
              _set_state_of_account(TradingState.HALTED), about=_ACCOUNT),

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from django.http import QueryDict
 
+from apps.console.access import OPERATE
 from apps.console.recording import Facts
 
 Given = Mapping[str, str]
@@ -40,6 +41,9 @@ class Kind:
     do: Callable[[Given, str, str], Done]
     about: tuple[str, ...] = ()
     word: str = ""
+    permission: str = OPERATE
+    asks_who: bool = False
+    """Whether whoever does it has to have proved who they are within the last minutes."""
 
     def given(self, query: QueryDict) -> dict[str, str]:
         """Return the act's parameters. Raises KeyError for one that is missing."""

@@ -55,3 +55,36 @@ class SignInTry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.username} from {self.address}"
+
+
+class SecondFactor(models.Model):
+    """What somebody signs in with beside the password; it counts once it is confirmed."""
+
+    user_id = models.BigIntegerField(primary_key=True)
+    seed = models.CharField(max_length=40, help_text="With the key of the installation it makes the shared secret.")
+    confirmed_at = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=0, help_text="Of the last code that was used: none is used twice.")
+    recovery = models.JSONField(default=list, help_text="Digests of the codes for emergencies that are left.")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"second factor of user {self.user_id}"
+
+
+class SignedIn(models.Model):
+    """A session in which somebody signed in. Forgotten when it has ended and is looked for."""
+
+    id = models.BigAutoField(primary_key=True)
+    session = models.CharField(max_length=40, unique=True)
+    user_id = models.BigIntegerField(db_index=True)
+    at = models.DateTimeField()
+    address = models.GenericIPAddressField(null=True)
+    agent = models.CharField(max_length=200)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"session of user {self.user_id} from {self.address}"

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.console.access import OPERATE, VIEW
+from apps.console.access import OPERATE, PEOPLE, VIEW
 
 
 class Place(NamedTuple):
@@ -43,6 +43,7 @@ _BEHIND = (
     ("Audit", "audit", "history", "u"),
 )
 _FOR_OPERATORS = (("Configuration", "configuration", "tune", "c"),)
+_FOR_ADMINISTRATORS = (("People", "people", "group", "p"),)
 _ICONS = {
     "Instrument": "candlestick_chart", "Series": "stacked_line_chart", "Import": "upload_file",
     "QuarantinedRecord": "report", "Factor": "percent", "User": "person", "Group": "group",
@@ -62,6 +63,7 @@ def _navigation(request: HttpRequest) -> list[Group]:
     if request.user.has_perm(VIEW):
         groups.append(Group("Live", [_place(request, *each) for each in _LIVE]))
         behind = [*_BEHIND, *(_FOR_OPERATORS if request.user.has_perm(OPERATE) else ())]
+        behind += _FOR_ADMINISTRATORS if request.user.has_perm(PEOPLE) else ()
         groups.append(Group("Behind it", [_place(request, *each) for each in behind]))
     if request.user.is_staff:
         for app in admin.site.get_app_list(request):

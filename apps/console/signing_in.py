@@ -1,15 +1,19 @@
-"""Signing in, with a lock against those who try passwords one after the other."""
+"""Proving who one is, with a lock against those who try passwords or codes one after the other."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.console import second_factor, sessions
+from apps.console.access import somebody
+from apps.console.addresses import address_of
 from apps.console.models import SignInTry
 
 PERIOD = timedelta(minutes=15)
@@ -27,19 +31,48 @@ class SignInForm(AuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         """Return what was typed, if it is right and nobody has to wait."""
-        name = (self.cleaned_data.get("username") or "").strip().lower()[:150]
+        name = self.cleaned_data.get("username") or ""
         assert self.request is not None
-        now = timezone.now()
-        this = SignInTry.objects.create(at=now, username=name, address=address_of(self.request))
-        if (seconds := locked_for(this)) > 0:
-            minutes = -(-seconds // 60)
-            raise ValidationError(
-                f"Too many tries. Wait {minutes} minute{'s' * (minutes != 1)}, then try again.", code="locked"
-            )
-        cleaned: dict[str, Any] = super().clean()
-        SignInTry.objects.filter(pk=this.pk).update(has_failed=False)
-        SignInTry.objects.filter(at__lt=now - _KEPT).delete()
+        with tried(self.request, name):
+            cleaned: dict[str, Any] = super().clean()
         return cleaned
+
+
+@contextmanager
+def tried(request: HttpRequest, name: str) -> Iterator[None]:
+    """Let somebody try to prove who they are; it counts as failed unless what is done within goes well.
+
+    Raises ValidationError where they have to wait.
+    """
+    now = timezone.now()
+    this = SignInTry.objects.create(at=now, username=name.strip().lower()[:150], address=address_of(request))
+    if (seconds := locked_for(this)) > 0:
+        minutes = -(-seconds // 60)
+        raise ValidationError(
+            f"Too many tries. Wait {minutes} minute{'s' * (minutes != 1)}, then try again.", code="locked"
+        )
+    yield
+    SignInTry.objects.filter(pk=this.pk).update(has_failed=False)
+    SignInTry.objects.filter(at__lt=now - _KEPT).delete()
+
+
+def proved(request: HttpRequest) -> str:
+    """Let who is signed in prove it again, by `password` and the `code` of who has a second factor.
+
+    Returns what is wrong; "": it is proved, and remembered for some minutes.
+    """
+    user = somebody(request)
+    factor = second_factor.of(user)
+    try:
+        with tried(request, user.get_username()):
+            if not user.check_password(request.POST.get("password", "")):
+                raise ValidationError("Type your password: it is asked for again before this.")
+            if factor is not None and not second_factor.is_right(factor, request.POST.get("code", "")):
+                raise ValidationError("The code of your authenticator is not right, or was used already.")
+    except ValidationError as error:
+        return str(error.messages[0])
+    sessions.confirmed(request)
+    return ""
 
 
 def locked_for(this: SignInTry) -> int:
@@ -61,22 +94,3 @@ def locked_for(this: SignInTry) -> int:
     if max(waits):
         this.delete()
     return max(waits)
-
-
-def address_of(request: HttpRequest) -> str | None:
-    """Return the address that a request came from: of the proxy, where that hides whom it speaks for."""
-    return request.META.get("REMOTE_ADDR") or None
-
-
-class SignIn(LoginView):
-    """The page to sign in on."""
-
-    form_class = SignInForm
-    template_name = "console/sign_in.html"
-    redirect_authenticated_user = False
-
-
-class SignOut(LogoutView):
-    """Signs out, and says so."""
-
-    next_page = "sign-in"

@@ -3,9 +3,9 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-from apps.console import accounts, alerts, markets, operations, orders, research, risk, sets, views
+from apps.console import accounts, alerts, markets, operations, orders, people, research, risk, sets, views
 from apps.console.doing import act
-from apps.console.signing_in import SignIn, SignOut
+from apps.console.entrance import SignIn, SignOut, type_code
 from apps.console.stream import stream
 
 urlpatterns = [
@@ -41,5 +41,14 @@ urlpatterns = [
     path("act/<str:name>/", act, name="act"),
     path("stream/", stream, name="stream"),
     path("sign-in/", login_not_required(SignIn.as_view()), name="sign-in"),
+    path("sign-in/code/", login_not_required(type_code), name="sign-in-code"),
+    path("people/", people.show_people, name="people"),
+    path("people/<str:name>/", people.show_person, name="person"),
+    path("you/", people.show_you, name="you"),
+    path("you/password/", people.change_password, name="you-password"),
+    path("you/second-factor/", people.add_factor, name="you-add-factor"),
+    path("you/second-factor/remove/", people.remove_factor, name="you-remove-factor"),
+    path("you/second-factor/codes/", people.new_codes, name="you-new-codes"),
+    path("you/sessions/end/", people.end_session, name="you-end-session"),
     path("sign-out/", SignOut.as_view(), name="sign-out"),
 ]

@@ -13,7 +13,8 @@ from apps.console import charts
 from apps.console.access import page
 from apps.console.asking import is_away, why
 from apps.console.models import Act
-from apps.console.overview import LIMIT_MS, SPEED_MINUTES, overview
+from apps.console.needs import LIMIT_MS, SPEED_MINUTES
+from apps.console.overview import overview
 from apps.console.paging import Page, cut
 
 _ACTS_A_PAGE = 50
@@ -60,11 +61,11 @@ def show_audit(request: HttpRequest) -> HttpResponse:
     found = found.filter(**_OUTCOMES.get(outcome, {}))
     cursor = request.GET.get("before", "")
     acts: Page[Act] = cut(found, ("at", "id"), cursor, _ACTS_A_PAGE)
-    wanted = request.GET.copy()
-    wanted.pop("before", None)
+    query = request.GET.copy()
+    query.pop("before", None)
     context = {
         "title": "Audit", "page": acts, "filters": request.GET, "from": request.GET.get("from", ""),
-        "outcomes": _OUTCOMES, "problem": problem, "query": wanted.urlencode(), "is_filtered": any(wanted.values()),
+        "outcomes": _OUTCOMES, "problem": problem, "query": query.urlencode(), "is_filtered": any(query.values()),
     }  # fmt: skip
     return render(request, "console/audit.html", context, status=422 if problem else 200)
 

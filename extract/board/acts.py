@@ -105,7 +105,7 @@ def _move(context: str, stage: Stage, keys: frozenset[str], why: str, found: lis
 
 KINDS = (
     Kind("extraction.promote", "Bring the context on", "Bring it on", Danger.GREAT, _promotes, _before, _promote,
-         about=("context", "stage", "percent"), word="MOVE"),
+         about=("context", "stage", "percent"), word="MOVE", asks_who=True),
     Kind("extraction.back", "Roll the context back", "Roll back", Danger.SOME, _goes_back, _before, _back,
-         about=("context",)),
+         about=("context",), asks_who=True),
 )  # fmt: skip

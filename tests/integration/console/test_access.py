@@ -3,6 +3,7 @@
 import pytest
 from django.urls import get_resolver, reverse
 
+from apps.console.access import OPERATE
 from apps.console.acts import KINDS
 from apps.console.urls import urlpatterns
 from tests.integration.console.conftest import ALL
@@ -12,6 +13,9 @@ pytestmark = pytest.mark.django_db(databases=ALL)
 SIGN_IN, NOT, OK = "sent to sign in", 403, 200
 PAGES = {"nobody": SIGN_IN, "stranger": NOT, "viewer": OK, "operator": OK, "administrator": OK}
 ACTS = {"nobody": SIGN_IN, "stranger": NOT, "viewer": NOT, "operator": OK, "administrator": OK}
+ADMINISTRATORS = ACTS | {"operator": NOT}
+ANYBODY = PAGES | {"stranger": OK}
+POSTED = dict.fromkeys(PAGES, 405) | {"nobody": SIGN_IN}
 UNKNOWN = {"operator": 422, "administrator": 422}
 """Of acts on what there is not."""
 TABLE = {
@@ -37,6 +41,13 @@ TABLE = {
     "bars": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "alerts": PAGES,
     "alert-rule": PAGES,
+    "people": ADMINISTRATORS,
+    "person": ADMINISTRATORS | {"administrator": 404},
+    "you": ANYBODY,
+    **dict.fromkeys(
+        ("you-password", "you-add-factor", "you-remove-factor", "you-new-codes", "you-end-session"), POSTED
+    ),
+    "sign-in-code": dict.fromkeys(PAGES, SIGN_IN),
     "audit": PAGES,
     "streams": PAGES,
     "step": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
@@ -52,8 +63,8 @@ TABLE = {
 ARGUMENTS = {
     "account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1], "set": ["nothing"],
     "feed": ["none"], "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
-    "run": ["nothing"], "curve": ["nothing"], "step": ["risk", "00", 1], "follow-step": ["risk", "00", 1],
-    "follow-order": ["NOBODY", "SIM:EURUSD", 1], "dead-letter": ["risk", 1],
+    "person": ["nobody"], "run": ["nothing"], "curve": ["nothing"], "step": ["risk", "00", 1],
+    "follow-step": ["risk", "00", 1], "follow-order": ["NOBODY", "SIM:EURUSD", 1], "dead-letter": ["risk", 1],
 }  # fmt: skip
 ABOUT = {
     "set": "nothing",
@@ -67,6 +78,8 @@ ABOUT = {
     "context": "risk",
     "key": "0",
     "letter": "1",
+    "user": "stranger",
+    "role": "viewers",
     "alert": "1",
     "rule": "Orders are UNKNOWN",
     "subject": "",
@@ -114,7 +127,11 @@ def test_pages_open_for_those_who_may_see_them(client, people, kill_switch, name
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_only_operators_are_asked_whether_they_mean_it(client, people, kill_switch, name):
     path = reverse("act", args=[name]) + "?" + "&".join(f"{key}={ABOUT[key]}" for key in KINDS[name].about)
-    told = ACTS | (UNKNOWN if set(KINDS[name].about) & {"set", "instrument", "find", "alert"} else {})
+    told = ACTS if KINDS[name].permission == OPERATE else ADMINISTRATORS
+    if set(KINDS[name].about) & {"set", "instrument", "find", "alert"}:
+        told = told | UNKNOWN
+    if name == "person.remove-factor":  # the stranger has none
+        told = told | {"administrator": 422}
     assert {who: visit(client, user, path) for who, user in people.items()} == told
 
 
