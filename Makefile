@@ -1,7 +1,7 @@
 # Two commands are enough: `make demo` shows what Banyan does, `make test` proves that it does. Each sets up what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-extract test check bench soak serve stop kafka kafka-stop registry system
+.PHONY: help setup demo demo-extract test check bench soak screenshots serve stop kafka kafka-stop registry system
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -50,6 +50,9 @@ bench: $(RUNTIME)  ## Measure Banyan's speed; with PEERS=1 beside the peers of r
 soak: $(DEV)  ## Run every crash point, then the property tests for half an hour, or MINUTES=600; KEEP=1 writes docs/soak.md
 	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m soak $(if $(KEEP),-p tests.soak.faults) tests
 	@$(PYTHON) -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(KEEP),--keep)
+
+screenshots: $(DEV) system  ## Take the pictures of docs/screenshots anew, of the console over the sample
+	@$(PYTHON) -m tests.browser.screenshots
 
 serve: $(RUNTIME)  ## Serve the console on http://127.0.0.1:8000, over a pipeline that trades sample accounts on paper
 	@$(MANAGE) serve --sample

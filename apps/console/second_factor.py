@@ -68,7 +68,7 @@ def remove(user: User) -> bool:
 def _is_of_authenticator(factor: SecondFactor, code: str) -> bool:
     now = time()
     for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        step = totp.step_of(secret_of(factor, key), "".join(code.split()), now, factor.last_step)
+        step = totp.step_of(secret_of(factor, str(key)), "".join(code.split()), now, factor.last_step)
         if step is not None:
             # Of two who type the same code at once only one comes in.
             return SecondFactor.objects.filter(pk=factor.pk, last_step__lt=step).update(last_step=step) == 1

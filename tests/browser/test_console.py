@@ -1,10 +1,13 @@
 """The console in a real browser, over a pipeline that trades sample accounts on real ticks."""
 
+import base64
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from apps.console import totp
 from tests.browser.console_server import ConsoleServer
 
 pytestmark = pytest.mark.chromium
@@ -33,6 +36,9 @@ PAGES = (
     "/streams/?context=signals&key=trend",
     "/streams/signals/trend/1/",
     "/configuration/",
+    "/people/",
+    "/people/admin/",
+    "/you/",
     "/audit/",
     "/dead-letters/",
     "/act/trading.halt/",
@@ -322,6 +328,40 @@ def test_a_rule_is_made_raises_an_alert_and_is_acknowledged_silenced_and_removed
     page.fill("#why", "done")
     page.get_by_role("button", name="Remove it").click()
     page.locator("section[aria-labelledby=c-ended] tbody tr", has_text="any order").wait_for(timeout=60 * SECONDS)
+
+
+def test_a_second_factor_is_set_up_asked_for_and_removed(browser, new_context, find_violations, server):
+    page = shown(new_context(), server, "/you/")
+    page.get_by_role("link", name="Set up an authenticator").click()
+    shown_secret = page.locator("section[aria-labelledby=c-factor] code")
+    secret = base64.b32decode(shown_secret.inner_text().replace(" ", ""))
+    assert find_violations(page) == []
+    page.get_by_label("Your password").fill(server.password)
+    page.get_by_label("Code that it shows").fill(totp.code_at(secret, int(time.time()) // totp.STEP_SECONDS))
+    page.get_by_role("button", name="Sign in with it from now on").click()
+    page.get_by_role("heading", name="Codes for when your authenticator is lost").wait_for()
+    codes = page.locator(".codes code").all_inner_texts()
+    assert len(codes) == 10
+    assert find_violations(page) == []
+    other = browser.new_page()
+    other.goto(f"{server.address}/sign-in/?next=/audit/")
+    other.fill("#id_username", "admin")
+    other.fill("#id_password", server.password)
+    other.keyboard.press("Enter")
+    other.get_by_role("heading", name="Second factor").wait_for()
+    assert find_violations(other) == []
+    other.fill("#code", "no code")
+    other.keyboard.press("Enter")
+    other.get_by_role("alert").wait_for()
+    other.fill("#code", codes[0])
+    other.keyboard.press("Enter")
+    other.wait_for_url(f"{server.address}/audit/")
+    other.close()
+    page.goto(f"{server.address}/you/")
+    page.locator("section[aria-labelledby=c-factor]").get_by_label("Your password").fill(server.password)
+    page.locator("section[aria-labelledby=c-factor]").get_by_label("Code of your authenticator").fill(codes[1])
+    page.get_by_role("button", name="Remove it").click()
+    page.get_by_role("link", name="Set up an authenticator").wait_for()
 
 
 def test_a_chart_goes_on_by_itself_and_back_through_history_as_it_is_looked_at(new_context, find_violations, server):
