@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil, floor, log10
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from apps.reporting.interface import Minute, Speed
 
@@ -135,3 +135,68 @@ def waterfall(times: Sequence[tuple[int, int]], width: int = 320) -> list[Bit]:
     return [
         Bit(width, round((begin - first) * scale, 2), round(max(3.0, (end - begin) * scale), 2)) for begin, end in times
     ]
+
+
+class Tile(NamedTuple):
+    """A value on a map: where it is, how good (0 to 9; -1: nothing), and what it stands for."""
+
+    x: float
+    y: float
+    tone: int
+    told: str
+
+
+class Heat(NamedTuple):
+    """Scores by two values as a map of tiles, each `tile` wide and high, in a box of `width` x `height`."""
+
+    width: float
+    height: float
+    tile: float
+    xs: list[tuple[float, str]]
+    ys: list[tuple[float, str]]
+    tiles: list[Tile]
+    low: float
+    high: float
+
+
+_TONES = 10
+_LABELS_MAX = 12
+_MARGIN = 46.0
+
+
+def heat(scores: Sequence[tuple[Any, Any, Any]], *, higher_is_better: bool) -> Heat | None:
+    """Return scores (x, y, score) as a map; of several for one place the best counts. None: there is no score."""
+    best: dict[tuple[Any, Any], float] = {}
+    for x, y, score in scores:
+        if not isinstance(score, int | float) or score != score:
+            continue
+        known = best.get((x, y))
+        if known is None or (score > known if higher_is_better else score < known):
+            best[x, y] = float(score)
+    if not best:
+        return None
+    xs, ys = ({each: at for at, each in enumerate(_in_order({key[axis] for key in best}))} for axis in (0, 1))
+    low, high = min(best.values()), max(best.values())
+    tile = max(6.0, min(34.0, 640.0 / len(xs)))
+    tiles = []
+    for (x, y), score in best.items():
+        share = (score - low) / (high - low) if high > low else 1.0
+        share = share if higher_is_better else 1.0 - share
+        told = f"{x}, {y}: {score:.4g}" if y != "" else f"{x}: {score:.4g}"
+        place = (_MARGIN + xs[x] * tile, (len(ys) - 1 - ys[y]) * tile)
+        tiles.append(Tile(round(place[0], 2), round(place[1], 2), min(_TONES - 1, int(share * _TONES)), told))
+    width, height = _MARGIN + len(xs) * tile, len(ys) * tile + 20
+    along = [(round(_MARGIN + (at + 0.5) * tile, 2), each) for each, at in _labelled(xs)]
+    up = [(round((len(ys) - 0.5 - at) * tile + 4, 2), each) for each, at in _labelled(ys)]
+    return Heat(round(width, 2), round(height, 2), tile, along, up, tiles, low, high)
+
+
+def _in_order(values: set[Any]) -> list[Any]:
+    return sorted(values, key=lambda each: (isinstance(each, str), each))
+
+
+def _labelled(places: dict[Any, int]) -> list[tuple[str, int]]:
+    """Return the values that are written beside a map, not more than have room."""
+    every = max(1, ceil(len(places) / _LABELS_MAX))
+    written = ((f"{each:g}" if isinstance(each, float) else str(each), at) for each, at in places.items())
+    return [(text, at) for text, at in written if not at % every]

@@ -12,6 +12,7 @@ _ALLOWED = {
     "font-src": "'self'",
     "connect-src": "'self'",
     "worker-src": "'self'",
+    "frame-src": "'self'",
     "form-action": "'self'",
     "frame-ancestors": "'none'",
     "base-uri": "'none'",

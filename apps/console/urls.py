@@ -3,7 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-from apps.console import accounts, alerts, markets, operations, orders, people, research, risk, sets, views
+from apps.console import accounts, alerts, jobs, markets, operations, orders, people, research, risk, sets, views
 from apps.console.doing import act
 from apps.console.entrance import SignIn, SignOut, type_code
 from apps.console.stream import stream
@@ -29,6 +29,12 @@ urlpatterns = [
     path("alerts/rule/", alerts.edit_rule, name="alert-rule"),
     path("research/", research.show_research, name="research"),
     path("research/compare/", research.compare_runs, name="compare"),
+    path("research/jobs/", jobs.show_jobs, name="jobs"),
+    path("research/jobs/new/", jobs.ask_for_job, name="job-form"),
+    path("research/jobs/submit/", jobs.submit_job, name="job-submit"),
+    path("research/jobs/<str:job>/", jobs.show_job, name="job"),
+    path("research/jobs/<str:job>/cancel/", jobs.cancel_job, name="job-cancel"),
+    path("research/jobs/<str:job>/report/", jobs.show_report, name="job-report"),
     path("research/<str:run>/", research.show_run, name="run"),
     path("research/<str:run>/curve/", research.curve, name="curve"),
     path("streams/", operations.show_streams, name="streams"),

@@ -10,7 +10,7 @@ from tests.integration.console.conftest import ALL
 
 pytestmark = pytest.mark.django_db(databases=ALL)
 
-SIGN_IN, NOT, OK = "sent to sign in", 403, 200
+SIGN_IN, NOT, OK, LED_ON = "sent to sign in", 403, 200, 302
 PAGES = {"nobody": SIGN_IN, "stranger": NOT, "viewer": OK, "operator": OK, "administrator": OK}
 ACTS = {"nobody": SIGN_IN, "stranger": NOT, "viewer": NOT, "operator": OK, "administrator": OK}
 ADMINISTRATORS = ACTS | {"operator": NOT}
@@ -41,6 +41,12 @@ TABLE = {
     "bars": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "alerts": PAGES,
     "alert-rule": PAGES,
+    "jobs": PAGES,
+    "job-form": PAGES,
+    "job": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "job-report": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "job-submit": ACTS | {"operator": LED_ON, "administrator": LED_ON},
+    "job-cancel": ACTS | {"operator": LED_ON, "administrator": LED_ON},
     "people": ADMINISTRATORS,
     "person": ADMINISTRATORS | {"administrator": 404},
     "you": ANYBODY,
@@ -63,7 +69,8 @@ TABLE = {
 ARGUMENTS = {
     "account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1], "set": ["nothing"],
     "feed": ["none"], "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
-    "person": ["nobody"], "run": ["nothing"], "curve": ["nothing"], "step": ["risk", "00", 1],
+    "person": ["nobody"], "job": ["nothing"], "job-report": ["nothing"],
+    "job-cancel": ["nothing"], "run": ["nothing"], "curve": ["nothing"], "step": ["risk", "00", 1],
     "follow-step": ["risk", "00", 1], "follow-order": ["NOBODY", "SIM:EURUSD", 1], "dead-letter": ["risk", 1],
 }  # fmt: skip
 ABOUT = {
