@@ -25,6 +25,8 @@ PAGES = (
     "/extraction/risk/",
     "/extraction/risk/plan/",
     "/research/",
+    "/research/jobs/",
+    "/research/jobs/new/?kind=sweep&strategy=ema_cross",
     "/sets/",
     "/sets/trend/",
     "/sets/+/?set=trend&member=0",
@@ -362,6 +364,30 @@ def test_a_second_factor_is_set_up_asked_for_and_removed(browser, new_context, f
     page.locator("section[aria-labelledby=c-factor]").get_by_label("Code of your authenticator").fill(codes[1])
     page.get_by_role("button", name="Remove it").click()
     page.get_by_role("link", name="Set up an authenticator").wait_for()
+
+
+def test_a_sweep_is_asked_for_by_form_and_shown_as_a_map_with_its_report(new_context, find_violations, server):
+    page = shown(new_context(), server, "/research/")
+    page.get_by_role("link", name="A new backtest").click()
+    page.get_by_label("Kind").select_option("sweep")
+    page.get_by_label("Strategy").select_option("ema_cross")
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_label("Instruments").fill("OANDA:NONE")
+    page.get_by_label("Interval").fill("1h")
+    page.get_by_label("From").fill("2016-01-01")
+    page.get_by_label("fast", exact=True).fill("5,10")
+    page.get_by_label("slow", exact=True).fill("20,50")
+    page.get_by_role("button", name="Begin").click()
+    assert "OANDA:NONE" in page.get_by_role("alert").first.inner_text()
+    page.get_by_label("Instruments").fill("OANDA:EURUSD")
+    page.get_by_role("button", name="Begin").click()
+    page.locator(".verdict .badge", has_text="done").wait_for(timeout=180 * SECONDS)
+    page.locator("svg.heat rect").nth(3).wait_for()
+    page.frame_locator("iframe.report").get_by_role("heading", level=1).wait_for()
+    assert find_violations(page) == []
+    page.get_by_role("link", name="Trade this").first.click()
+    page.get_by_label("Trades").wait_for()
+    assert page.get_by_label("Trades").input_value() == "OANDA:EURUSD@1h"
 
 
 def test_a_chart_goes_on_by_itself_and_back_through_history_as_it_is_looked_at(new_context, find_violations, server):
