@@ -20,7 +20,7 @@ from tests.conftest import find_chromium
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 KILOBYTES_MAX = 150
-PATIENCE_MS = 180_000
+PATIENCE_MS = 420_000
 READY = "html[data-ready=yes]"
 
 
@@ -127,7 +127,7 @@ def _places(browser: Any, server: ConsoleServer, signed_in: dict[str, Any]) -> d
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{server.address}/orders/?state=filled")
-    page.locator("tbody tr").nth(40).wait_for()
+    page.locator("tbody tr").nth(20).wait_for()
     order = page.locator("tbody tr td a").first.get_attribute("href")
     threading.Event().wait(40)  # so that there are a few minutes of something to see
     page.goto(server.address + order)
