@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 RATCHET = ROOT / "extract" / "readiness.json"
-_NO_CONTEXTS = ("api", "audit", "console", "demo")
+_NO_CONTEXTS = ("alerts", "api", "audit", "console", "demo")
 """Packages that show and check what contexts do: what people ask of a context is passed on to whoever leads it."""
 _PUBLIC = ("contracts", "interface", "book_contracts")
 _CLOCKS = {

@@ -7,7 +7,7 @@ from apps.console.models import Act, Outcome
 from apps.risk.contracts import SetTradingState, TradingState
 from banyan.codec import decode_envelope, decode_message
 from banyan.models import Request
-from tests.integration.console.conftest import ALL
+from tests.integration.console.conftest import ALL, PASSWORD
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("commands_of_this_test")]
 
@@ -19,7 +19,7 @@ def operator(client, people):
 
 
 def ask(client, name, **given):
-    return client.post(reverse("act", args=[name]), given)
+    return client.post(reverse("act", args=[name]), {"password": PASSWORD, **given})
 
 
 def test_the_kill_switch_is_thrown_and_lifted_with_a_record_of_both(operator, kill_switch):

@@ -12,7 +12,7 @@ from banyan.facade.routing import routing_of
 from banyan.kafka import Cluster
 from extract.board.urls import urlpatterns
 from extract.comparator.shapes import SHAPES
-from tests.integration.console.conftest import ALL
+from tests.integration.console.conftest import ALL, PASSWORD
 from tests.integration.console.test_access import ACTS, PAGES, visit
 
 pytestmark = pytest.mark.django_db(databases=ALL)
@@ -52,7 +52,7 @@ def test_a_context_stays_where_it_is_until_everything_is_so(operator, settings):
     plan = operator.get(reverse("extraction-plan", args=["risk"]))
     assert [(each.name, each.is_so) for each in plan.context["found"]] == [("Kafka answers", False)]
     assert not plan.context["is_ready"]
-    assert operator.post("/act/extraction.promote/", MOVE).status_code == 302
+    assert operator.post("/act/extraction.promote/", MOVE | {"password": PASSWORD}).status_code == 302
     assert routing_of("risk").stage == "inprocess"
     act = Act.objects.select_related("outcome").get()
     assert (act.before["stage"], act.outcome.is_done) == ("inprocess", False)

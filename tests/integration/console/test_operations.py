@@ -10,7 +10,7 @@ from banyan.codec import Envelope, encode_envelope
 from banyan.host.delivery import join_events, position_of
 from banyan.lineage import lineage, step, steps
 from banyan.models import DeadLetter, Log
-from tests.integration.console.conftest import ALL
+from tests.integration.console.conftest import ALL, PASSWORD
 
 pytestmark = pytest.mark.django_db(databases=ALL)
 MS = 1_000_000
@@ -123,7 +123,7 @@ def test_the_configuration_shows_no_secret(operator, settings):
 
 
 def test_the_audit_is_found_by_outcome_and_day(operator, kill_switch):
-    operator.post(reverse("act", args=["kill-switch.lift"]), {"why": "one that is done"})
+    operator.post(reverse("act", args=["kill-switch.lift"]), {"why": "one that is done", "password": PASSWORD})
     operator.post(reverse("act", args=["letter.drop"]), {"context": "risk", "letter": "7", "why": "one that is not"})
     told = {which: operator.get(reverse("audit"), {"outcome": which}).text for which in ("done", "not done", "cut off")}
     assert "one that is done" in told["done"]
