@@ -1,7 +1,7 @@
 """The fence rows of both sides: who leads a key is decided by them, each in its side's own PostgreSQL."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import psycopg
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connections
 
 from banyan.facade import Side
+from banyan.facade.routing import routing_of
 from banyan.store import Store
 
 
@@ -85,12 +86,15 @@ Unreachable: tuple[type[Exception], ...] = (psycopg.Error,)
 
 
 def led_by(context: str, keys: Sequence[str]) -> dict[str, Side | None]:
-    """Return which side leads each key, None where neither does, by the fence rows that can be reached."""
+    """Return which side leads each key, None where neither does, by the fence rows that can be reached.
+
+    While a context is in the app alone, no database of a service is asked for.
+    """
     app = fences(context, Side.APP, keys)
-    try:
-        service: Mapping[str, Any] = fences(context, Side.SERVICE, keys)
-    except Unreachable:
-        service = {}
+    service: Mapping[str, Any] = {}
+    if routing_of(context).has_service:
+        with suppress(*Unreachable):
+            service = fences(context, Side.SERVICE, keys)
     found: dict[str, Side | None] = {}
     for key in keys:
         leads = [

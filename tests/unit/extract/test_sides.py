@@ -1,0 +1,34 @@
+"""Who leads, by the fence rows of sides."""
+
+import psycopg
+import pytest
+
+from banyan.facade import Routing, Side, Stage
+from extract import sides
+from extract.sides import Fence, led_by
+
+FOLLOWS, LEADS = Fence(3, 1, False), Fence(3, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("stage", "service", "led", "asked"),
+    [
+        (Stage.INPROCESS, LEADS, None, [Side.APP]),
+        (Stage.SHADOW, LEADS, Side.SERVICE, [Side.APP, Side.SERVICE]),
+        (Stage.SHADOW, FOLLOWS, None, [Side.APP, Side.SERVICE]),
+        (Stage.SHADOW, None, None, [Side.APP, Side.SERVICE]),
+    ],
+)
+def test_a_services_database_is_asked_only_where_there_is_a_service(monkeypatch, stage, service, led, asked):
+    seen = []
+
+    def fences(_, side, keys):
+        seen.append(side)
+        if side is Side.SERVICE and service is None:
+            raise psycopg.OperationalError("it is away")
+        return dict.fromkeys(keys, FOLLOWS if side is Side.APP else service)
+
+    monkeypatch.setattr(sides, "fences", fences)
+    monkeypatch.setattr(sides, "routing_of", lambda _: Routing(stage))
+    assert led_by("risk", ["00"]) == {"00": led}
+    assert seen == asked
