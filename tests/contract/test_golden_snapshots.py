@@ -6,7 +6,9 @@ import pytest
 
 from apps.execution.core import EXECUTION
 from apps.execution.state import from_snapshot, to_snapshot
+from apps.feeds.core import FEEDS
 from apps.risk.core import RISK
+from trading.intervals import HOUR, SECOND
 
 GOLDEN = Path(__file__).parent / "snapshots"
 
@@ -53,8 +55,20 @@ def test_a_snapshot_of_risk_of_any_version_is_read_and_is_one_of_today_then(vers
     assert sorted((int(order.decision), int(order.left)) for order in state.open_orders()) == [(1, 4), (2, -3)]
 
 
-@pytest.mark.parametrize("context", [EXECUTION, RISK], ids=lambda context: context.name)
+@pytest.mark.parametrize("version", range(1, FEEDS.snapshot_version + 1))
+def test_a_snapshot_of_a_feed_of_any_version_is_read_and_is_one_of_today_then(version):
+    state = FEEDS.from_snapshot("oanda", version, (GOLDEN / f"feeds.v{version}.json").read_bytes())
+    written = FEEDS.to_snapshot(state)
+    assert FEEDS.to_snapshot(FEEDS.from_snapshot("oanda", FEEDS.snapshot_version, written)) == written
+    eur, gold = ("OANDA:EURUSD", HOUR), ("OANDA:GOLD", HOUR)
+    assert state.closed_at_ns == {eur: 1_709_906_400 * SECOND, gold: 1_709_902_800 * SECOND}
+    assert [each.id for each in state.instruments.values()] == (["OANDA:EURUSD", "OANDA:GOLD"] if version > 1 else [])
+    assert (state.is_stale, state.listeners) == (version > 1, {"carry", "trend"} if version > 2 else frozenset())
+
+
+@pytest.mark.parametrize("context", [EXECUTION, FEEDS, RISK], ids=lambda context: context.name)
 def test_a_snapshot_is_written_as_its_version_says(context):
     """Whoever adds to a state gives its snapshots a version, keeps one of it here, and says how older ones are read."""
-    kept = (GOLDEN / f"{context.name}.v{context.snapshot_version}.msgpack").read_bytes()
+    (path,) = GOLDEN.glob(f"{context.name}.v{context.snapshot_version}.*")
+    kept = path.read_bytes()
     assert context.to_snapshot(context.from_snapshot("00", context.snapshot_version, kept)) == kept
