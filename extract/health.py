@@ -10,8 +10,8 @@ from typing import Any, Self
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from banyan.host import Host
 from banyan.transport.kafka import Link
+from banyan.transport.kafka.holder import Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Health:
     resent: int = 0
 
 
-def health_of(host: Host[Any], link: Link, keys: int) -> Health:
+def health_of(host: Holder, link: Link, keys: int) -> Health:
     """Return how a host and its link are; `keys` is how many keys it is to hold."""
     held, name = dict(host.keys), host.context.name
     parked = sorted(key for key, memory in held.items() if memory.parked_because)

@@ -8,7 +8,7 @@ from banyan.codec import decode_envelope, decode_message, encode_message
 from banyan.context import Context
 from banyan.host.delivery import split_events
 from banyan.host.memory import state_at
-from banyan.messages import Received
+from banyan.messages import HandOver, Received, TookOver
 from banyan.store import Step, Store
 from extract.comparator.rows import Allowance, compare
 from extract.comparator.shapes import SHAPES
@@ -49,6 +49,9 @@ def measure(context: Context[Any], keys: Sequence[str], most: int, allowed: Sequ
 
 def _again(context: Context[Any], state: Any, step: Step, allowed: Sequence[Allowance]) -> tuple[bool, Any]:
     envelope, leaders = decode_envelope(step.header), split_events(step.events)
+    if envelope.name in (HandOver.wire_name, TookOver.wire_name):
+        return True, state  # no context is asked about who leads
+    events = [decode_message(name, body) for name, body in leaders]
     received = Received(
         message=decode_message(envelope.name, step.body),
         id=envelope.id,
@@ -58,8 +61,8 @@ def _again(context: Context[Any], state: Any, step: Step, allowed: Sequence[Allo
         deadline_ns=envelope.deadline_ns,
         correlation=envelope.correlation,
     )
-    given = [(event.wire_name, encode_message(event)) for event in context.decide(state, received)]
+    given = [(event.wire_name, encode_message(event)) for event in context.decide_again(state, received, events)]
     is_same = given == leaders or not compare(leaders, given, SHAPES[context.name], allowed).differences
-    for name, body in leaders:
-        state = context.evolve(state, decode_message(name, body))
+    for event in events:
+        state = context.evolve(state, event)
     return is_same, state

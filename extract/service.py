@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,10 @@ from banyan.context import Context
 from banyan.host import Host, HostSettings, Route
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
-from banyan.process import HostWorker, Listener, Part, Role, Worker, is_gone, own_name, run_roles
+from banyan.process import HostWorker, Listener, Nursery, Part, Role, Worker, is_gone, own_name, run_roles
 from banyan.store import Store
-from banyan.transport import LocalTransport
-from banyan.transport.kafka import Link
+from banyan.transport import Channels, LocalTransport
+from banyan.transport.kafka import Apart, Ear, Link
 from extract.finding import Finder
 from extract.health import Health, HealthServer, health_of
 
@@ -28,7 +28,8 @@ class Service:
 
     `keys` are those that there are, or what finds those that others know of; it may wait for Kafka. `beside` builds
     what else runs with the host. Keys that nobody has led are led from the first on where `leads_new` says so, else
-    they follow.
+    they follow. Where each key has a process of its own, `fork` makes what keeps these, for a part of the keys and the
+    percentage of records that are compared; `keys` are then those that it wants.
     """
 
     context: Context[Any]
@@ -41,19 +42,36 @@ class Service:
     leads_new: bool
     rehearse: Callable[[], object]
     beside: Callable[[Host[Any], Clock], Sequence[Worker]] = lambda *_: ()
+    fork: "Callable[[Part, int], Forked] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """Processes of keys: what keeps them, the channels to them, and what returns which there are to be."""
+
+    nursery: Nursery
+    channels: Channels
+    wanted: Callable[[], Collection[str]]
 
 
 def serve(service: Service, arguments: Sequence[str]) -> int:
     """Run a service until SIGTERM or Ctrl-C; return 0 when it ended in order: inputs applied, outputs with Kafka."""
     name = service.context.name
     options = _parser(name).parse_args(arguments)
+    forked = service.fork(options.part, options.compare) if service.fork else None  # while there is one thread
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
         service.cluster.address()
         with HealthServer(options.health, name) as health:
-            role = Role(name, name, "", lambda *built: _workers(service, health, options.compare, *built))
+
+            def build(*built: Any) -> Sequence[Worker]:
+                if forked is not None:
+                    return _workers_apart(service, health, forked)
+                return _workers(service, health, options.compare, *built)
+
+            role = Role(name, name, "", build)
             service.rehearse()
             return 0 if run_roles([role], LocalTransport({}), SystemClock(), stop, options.part) else 1
     except Exception as error:
@@ -88,6 +106,21 @@ def _workers(
     health.look = look
     finding = [keys] if isinstance(keys, Finder) else []
     return [worker, Listener(service.context.name, host), *finding, *link.workers, *service.beside(host, clock)]
+
+
+def _workers_apart(service: Service, health: HealthServer, forked: Forked) -> Sequence[Worker]:
+    """Return the workers beside the processes of keys: one client of Kafka for all of them."""
+    name = service.context.name
+    apart = Apart(service.context, service.senders, forked.channels, wanted=forked.wanted)
+    link = Link(
+        apart, service.cluster, service.topics,
+        receivers=service.receivers, senders=service.senders, side="service", has_other_side=True,
+    )  # fmt: skip
+    link.open()
+    forked.channels.join_other_side(is_there=True)
+    health.look = lambda: health_of(apart, link, len(apart.keys) + len(apart.missing))
+    ears = [Ear(name, each, link.relay, name) for each in service.receivers]
+    return [forked.nursery, Listener(name, forked.channels), *apart.workers, *link.workers, *ears]
 
 
 def _parser(name: str) -> argparse.ArgumentParser:

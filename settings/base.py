@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from settings.env import Environment, absolute_path, broker_url, contexts, flag, log_level, text, whole_number
+from settings.limits import limits_of_sets
 from settings.routing import EXTRACTABLE
 
 environment = Environment()
@@ -147,11 +148,8 @@ SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12
 SHARD_PROCESSES: int = environment.read("BANYAN_SHARD_PROCESSES", whole_number(1, 48), example="2", default=2)
 """Over how many processes the shards are spread: as many as the machine has cores. May change at every start."""
 
-SET_MEMORY_MB: int = environment.read("BANYAN_SET_MEMORY_MB", whole_number(16, 65_536), example="256", default=256)
-"""How much memory of its own the process of a strategy set may take before it is killed and started again."""
-
-SET_CPU_PERCENT: int = environment.read("BANYAN_SET_CPU_PERCENT", whole_number(1, 6_400), example="100", default=100)
-"""How much of a core the process of a strategy set may take before it is held back."""
+SET_MEMORY_MB, SET_CPU_PERCENT = limits_of_sets(environment)
+"""What the process of a set may take: memory of its own before it is killed, and of a core before it is held back."""
 
 EXTRACTED: tuple[str, ...] = environment.read("BANYAN_EXTRACTED", contexts(*EXTRACTABLE), example="risk", default=())
 """The contexts that a service leads, reached through Kafka: no process of `manage.py run` decides for them."""

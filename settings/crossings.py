@@ -12,7 +12,7 @@ from django.db import Error, connections
 
 from banyan.clock import Clock
 from banyan.facade import Routing, Stage
-from banyan.facade.crossing import Carrier, Crossing, Needs
+from banyan.facade.crossing import Carrier, Crossing, Needs, needs_of
 from banyan.facade.routing import Looked
 from banyan.host import Host, Route
 from banyan.process import Worker
@@ -22,7 +22,6 @@ from settings.routing import EXTRACTABLE, HOSTED
 if TYPE_CHECKING:
     from apps.execution.edge.paper_market import PaperMarket
     from apps.execution.edge.worker import EdgeWorker
-    from banyan.transport.kafka import Apart, Overheard
 
 LOOKED = Looked(seconds=0.25)
 
@@ -90,42 +89,52 @@ def of_edge(worker: "EdgeWorker", transport: LocalTransport, clock: Clock) -> Se
 
 
 def of_sets(channels: Channels, market: "PaperMarket") -> Sequence[Worker]:
-    """Return the workers that join sets, each in a process of its own, to services of execution and feeds.
+    """Return the workers that join sets, each in a process of its own, to services: of others, and of signals.
 
     What sets tell others is heard in the database of those; where they are not here, in their own. Prices that come
     from a service are told to the paper broker before any set gets them.
     """
-    always = Needs(
-        tuple({"execution"}.intersection(settings.EXTRACTED)), tuple({"feeds"}.intersection(settings.EXTRACTED))
-    )
-    receivers, senders = {"execution"}.difference(always.receivers), {"feeds"}.difference(always.senders)
-    workers = list(SetsLink(always, channels, market).workers)
-    if receivers or senders:
-        alias = "signals" if receivers else ""
-        make = partial(SetsLink, channels=channels, market=market)
-        workers.append(Crossing("signals", sorted(receivers), sorted(senders), LOOKED, make, alias=alias))
-    return workers
+    extracted = {name: Routing(Stage.EXTRACTED) for name in settings.EXTRACTED}
+    return [
+        Crossing(
+            "signals", ["execution"], ["feeds"], lambda: {**LOOKED(), **extracted},
+            partial(SetsLink, channels=channels, market=market),
+            alias="signals", first=needs_of("signals", ["execution"], ["feeds"], extracted),
+        )
+    ]  # fmt: skip
 
 
 class SetsLink:
     """Joins the processes of sets to Kafka, for what they need of it."""
 
     def __init__(self, needs: Needs, channels: Channels, market: "PaperMarket") -> None:
+        from apps.signals.core import SIGNALS
+        from banyan.transport.kafka import Apart, Ear, Link
+        from settings.topics import TOPICS
+
         self.receivers = needs.receivers
-        self.relay: Carrier | None = None
-        self.workers: list[Worker] = []
-        if needs.receivers:
-            overheard = _overheard("signals" if "execution" in settings.EXTRACTED else "execution")
-            self.relay = overheard.relay
-            self.workers += overheard.workers
-        if needs.senders:
-            self.workers += [*_apart(needs.senders, channels, market).workers, market]
+        self._has_other_side = needs.has_other_side
+        self._channels = channels
+        hears = bool(needs.senders)
+        apart = Apart(SIGNALS, needs.senders, channels, listen=market.listen if hears else None)
+        self._link = Link(
+            apart, settings.KAFKA, TOPICS, receivers=needs.receivers, senders=needs.senders, side="app",
+            has_other_side=needs.has_other_side,
+        )  # fmt: skip
+        self.relay: Carrier = self._link.relay
+        told_in = "signals" if "execution" in settings.EXTRACTED else "execution"
+        ears = [Ear("signals", each, self._link.relay, told_in) for each in needs.receivers]
+        self.workers: list[Worker] = [*apart.workers, *self._link.workers, *ears, *([market] if hears else [])]
 
     def open(self) -> None:
-        """Do nothing: there is no host here that would use it."""
+        """Let the processes use it."""
+        self._link.open()
+        self._channels.join_other_side(is_there=self._has_other_side)
 
     def close(self) -> None:
-        """Do nothing."""
+        """Let the processes do without."""
+        self._channels.join_other_side(is_there=False)
+        self._link.close()
 
 
 def set_transport(senders: Mapping[str, Sequence[str]]) -> LocalTransport:
@@ -151,18 +160,3 @@ def _edge_link(worker: "EdgeWorker", clock: Clock, *, hears: bool) -> Any:
     from settings.topics import TOPICS
 
     return EdgeLink(worker, clock, settings.KAFKA, TOPICS, hears=hears)
-
-
-def _apart(senders: Sequence[str], channels: Channels, market: "PaperMarket") -> "Apart":
-    from apps.signals.core import SIGNALS
-    from banyan.transport.kafka import Apart
-    from settings.topics import TOPICS
-
-    return Apart(SIGNALS, senders, settings.KAFKA, TOPICS, channels, listen=market.listen)
-
-
-def _overheard(told_in: str) -> "Overheard":
-    from banyan.transport.kafka import Overheard
-    from settings.topics import TOPICS
-
-    return Overheard("signals", "execution", settings.KAFKA, TOPICS, told_in=told_in)

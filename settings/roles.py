@@ -20,8 +20,9 @@ from apps.execution.edge.paper_worker import PaperWorker
 from apps.execution.edge.published import SentOrders
 from apps.execution.edge.worker import EdgeWorker
 from apps.execution.terms import terms_of
+from apps.feeds.answers import answer
 from apps.feeds.beside import Beside, HostLeads
-from apps.feeds.contracts import BarClosed
+from apps.feeds.contracts import BarClosed, FindBars
 from apps.feeds.core import FEEDS, listeners_of
 from apps.feeds.defined import adapter_of
 from apps.feeds.directory import StoredDirectory
@@ -34,14 +35,13 @@ from apps.reporting.projecting import READER, Projector, logs
 from apps.reporting.retention import unread
 from apps.reporting.sources import Log, Source
 from apps.risk.core import RISK
-from apps.signals.contracts import TargetSet
 from apps.signals.core import SIGNALS
 from apps.signals.directory import SetDirectory
 from apps.signals.listening import Listening
 from apps.signals.running import prepare, run_set, watched
 from banyan.clock import Clock
 from banyan.context import Context
-from banyan.host import Host, HostSettings, Route, Shown, every, same_key
+from banyan.host import Host, HostSettings, Route, Shown, same_key
 from banyan.process import (
     HostWorker,
     Limits,
@@ -58,13 +58,15 @@ from banyan.process import (
 )
 from banyan.store import Store
 from banyan.transport import Channels, LocalTransport
+from banyan.transport.questions import answered_here
 from settings.crossings import leads_new, of_edge, of_host, of_sets, set_transport
-from settings.routes import FROM_RISK, TO_EDGE, TO_RISK
+from settings.routes import FROM_RISK, FROM_SIGNALS, TO_EDGE, TO_RISK
 from settings.shards import SHARDS
 from settings.warming import rehearse
 
 PARTS = min(settings.SHARD_PROCESSES, len(SHARDS))
 _REST_SECONDS = 0.025
+_ANSWER_SECONDS = 30.0
 _LEAST = 19
 """The niceness of what only remembers: it has the cores when nobody decides or sends."""
 
@@ -75,7 +77,7 @@ HOSTED_CONTEXTS: Mapping[str, Context[Any]] = {context.name: context for context
 
 ROUTES: Mapping[str, Sequence[Route]] = {
     "feeds": [Route(BarClosed, "signals", listeners_of)],
-    "signals": [Route(TargetSet, "execution", every(SHARDS))],
+    "signals": FROM_SIGNALS,
     "execution": [*TO_EDGE, *TO_RISK],
     "risk": FROM_RISK,
     "edge": [Route(kind, "execution", same_key) for kind in (OrdersReported, AccountsReconciled)],
@@ -121,10 +123,12 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
     channels = Channels(SIGNALS.name)
     transport.attach(SIGNALS.name, channels, None)
     limits = Limits(memory_mb=settings.SET_MEMORY_MB, cpu_share=settings.SET_CPU_PERCENT / 100.0)
+    ask = answered_here(answer, FEEDS.name, _ANSWER_SECONDS)
 
     def run(name: str, channel: socket.socket, failures: int) -> bool:
         host = Host(
-            watched(SIGNALS), Store(SIGNALS.name), ROUTES[SIGNALS.name], clock, owner=own_name(),
+            watched(SIGNALS, ask), Store(SIGNALS.name, leads_new=leads_new(SIGNALS.name)), ROUTES[SIGNALS.name], clock,
+            owner=own_name(),
             # After a failure bar by bar, so that those before the one that it was about are done with.
             settings=HostSettings(inputs_per_round_max=1) if failures else HostSettings(),
         )  # fmt: skip
@@ -210,12 +214,21 @@ def alerts(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
 
 
 def comparator(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
-    """Return the workers that compare what followers would have decided with what was, and guard those who lead."""
+    """Return the workers that compare what followers would have decided with what was, and guard those who lead.
+
+    They also answer what services ask of feeds, and tell feeds of sets where no other process does.
+    """
+    from extract.answering import AnsweringWorker
     from extract.comparator.worker import ComparatorWorker
     from extract.guarding import GuardWorker
     from settings.topics import TOPICS
 
-    return [ComparatorWorker(settings.KAFKA, TOPICS), GuardWorker(settings.KAFKA, TOPICS)]
+    return [
+        ComparatorWorker(settings.KAFKA, TOPICS),
+        GuardWorker(settings.KAFKA, TOPICS),
+        AnsweringWorker(SIGNALS.name, FEEDS.name, settings.KAFKA, TOPICS, answer, [FindBars]),
+        *([Listening()] if SIGNALS.name in settings.EXTRACTED else []),
+    ]
 
 
 def books(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:

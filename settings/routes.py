@@ -1,4 +1,4 @@
-"""What execution, risk and the edge send each other: known by contracts alone, so that each can be a process apart."""
+"""What signals, execution, risk and the edge send each other, by contracts alone: each can be a process apart."""
 
 from apps.execution.contracts import (
     AccountOpened,
@@ -14,7 +14,9 @@ from apps.execution.contracts import (
     PositionChanged,
 )
 from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
-from banyan.host import Route, same_key
+from apps.signals.contracts import TargetSet
+from banyan.host import Route, every, same_key
+from settings.shards import SHARDS
 
 TO_RISK = [
     Route(kind, "risk", same_key)
@@ -32,4 +34,5 @@ TO_EDGE = [
     Route(kind, "edge", same_key)
     for kind in (OrdersReleased, CancelsReleased, AccountOpened, AccountsGated, GatesLifted)
 ]
+FROM_SIGNALS = [Route(TargetSet, "execution", every(SHARDS))]
 FROM_RISK = [Route(kind, "execution", same_key) for kind in (OrdersApproved, OrdersRefused, TradingStateChanged)]

@@ -16,7 +16,7 @@ CONTEXTS = ("feeds", "backtest", "signals", "execution", "risk", "edge", "report
 # Those of them that a host runs, and whose database therefore has the runtime's tables: log, outbox, timers and so on.
 HOSTED = ("feeds", "signals", "execution", "risk")
 # Contexts that can have a service, whose database is then another one.
-EXTRACTABLE = ("execution", "feeds", "risk")
+EXTRACTABLE = ("execution", "feeds", "risk", "signals")
 _EXAMPLE_URL = "postgresql://banyan:secret@db.example.com:5432/banyan"
 _ENGINE = "banyan.timescale"
 

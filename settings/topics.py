@@ -1,6 +1,6 @@
 """Which topics there are: what carries each stream between contexts, how long it is kept, who may write and read it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from django.conf import settings
 
@@ -42,20 +42,24 @@ def planned(coming: Collection[str] = ()) -> tuple[list[Topic], dict[str, str]]:
 
     having = _having_services(coming)
     feeds = feed_names(with_logs="feeds" in having)
-    sets = StrategySet.objects.order_by("id").values_list("id", flat=True)
+    sets = list(StrategySet.objects.order_by("id").values_list("id", flat=True))
     topics = [
         _stream("execution", "risk", "orders", writers=_sides("execution"), readers=_sides("risk")),
         _stream("risk", "execution", "verdicts", writers=_verdicts(having), readers=_sides("execution")),
         _stream("execution", "edge", "released", writers=(_service("execution"),)),
         _stream("edge", "execution", "reports", readers=_sides("execution")),
-        *(_stream("feeds", "signals", feed, writers=_sides("feeds")) for feed in feeds),
-        *(_stream("signals", "execution", name, readers=_sides("execution")) for name in sets),
-        _resend("feeds", "signals", *_sides("feeds")),
-        _resend("signals", *_sides("execution")),
+        *(_stream("feeds", "signals", feed, writers=_sides("feeds"), readers=_sides("signals")) for feed in feeds),
+        *(
+            _stream("signals", "execution", name, writers=_sides("signals"), readers=_sides("execution"))
+            for name in sets
+        ),
+        *_questions("signals", "feeds"),
+        _resend("feeds", *_sides("signals"), *_sides("feeds")),
+        _resend("signals", *_sides("execution"), *_sides("signals")),
         _resend("edge", *_sides("execution")),
         _resend("execution", "edge", *_sides("risk"), *_sides("execution")),
         _resend("risk", *_sides("execution"), *_sides("risk")),
-        *(each for context in EXTRACTABLE for each in _of_both_sides(context, feeds)),
+        *(each for context in EXTRACTABLE for each in _of_both_sides(context, {"feeds": feeds, "signals": sets})),
     ]
     parties = {party for topic in topics for party in (*topic.writers, *topic.readers)}
     return topics, {party: principal_of(party) for party in sorted(parties)}
@@ -106,12 +110,23 @@ def _resend(sender: str, *receivers: str) -> Topic:
     return Topic(TOPICS.resend(sender), 1, _RESEND_HOURS, writers=receivers, readers=readers)
 
 
-def _of_both_sides(context: str, feeds: Sequence[str]) -> list[Topic]:
+def _questions(asks: str, of: str) -> list[Topic]:
+    """Return the topics on which the service of a context asks another one, in the app, and is answered."""
+    return [
+        Topic(TOPICS.questions(of), 1, _RESEND_HOURS, writers=(_service(asks),), readers=(of,)),
+        Topic(TOPICS.answers(of), 1, _RESEND_HOURS, writers=(of,), readers=(_service(asks),)),
+    ]
+
+
+def _of_both_sides(context: str, keys: Mapping[str, Sequence[str]]) -> list[Topic]:
     """Return the topics that the sides of a context have between them: logs, and what followers compare."""
     sides = _sides(context)
     shared = TOPICS.shared.get((context, context))
     return [
-        *(_stream(context, context, log, writers=sides, readers=sides) for log in ([shared] if shared else feeds)),
+        *(
+            _stream(context, context, log, writers=sides, readers=sides)
+            for log in ([shared] if shared else keys[context])
+        ),
         Topic(
             TOPICS.requests(context),
             len(SHARDS) if shared else 1,

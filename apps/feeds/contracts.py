@@ -164,6 +164,30 @@ class ListenerChanged(Message, frozen=True, kw_only=True):
     listens: bool
 
 
+class BarsWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """How many bars of an instrument and an interval are asked for."""
+
+    instrument: str
+    interval_ns: int
+    count: int
+
+
+@message("feeds.find-bars.v1")
+class FindBars(Message, frozen=True, kw_only=True):
+    """A question: the last bars of a feed that closed before a time, of each channel so many. Answer: `BarsFound`."""
+
+    feed: str
+    before_ns: int
+    wanted: list[BarsWanted]
+
+
+@message("feeds.bars-found.v1")
+class BarsFound(Message, frozen=True, kw_only=True):
+    """The bars that were asked for, oldest first: there may be fewer, and none from before a long hole."""
+
+    bars: list[BarClosed]
+
+
 BAR_COLUMNS = (
     "bid_open", "bid_high", "bid_low", "bid_close", "ask_open", "ask_high", "ask_low", "ask_close", "volume_e6",
 )  # fmt: skip

@@ -19,6 +19,7 @@ from apps.feeds.pipeline import WAIT_NS, FeedSpec
 from apps.feeds.resampling import check_intervals
 from apps.feeds.rows import ALIAS
 from banyan.clock import Clock
+from banyan.kafka.topics import RESERVED
 from trading.instruments import Instrument
 from trading.intervals import SECOND
 from trading.sessions import find_zone
@@ -81,6 +82,8 @@ def check_definition(wanted: FeedDefinition) -> None:
             f"a feed has the instruments of one venue and its name, because strategy sets look for them there: these "
             f"are of {', '.join(sorted(venues))}"
         )
+    if wanted.feed in RESERVED:
+        raise FeedError(f"no venue can be called {wanted.feed}: that is the name of a topic of all feeds in Kafka")
     for instrument in wanted.instruments:
         check_tick(instrument)
         check_calendar(instrument.calendar)

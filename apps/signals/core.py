@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from apps.feeds.contracts import BarClosed
 from apps.signals.contracts import (
     BarsApplied,
@@ -37,6 +39,30 @@ def decide(state: SetState, received: Received) -> Sequence[Message]:
             return [SetRun(set=state.set, is_running=is_running)]
         case other:
             raise TypeError(f"{type(other).__name__} is nothing that a strategy set takes")
+
+
+def warmed(state: SetState, received: Received, history: list[BarClosed]) -> Sequence[Message]:
+    """Return what the first bars of a cold set give, where strategies see `history` before them."""
+    warm_up = msgspec.structs.replace(received, message=WarmUp(bars=history))
+    events = decide(state, warm_up)
+    after = state.copy()
+    for event in events:
+        after = evolve(after, event)
+    return [*events, *decide(after, received)]
+
+
+def again(state: SetState, received: Received, given: Sequence[Message]) -> Sequence[Message]:
+    """Return what a message gives that has given these events before: the same history comes before first bars."""
+    history = next((each.bars for each in given if isinstance(each, WarmedUp)), None)
+    if history is None or not isinstance(received.message, BarClosed):
+        return decide(state, received)
+    return warmed(state, received, history)
+
+
+def strays(state: SetState, events: Sequence[Message]) -> bool:
+    """Tell whether strategies remember something else than the events say that led here."""
+    told = [each.digest for each in events if isinstance(each, BarsApplied | WarmedUp)]
+    return bool(told) and told[-1] != state.digest()
 
 
 def evolve(state: SetState, event: Message) -> SetState:
@@ -125,4 +151,6 @@ SIGNALS: Context[SetState] = Context(
     snapshot_version=SNAPSHOT_VERSION,
     to_snapshot=to_snapshot,
     from_snapshot=from_snapshot,
+    again=again,
+    strays=strays,
 )

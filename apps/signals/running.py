@@ -10,13 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
-import msgspec
 import psycopg
-from django.db import OperationalError, connections
 
-from apps.feeds.contracts import BarClosed
-from apps.feeds.interface import bars_before
-from apps.signals.contracts import ChannelSpec, WarmUp
+from apps.feeds.contracts import BarClosed, BarsFound, BarsWanted, FindBars
+from apps.signals.contracts import ChannelSpec
+from apps.signals.core import again, warmed
 from apps.signals.errors import StrategyError
 from apps.signals.minds import mind_of
 from apps.signals.registry import get_strategy
@@ -28,6 +26,7 @@ from banyan.host import Host
 from banyan.messages import Message, Received
 from banyan.process import HostWorker, Role, Worker, is_gone, run_roles
 from banyan.transport import ChannelListener, LocalTransport
+from banyan.transport.questions import Ask, NoAnswerError
 
 _LOGGER = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -58,41 +57,45 @@ def run_set(name: str, host: Host[SetState], transport: LocalTransport, channel:
     return run_roles([Role(name, name, "", lambda *_: workers)], transport, clock, stop)
 
 
-def watched(context: Context[SetState]) -> Context[SetState]:
-    """Return the context for a process of its own: its first bars warm it up, and a strategy that fails ends it."""
+def watched(context: Context[SetState], ask: Ask) -> Context[SetState]:
+    """Return the context for a process of its own: its first bars warm it up, and a strategy that fails ends it.
+
+    What came before these bars is asked of feeds.
+    """
     return replace(
         context,
-        decide=_ends_process(_warming(context)),
+        decide=_ends_process(_warming(context, ask)),
         evolve=_ends_process(context.evolve),
+        again=_ends_process(again),
         from_snapshot=_ends_process(context.from_snapshot),
     )
 
 
-def _warming(context: Context[SetState]) -> Callable[[SetState, Received], Sequence[Message]]:
-    """Return how a set decides here: what strategies are to see before their first bars is read, and goes before them.
+def _warming(context: Context[SetState], ask: Ask) -> Callable[[SetState, Received], Sequence[Message]]:
+    """Return how a set decides here: what strategies are to see before their first bars is asked for, and comes first.
 
-    It becomes an event in the record of these bars, so that replay needs nobody to read it again.
+    It becomes an event in the record of these bars, so that neither replay nor who follows has to ask again.
     """
 
     def decide(state: SetState, received: Received) -> Sequence[Message]:
         if not (state.is_cold and isinstance(received.message, BarClosed)) or state.unready:
             return context.decide(state, received)
-        history = WarmUp(bars=_history(state, received.message))
-        events = context.decide(state, msgspec.structs.replace(received, message=history))
-        warmed = state.copy()
-        for event in events:
-            warmed = context.evolve(warmed, event)
-        return [*events, *context.decide(warmed, received)]
+        return warmed(state, received, _history(state, received.message, ask))
 
     return decide
 
 
-def _history(state: SetState, first: BarClosed) -> list[BarClosed]:
+def _history(state: SetState, first: BarClosed, ask: Ask) -> list[BarClosed]:
+    wanted = [
+        BarsWanted(instrument=instrument, interval_ns=interval_ns, count=count)
+        for (instrument, interval_ns), count in state.how_much_to_warm_up().items()
+    ]
     try:
-        return bars_before(first.feed, state.how_much_to_warm_up(), first.closed_at_ns)
-    except OperationalError as problem:  # as a host knows it, which tries again later
-        connections["feeds"].close()
+        found = ask(FindBars(feed=first.feed, before_ns=first.closed_at_ns, wanted=wanted))
+    except NoAnswerError as problem:  # as a host knows it, which tries again later
         raise psycopg.OperationalError(str(problem)) from problem
+    assert isinstance(found, BarsFound)
+    return found.bars
 
 
 def _ends_process(function: Callable[..., Result]) -> Callable[..., Result]:

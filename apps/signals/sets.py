@@ -18,6 +18,7 @@ from apps.signals.state import members_of
 from banyan.clock import Clock, SystemClock
 from banyan.codec import encode_message
 from banyan.ids import derive
+from banyan.kafka.topics import RESERVED
 from banyan.messages import Message
 from banyan.store import Store
 from banyan.transport import Command, ask
@@ -45,6 +46,8 @@ def define_set(
     """
     if not _NAME.fullmatch(name):
         raise SetError(f"set {name!r}: a name has 1 to 64 small letters, digits, dots, dashes and underscores")
+    if name in RESERVED:
+        raise SetError(f"set {name}: that is the name of a topic of all sets in Kafka; give it another one")
     specs = [_spec(name, member) for member in members]
     members_of(specs)
     message = DefineSet(

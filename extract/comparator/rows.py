@@ -133,6 +133,10 @@ def _with_event(row: Row | None) -> dict[str, Any]:
 
 def _placed(message: Message, name: str, shape: Shape) -> Iterator[tuple[str, int, str, dict[str, Any]]]:
     """Yield (family, account, instrument, fields) of the rows of an event."""
+    if name in shape.unfolded:
+        for instrument, fields in shape.unfolded[name](message).items():
+            yield name, NOBODY, instrument, dict(fields)
+        return
     if name not in shape.listed:
         for row in _rows(message, shape):
             yield shape.families.get(name, name), *row

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from apps.execution.contracts import (
     AccountOpened,
     AccountsGated,
@@ -19,7 +21,9 @@ from apps.execution.contracts import (
 )
 from apps.feeds.contracts import BarClosed, FeedConfigured, FeedStale, GapDetected, ListenerChanged, RecordQuarantined
 from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
+from apps.signals.contracts import SetDefined, SetRefused, SetRun, TargetSet
 from banyan.messages import Message
+from trading.targets import LOTS
 
 Fields = Mapping[str, object]
 Weigh = Callable[[Message | None, int, str, Fields, Fields], tuple[float, float]]
@@ -33,13 +37,15 @@ class Shape:
     Events of one family answer the same question, so that a row of one can stand against a row of another. A column in
     `lookups` is an index into another one. `public` are the events that others get: the rest is how a side keeps its
     own state, which another implementation may do otherwise. An event in `listed` has a row for each of its
-    `instruments`, which is about the fields named there too. What sources gave is compared in the events `of_sources`.
+    `instruments`, which is about the fields named there too; one that is `unfolded` has the rows, by instrument, that
+    are made of it there. What sources gave is compared in the events `of_sources`.
     """
 
     families: Mapping[str, str] = field(default_factory=dict)
     lookups: Mapping[str, str] = field(default_factory=dict)
     public: Sequence[str] = ()
     listed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unfolded: Mapping[str, Callable[[Any], Mapping[str, Fields]]] = field(default_factory=dict)
     of_sources: Sequence[str] = ()
     weigh: Weigh = lambda *_: (0.0, 0.0)
 
@@ -68,6 +74,39 @@ def _weigh_steps(_: Message | None, __: int, instrument: str, one: Fields, other
     lot_step_e9 = next((each["lot_step_e9"] for each in terms if each["id"] == instrument), 0)
     value: Any = one.get("step_value_micro") or other.get("step_value_micro") or 0
     return steps * lot_step_e9 / 1e9, steps * value / 1e6
+
+
+_OF_A_TARGET = (
+    "version", "mode", "value", "entry", "price", "limit_price", "stop_loss", "take_profit", "trail", "time_in_force",
+    "expires_ns",
+)  # fmt: skip
+
+
+def _targets(told: TargetSet) -> Mapping[str, Fields]:
+    """Return the target of each instrument, with what all of them have in common."""
+    volatility = ["volatility"] if told.volatility else []
+    marks = {each.instrument: [each.bid_ticks, each.ask_ticks] for each in told.marks}
+    shared: dict[str, Any] = {"set_version": told.set_version, "decided_at_ns": told.decided_at_ns, "marks": marks}
+    return {
+        quoted.instrument: {
+            **shared,
+            "bid_ticks": quoted.bid_ticks,
+            "ask_ticks": quoted.ask_ticks,
+            "band_e9": told.band_e9,
+            **{name: _number(getattr(told, name)[row]) for name in (*_OF_A_TARGET, *volatility)},
+        }
+        for row, quoted in enumerate(told.quotes)
+    }
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _weigh_targets(_: Message | None, __: int, ___: str, one: Fields, other: Fields) -> tuple[float, float]:
+    """Return by how many lots targets differ that are lots; a weight is another size for each account."""
+    lots: list[Any] = [each.get("value", 0.0) if each.get("mode") == LOTS else 0.0 for each in (one, other)]
+    return abs(lots[0] - lots[1]), 0.0
 
 
 def _steps(fields: Fields) -> int:
@@ -108,5 +147,10 @@ SHAPES: Mapping[str, Shape] = {
         ],
         listed={BarClosed.wire_name: ("interval_ns", "closed_at_ns")},
         of_sources=(BarClosed.wire_name,),
+    ),
+    "signals": Shape(
+        public=[kind.wire_name for kind in (TargetSet, SetDefined, SetRefused, SetRun)],
+        unfolded={TargetSet.wire_name: _targets},
+        weigh=_weigh_targets,
     ),
 }

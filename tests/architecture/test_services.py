@@ -20,7 +20,7 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-@pytest.mark.parametrize("context", ["execution", "feeds", "risk"])
+@pytest.mark.parametrize("context", ["execution", "feeds", "risk", "signals"])
 def test_a_service_imports_its_own_context_and_contracts_of_others(context, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", PROBE.format(context=context)], cwd=ROOT, capture_output=True, text=True, check=True

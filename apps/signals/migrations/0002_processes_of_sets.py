@@ -3,6 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [("signals", "0001_initial")]
+    side_by_side = "signals had no service before it, so no version of one that reads the table without these columns"
 
     operations = [
         migrations.CreateModel(

@@ -216,7 +216,7 @@ log       who changed the stage, when, why, and what was known then"""
         if not routing_of(context).has_service:
             raise StageError(f"{context} is in the app alone: `manage.py extract shadow {context}` first")
         watch_anew(context)
-        bring_along(context, Side.SERVICE)
+        bring_along(context, Side.SERVICE, anew=True)
         begun = seed(settings.KAFKA, self._topics(), context, keys, self.options["seconds"])
         for key in keys:
             self.say(

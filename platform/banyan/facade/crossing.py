@@ -73,12 +73,14 @@ class Crossing:
     """Has at every moment the link that a sender needs, while stages change: none, and no client of Kafka, in the app.
 
     `listen` is told what the sender hands on. `make` builds the link for some needs. `alias` is the database in which
-    it is kept what Kafka has of the sender's streams; "": nowhere, its outbox tells.
+    it is kept what Kafka has of the sender's streams; "": nowhere, its outbox tells. `first` is needed before anybody
+    has been asked.
     """
 
     def __init__(
         self, name: str, receivers: Sequence[str], senders: Sequence[str],
         routings: Callable[[], Mapping[str, Routing]], make: Callable[[Needs], Joined], *, alias: str = "",
+        first: Needs | None = None,
     ) -> None:  # fmt: skip
         self.name = f"{name}-crossing"
         self._sender = name
@@ -87,6 +89,7 @@ class Crossing:
         self._routings = routings
         self._make = make
         self._alias = alias
+        self._first = first or Needs()
         self._needs = Needs()
         self._link: Joined | None = None
         self._stop = threading.Event()
@@ -104,6 +107,9 @@ class Crossing:
 
     def run(self, stop: threading.Event) -> None:
         """Follow the stages until `stop` is set; a façade that cannot be asked changes nothing."""
+        if self._first != Needs():
+            self._begin(self._first)
+            self._needs = self._first
         while not stop.is_set():
             try:
                 routings = self._routings()

@@ -14,7 +14,7 @@ from banyan.host.memory import KeyMemory, digest_of
 from banyan.host.records import read_seed
 from banyan.host.round import Origin, Round, Shown
 from banyan.host.streams import Verdict, judge
-from banyan.messages import Compared, HandOver, Logged, Received, Seeded, TookOver
+from banyan.messages import Compared, HandOver, Logged, Message, Received, Seeded, TookOver
 from banyan.store import Store
 
 State = TypeVar("State")
@@ -49,6 +49,7 @@ def plant_seeds(context: Context[State], store: Store, memory: KeyMemory[State],
         seed.number == memory.number and digest_of(context.to_snapshot(memory.state)) == seed.digest
     )
     if has_begun and is_there and not memory.parked_because:
+        memory.is_astray = memory.is_astray and seed.number < memory.number
         return [_seeded(delivery, now_ns)] if seed.number == memory.number else []
     memory.state = context.from_snapshot(memory.key, seed.version, seed.state)
     log_mark = {(context.name, memory.key): (seed.epoch, seed.number)}
@@ -56,6 +57,7 @@ def plant_seeds(context: Context[State], store: Store, memory: KeyMemory[State],
     memory.number = memory.snapshot_number = seed.number
     memory.marks, memory.streams, memory.timers = seed.marks | log_mark, dict(seed.streams), dict(seed.timers)
     memory.parked_because = memory.parked_id = ""
+    memory.is_astray = False
     return [_seeded(delivery, now_ns)]
 
 
@@ -93,8 +95,9 @@ def follow(current: Round[State], memory: KeyMemory[State], delivery: Delivery) 
     changes = cause.name in (HandOver.wire_name, TookOver.wire_name)
     events = [decode_message(name, body) for name, body in given]
     began = time.perf_counter_ns()
-    is_compared = changes or is_chosen(cause.id, current.compare_percent)
-    decided, problem = _decide(current.context, memory, cause, logged) if is_compared and not changes else (given, "")
+    is_compared = not memory.is_astray and (changes or is_chosen(cause.id, current.compare_percent))
+    decides = is_compared and not changes
+    decided, problem = _decide(current.context, memory, cause, logged, events) if decides else (given, "")
     took = time.perf_counter_ns() - began
     for event in events:
         memory.state = current.context.evolve(memory.state, event)
@@ -109,7 +112,9 @@ def follow(current: Round[State], memory: KeyMemory[State], delivery: Delivery) 
     if cause.name == HandOver.wire_name:
         _take_if_given(current, memory, logged, envelope.epoch)
     digest = ""
-    if logged.digest:
+    if not memory.is_astray and current.context.strays(memory.state, events):
+        memory.is_astray, digest = True, "differs"
+    elif logged.digest and not memory.is_astray:
         is_same = digest_of(current.context.to_snapshot(memory.state)) == logged.digest
         digest = "same" if is_same else "differs"
     compared = Compared(
@@ -131,7 +136,7 @@ def follow(current: Round[State], memory: KeyMemory[State], delivery: Delivery) 
 
 
 def _decide(
-    context: Context[State], memory: KeyMemory[State], cause: Envelope, logged: Logged
+    context: Context[State], memory: KeyMemory[State], cause: Envelope, logged: Logged, given: Sequence[Message]
 ) -> tuple[list[tuple[str, bytes]], str]:
     """Return what this side would have decided, or why it could not."""
     try:
@@ -144,7 +149,7 @@ def _decide(
             deadline_ns=cause.deadline_ns,
             correlation=cause.correlation,
         )
-        decided = context.decide(memory.state, received)
+        decided = context.decide_again(memory.state, received, given)
         return [(event.wire_name, encode_message(event)) for event in decided], ""
     except CodecError as problem:
         return [], str(problem)

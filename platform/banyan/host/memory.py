@@ -25,7 +25,8 @@ class KeyMemory(Generic[State]):
 
     `waiting` are its inputs, not applied yet. Where the key follows, `records` are those of its leader's log, and what
     waits does so until a record shows it applied. `digested` is the number at which the last digest was taken,
-    `handed_over_ns` when, by the monotonic clock, the lead was given away here.
+    `handed_over_ns` when, by the monotonic clock, the lead was given away here. One that `is_astray` has another state
+    than its leader, and is compared no more until a seed has come.
     """
 
     key: str
@@ -41,6 +42,7 @@ class KeyMemory(Generic[State]):
     is_leading: bool = True
     digested: int = 0
     handed_over_ns: int | None = None
+    is_astray: bool = False
     waiting: deque[Delivery] = field(default_factory=deque)
     records: deque[Delivery] = field(default_factory=deque)
 

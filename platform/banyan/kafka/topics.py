@@ -9,6 +9,8 @@ KINDS = ("cmd", "evt", "log")
 _PART = r"[a-z0-9][a-z0-9-]*"
 _NAME = re.compile(rf"{_PART}\.{_PART}\.({'|'.join(KINDS)})\.[A-Za-z0-9._-]+\.v[1-9][0-9]*")
 _LENGTH_MAX = 249
+RESERVED = frozenset({"compared"})
+"""Names that no key may have which has topics of its own: its context has one that is called so."""
 
 
 class TopicError(ValueError):
@@ -55,7 +57,16 @@ class Topics:
 
     def compared(self, context: str) -> str:
         """Return the topic on which followers of a context tell what they would have decided."""
-        return topic_name(self.environment, context, "evt", "compared")
+        (name,) = RESERVED
+        return topic_name(self.environment, context, "evt", name)
+
+    def questions(self, context: str) -> str:
+        """Return the topic on which others ask a context what it alone knows."""
+        return topic_name(self.environment, context, "cmd", "questions")
+
+    def answers(self, context: str) -> str:
+        """Return the topic on which a context answers."""
+        return topic_name(self.environment, context, "cmd", "answers")
 
     def partition(self, sender: str, receiver: str, receiver_key: str) -> int:
         """Return the partition of what a key of `receiver` gets from `sender`."""

@@ -62,7 +62,7 @@ def test_a_context_stays_where_it_is_until_everything_is_so(operator, settings):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"context": "signals"}, "signals cannot be carved out yet"),
+        ({"context": "reporting"}, "reporting cannot be carved out yet"),
         ({"stage": "moon"}, "no stage 'moon'"),
         ({"stage": "canary", "percent": "all"}, "percentage"),
         ({"stage": "canary", "percent": "0"}, "0 is no percentage"),

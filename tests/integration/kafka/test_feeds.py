@@ -174,8 +174,12 @@ class Stage:
         self.set = Host(SETS, Store("signals"), [], clock, owner="set", settings=HostSettings(poll_seconds=0.2))
         LocalTransport({}).join(self.set, [SET])
         self.passed: list[int] = []
-        apart = Apart(SETS, ["feeds"], cluster, self.topics, self.channels, listen=self._listen)
-        self.running = Running(HostWorker(self.set, [SET], clock), ChannelListener(self.set, there), *apart.workers)
+        apart = Apart(SETS, ["feeds"], self.channels, listen=self._listen)
+        link = Link(apart, cluster, self.topics, receivers=[], senders=["feeds"], side="app")
+        link.open()
+        self.running = Running(
+            HostWorker(self.set, [SET], clock), ChannelListener(self.set, there), *apart.workers, *link.workers
+        )  # fmt: skip
         self.all: list[Side] = []
 
     def _listen(self, deliveries: Sequence[Any]) -> None:

@@ -160,6 +160,31 @@ def test_a_record_that_cannot_be_read_stops_the_follower_and_not_the_leader_unti
     bench.until(lambda: knows(other) == [1, 2, 3])
 
 
+def test_a_follower_whose_state_strays_says_so_once_and_takes_that_of_its_leader(bench):
+    def evolve(state: dict, event: Message) -> dict:
+        if isinstance(event, tally.Added) and event.number == 3:
+            return {**tally.evolve(state, event), "total": 999}
+        return tally.evolve(state, event)
+
+    def strays(state: dict, events) -> bool:
+        return any(isinstance(each, tally.Added) and each.total != state["total"] for each in events)
+
+    context = dataclasses.replace(tally.context("execution"), evolve=evolve, strays=strays)
+    first = leader(bench).start()
+    other = bench.side("execution", "two", alias="signals", context=context, has_other_side=True).start()
+    bench.until(lambda: has_begun(other), "a seed")
+    first.say(1, 2, 3)
+    bench.until(lambda: knows(other) == [1, 2, 3] and not other.host.keys["a"].is_astray, "its leader's state")
+    assert other.host.keys["a"].state["total"] == 6
+    first.say(4)
+    bench.until(lambda: knows(other) == [1, 2, 3, 4])
+    bench.until(lambda: other.link.verdicts.count >= 4 + len(KEYS) + 1, "verdicts, beside those on seeds")
+    other.stop()
+    told = list(compared(bench))
+    assert [each.digest for each in told] == ["", "", "differs", ""]
+    assert [each.same for each in told] == [True] * 4
+
+
 def envelope_of_last(bench: Bench):
     consumer = Consumer(bench.cluster.options(group_id="last", enable_auto_commit=False, enable_partition_eof=True))
     consumer.assign([TopicPartition(bench.log_topic, 0, 0)])

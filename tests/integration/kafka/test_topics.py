@@ -5,6 +5,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from apps.feeds.models import Feed
+from apps.signals.models import StrategySet
 from banyan.commands import UsageError
 from banyan.facade import Routing, Stage
 from banyan.facade.routing import change
@@ -121,8 +122,8 @@ def test_risk_in_the_app_may_write_verdicts_only_while_execution_has_a_service()
     assert writers("execution") == {"risk", "risk.service"}
     change("execution", Routing(), Stage.SHADOW, who="anna", why="first day", evidence=[])
     assert writers() == {"risk", "risk.service"}
-    with pytest.raises(UsageError, match="signals can have no service"):
-        planned(["signals"])
+    with pytest.raises(UsageError, match="reporting can have no service"):
+        planned(["reporting"])
 
 
 @pytest.mark.django_db(databases=["facade", "feeds", "signals"])
@@ -133,9 +134,20 @@ def test_a_feed_has_a_topic_for_its_bars_and_one_for_its_log_which_both_sides_ma
     for name in ("feeds.evt.oanda.v1", "feeds.evt.nasdaq.v1", "feeds.log.oanda.v1", "feeds.log.nasdaq.v1"):
         assert topics[name].writers == ("feeds", "feeds.service")
         assert (topics[name].partitions, topics[name].is_keyed) == (1, False)
-    assert topics["feeds.evt.oanda.v1"].readers == ("signals",)
+    assert topics["feeds.evt.oanda.v1"].readers == ("signals", "signals.service")
     assert topics["feeds.log.oanda.v1"].readers == ("feeds", "feeds.service")
     assert topics["feeds.cmd.requests.v1"].partitions == 1
-    assert set(topics["feeds.cmd.resend.v1"].writers) == {"signals", "feeds", "feeds.service"}
+    assert set(topics["feeds.cmd.resend.v1"].writers) == {"signals", "signals.service", "feeds", "feeds.service"}
     # What is replayed into a feed that nobody has defined changes no plan while feeds are in the app.
     assert not any("nasdaq" in each.name for each in planned(["risk"])[0])
+
+
+@pytest.mark.django_db(databases=["facade", "feeds", "signals"])
+def test_a_set_has_a_topic_for_its_targets_and_one_for_its_log_and_its_service_may_ask_feeds():
+    StrategySet.objects.using("signals").create(id="trend", definition={})
+    topics = {each.name.removeprefix(f"{TOPICS.environment}."): each for each in planned(["signals"])[0]}
+    for name in ("signals.evt.trend.v1", "signals.log.trend.v1"):
+        assert topics[name].writers == ("signals", "signals.service")
+    assert (topics["signals.evt.trend.v1"].is_keyed, topics["signals.log.trend.v1"].partitions) == (True, 1)
+    assert topics["feeds.cmd.questions.v1"].writers == topics["feeds.cmd.answers.v1"].readers == ("signals.service",)
+    assert topics["feeds.cmd.questions.v1"].readers == topics["feeds.cmd.answers.v1"].writers == ("feeds",)

@@ -102,7 +102,7 @@ def test_orders_that_are_asked_for_differ_by_lots_and_money():
 def test_every_message_of_a_context_can_be_compared(context):
     import_module(f"apps.{context}.core")
     paths = sorted(GOLDEN.glob(f"{context}.*.json"))
-    assert len(paths) > 10
+    assert len(paths) >= 9
     for path in paths:
         event = path.stem, path.read_bytes().replace(b'"1152921504606846976"', b"0")  # which is no index
         outcome = compare([event], [event], SHAPES[context])

@@ -4,8 +4,19 @@ import numpy as np
 import pytest
 
 from apps.feeds.contracts import BarClosed
-from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet, SetRefused, TargetSet, WarmedUp, WarmUp
-from apps.signals.core import SIGNALS, decide, evolve
+from apps.signals.contracts import (
+    BarsApplied,
+    ChannelSpec,
+    DefineSet,
+    MemberSpec,
+    RunSet,
+    SetRefused,
+    SetRun,
+    TargetSet,
+    WarmedUp,
+    WarmUp,
+)
+from apps.signals.core import SIGNALS, decide, evolve, warmed
 from apps.signals.interface import StrategyError, get_strategy
 from apps.signals.state import SNAPSHOT_VERSION, from_snapshot, to_snapshot
 from banyan.codec import decode_message, encode_message
@@ -192,6 +203,22 @@ def test_a_set_is_warmed_up_once_and_only_before_its_first_bars():
     assert driven.give(WarmUp(bars=[bars(1, EUR=100_000), bars(2, EUR=100_100)])) == []
     cold = Driven(member("sma_cross", EUR, fast=1, slow=2))
     assert cold.give(WarmUp(bars=[bars(1, EUR=100_000)])) == []
+
+
+def test_first_bars_are_decided_on_again_with_the_history_that_came_before_them_and_another_state_strays():
+    history = [bars(1, EUR=100_000), bars(2, EUR=100_100)]
+    leader, other = (Driven(member("sma_cross", EUR, fast=1, slow=2), warms_up=True) for _ in range(2))
+    received = Received(message=bars(3, EUR=100_200), id="x", key="s", received_at_ns=0, event_time_ns=0)
+    given = [Driven.coded(each) for each in warmed(leader.state, received, history)]
+    assert [type(each) for each in given] == [WarmedUp, BarsApplied, TargetSet]
+    again = SIGNALS.decide_again(other.state, received, given)
+    assert [encode_message(each) for each in again] == [encode_message(each) for each in given]
+    for event in given:
+        leader.state, other.state = evolve(leader.state, event), evolve(other.state, event)
+    assert not SIGNALS.strays(other.state, given)
+    other.state.take(bars(4, EUR=99_000))
+    assert SIGNALS.strays(other.state, given)
+    assert not SIGNALS.strays(other.state, [SetRun(set="s", is_running=True)])
 
 
 def test_a_warmed_up_set_says_what_one_says_that_saw_the_bars_live():

@@ -3,8 +3,9 @@
 from banyan.transport.kafka.apart import Apart
 from banyan.transport.kafka.intake import Intake
 from banyan.transport.kafka.link import Link
-from banyan.transport.kafka.overheard import Overheard
+from banyan.transport.kafka.overheard import Ear
+from banyan.transport.kafka.questions import Answers, Asker
 from banyan.transport.kafka.relay import Relay
 from banyan.transport.kafka.tail import Tail
 
-__all__ = ["Apart", "Intake", "Link", "Overheard", "Relay", "Tail"]
+__all__ = ["Answers", "Apart", "Asker", "Ear", "Intake", "Link", "Relay", "Tail"]

@@ -295,13 +295,14 @@ class Intake:
                 self._ask(stream, last)
 
     def _ask_for_seeds(self) -> None:
-        """Ask the leader of each key that follows here and has nothing yet for all that it takes to begin.
+        """Ask the leader of each key that follows here, and has nothing or is astray, for all that it takes to begin.
 
         Not before its partition is read, from the end that it had then: the answer would be before that.
         """
         if self._is_of_log:
             for key, memory in list(self._host.keys.items()):
-                if key in self._epochs and not memory.is_leading and (self._context, key) not in memory.marks:
+                needs_seed = memory.is_astray or (self._context, key) not in memory.marks
+                if key in self._epochs and not memory.is_leading and needs_seed:
                     self._ask((key, self._context, key), 0)
 
     def _ask(self, stream: Stream, after: int) -> None:

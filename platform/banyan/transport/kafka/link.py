@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
-from banyan.host import Host, Wanted
+from banyan.host import Wanted
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from banyan.transport.kafka.compared import Verdicts
+from banyan.transport.kafka.holder import Holder
 from banyan.transport.kafka.intake import Intake
 from banyan.transport.kafka.outboxes import StoreOutbox
 from banyan.transport.kafka.relay import Relay
@@ -23,7 +23,7 @@ class Link:
     """
 
     def __init__(
-        self, host: Host[Any], cluster: Cluster, topics: Topics, *, receivers: Sequence[str], senders: Sequence[str],
+        self, host: Holder, cluster: Cluster, topics: Topics, *, receivers: Sequence[str], senders: Sequence[str],
         side: str, has_other_side: bool = False,
     ) -> None:  # fmt: skip
         name = host.context.name
@@ -64,7 +64,7 @@ class Link:
                 intake.look(wanted)
 
 
-def _led(host: Host[Any]) -> list[str]:
+def _led(host: Holder) -> list[str]:
     """Return the keys that are led here, or were until a moment ago: what was said last must get to Kafka."""
     now_ns = time.monotonic_ns()
     return [

@@ -3,16 +3,15 @@
 import contextlib
 import threading
 import time
-from typing import Any
 
 import psycopg
 from confluent_kafka import KafkaException, Producer
 
 from banyan.codec import decode_envelope
-from banyan.host import Host
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from banyan.store import Store
+from banyan.transport.kafka.holder import Holder
 from banyan.transport.kafka.wire import HEADER
 
 _TURN_SECONDS = 0.1
@@ -22,7 +21,7 @@ _AGAIN_SECONDS = 5.0
 class Requests:
     """Passes on what waits for keys of a host that follow here, and again every few seconds while it waits."""
 
-    def __init__(self, host: Host[Any], cluster: Cluster, topics: Topics) -> None:
+    def __init__(self, host: Holder, cluster: Cluster, topics: Topics) -> None:
         self.name = f"{host.context.name}-requests"
         self._host = host
         self._cluster = cluster
