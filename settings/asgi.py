@@ -1,6 +1,7 @@
 """The ASGI application, for uvicorn: `uvicorn settings.asgi:application`."""
 
 import os
+from typing import Any
 
 from django.conf import global_settings, settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
@@ -8,7 +9,11 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.dev")
 
-application = get_asgi_application()
+application: Any = get_asgi_application()
 if settings.STORAGES["staticfiles"]["BACKEND"] == global_settings.STORAGES["staticfiles"]["BACKEND"]:
     # Nobody has collected our files: they are served from where they are.
     application = ASGIStaticFilesHandler(application)
+
+from apps.api.serving import Reads  # noqa: E402  (needs the applications, which are set up by now)
+
+application = Reads(application)

@@ -16,7 +16,7 @@ from apps.api.middleware import tag_of
 from apps.api.once import Answer, once
 from apps.api.problems import Problem
 from apps.api.rendering import to_json
-from apps.api.rows import Row, told
+from apps.api.rows import Row, fields_of, told
 from apps.api.versions import version_of
 from apps.api.views import Thing, View
 from apps.console import interface as console
@@ -68,6 +68,8 @@ class Doing(View):
     scope: ClassVar[str | None] = None
     post_scope: ClassVar[str | None] = "trade"
     body: ClassVar[type[Body]] = Reason
+    done: ClassVar[type[DoneRow]] = DoneRow
+    """What is answered; what it has beside the fields of DoneRow is among what the act says that it led to."""
 
     def post(self, request: Request, **place: Any) -> HttpResponse:
         """Do it, once."""
@@ -88,7 +90,7 @@ class Doing(View):
         raise NotImplementedError
 
     def _done(self, turn: Turn, place: Mapping[str, Any]) -> Answer:
-        return _answer(*self.act(turn, **place))
+        return _answer(*self.act(turn, **place), self.done)
 
 
 class Replacing(Thing):
@@ -143,9 +145,9 @@ def _alone(path: str) -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [f"api:{path}"])
 
 
-def _answer(became: Became, asked: Asked | None) -> Answer:
+def _answer(became: Became, asked: Asked | None, row: type[DoneRow] = DoneRow) -> Answer:
     if became.error is None:
-        done = {
+        done = {name: became.outcome.after[name] for name in set(fields_of(row)) - set(fields_of(DoneRow))} | {
             "act": str(became.outcome.act_id),
             "text": became.outcome.text,
             "version": None if asked is None else version_of(asked),

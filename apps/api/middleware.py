@@ -16,7 +16,7 @@ PREFIX = "/api/"
 BODY_MAX = 64 * 1024
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_COMPRESSED = ("application/json", "text/csv", MEDIA_TYPE)
+_COMPRESSED = ("application/json", "text/csv", "text/html", MEDIA_TYPE)
 
 
 class ApiMiddleware:

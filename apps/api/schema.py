@@ -10,9 +10,9 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from apps.api.doing import Doing, DoneRow, Replacing
+from apps.api.families import FAMILIES, Family
 from apps.api.problems import KINDS, MEDIA_TYPE
 from apps.api.rows import Row
-from apps.api.streams import FAMILIES, Family
 from apps.api.views import Listing, View, page_of
 
 _TITLE = "Banyan"
@@ -131,7 +131,7 @@ class Schema(AutoSchema):
 
     def _answers(self) -> dict[Any, Any]:
         if self.method in _WRITES:
-            return {(202, "application/json"): DoneRow}
+            return {(202, "application/json"): self.view.done if isinstance(self.view, Doing) else DoneRow}
         if isinstance(self.view, Listing):
             return {(200, "application/json"): page_of(self.view.row), (200, "text/csv"): {"type": "string"}}
         return {(200, media_type): kind for media_type, kind in self.view.answers().items()}
@@ -171,7 +171,8 @@ def _stream(name: str, of: Family) -> dict[str, Any]:
     whose = "; not for keys of clients" if of.is_firm_only else ""
     return {
         "operationId": f"stream{name.capitalize()}",
-        "description": f"Hear of {name} as they come, by events `{name}` as {row} tells one.\n\nScope: `read`{whose}.",
+        "description": f"Hear of {name} as they come, by events `{name}` as {row} tells one.\n\n"
+        f"Scope: `{of.scope}`{whose}.",
         "parameters": [*query, last | {"description": "The id of the last event that was heard."}],
         "tags": ["streams"],
         "security": [{"key": []}],

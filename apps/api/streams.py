@@ -2,95 +2,27 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from asgiref.sync import sync_to_async
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from rest_framework import serializers
 
 from apps.api import asking
 from apps.api.access import Caller, caller_of, key_of
-from apps.api.asking import Parameter
+from apps.api.families import FAMILIES
 from apps.api.problems import Problem, answer
-from apps.api.resources.signalled import SignalRow
-from apps.api.resources.trading import FillRow, OrderRow, PositionRow, RefusalRow
-from apps.api.rows import Row, Time, told
+from apps.api.rows import told
 from apps.api.tenancy import scope_of
 from apps.console.interface import PULSE, Beat
-from apps.reporting import interface as reporting
 from apps.reporting.interface import Place
 
 _A_PIECE = 500
 _HEARTBEAT_SECONDS = 10.0
 _RETRY_MS = 2_000
 _PLACE_MAX = 8_000
-_SINCE = asking.moment("since", "From this time on; the header Last-Event-ID goes before it.")
-_SET = asking.text("set", "Only of this strategy set, or of the book manual or external.")
-_INSTRUMENT = asking.text("instrument", "Only in this instrument.")
-OF_ACCOUNTS = (
-    asking.text("client", "Only of this client."), asking.text("account", "Only of this account."), _SET, _INSTRUMENT,
-    _SINCE,
-)  # fmt: skip
 Piece = list[tuple[str, Place, dict[str, Any]]]
-
-
-class FeedEventRow(Row):
-    """What happened to a feed: `what` is stale, back, gap or quarantined."""
-
-    at = Time(source="said_at_ns", allow_null=False)
-    feed = serializers.CharField()
-    what = serializers.CharField()
-    instrument = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class Family(NamedTuple):
-    """What can be listened to: how its rows are found, how they are told, and where and when each came.
-
-    `source` is whose logs it follows, `key` the column of its table that names a log. Of rows that are the same thing,
-    by `thing`, only the last of a piece is told.
-    """
-
-    onward: Callable[..., Sequence[tuple[str, Place, Any]]]
-    row: type[Row]
-    table: str
-    time: str
-    kinds: tuple[type, ...]
-    """Of what a place in a record consists."""
-    told: Callable[[Sequence[Any]], Sequence[Any]] = list
-    parameters: Sequence[Parameter] = OF_ACCOUNTS
-    source: str = "execution"
-    key: str = "shard"
-    is_firm_only: bool = False
-    thing: Callable[[Any], object] | None = None
-
-
-FAMILIES: Mapping[str, Family] = {
-    "orders": Family(
-        reporting.orders_onward, OrderRow, "reporting_orderchange", "changed_at_ns", (str, str, int),
-        told=reporting.with_reasons,
-        thing=lambda row: (row.account, row.instrument, row.decision),
-    ),
-    "fills": Family(reporting.fills_onward, FillRow, "reporting_fill", "filled_at_ns", (int,) * 3),
-    "positions": Family(
-        reporting.positions_onward, PositionRow, "reporting_fill", "filled_at_ns", (int,) * 3,
-        thing=lambda row: (row.account, row.set, row.instrument),
-    ),
-    "refusals": Family(
-        reporting.refusals_onward, RefusalRow, "reporting_refusal", "refused_at_ns", (str, str, int),
-        told=lambda rows: [row._asdict() | {"words": reporting.refusal_in_words(row)} for row in rows],
-    ),
-    "signals": Family(
-        reporting.signals_onward, SignalRow, "reporting_signal", "said_at_ns", (int,),
-        parameters=(_SET, _INSTRUMENT, _SINCE), source="signals", key="set", is_firm_only=True,
-    ),
-    "feeds": Family(
-        reporting.feed_events_onward, FeedEventRow, "reporting_feedevent", "said_at_ns", (int,),
-        parameters=(_INSTRUMENT, _SINCE), source="feeds", key="feed", is_firm_only=True,
-    ),
-}  # fmt: skip
 
 
 async def stream(request: HttpRequest, family: str) -> HttpResponse | StreamingHttpResponse:
@@ -128,7 +60,7 @@ class Listener:
         async for beat in beats:
             if beat.problem:
                 continue
-            if beat.marks != seen:
+            if beat.marks != seen or self._family.is_apart:
                 seen = beat.marks
                 async for event in self._come():
                     told_at = time.monotonic()
@@ -140,7 +72,7 @@ class Listener:
                 yield b": heartbeat\n\n"
 
     async def _come(self) -> AsyncIterator[bytes]:
-        upto = await sync_to_async(_marks, thread_sensitive=False)(self._family.source)
+        upto = await sync_to_async(self._marks, thread_sensitive=False)()
         while True:
             found, piece = await sync_to_async(self._piece, thread_sensitive=False)(upto)
             for log, place, row in piece:
@@ -149,6 +81,12 @@ class Listener:
             if found < _A_PIECE:
                 break
         self._places = {**self._places, **upto}
+
+    def _marks(self) -> dict[str, Place]:
+        try:
+            return self._family.marks()
+        finally:
+            connections.close_all()
 
     def _piece(self, upto: Mapping[str, Place]) -> tuple[int, Piece]:
         """Return how many rows a piece has, and those of them that are told, with their places."""
@@ -203,13 +141,6 @@ def _fits(value: int | str) -> bool:
     return value.isprintable() if isinstance(value, str) else abs(value) < 2**63
 
 
-def _marks(source: str) -> dict[str, Place]:
-    try:
-        return reporting.log_marks(source)
-    finally:
-        connections.close_all()
-
-
 def _listener(request: HttpRequest, family: str) -> Listener:
     if request.method != "GET":
         raise Problem("method-refused", headers={"Allow": "GET"})
@@ -220,14 +151,14 @@ def _listener(request: HttpRequest, family: str) -> Listener:
         raise Problem("key-missing", headers={"WWW-Authenticate": "Bearer"})
     if caller.client and FAMILIES[family].is_firm_only:
         raise Problem("firm-only")
-    if "read" not in caller.scopes:
-        raise Problem("scope-missing", "This needs a key with the scope read.")
+    if FAMILIES[family].scope not in caller.scopes:
+        raise Problem("scope-missing", f"This needs a key with the scope {FAMILIES[family].scope}.")
     asked = asking.read(request.GET, FAMILIES[family].parameters)
     of, last = FAMILIES[family], request.headers.get("Last-Event-ID", "")
     if last:
         places = read(last, of.kinds)
-    elif asked["since"] is not None:
-        places = reporting.places_at(of.table, of.time, asked["since"], of.key)
+    elif asked.get("since") is not None:
+        places = of.since(asked["since"])
     else:
-        places = reporting.log_marks(of.source)
+        places = of.marks()
     return Listener(family, caller, asked, places, lambda: key_of(request))

@@ -74,10 +74,12 @@ def feed_events_onward(scope: Scope, after: Places, upto: Places, most: int) -> 
     return [(row[0], row[1:3], FeedEventRow._make(row[3:])) for row in found]
 
 
-def places_at(table: str, time: str, since_ns: int, key: str = "shard") -> dict[str, Place]:
-    """Return the places before the first row of a time: what came earlier is left out."""
-    found = rows(f"SELECT {key}, max(number) FROM {table} WHERE {time} < %s GROUP BY {key}", [since_ns])  # noqa: S608
-    return {name: (number,) for name, number in found}
+def places_at(
+    table: str, time: str, since_ns: int, key: str = "shard", source: str = "execution"
+) -> dict[str, Place]:  # fmt: skip
+    """Return the places before the first row of a time: what came earlier is left out, and is not looked at."""
+    found = rows(f"SELECT {key}, min(number) - 1 FROM {table} WHERE {time} >= %s GROUP BY {key}", [since_ns])  # noqa: S608
+    return log_marks(source) | {name: (number,) for name, number in found}
 
 
 def _within(table: str, instrument: str, decision: str, after: Places, upto: Places) -> tuple[str, list[Any]]:

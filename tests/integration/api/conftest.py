@@ -63,6 +63,13 @@ def callers(db) -> dict[str, Caller]:
     return {"nobody": Caller("", Client()), **made}
 
 
+@pytest.fixture(autouse=True)
+def nobody_works_on_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no worker beside the tests, whatever is asked for."""
+    monkeypatch.setattr("apps.backtest.jobs.calling.call", lambda: None)
+    monkeypatch.setattr("apps.backtest.jobs.calling.tend", lambda: None)
+
+
 @pytest.fixture(scope="module")
 def traded(django_db_setup, django_db_blocker) -> RecordedDesk:
     """What was traded, once for all tests of a module."""

@@ -61,6 +61,12 @@ TABLE = {
     "api-signal": NONE,
     "api-runs": RESEARCH,
     "api-run": RESEARCH | {"quant": 404},
+    "api-runs-compared": RESEARCH | {"quant": 404},
+    "api-jobs": RESEARCH,
+    "api-job": RESEARCH | {"quant": 404},
+    "api-job-result": RESEARCH | {"quant": 404},
+    "api-job-report": RESEARCH | {"quant": 404},
+    "api-job-cancel": POST_ONLY,
     "api-accounts": READ,
     "api-account": OF_ONE,
     "api-equity": OF_ONE,
@@ -97,7 +103,7 @@ TABLE = {
 }
 NAMES = {
     "account": "A1", "instrument": "OANDA:EURUSD", "feed": "none", "strategy": "sma_cross", "set": "none",
-    "run": "none", "family": "fills", "record": 987_654_321, "number": 1,
+    "run": "none", "job": "none", "family": "fills", "record": 987_654_321, "number": 1,
     "context": "none",
 }  # fmt: skip
 NOBODYS = {"account": "nobody's"}  # what is asked of execution and risk, which know none of these accounts
@@ -119,7 +125,7 @@ def path_of(name, orders):
     pattern = next(each for each in urlpatterns if each.name == name).pattern
     names = NAMES | OF_ADDRESS.get(name, {})
     path = reverse(name, kwargs={key: names[key] for key in pattern.converters})
-    return f"{path}?interval=1h" if name == "api-bars" else path
+    return path + {"api-bars": "?interval=1h", "api-runs-compared": "?runs=one,two"}.get(name, "")
 
 
 @pytest.mark.parametrize("name", sorted(TABLE))

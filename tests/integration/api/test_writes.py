@@ -15,6 +15,7 @@ from apps.api.models import Key, Post
 from apps.api.once import retain
 from apps.api.resources import acting
 from apps.api.urls import urlpatterns
+from apps.backtest.models import Job
 from apps.console.models import Act
 from apps.execution.book_contracts import ConfigureAccount
 from apps.execution.contracts import CancelOrder, ConfigureSet, Flatten, PlaceManualOrder, Subscribe
@@ -38,6 +39,7 @@ MEMBER = {
     "channels": [{"instrument": "OANDA:EURUSD", "interval": "1h"}],
 }  # fmt: skip
 HOLDS = {"members": [MEMBER], "reason": "a hunch"}
+JOB = {"kind": "backtest", "strategy": "sma_cross", "instruments": ["NYSEARCA:SPY"], "interval": "1d"}
 ORDER = {"account": "B1", "instrument": "OANDA:EURUSD", "lots": "-1000", "reason": "a hunch"}
 
 
@@ -53,6 +55,10 @@ def accounts(commands_of_this_test, monkeypatch, settings, tmp_path):
         )  # fmt: skip
     define_set("steady", [NewMember("sma_cross", [("OANDA:EURUSD", "1h")], {})])
     StrategySet.objects.using("signals").update(is_started=True)
+    Job.objects.create(
+        short_id="waiting1", request_id="w", owner="user ada", kind="sweep", submitted_at=timezone.now(), asked={},
+        number=0,
+    )  # fmt: skip
     forget_commands()  # those that opened them
     monkeypatch.setattr("apps.execution.orders_typed.last_quote", lambda _: (108_000, 108_010))
 
@@ -231,10 +237,16 @@ WRITES = {
     "api-sets": ("sets", {"name": "fresh", **HOLDS}, "operate"),
     "api-set-start": ("sets/steady/start", {"reason": "x"}, "operate"),
     "api-set-pause": ("sets/steady/pause", {"reason": "x"}, "operate"),
+    "api-jobs": ("jobs", JOB, "research"),
+    "api-job-cancel": ("jobs/waiting1/cancel", {}, "research"),
 }
 MAY = {
     "trade": {
         "nobody": 401, "client one": 202, "client two": 403, "viewer": 403, "quant": 403, "operator": 202,
+        "platform": 403,
+    },
+    "research": {
+        "nobody": 401, "client one": 403, "client two": 403, "viewer": 403, "quant": 202, "operator": 403,
         "platform": 403,
     },
     "operate": {

@@ -20,8 +20,8 @@ from banyan.process import is_gone
 from banyan.process.usage import end_with_parent
 from banyan.standing import standings
 
-_CONNECTIONS_MAX = 10
-"""To each database, for all requests that are answered at once."""
+_CONNECTIONS_MAX = 16
+"""To each database, for all requests that are answered at once, and for the threads that keep theirs."""
 _PATIENCE_SECONDS = 3
 """For a connection: then a page says what is away."""
 

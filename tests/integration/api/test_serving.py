@@ -1,0 +1,121 @@
+"""The short way of reads: the same answers as by the long one, connections that stay, and all else left to others."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import orjson
+import pytest
+from django.db import connections
+from django.test import Client
+
+from apps.api.keys import Wanted, make
+from apps.api.models import Key
+from apps.api.serving import Reads
+from tests.integration.api.conftest import ALL
+
+pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
+CHANGING = ("x-request-id", "ratelimit", "date")
+
+
+@pytest.fixture
+def key(django_db_blocker):
+    """A key that is committed, so that other threads know it."""
+
+    def apart(do):
+        def run():
+            with django_db_blocker.unblock():
+                made.append(do())
+                connections.close_all()
+
+        made: list = []
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        return made[0]
+
+    yield apart(lambda: make(Wanted("reads", ("read",), calls_per_minute=1_000_000))[1])
+    apart(lambda: Key.objects.all().delete())
+
+
+async def not_ours(scope, receive, send):
+    await send({"type": "http.response.start", "status": 299, "headers": []})
+    await send({"type": "http.response.body", "body": b"elsewhere"})
+
+
+@pytest.fixture
+def reads(key, django_db_blocker):
+    with ThreadPoolExecutor(1) as threads:
+        yield Reads(not_ours, threads)
+        with django_db_blocker.unblock():
+            threads.submit(connections.close_all).result()
+
+
+def ask(application, path, key="", method="GET", query="", **headers):
+    """Return (status, headers, body) of a call by ASGI."""
+    given = {"host": "testserver", "accept": "application/json", **headers}
+    if key:
+        given["authorization"] = f"Bearer {key}"
+    scope = {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+        "http_version": "1.1", "scheme": "http", "server": ("testserver", 80), "client": ("127.0.0.1", 1),
+        "root_path": "", "asgi": {"version": "3.0"},
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
+    }  # fmt: skip
+    sent = []
+
+    async def receive():
+        raise AssertionError("a read has no body")
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(application(scope, receive, send))
+    told = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], told, sent[1]["body"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/api/v1/accounts/A1", ""), ("/api/v1/orders", "limit=3"), ("/api/v1/orders", "limit=0"),
+        ("/api/v1/orders", "limit=3&format=csv"), ("/api/v1/accounts/A99", ""), ("/api/v1/nothing", ""),
+        ("/api/v1/runs", ""), ("/api/v1/openapi.json", ""), ("/api/docs", ""),
+    ],
+)  # fmt: skip
+def test_a_read_is_answered_as_the_long_way_answers_it(reads, key, path, query):
+    status, headers, body = ask(reads, path, key, query=query)
+    other = Client().get(f"{path}?{query}", headers={"Authorization": f"Bearer {key}", "Accept": "application/json"})
+    theirs = {name.lower(): value for name, value in other.items()}
+    assert status == other.status_code
+    assert {name: headers[name] for name in headers if name not in CHANGING} == {
+        name: theirs[name] for name in theirs if name not in CHANGING and name != "vary"
+    } | ({"vary": headers["vary"]} if "vary" in headers else {})
+    if status < 400:
+        assert body == other.content
+    else:
+        assert orjson.loads(body) | {"request_id": ""} == orjson.loads(other.content) | {"request_id": ""}
+
+
+def test_who_has_no_key_or_no_name_of_ours_is_told_so(reads, key):
+    assert ask(reads, "/api/v1/accounts/A1")[0] == 401
+    assert ask(reads, "/api/v1/accounts/A1", key, host="elsewhere.example")[0] == 400
+    assert ask(reads, "/api/v1/accounts/A1", key, method="HEAD")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/", {}), ("/api/v1/streams/fills", {}), ("/api/v1/orders", {"method": "POST"}),
+        ("/api/v1/orders", {"query": "min_version=x"}), ("/api/v1/orders", {"query": "min%5Fversion=x"}),
+    ],
+)  # fmt: skip
+def test_what_may_wait_or_writes_is_left_to_others(reads, key, path, more):
+    assert ask(reads, path, key, **more)[0] == 299
+
+
+def test_a_connection_that_broke_while_it_lay_still_is_made_anew(reads, key, monkeypatch):
+    assert ask(reads, "/api/v1/accounts/A1", key)[0] == 200
+    reads._threads.submit(lambda: [each.connection.close() for each in connections.all(initialized_only=True)]).result()
+    monkeypatch.setattr("apps.api.serving._CHECKED_SECONDS", 0.0)
+    assert ask(reads, "/api/v1/accounts/A1", key)[0] == 200
