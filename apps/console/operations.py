@@ -21,6 +21,8 @@ from banyan.dead_letters import Letter, LetterError, Stopped
 from banyan.lineage import StepTold
 
 _STEPS_A_PAGE = 50
+_FILLS_MOST = 100
+_FILLS_SHOWN = 5
 _SHOWN_MAX = 20_000
 """Characters of a message: a batch of thousands of accounts is longer, and `manage.py events show` has it all."""
 
@@ -109,7 +111,18 @@ def _of_order(order: OrderRow) -> list[StepTold]:
         ((shard, _),) = numbers_by_shard([order.account])
     except AccountError:
         return []
-    return lineage.lineage("execution", shard, order.number)
+    return [*lineage.lineage("execution", shard, order.number), *_booked(order, shard)]
+
+
+def _booked(order: OrderRow, shard: str) -> list[StepTold]:
+    """Return the steps of execution that booked fills of an order."""
+    if order.first_fill_ns is None:
+        return []
+    scope = Scope(account=order.account, instrument=order.instrument, since_ns=order.first_fill_ns)
+    found = reporting.fills_from(scope, _FILLS_MOST, is_rising=True)
+    numbers = sorted({place[2] for place, fill in found if fill.decision == order.decision})
+    shown = (lineage.step("execution", shard, number) for number in numbers[:_FILLS_SHOWN])
+    return [each.told for each in shown if each is not None]
 
 
 def _root(found: list[StepTold]) -> str:
@@ -126,13 +139,9 @@ def _stages(found: list[StepTold], order: OrderRow | None) -> list[Stage]:
         reached = (
             ("edge", "sent to the broker", approved, order.sent_at_ns),
             ("broker", "acknowledged", order.sent_at_ns, order.accepted_at_ns),
-            ("broker", "first fill", order.accepted_at_ns or order.sent_at_ns, order.first_fill_ns),
-            ("broker", "last fill", order.first_fill_ns, order.last_fill_ns),
-        )
+        )  # when it filled is told by the broker's own clock: what is shown of that is when it was booked
         told += [
-            (where, what, begin, end, None)
-            for where, what, begin, end in reached
-            if begin and end and (end > begin or what != "last fill")
+            (where, what, begin, end, None) for where, what, begin, end in reached if begin and end and end >= begin
         ]
     told.sort(key=lambda each: each[2])
     bits = waterfall([(begin, end) for _, _, begin, end, _ in told])

@@ -80,7 +80,7 @@ def compare_runs(request: HttpRequest) -> HttpResponse:
         "runs": runs,
         "problem": problem,
         "facts": _differences([_facts(each) for each in runs]),
-        "metrics": _differences([each.metrics for each in runs]),
+        "metrics": _differences([_titled(each.metrics) for each in runs]),
     }
     return render(request, "console/compare.html", context, status=422 if problem else 200)
 
@@ -94,6 +94,11 @@ def _told(metrics: dict[str, Any]) -> list[tuple[str, Any, str]]:
         of = DEFINITIONS.get(name)
         told.append((of.label, value, of.unit) if of else (name.replace("_", " "), value, ""))
     return told
+
+
+def _titled(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return metrics by their titles, with their units."""
+    return {f"{title}, {unit}" if unit else title: value for title, value, unit in _told(metrics)}
 
 
 def _facts(run: "StoredRun") -> dict[str, Any]:

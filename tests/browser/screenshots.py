@@ -44,10 +44,12 @@ SHOTS = (
     Shot("instrument-dark", "/markets/OANDA:EURUSD/", dark=True),
     Shot("set", "/sets/trend/"),
     Shot("risk", "/risk/"),
-    Shot("risk-phone-dark", "/risk/", 390, True),
+    Shot("alerts-phone-dark", "/alerts/", 390, True),
     Shot("extraction-dark", "/extraction/risk/plan/", dark=True),
 )
 MORE = (
+    "/alerts/", "/alerts/rule/?measure=lag", "/people/", "/people/admin/", "/you/", "/you/?second=1", "/research/jobs/",
+    "/research/jobs/new/?kind=sweep&strategy=ema_cross",
     "/markets/", "/markets/feeds/oanda/", "/sets/", "/sets/+/?set=trend&member=0", "/risk/limits/", "/research/",
     "/research/compare/", "{compared}", "{run}", "/extraction/", "/extraction/risk/", "/extraction/risk/readiness/",
     "/streams/", "{step}", "/dead-letters/", "/configuration/", "/audit/", "/accounts/", "/act/trading.halt/",
