@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
 # Contexts with tables of their own: the app label is the alias of its database. Everything else (users, sessions,
-# what people did in the console) lives in `default`.
+# what people did in the console, alerts) lives in `default`.
 CONTEXTS = ("feeds", "backtest", "signals", "execution", "risk", "edge", "reporting", "facade")
 # Those of them that a host runs, and whose database therefore has the runtime's tables: log, outbox, timers and so on.
 HOSTED = ("feeds", "signals", "execution", "risk")

@@ -10,8 +10,8 @@ from django.test.utils import isolate_apps
 
 from settings.routing import CONTEXTS, HOSTED, ContextRouter
 
-# What people did in the console, and the keys of programs, stand beside those people.
-BESIDE_USERS = ("api", "console")
+# What people did in the console, what they are alerted of, and the keys of programs, stand beside those people.
+BESIDE_USERS = ("alerts", "api", "console")
 OURS = [config for config in apps.get_app_configs() if config.name.startswith(("apps.", "banyan"))]
 
 
