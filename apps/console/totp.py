@@ -1,13 +1,11 @@
-"""Codes that change with the time, as authenticators show them (RFC 6238, over RFC 4226's HMAC codes). Pure."""
+"""Codes that change with the time, as authenticators show them (RFC 6238, by pyotp): each good once. Pure."""
 
 import base64
-import hashlib
 import hmac
-import struct
-from urllib.parse import quote, urlencode
+
+import pyotp
 
 STEP_SECONDS = 30
-DIGITS = 6
 SECRET_BYTES = 20
 _WINDOW = 1
 """How many steps a phone's clock may be off, either way."""
@@ -15,10 +13,7 @@ _WINDOW = 1
 
 def code_at(secret: bytes, step: int) -> str:
     """Return the code of a step: the number of 30 s since 1970."""
-    digest = hmac.new(secret, struct.pack(">Q", step), hashlib.sha1).digest()
-    at = digest[-1] & 0x0F
-    (number,) = struct.unpack(">I", digest[at : at + 4])
-    return f"{(number & 0x7FFFFFFF) % 10**DIGITS:0{DIGITS}d}"
+    return _of(secret).generate_otp(step)
 
 
 def step_of(secret: bytes, code: str, now: float, after: int) -> int | None:
@@ -36,11 +31,14 @@ def step_of(secret: bytes, code: str, now: float, after: int) -> int | None:
 
 def written(secret: bytes) -> str:
     """Return a secret as authenticators take it when it is typed, in groups of four."""
-    text = base64.b32encode(secret).decode().rstrip("=")
+    text = base64.b32encode(secret).decode()
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
 def address(secret: bytes, user: str, issuer: str = "Banyan") -> str:
     """Return the address that an authenticator reads, from a picture or by opening it."""
-    asked = urlencode({"secret": written(secret).replace(" ", ""), "issuer": issuer})
-    return f"otpauth://totp/{quote(issuer)}:{quote(user)}?{asked}"
+    return _of(secret).provisioning_uri(name=user, issuer_name=issuer)
+
+
+def _of(secret: bytes) -> pyotp.TOTP:
+    return pyotp.TOTP(base64.b32encode(secret).decode(), interval=STEP_SECONDS)
