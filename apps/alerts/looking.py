@@ -21,19 +21,29 @@ def measured(name: str) -> Mapping[str, Reading]:
     return MEASURES[name].read()
 
 
+def pause_of(name: str) -> float:
+    """Return how many seconds a measure is left alone after it was asked: those that cost more for longer."""
+    return MEASURES[name].every
+
+
 class Watch:
     """Looks at all rules whenever it is asked to, and remembers between looks what is about to be raised or over.
 
     What is open stands in the database, so whoever begins anew goes on with it.
     """
 
-    def __init__(self, read: Read = measured, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, read: Read = measured, clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[str], float] = pause_of,
+    ) -> None:  # fmt: skip
         self._read = read
         self._clock = clock
+        self._pause = pause
+        self._asked: dict[str, float] = {}
         self._known: dict[str, dict[str, Tracked]] = {}
 
     def look(self) -> list[Alert]:
-        """Look at all rules that are on; return what was raised. A measure that cannot be asked changes nothing."""
+        """Look at all rules that are on; return what was raised. A measure that is not asked changes nothing."""
         rules = list(Rule.objects.filter(is_on=True))
         open_alerts = {(each.rule, each.subject): each for each in Alert.objects.filter(ended_at=None)}
         readings = dict(self._readings({rule.measure for rule in rules}))
@@ -53,6 +63,10 @@ class Watch:
             if name not in MEASURES:
                 _LOGGER.warning("there is no measure %s: a rule that looks at it looks at nothing", name)
                 continue
+            now = self._clock()
+            if name in self._asked and now - self._asked[name] < self._pause(name):
+                continue
+            self._asked[name] = now
             try:
                 yield name, self._read(name)
             except (Error, psycopg.Error) as problem:

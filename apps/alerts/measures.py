@@ -21,7 +21,10 @@ Readings = dict[str, Reading]
 
 
 class Measure(NamedTuple):
-    """Something that can be measured: of what, in which unit, and who is asked. `bound` is a good one to begin with."""
+    """Something that can be measured: of what, in which unit, and who is asked, at most every so many seconds.
+
+    `bound` is a good one to begin with.
+    """
 
     title: str
     of: str
@@ -29,6 +32,7 @@ class Measure(NamedTuple):
     bound: float
     for_seconds: int
     read: Callable[[], Readings]
+    every: int
 
 
 def _feeds() -> Readings:
@@ -109,14 +113,16 @@ def _speed() -> Readings:
 
 
 MEASURES: Mapping[str, Measure] = {
-    "stale-feed": Measure("A feed is silent", "feed", "s", 30, 10, _feeds),
-    "lag": Measure("Reporting is behind", "context", "records", 5_000, 30, _lag),
-    "refusals": Measure("Orders are refused", "", f"in {_MINUTES} min", 1_000, 60, _refusals),
-    "unknown": Measure("Orders are UNKNOWN", "", "orders", 1, 30, _unknown),
-    "loss": Measure("A set loses money today", "set and currency", "of its currency", 10_000, 10, _losses),
-    "stopped": Measure("Accounts are stopped by losses", "", "accounts", 1, 10, _stopped),
-    "slippage": Measure("Fills cost more than they should", "set, broker, currency", "bp in 15 min", 5, 60, _slippage),
-    "dead-letters": Measure("Messages cannot be processed", "context", "letters and keys", 1, 10, _letters),
-    "speed": Measure("From a bar to the broker takes long", "", "ms, p99", 100, 60, _speed),
+    "stale-feed": Measure("A feed is silent", "feed", "s", 30, 10, _feeds, 5),
+    "lag": Measure("Reporting is behind", "context", "records", 5_000, 30, _lag, 5),
+    "refusals": Measure("Orders are refused", "", f"in {_MINUTES} min", 1_000, 60, _refusals, 30),
+    "unknown": Measure("Orders are UNKNOWN", "", "orders", 1, 30, _unknown, 5),
+    "loss": Measure("A set loses money today", "set and currency", "of its currency", 10_000, 10, _losses, 30),
+    "stopped": Measure("Accounts are stopped by losses", "", "accounts", 1, 10, _stopped, 30),
+    "slippage": Measure(
+        "Fills cost more than they should", "set, broker, currency", "bp in 15 min", 5, 60, _slippage, 60
+    ),
+    "dead-letters": Measure("Messages cannot be processed", "context", "letters and keys", 1, 10, _letters, 5),
+    "speed": Measure("From a bar to the broker takes long", "", "ms, p99", 100, 60, _speed, 30),
 }
 """What can be measured, by the name that rules have it under."""

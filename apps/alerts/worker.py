@@ -46,6 +46,10 @@ class AlertsWorker:
             except _AWAY as problem:
                 _LOGGER.warning("alerts: a database is away: %s", str(problem).strip().partition("\n")[0])
                 self._forget()
+            except Exception:
+                # The read models live in the same process, and do not end for a mistake of a look.
+                _LOGGER.exception("alerts: a look failed; the next one begins anew")
+                watch = Watch()
             self._woken.wait(LOOK_SECONDS)
         self._forget()
 

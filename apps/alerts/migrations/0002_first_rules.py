@@ -17,7 +17,8 @@ def make_rules(apps, _):
     rule = apps.get_model("alerts", "Rule")
     for name, measure, bound, clears_below, for_seconds, is_grave in FIRST:
         values = {"measure": measure, "bound": bound, "clears_below": clears_below, "for_seconds": for_seconds}
-        rule.objects.get_or_create(name=name, defaults={**values, "is_grave": is_grave})
+        is_on = measure != "slippage"  # what it asks costs most, and its bound is a matter of what is traded
+        rule.objects.get_or_create(name=name, defaults={**values, "is_grave": is_grave, "is_on": is_on})
 
 
 class Migration(migrations.Migration):

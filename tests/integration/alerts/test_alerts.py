@@ -28,9 +28,11 @@ class Readings:
         self.now = 0.0
         self.of = {"lag": {}, "refusals": {}}
         self.away = set()
-        self.watch = Watch(self.read, lambda: self.now)
+        self.asked = []
+        self.watch = Watch(self.read, lambda: self.now, lambda name: 25 if name == "refusals" else 0)
 
     def read(self, measure):
+        self.asked.append(measure)
         if measure in self.away:
             raise OperationalError("it is away")
         return {name: Reading(value, f"{name} is {value}") for name, value in self.of[measure].items()}
@@ -77,13 +79,42 @@ def test_whoever_begins_anew_goes_on_with_what_is_open(readings):
 
 def test_what_cannot_be_measured_changes_nothing(readings):
     rule()
-    rule("refused", measure="refusals")
+    rule("refused", measure="refusals", for_seconds="0")
     readings.look(risk=100)
     readings.look(risk=100)
     readings.away = {"lag"}
     readings.of["refusals"] = {"": 500}
     assert [readings.look(), readings.look()] == [[], ["refused"]]
     assert Alert.objects.get(rule="behind").ended_at is None
+
+
+def test_what_costs_more_is_asked_less_often(readings):
+    rule()
+    rule("refused", measure="refusals")
+    for _ in range(7):
+        readings.look()
+    assert (readings.asked.count("lag"), readings.asked.count("refusals")) == (7, 3)
+
+
+def test_a_look_that_fails_ends_neither_the_worker_nor_its_process(readings):
+    worker, stop, looks = AlertsWorker(), threading.Event(), []
+
+    def look(_):
+        looks.append(1)
+        worker.wake()
+        if len(looks) == 2:
+            stop.set()
+            return []
+        raise KeyError("a mistake")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("apps.alerts.worker.Watch.look", look)
+        patch.setattr(AlertsWorker, "_is_mine", lambda _: True)
+        patch.setattr("apps.alerts.worker.mail_what_is_due", lambda: 0)
+        patch.setattr("apps.alerts.worker.sweep", lambda _: None)
+        patch.setattr(AlertsWorker, "_forget", lambda _: None)
+        worker.run(stop)
+    assert len(looks) == 2
 
 
 def test_a_rule_of_one_subject_looks_at_that_alone_and_one_that_is_off_ends_what_it_raised(readings):
