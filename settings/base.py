@@ -3,7 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from settings.env import Environment, absolute_path, broker_url, contexts, flag, log_level, text, whole_number
+from settings.env import (
+    Environment,
+    absolute_path,
+    broker_url,
+    contexts,
+    flag,
+    log_level,
+    networks,
+    text,
+    whole_number,
+)
 from settings.limits import limits_of_sets
 from settings.routing import EXTRACTABLE
 
@@ -154,6 +164,11 @@ SET_MEMORY_MB, SET_CPU_PERCENT = limits_of_sets(environment)
 EXTRACTED: tuple[str, ...] = environment.read("BANYAN_EXTRACTED", contexts(*EXTRACTABLE), example="risk", default=())
 """The contexts that a service leads, reached through Kafka: no process of `manage.py run` decides for them."""
 
+WEBHOOK_NETWORKS: tuple[str, ...] = environment.read(
+    "BANYAN_WEBHOOK_NETWORKS", networks, example="10.1.2.0/24", default=()
+)
+"""Networks of the firm's own that webhooks may be sent to, without TLS too: else only to public addresses."""
+
 KILL_SWITCH = DATA_DIR / "edge" / "kill_switch"
 PAPER_DIR = DATA_DIR / "paper"
 PAPER_RATES: tuple[int, int] = (
@@ -178,6 +193,7 @@ RETAINERS = (
     "apps.execution.edge.retention.retain",
     "apps.api.once.retain",
     "apps.backtest.jobs.keeping.retain",
+    "apps.api.webhooks.sending.retain",
 )
 # Of receivers that are no contexts, what tells how far they have taken what they were sent.
 TAKEN = {"edge": "apps.execution.edge.retention.has_taken"}

@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -210,6 +211,14 @@ def contexts(*allowed: str) -> Callable[[str], tuple[str, ...]]:
         return tuple(dict.fromkeys(names(value)))
 
     return parse
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """Return comma-separated networks, each as address/bits."""
+    try:
+        return tuple(str(ip_network(each)) for each in names(value))
+    except ValueError:
+        raise ValueError("must be networks such as 10.1.2.0/24, separated by single commas") from None
 
 
 def postgresql_url(value: str) -> dict[str, Any]:

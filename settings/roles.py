@@ -238,6 +238,13 @@ def books(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     return [FollowerWorker("books", lambda: Follower([Log("execution")], keeper), poll_seconds=5.0)]
 
 
+def webhooks(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
+    """Return the worker that sends to webhooks."""
+    from apps.api.webhooks.sending import WebhookWorker
+
+    return [WebhookWorker()]
+
+
 def switch(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:
     """Return the worker of the central kill switch."""
     return [CentralSwitch(settings.KILL_SWITCH, clock)]
@@ -270,6 +277,13 @@ ROLES: Roles = {
             niceness=_LEAST,
         ),
         Role("alerts", "reporting", "alerts: rules looked at, what they find raised once", alerts, niceness=_LEAST),
+        Role(
+            "webhooks",
+            "books",
+            "what streams of the API tell, sent to those who asked for it",
+            webhooks,
+            niceness=_LEAST,
+        ),
         Role("books", "books", "tradebooks and orderbooks: a file of each for every account", books, niceness=_LEAST),
         Role("switch", "switch", "the kill switch: says that orders may go out, as long as they may", switch),
     )

@@ -64,3 +64,47 @@ class Post(models.Model):
 
     def __str__(self) -> str:
         return f"{self.holder} {self.key}"
+
+
+class Webhook(models.Model):
+    """Where a family of events is sent, whose, limited by what, and how far it has come."""
+
+    id = models.CharField(primary_key=True, max_length=12)
+    holder = models.CharField(max_length=12, help_text="Whose keys it lives by.")
+    client = models.CharField(max_length=64, blank=True)
+    url = models.CharField(max_length=500)
+    family = models.CharField(max_length=16)
+    filters = models.JSONField()
+    places = models.JSONField(help_text="After which places in each log what is to be sent begins.")
+    salt = models.BinaryField(max_length=16, help_text="Of its secret, which is kept nowhere.")
+    is_on = models.BooleanField(default=True)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index("holder", name="webhooks_of_holders")]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.family}"
+
+
+class Delivery(models.Model):
+    """Events on their way to a webhook: waiting, delivered, or parked after many attempts. Its id is the receiver's."""
+
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
+    body = models.BinaryField()
+    state = models.CharField(max_length=16, default="waiting")
+    attempts = models.IntegerField(default=0)
+    problem = models.CharField(max_length=300, blank=True)
+    made_at = models.DateTimeField()
+    next_at = models.DateTimeField()
+    tried_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index("webhook", "id", name="deliveries_waiting", condition=models.Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.state}"

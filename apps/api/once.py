@@ -25,11 +25,12 @@ _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Answer(NamedTuple):
-    """What is answered."""
+    """What is answered, and, where that is not for ever, what of it is kept."""
 
     status: int
     body: bytes
     is_replayed: bool = False
+    kept: bytes | None = None
 
 
 def once(holder: str, key: str, content: bytes, do: Callable[[], Answer]) -> Answer:
@@ -51,7 +52,7 @@ def once(holder: str, key: str, content: bytes, do: Callable[[], Answer]) -> Ans
         if found.answered_at is not None:
             return _kept(found)
         answer = do()
-        posts.update(answered_at=timezone.now(), status=answer.status, answer=answer.body)
+        posts.update(answered_at=timezone.now(), status=answer.status, answer=answer.kept or answer.body)
         return answer
 
 

@@ -123,7 +123,7 @@ class Schema(AutoSchema):
 
     def _means(self) -> type:
         """Return the class that says what the method does."""
-        names = {"POST": {"act"}, "PUT": {"replace"}}.get(self.method, {"rows", "find", "get"})
+        names = {"POST": {"act", "turn"}, "PUT": {"replace"}}.get(self.method, {"rows", "find", "get"})
         return next(each for each in type(self.view).__mro__ if names & set(vars(each)))
 
     def _scope(self) -> str | None:

@@ -7,6 +7,7 @@ from apps.api.resources import (
     accounts,
     acting,
     extraction,
+    hooks,
     jobs,
     levels,
     market_records,
@@ -50,6 +51,7 @@ register_converter(_Number, "number")
 
 _ACCOUNT = "api/v1/accounts/<name:account>"
 _INSTRUMENT = "api/v1/instruments/<name:instrument>"
+_HOOK = "api/v1/webhooks/<name:webhook>"
 _ORDER = "api/v1/orders/<name:account>/<name:instrument>/<number:decision>"
 urlpatterns = [
     path("api/v1/version", system.Version.as_view(), name="api-version"),
@@ -116,6 +118,13 @@ urlpatterns = [
     path("api/v1/stages/<name:context>/differences", extraction.Differences.as_view(), name="api-differences"),
     path("api/v1/dead-letters", system.DeadLetters.as_view(), name="api-dead-letters"),
     path("api/v1/audit", system.Audit.as_view(), name="api-audit"),
+    path("api/v1/webhooks", hooks.AllWebhooks.as_view(), name="api-webhooks"),
+    path(_HOOK, hooks.OneWebhook.as_view(), name="api-webhook"),
+    path(f"{_HOOK}/deliveries", hooks.Deliveries.as_view(), name="api-deliveries"),
+    path(f"{_HOOK}/pause", hooks.PauseWebhook.as_view(), name="api-webhook-pause"),
+    path(f"{_HOOK}/resume", hooks.ResumeWebhook.as_view(), name="api-webhook-resume"),
+    path(f"{_HOOK}/remove", hooks.RemoveWebhook.as_view(), name="api-webhook-remove"),
+    path(f"{_HOOK}/redrive", hooks.RedriveWebhook.as_view(), name="api-webhook-redrive"),
     path("api/v1/streams/<name:family>", stream, name="api-stream"),
     path("api/v1/openapi.json", Contract.as_view(), name="api-contract"),
     path("api/docs", Docs.as_view(), name="api-docs"),

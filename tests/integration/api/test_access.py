@@ -95,6 +95,13 @@ TABLE = {
     "api-differences": OF_STAGES,
     "api-dead-letters": OPERATE,
     "api-audit": OPERATE,
+    "api-webhooks": READ,
+    "api-webhook": row(401, 404, 404, 404, 404, 404, 404),
+    "api-deliveries": row(401, 404, 404, 404, 404, 404, 404),
+    "api-webhook-pause": POST_ONLY,
+    "api-webhook-resume": POST_ONLY,
+    "api-webhook-remove": POST_ONLY,
+    "api-webhook-redrive": POST_ONLY,
     "api-stream": READ,
     "api-cancel": POST_ONLY,
     "api-flatten": POST_ONLY,
@@ -103,7 +110,7 @@ TABLE = {
 }
 NAMES = {
     "account": "A1", "instrument": "OANDA:EURUSD", "feed": "none", "strategy": "sma_cross", "set": "none",
-    "run": "none", "job": "none", "family": "fills", "record": 987_654_321, "number": 1,
+    "run": "none", "job": "none", "webhook": "none", "family": "fills", "record": 987_654_321, "number": 1,
     "context": "none",
 }  # fmt: skip
 NOBODYS = {"account": "nobody's"}  # what is asked of execution and risk, which know none of these accounts

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.api import versions
 from apps.api.keys import rotate
-from apps.api.models import Key, Post
+from apps.api.models import Key, Post, Webhook
 from apps.api.once import retain
 from apps.api.resources import acting
 from apps.api.urls import urlpatterns
@@ -239,8 +239,21 @@ WRITES = {
     "api-set-pause": ("sets/steady/pause", {"reason": "x"}, "operate"),
     "api-jobs": ("jobs", JOB, "research"),
     "api-job-cancel": ("jobs/waiting1/cancel", {}, "research"),
+    "api-webhooks": ("webhooks", {"url": "http://10.1.2.3/", "family": "fills"}, "read"),
+    "api-webhook-pause": ("webhooks/of-one/pause", {}, "read of one"),
+    "api-webhook-resume": ("webhooks/of-one/resume", {}, "read of one"),
+    "api-webhook-redrive": ("webhooks/of-one/redrive", {}, "read of one"),
+    "api-webhook-remove": ("webhooks/of-one/remove", {}, "read of one"),
 }
 MAY = {
+    "read": {
+        "nobody": 401, "client one": 202, "client two": 202, "viewer": 202, "quant": 202, "operator": 202,
+        "platform": 202,
+    },
+    "read of one": {
+        "nobody": 401, "client one": 202, "client two": 404, "viewer": 404, "quant": 404, "operator": 404,
+        "platform": 404,
+    },
     "trade": {
         "nobody": 401, "client one": 202, "client two": 403, "viewer": 403, "quant": 403, "operator": 202,
         "platform": 403,
@@ -265,6 +278,11 @@ def test_every_address_that_something_is_done_by_is_in_the_table():
 
 @pytest.mark.parametrize("name", sorted(WRITES))
 def test_only_those_who_may_do_it(callers, name, settings):
+    settings.WEBHOOK_NETWORKS = ("10.1.2.0/24",)
+    Webhook.objects.create(
+        id="of-one", holder=callers["client one"].key[5:17], client="one", url="http://10.1.2.3/", family="fills",
+        filters={}, places={}, salt=b"s", made_at=timezone.now(),
+    )  # fmt: skip
     path, body, scope = WRITES[name]
     found = {}
     for who, caller in callers.items():

@@ -1,0 +1,1 @@
+"""Webhooks: what streams tell, sent to whoever asked for it, signed, until it has arrived."""

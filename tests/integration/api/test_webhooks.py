@@ -1,0 +1,248 @@
+"""Webhooks: made by keys for what these may hear of, collected without a gap, sent until they arrive, redriven."""
+
+import threading
+from datetime import timedelta
+
+import orjson
+import pytest
+from django.db import connections
+from django.test import Client
+from django.utils import timezone
+
+from apps.api.keys import Wanted, make, revoke
+from apps.api.models import Delivery, Key, Post, Webhook
+from apps.api.webhooks import queueing
+from apps.api.webhooks.queueing import collect
+from apps.api.webhooks.sending import ATTEMPTS_MAX, WebhookWorker, deliver, due, retain
+from apps.api.webhooks.signing import secret_of
+from apps.console.models import Act
+from tests.integration.api.conftest import ALL
+from tests.integration.runs.conftest import wait_until
+
+pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
+HOOK = {"url": "http://10.1.2.3/hook", "family": "fills"}
+
+
+@pytest.fixture(autouse=True)
+def inside(settings):
+    """Let webhooks lead to a network of the firm, so that no name is looked up."""
+    settings.WEBHOOK_NETWORKS = ("10.1.2.0/24",)
+
+
+def post(caller, path, body, key="k-1"):
+    headers = {"Authorization": f"Bearer {caller.key}", "Idempotency-Key": key}
+    return Client().post(f"/api/v1/{path}", orjson.dumps(body), content_type="application/json", headers=headers)
+
+
+def made(caller, key="k-1", **more):
+    """Make a webhook from the beginning of all that there is; return it."""
+    answer = post(caller, "webhooks", HOOK | more, key)
+    assert answer.status_code == 202, answer.content
+    hook = Webhook.objects.get(id=orjson.loads(answer.content)["webhook"])
+    Webhook.objects.filter(pk=hook.pk).update(places={})
+    hook.refresh_from_db()
+    return hook
+
+
+def events_of(hook):
+    return [event for each in hook.deliveries.order_by("id") for event in orjson.loads(bytes(each.body))["events"]]
+
+
+def test_a_secret_is_told_once_and_kept_nowhere(callers):
+    first = orjson.loads(post(callers["viewer"], "webhooks", HOOK).content)
+    again = orjson.loads(post(callers["viewer"], "webhooks", HOOK).content)
+    hook = Webhook.objects.get()
+    assert first["secret"] == secret_of(hook.id, bytes(hook.salt))
+    assert again == first | {"secret": None}
+    kept = bytes(Post.objects.get().answer) + orjson.dumps([Act.objects.get().outcome.after, hook.url])
+    assert first["secret"].encode() not in kept
+    assert callers["viewer"].rows("webhooks")[0].keys().isdisjoint({"secret", "salt"})
+
+
+@pytest.mark.parametrize("size", [100, 3])
+def test_a_webhook_hears_of_everything_once_as_its_list_has_it(callers, monkeypatch, size):
+    monkeypatch.setattr(queueing, "_EVENTS_MAX", size)
+    hook = made(callers["client one"])
+    for _ in range(500):
+        if not collect():
+            break
+    rows = callers["client one"].rows("fills?limit=500")
+    key = lambda row: sorted((name, str(value)) for name, value in row.items())  # noqa: E731
+    assert sorted(events_of(hook), key=key) == sorted(rows, key=key)
+    assert {row["account"] for row in rows} <= {"A1", "A2"}
+    bodies = [orjson.loads(bytes(each.body)) for each in hook.deliveries.order_by("id")]
+    assert [body["delivery"] for body in bodies] == [each.pk for each in hook.deliveries.order_by("id")]
+    assert all(len(body["events"]) <= size for body in bodies)
+
+
+def test_what_waits_is_bounded_and_nothing_of_the_rest_is_lost(callers, monkeypatch):
+    monkeypatch.setattr(queueing, "_EVENTS_MAX", 3)
+    monkeypatch.setattr(queueing, "WAITING_MAX", 2)
+    hook = made(callers["viewer"])
+    for _ in range(5):
+        collect()
+    assert hook.deliveries.count() == 2
+    for _ in range(500):
+        hook.deliveries.update(state="delivered")
+        if not collect():
+            break
+    assert len(events_of(hook)) == len(callers["viewer"].rows("fills?limit=500"))
+
+
+def test_what_does_not_arrive_is_sent_later_and_later_then_parked_and_sent_once_more(callers):
+    hook = made(callers["viewer"])
+    collect()
+    sent, now = [], timezone.now()
+
+    def failing(webhook, delivery, at):
+        sent.append((delivery.pk, bytes(delivery.body)))
+        return "the receiver answered 500"
+
+    waits = []
+    while due(now):
+        (delivery,) = due(now)
+        deliver(delivery, now, failing)
+        delivery.refresh_from_db()
+        waits.append(delivery.next_at - now)
+        if delivery.state == "parked":
+            break
+        assert due(delivery.next_at - timedelta(microseconds=1)) == []
+        now = delivery.next_at
+    assert len(sent) == ATTEMPTS_MAX
+    assert len(set(sent)) == 1  # the same body under the same id, each time
+    assert waits[:3] == [timedelta(seconds=each) for each in (5, 10, 20)]
+    assert max(waits) == timedelta(hours=1)
+    (row,) = callers["viewer"].rows(f"webhooks/{hook.id}/deliveries?state=parked")
+    assert (row["attempts"], row["problem"]) == (ATTEMPTS_MAX, "the receiver answered 500")
+
+    assert post(callers["viewer"], f"webhooks/{hook.id}/redrive", {}, "r").status_code == 202
+    (delivery,) = due(timezone.now())
+    deliver(delivery, timezone.now(), lambda *_: "")
+    assert callers["viewer"].rows(f"webhooks/{hook.id}/deliveries?state=delivered")[0]["id"] == sent[0][0]
+
+
+def test_deliveries_of_a_webhook_go_in_order_and_those_of_others_beside_them(callers, monkeypatch):
+    monkeypatch.setattr(queueing, "_EVENTS_MAX", 3)
+    one, other = made(callers["viewer"]), made(callers["client one"])
+    for _ in range(3):
+        collect()
+    first = due(timezone.now())
+    assert {each.webhook_id for each in first} == {one.id, other.id}
+    assert {each.webhook_id for each in due(timezone.now(), frozenset({one.id}))} == {other.id}
+    mine = next(each for each in first if each.webhook_id == one.id)
+    deliver(mine, timezone.now(), lambda *_: "it failed")
+    assert {each.webhook_id for each in due(timezone.now())} == {other.id}  # what comes later waits for it
+
+
+def test_a_webhook_that_is_paused_or_whose_key_was_revoked_hears_nothing(callers):
+    hook = made(callers["viewer"])
+    assert post(callers["viewer"], f"webhooks/{hook.id}/pause", {}, "p").status_code == 202
+    assert collect() == 0
+    post(callers["viewer"], f"webhooks/{hook.id}/resume", {}, "q")
+    revoke(callers["viewer"].key[5:17])
+    assert collect() == 0
+    Key.objects.filter(id=callers["viewer"].key[5:17]).update(revoked_at=None)
+    assert collect() == 1
+    Key.objects.filter(id=callers["viewer"].key[5:17]).update(expires_at=timezone.now())
+    assert due(timezone.now()) == []
+
+
+def test_a_key_reaches_its_own_webhooks_alone(callers):
+    hook = made(callers["client one"])
+    for who in ("client two", "viewer", "operator"):
+        assert callers[who].get(f"webhooks/{hook.id}").status_code == 404
+        assert callers[who].get(f"webhooks/{hook.id}/deliveries").status_code == 404
+        for verb in ("pause", "resume", "remove", "redrive"):
+            assert post(callers[who], f"webhooks/{hook.id}/{verb}", {}, verb).status_code == 404
+        assert callers[who].rows("webhooks") == []
+    assert post(callers["client one"], f"webhooks/{hook.id}/remove", {}, "x").status_code == 202
+    assert Webhook.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("who", "change", "status", "words"),
+    [
+        ("client one", {"family": "signals"}, 403, "firm-only"),
+        ("viewer", {"family": "jobs"}, 403, "research"),
+        ("viewer", {"family": "signals", "account": "A1"}, 400, "account"),
+        ("viewer", {"family": "weather"}, 400, "family"),
+        ("viewer", {"url": "http://10.1.3.1/"}, 422, "https://"),
+        ("viewer", {"url": "https://10.1.3.1/"}, 422, "no public address"),
+        ("viewer", {"url": "https://localhost/"}, 422, "no public address"),
+        ("viewer", {"url": "nowhere"}, 422, "give a URL"),
+    ],
+)
+def test_what_can_be_no_webhook_is_told_so(callers, who, change, status, words):
+    answer = post(callers[who], "webhooks", HOOK | change)
+    assert answer.status_code == status
+    assert words in answer.content.decode()
+    assert Webhook.objects.count() == 0
+
+
+def test_deliveries_that_arrived_are_forgotten_after_a_week(callers):
+    hook = made(callers["viewer"])
+    collect()
+    assert list(retain(timezone.now() + timedelta(days=8), is_dry=False)) == []
+    hook.deliveries.update(state="delivered")
+    assert list(retain(timezone.now() + timedelta(days=8), is_dry=False)) == ["1 deliveries"]
+
+
+def test_who_answers_slowly_keeps_nobody_else_waiting(django_db_blocker):
+    """By the worker itself, on rows that are committed."""
+    slow_began, may_end, heard = threading.Event(), threading.Event(), []
+
+    def send(webhook, delivery, at):
+        if webhook.url.endswith("slow"):
+            slow_began.set()
+            assert may_end.wait(120)
+        else:
+            heard.append(delivery.pk)
+        return ""
+
+    worker, stop = WebhookWorker(send, look_seconds=0.01), threading.Event()
+
+    def prepare():
+        with django_db_blocker.unblock():
+            key, _ = make(Wanted("hooks", ("read",)))
+            now = timezone.now()
+            for name in ("slow", "fast"):
+                hook = Webhook.objects.create(
+                    id=name, holder=key.holder, url=f"http://10.1.2.3/{name}", family="fills", filters={},
+                    places=queueing.places_now("fills"), salt=b"s", made_at=now,
+                )  # fmt: skip
+                for _ in range(3):
+                    Delivery.objects.create(webhook=hook, body=b"{}", made_at=now, next_at=now)
+            connections.close_all()
+
+    def work():
+        with django_db_blocker.unblock():
+            worker.run(stop)
+
+    def forget():
+        with django_db_blocker.unblock():
+            Webhook.objects.filter(id__in=("slow", "fast")).delete()
+            Key.objects.filter(name="hooks").delete()
+            connections.close_all()
+
+    apart(prepare)
+    working = threading.Thread(target=work)
+    working.start()
+    try:
+        assert slow_began.wait(120)
+        wait_until(lambda: len(heard) == 3, "the fast receiver to have all")
+        assert not may_end.is_set()
+    finally:
+        stop.set()
+        may_end.set()
+        worker.wake()
+        working.join()
+        wait_until(lambda: not any(each.name.startswith("webhook_") for each in threading.enumerate()), "its threads")
+        apart(forget)
+    assert heard == sorted(heard)
+
+
+def apart(do):
+    """Do something in a thread, and so outside of the transaction of the test."""
+    thread = threading.Thread(target=do)
+    thread.start()
+    thread.join()
