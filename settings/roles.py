@@ -42,6 +42,7 @@ from apps.signals.running import prepare, run_set, watched
 from banyan.clock import Clock
 from banyan.context import Context
 from banyan.host import Host, HostSettings, Route, Shown, same_key
+from banyan.machine import boot_name
 from banyan.process import (
     HostWorker,
     Limits,
@@ -52,7 +53,6 @@ from banyan.process import (
     Role,
     Roles,
     Worker,
-    boot_name,
     is_gone,
     own_name,
 )

@@ -3,7 +3,7 @@
 from banyan.process.apart import do_apart
 from banyan.process.keeper import Body, Directory, Report
 from banyan.process.nursery import Nursery
-from banyan.process.owner import boot_name, is_gone, own_name
+from banyan.process.owner import is_gone, own_name
 from banyan.process.quiet import Quiet
 from banyan.process.roles import CannotRunError, HostWorker, Listener, Part, Role, Roles, Worker, run_roles
 from banyan.process.supervisor import Supervisor
@@ -24,7 +24,6 @@ __all__ = [
     "Roles",
     "Supervisor",
     "Worker",
-    "boot_name",
     "do_apart",
     "is_gone",
     "own_name",

@@ -4,6 +4,8 @@ import os
 import socket
 from pathlib import Path
 
+from banyan.machine import boot_name
+
 
 def own_name() -> str:
     """Return this process's name: host, boot of the machine, process id and when that process began."""
@@ -19,14 +21,6 @@ def is_gone(name: str) -> bool:
     if host != socket.gethostname() or not boot or not pid.isdigit() or not boot_name():
         return False
     return boot != boot_name() or _began(int(pid)) != began
-
-
-def boot_name() -> str:
-    """Return a name of this run of the machine, from its start to its end; "" where there is none to be had."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
-    except OSError:
-        return ""
 
 
 def _began(pid: int) -> str:

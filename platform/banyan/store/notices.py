@@ -1,4 +1,4 @@
-"""What processes tell each other by PostgreSQL's notifications: for which keys something waits, and what it is."""
+"""What processes tell each other by datagrams and notifications: for which keys something waits, and what it is."""
 
 from collections.abc import Iterable, Iterator
 
@@ -33,21 +33,21 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Notice)
 
 
-def payloads(notices: Iterable[Notice]) -> list[str]:
+def payloads(notices: Iterable[Notice]) -> list[bytes]:
     """Return notices as they are sent: one that is too long says only what is to be looked for."""
     return [payload for notice in notices for payload in _payloads(notice)]
 
 
-def notice_of(payload: str) -> Notice:
+def notice_of(payload: bytes) -> Notice:
     """Return the notice that was sent as `payload`."""
     return _DECODER.decode(payload)
 
 
-def _payloads(notice: Notice) -> Iterator[str]:
+def _payloads(notice: Notice) -> Iterator[bytes]:
     if notice.has_message:
         whole = _ENCODER.encode(notice)
         if len(whole) <= _BYTES_MAX:
-            yield whole.decode()
+            yield whole
             return
     for first in range(0, len(notice.keys), _KEYS_MAX):
-        yield _ENCODER.encode(Notice(notice.sender, notice.keys[first : first + _KEYS_MAX])).decode()
+        yield _ENCODER.encode(Notice(notice.sender, notice.keys[first : first + _KEYS_MAX]))

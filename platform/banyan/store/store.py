@@ -1,6 +1,7 @@
 """The database of one context, through one connection."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from banyan.compression import compress, expand
 from banyan.store.arrays import array_of
 from banyan.store.batch import Batch, Step
 from banyan.store.connection import SOON, connect
+from banyan.store.nearby import Nearby
 from banyan.store.notices import CHANNEL, Notice, notice_of, payloads
 from banyan.store.prepared import Prepared, prepared_on
 from banyan.store.seeding import Seed, plant
@@ -76,7 +78,7 @@ class Store:
         self._leads_new = leads_new
         self._connection: psycopg.Connection[Any] | None = None
         self._prepared: Prepared | None = None
-        self._listens = False
+        self._nearby: Nearby | None = None
 
     @property
     def connection(self) -> "psycopg.Connection[Any]":
@@ -90,7 +92,9 @@ class Store:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        self._listens = False
+        if self._nearby is not None:
+            self._nearby.close()
+            self._nearby = None
 
     def commit(self, batch: Batch) -> set[str]:
         """Commit a batch and return the keys that moved; the others belong to somebody else now.
@@ -381,33 +385,37 @@ class Store:
     def ask(self, commands: Sequence[tuple[str, str, bytes, bytes]]) -> int:
         """Keep commands, (id, key, envelope, message), until their keys have applied them; return how many are new."""
         ids, keys, headers, bodies = (list(column) for column in zip(*commands, strict=True))
-        return self.connection.execute(
-            "WITH asked AS (INSERT INTO banyan_request (id, key, header, body, asked_at) "
-            "SELECT r.id, r.key, r.header, r.body, now() "
+        asked = self.connection.execute(
+            "INSERT INTO banyan_request (id, key, header, body, asked_at) SELECT r.id, r.key, r.header, r.body, now() "
             "FROM unnest(%s::text[], %s::text[], %b::bytea[], %b::bytea[]) WITH ORDINALITY "
             "AS r(id, key, header, body, place) "
             "WHERE NOT EXISTS (SELECT FROM banyan_seen AS s WHERE s.key = r.key AND s.id = r.id) "
-            "ORDER BY r.place ON CONFLICT DO NOTHING RETURNING id), "
-            "woken AS (SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS p(payload)) "
-            "SELECT id, (SELECT count(*) FROM woken) FROM asked",
-            [ids, keys, headers, bodies, CHANNEL, payloads([Notice("", sorted(set(keys)))])],
+            "ORDER BY r.place ON CONFLICT DO NOTHING",
+            [ids, keys, headers, bodies],
         ).rowcount
+        with suppress(psycopg.OperationalError):  # they are kept: who is not told finds them
+            self.wake([Notice("", sorted(set(keys)))])
+        return asked
 
     def wake(self, notices: Iterable[Notice]) -> None:
         """Tell whoever holds keys of this context, in whatever process, what there is for them.
 
         Nobody waits for the disk: nothing is written that could be lost.
         """
-        self._statements().rows(_WAKE, [array_of("text", payloads(notices))])
+        texts, nearby = payloads(notices), self._near()
+        told = nearby.tell(texts)
+        if nearby.has_others():
+            told = 0
+        if told < len(texts):
+            self._statements().rows(_WAKE, [array_of("text", [each.decode() for each in texts[told:]])])
 
     def woken(self, seconds: float) -> list[Notice]:
         """Wait until keys are woken, `seconds` at most; return what there is for them. The first call does not wait."""
-        connection = self.connection
-        if not self._listens:
-            connection.execute(f"LISTEN {CHANNEL}")
-            self._listens = True
-            return []
-        return [notice_of(notify.payload) for notify in connection.notifies(timeout=seconds, stop_after=1)]
+        return [notice_of(each) for each in self._near().heard(seconds)]
+
+    def is_woken(self) -> bool:
+        """Tell whether keys have been woken meanwhile."""
+        return self._near().has_more()
 
     def requests(self, keys: Sequence[str]) -> list[tuple[str, bytes, bytes]]:
         """Return (key, envelope, message) of the commands that wait for keys, oldest first, so many of each at most."""
@@ -447,6 +455,13 @@ class Store:
     def _statements(self) -> Prepared:
         self._prepared = prepared_on(self.connection, self._prepared)
         return self._prepared
+
+    def _near(self) -> Nearby:
+        if self._nearby is None or self._nearby.connection is not self.connection:
+            if self._nearby is not None:
+                self._nearby.close()
+            self._nearby = Nearby(self.connection)
+        return self._nearby
 
     def _rows(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         with self.connection.cursor(binary=True) as cursor:
