@@ -15,7 +15,7 @@ from apps.execution.edge.edge import HANDLED, Edge
 from apps.execution.edge.ledger import Ledger
 from apps.execution.edge.shard import SENDER, Outgoing, missed
 from banyan.codec import decode_message
-from banyan.host import Delivery
+from banyan.host import Delivery, Turn, bringing
 from banyan.transport import LocalTransport
 
 _LOGGER = logging.getLogger(__name__)
@@ -35,18 +35,21 @@ class EdgeWorker:
         self._transport = transport
         self._offered: deque[Delivery] = deque()
         self._looked_at = -_LOOK_SECONDS
-        self._turn = 0
+        self._looks = 0
+        self._waits_until_ns = 0
+        self._selected: list[int] = []
         self._archive = Ledger()  # read by the threads of receivers
         self._reading = threading.Lock()
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(self._waker, False)
+        self.turn = Turn(self.wake)
         transport.attach(SENDER, self, keys, self._missed)
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         """Let messages wait for the next round."""
         self._offered.extend(deliveries)
-        self.wake()
+        self.turn.due()
 
     def wake(self) -> None:
         """Begin the next round now."""
@@ -63,12 +66,18 @@ class EdgeWorker:
         self._edge.open(self._keys)
         while not stop.is_set():
             try:
-                if not self.step():
+                with bringing(), self.turn.taken:
+                    is_done = not self.step()
+                    self._waits_until_ns, self._selected = self._due_ns(), self._edge.filenos()
+                    self.turn.lend(self._lent)
+                if is_done:
                     self._wait()
             except psycopg.OperationalError as problem:
+                self.turn.withdraw()
                 _LOGGER.warning("edge: the ledger is away, nothing is sent: %s", problem)
                 stop.wait(_RETRY_SECONDS)
-        with contextlib.suppress(psycopg.OperationalError):
+        self.turn.withdraw()
+        with contextlib.suppress(psycopg.OperationalError), self.turn.taken:
             self.close()
 
     def close(self) -> None:
@@ -88,14 +97,26 @@ class EdgeWorker:
         self._transport.hand_on([delivery_to_execution(each) for each in outgoing])
         return did or bool(outgoing)
 
+    def _lent(self) -> bool:
+        """Do one round in another thread; our own does the rest, and what else waits for time, sockets or failures."""
+        try:
+            self.step()
+        except psycopg.OperationalError:
+            self.turn.withdraw()
+            self.wake()
+            return False
+        if self._due_ns() < self._waits_until_ns or self._edge.filenos() != self._selected:
+            self.wake()
+        return bool(self._offered)
+
     def _look(self) -> None:
         """Fetch what was missed: where the edge saw a gap at once, and of each shard every second, one by one."""
         edge = self._edge
         wanted, edge.gaps = edge.gaps, set()
         if edge.shards and time.monotonic() - self._looked_at >= self._look_seconds():
             self._looked_at = time.monotonic()
-            self._turn += 1
-            wanted.add(sorted(edge.shards)[self._turn % len(edge.shards)])
+            self._looks += 1
+            wanted.add(sorted(edge.shards)[self._looks % len(edge.shards)])
         asked = {key: (edge.marks(key), {EXECUTION}) for key in sorted(wanted & edge.shards.keys())}
         for deliveries in self._transport.missed(SENDER, asked).values() if asked else ():
             for delivery in deliveries:
@@ -110,10 +131,15 @@ class EdgeWorker:
         self._edge.handle(delivery.envelope, message)
 
     def _wait(self) -> None:
-        seconds = min(self._edge.patience_ns() / 1e9, self._look_seconds())
-        select.select([self._woken, *self._edge.filenos()], [], [], seconds)
+        seconds = max(0.0, (self._waits_until_ns - time.monotonic_ns()) / 1e9)
+        with contextlib.suppress(OSError):  # a socket was closed meanwhile, in a turn of another thread
+            select.select([self._woken, *self._selected], [], [], seconds)
         with contextlib.suppress(BlockingIOError):
             os.read(self._woken, 4096)
+
+    def _due_ns(self) -> int:
+        """Return until when, by the monotonic clock, there is nothing to do where nothing comes in."""
+        return time.monotonic_ns() + min(self._edge.patience_ns(), int(self._look_seconds() * 1e9))
 
     def _missed(self, key: str, after: int) -> list[Delivery]:
         shard = self._edge.shards.get(key)

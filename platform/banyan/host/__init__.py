@@ -7,6 +7,7 @@ from banyan.host.records import record_of
 from banyan.host.round import Shown
 from banyan.host.routes import Route, every, same_key
 from banyan.host.settings import HostSettings
+from banyan.host.turns import Turn, bringing
 
 __all__ = [
     "COMPARATOR",
@@ -16,7 +17,9 @@ __all__ = [
     "Place",
     "Route",
     "Shown",
+    "Turn",
     "Wanted",
+    "bringing",
     "every",
     "record_of",
     "same_key",

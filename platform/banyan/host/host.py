@@ -28,6 +28,7 @@ from banyan.host.resting import Resting
 from banyan.host.round import Round, Shown
 from banyan.host.routes import Route
 from banyan.host.settings import HostSettings
+from banyan.host.turns import Turn
 from banyan.ids import derive
 from banyan.messages import Message, TimerDue, TookOver
 from banyan.store import FETCH_MOST, NotFollowingError, Store
@@ -48,9 +49,9 @@ class BusyError(RuntimeError):
 class Host(Generic[State]):
     """Applies messages to the keys of one context, in order, and commits what follows in one transaction.
 
-    `offer` may be called by any thread, everything else by one. `hand_on` gets what was committed; `fetch` returns what
-    outboxes hold for keys after their marks. The transport sets both. `is_gone` tells of an owner whether it has
-    certainly ended, so that its keys are free before its leases run out.
+    `offer` may be called by any thread, everything else by who has the `turn`. `hand_on` gets what was committed;
+    `fetch` returns what outboxes hold for keys after their marks. The transport sets both. `is_gone` tells of an owner
+    whether it has certainly ended, so that its keys are free before its leases run out.
 
     Keys that another side leads follow it: what its log shows is taken in, never handed on, and what would have been
     decided here goes to `compare`, what was decided to `heard`. `log` gets the records of keys that lead, before their
@@ -72,7 +73,9 @@ class Host(Generic[State]):
         self.compare: Callable[[list[Delivery]], None] = lambda _: None
         self.heard: Callable[[list[Shown]], None] = lambda _: None
         self.is_gone: Callable[[str], bool] = lambda _: False
-        self.arrived = threading.Condition()
+        self.called = threading.Event()
+        self.turn = Turn(self.called.set)
+        self._arriving = threading.Lock()
         self._clock = clock
         self._routes: dict[type[Message], list[Route]] = {}
         for route in routes:
@@ -114,7 +117,7 @@ class Host(Generic[State]):
 
         Where too many wait, one that an outbox keeps is left there for later; one that nobody keeps raises BusyError.
         """
-        with self.arrived:
+        with self._arriving:
             for delivery in deliveries:
                 if len(self._offered) < self.settings.waiting_max:
                     self._offered.append(delivery)
@@ -122,20 +125,20 @@ class Host(Generic[State]):
                     self._left_in_outboxes.add(delivery.envelope.key)
                 else:
                     raise BusyError(f"{self.context.name}: {self.settings.waiting_max} messages wait already")
-            self.arrived.notify()
+        self.turn.due()
 
     def seed(self, keys: Iterable[str]) -> None:
         """Give `log`, of those of the keys that lead here, all that it takes to follow them; for any thread."""
-        with self.arrived:
+        with self._arriving:
             self._seeds.update(keys)
-            self.arrived.notify()
+        self.turn.due()
 
     def look_for(self, woken: Iterable[tuple[str, str]]) -> None:
         """Read in the next round what waits elsewhere: (sender, key) of each, the sender of commands being ""."""
-        with self.arrived:
+        with self._arriving:
             for sender, key in woken:
                 self._woken.setdefault(key, set()).add(sender)
-            self.arrived.notify()
+        self.turn.due()
 
     def step(self, *, may_rest: bool = True) -> bool:
         """Apply what waits and what is due, commit it and hand it on; tell whether anything was done.
@@ -261,7 +264,7 @@ class Host(Generic[State]):
         del self._keys[key]
 
     def _sort_offered(self) -> None:
-        with self.arrived:
+        with self._arriving:
             offered, self._offered = self._offered, deque()
         for delivery in offered:
             key, is_kept = delivery.envelope.key, delivery.envelope.number > 0
@@ -282,7 +285,7 @@ class Host(Generic[State]):
     def _fetch(self, rest: set[str]) -> set[str]:
         """Read what was left elsewhere for keys that have nothing to apply now; return those that got something."""
         self._left_in_outboxes.update(self._polling.due(self._keys, self._clock.monotonic_ns(), self._worked_ns))
-        with self.arrived:
+        with self._arriving:
             of_all, self._left_in_outboxes = self._left_in_outboxes, set()
             of_some, self._woken = self._woken, {}
         wanted = of_all | of_some.keys()
@@ -450,7 +453,7 @@ class Host(Generic[State]):
         self.log(records)
 
     def _give_seeds(self) -> None:
-        with self.arrived:
+        with self._arriving:
             wanted, self._seeds = self._seeds, set()
         for key in wanted & self._keys.keys():
             memory = self._keys[key]
@@ -472,7 +475,7 @@ class Host(Generic[State]):
             if inputs and key in self._keys:
                 again += [each for each in inputs if each.envelope.name != TimerDue.wire_name]
                 again += self._keys.pop(key).waiting
-        with self.arrived:
+        with self._arriving:
             self._offered.extendleft(reversed(again))
 
     def _keep_due_snapshot(self) -> bool:

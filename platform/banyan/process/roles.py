@@ -1,4 +1,4 @@
-"""One process: the roles that it has, each in a thread of its own, until it is told to stop."""
+"""One process: the roles that it has, each with threads of its own, until it is told to stop."""
 
 import argparse
 import logging
@@ -11,7 +11,7 @@ from zlib import crc32
 import psycopg
 
 from banyan.clock import Clock
-from banyan.host import Delivery, Host
+from banyan.host import Delivery, Host, bringing
 from banyan.process.collector import Collector
 from banyan.store import Store
 from banyan.transport import LocalTransport, deliveries_of
@@ -84,7 +84,8 @@ Roles = Mapping[str, Role]
 class HostWorker:
     """Steps a host whenever something arrives or comes due, and waits out a database that is away.
 
-    `keys` are those to hold, or what returns them, asked again as time goes on; None: all that the context has.
+    Who has something for the host steps it, while this worker waits. `keys` are those to hold, or what returns them,
+    asked again as time goes on; None: all that the context has.
     """
 
     def __init__(self, host: Host[Any], keys: Sequence[str] | Callable[[], Sequence[str]] | None, clock: Clock) -> None:
@@ -93,31 +94,54 @@ class HostWorker:
         self._keys = host.store.all_keys if keys is None else keys
         self._clock = clock
         self._looked_ns = 0
+        self._waits_until_ns = 0
 
     def run(self, stop: threading.Event) -> None:
         """Host the keys until `stop` is set; then apply what waits, keep snapshots and give the keys back."""
-        failures = 0
+        failures, turn = 0, self._host.turn
         while not stop.is_set():
             try:
-                self._want_keys()
-                # Who has just been handed something on runs as soon as this thread waits: so it looks no further first.
-                if not self._host.step() or self._host.is_done():
-                    self._wait()
+                with bringing(), turn.taken:
+                    is_done = self._step()
+                    self._waits_until_ns = self._due_ns()
+                    turn.lend(self._lent)
+                if is_done:
+                    self._host.called.wait(max(0.0, (self._waits_until_ns - self._clock.monotonic_ns()) / 1e9))
+                    self._host.called.clear()
                 failures = 0
             except psycopg.OperationalError as problem:
+                turn.withdraw()
                 seconds = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
                 failures += 1
                 _LOGGER.warning("%s: the database is away, next try in %.2f s: %s", self.name, seconds, problem)
                 stop.wait(seconds)
+        turn.withdraw()
         try:
-            self._host.close()
+            with turn.taken:
+                self._host.close()
         except psycopg.OperationalError as problem:
             _LOGGER.warning("%s: stopped without snapshots, the database is away: %s", self.name, problem)
 
     def wake(self) -> None:
         """Stop waiting."""
-        with self._host.arrived:
-            self._host.arrived.notify_all()
+        self._host.turn.call()
+
+    def _step(self) -> bool:
+        """Do what there is to do; tell whether the rest can wait until something comes or is due."""
+        self._want_keys()
+        return not self._host.step() or self._host.is_done()
+
+    def _lent(self) -> bool:
+        """Do the same in another thread; tell whether there is more to do at once. Failures are left to our own."""
+        try:
+            is_done = self._step()
+        except psycopg.OperationalError:
+            self._host.turn.withdraw()
+            self._host.turn.call()
+            return False
+        if self._due_ns() < self._waits_until_ns:
+            self._host.turn.call()
+        return not is_done
 
     def _want_keys(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -126,12 +150,12 @@ class HostWorker:
             self._looked_ns = now_ns
             self._host.open(self._keys() if callable(self._keys) else self._keys)
 
-    def _wait(self) -> None:
+    def _due_ns(self) -> int:
+        """Return until when, by the monotonic clock, the host need not be stepped where nothing comes for it."""
         due_ns = self._host.next_due_ns()
         longest = self._host.idle_seconds()
-        seconds = longest if due_ns is None else min(longest, max(0.0, (due_ns - self._clock.wall_ns()) / 1e9))
-        with self._host.arrived:
-            self._host.arrived.wait_for(self._host.has_offers, timeout=seconds)
+        seconds = longest if due_ns is None else min(longest, (due_ns - self._clock.wall_ns()) / 1e9)
+        return self._clock.monotonic_ns() + int(seconds * 1e9)
 
 
 class Told(Protocol):
@@ -157,11 +181,13 @@ class Listener:
         """Listen until `stop` is set; while the database is away the host's own polling has to do."""
         while not stop.is_set():
             try:
-                for notice in self._store.woken(seconds=0.5):
-                    if notice.has_message:
-                        self._told.offer(deliveries_of(self._context, notice))
-                    else:
-                        self._told.look_for((notice.sender, key) for key in notice.keys)
+                notices = self._store.woken(seconds=0.5)
+                with bringing(self._store.is_woken):
+                    for notice in notices:
+                        if notice.has_message:
+                            self._told.offer(deliveries_of(self._context, notice))
+                        else:
+                            self._told.look_for((notice.sender, key) for key in notice.keys)
             except psycopg.OperationalError:
                 self._store.close()
                 stop.wait(_RETRY_SECONDS[-1])

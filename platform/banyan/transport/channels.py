@@ -11,16 +11,17 @@ import socket
 import struct
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from banyan.codec import decode_envelope, encode_envelope
-from banyan.host import COMPARATOR, Delivery, Host, Place
+from banyan.host import COMPARATOR, Delivery, Host, Place, bringing
 
 _LENGTH = struct.Struct("<I")
 _BUFFER_BYTES = 4 * 2**20
+_READ_BYTES = 2**16
 _POLL_MS = 200
 
 _Passed = tuple[str, bytes, bytes, Place | None]
@@ -198,9 +199,8 @@ class ChannelReader:
             self._channels.leave(key, end)
             return
         pieces += piece
-        while len(pieces) >= _LENGTH.size and len(pieces) >= (whole := _LENGTH.size + _LENGTH.unpack_from(pieces)[0]):
-            self._hear(key, _reported(bytes(pieces[_LENGTH.size : whole])))
-            del pieces[:whole]
+        for frame in _taken_out(pieces):
+            self._hear(key, _reported(frame))
 
 
 class ChannelListener:
@@ -216,28 +216,29 @@ class ChannelListener:
     def run(self, stop: threading.Event) -> None:
         """Listen until `stop` is set; set it once there is nobody at the other end."""
         self._report(_Report(self._host.owner))
-        with self._channel, self._channel.makefile("rb") as file:
-            while not stop.is_set():
-                head = file.read(_LENGTH.size)
-                body = file.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else b""
-                if not body:
-                    break
-                frame = _DECODER.decode(body)
-                self._host.offer(
-                    Delivery(name, decode_envelope(head), body, None, place)
-                    for name, head, body, place in frame.deliveries
-                )
-                self._host.look_for(frame.woken)
-                if frame.has_other_side is not None:
-                    self._join_other_side(is_there=frame.has_other_side)
-                if frame.wants_seed:
-                    self._host.seed(list(self._host.keys))
+        with self._channel:
+            received = bytearray()
+            while not stop.is_set() and (piece := self._channel.recv(_READ_BYTES)):
+                received += piece
+                with bringing():  # all that has come meanwhile, for one turn
+                    for each in _taken_out(received):
+                        self._take(_DECODER.decode(each))
         stop.set()
 
     def wake(self) -> None:
         """Return from waiting."""
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_RDWR)
+
+    def _take(self, frame: _Frame) -> None:
+        self._host.offer(
+            Delivery(name, decode_envelope(head), body, None, place) for name, head, body, place in frame.deliveries
+        )
+        self._host.look_for(frame.woken)
+        if frame.has_other_side is not None:
+            self._join_other_side(is_there=frame.has_other_side)
+        if frame.wants_seed:
+            self._host.seed(list(self._host.keys))
 
     def _join_other_side(self, *, is_there: bool) -> None:
         self._host.log = self._report_all if is_there else None
@@ -253,6 +254,14 @@ class ChannelListener:
     def _report(self, report: _Report) -> None:
         with self._lock:
             self._back.send(_ENCODER.encode(report))
+
+
+def _taken_out(received: bytearray) -> Iterator[bytes]:
+    """Take the whole frames out of what was received."""
+    while len(received) >= _LENGTH.size and len(received) >= (whole := _LENGTH.size + _LENGTH.unpack_from(received)[0]):
+        frame = bytes(received[_LENGTH.size : whole])
+        del received[:whole]
+        yield frame
 
 
 def _passed(delivery: Delivery) -> _Passed:

@@ -114,7 +114,7 @@ class LocalTransport:
         return keys is None or key in keys
 
     def _reader(self, receiver: str, sender: str) -> Store:
-        # One for each receiver: every host has a thread of its own, and a store is not for several.
+        # One for each receiver: a store is not for several threads at once, and each host has its turn by itself.
         return self._readers.setdefault((receiver, sender), Store(sender))
 
 
