@@ -87,6 +87,7 @@ class Host(Generic[State]):
         self._woken: dict[str, set[str]] = {}
         self._strangers: set[str] = set()
         self._looked: set[str] = set()
+        self._fresh: set[tuple[str, str]] = set()
         self._seeds: set[str] = set()
         self._tries: dict[str, int] = {}
         self._is_careful = False
@@ -291,6 +292,7 @@ class Host(Generic[State]):
         wanted = of_all | of_some.keys()
         self._strangers = wanted - self._wanted
         self._looked = of_all & self._keys.keys()
+        self._fresh = set()
         if not wanted:
             return set()
         held = wanted & self._keys.keys()
@@ -302,6 +304,7 @@ class Host(Generic[State]):
         found = self.fetch(asked) if asked else {}
         for key, deliveries in found.items():
             self._keys[key].waiting.extend(deliveries)
+            self._fresh.update((key, each.envelope.id) for each in deliveries if not each.envelope.number)
         # There may be more than was read: look again once these are applied.
         self._left_in_outboxes |= held.difference(idle)
         self._left_in_outboxes |= {key for key, deliveries in found.items() if len(deliveries) >= FETCH_MOST}
@@ -317,12 +320,12 @@ class Host(Generic[State]):
         return inputs + next_inputs(memory, most - len(inputs))
 
     def _round(self, taken: dict[str, list[Delivery]]) -> None:
-        unnumbered = [
-            (key, each.envelope.id) for key, inputs in taken.items() for each in inputs if not each.envelope.number
-        ]
-        seen = self.store.seen(unnumbered) if unnumbered else set()
-        if seen:
-            self.store.drop_requests(seen)  # asked again just when they were applied
+        unknown = [
+            (key, each.envelope.id) for key, inputs in taken.items() for each in inputs
+            if not each.envelope.number and each.envelope.name != TimerDue.wire_name
+        ]  # fmt: skip
+        unknown = [each for each in unknown if each not in self._fresh]
+        seen = self.store.seen(unknown) if unknown else set()
         current = Round(
             self.context,
             self._routes,

@@ -61,8 +61,10 @@ _SEEN = (
     "JOIN unnest($1::text[], $2::text[]) AS v(key, id) ON s.key = v.key AND s.id = v.id"
 )
 _REQUESTS = (
-    "SELECT r.key, f.header, f.body FROM unnest($1::text[]) AS r(key) CROSS JOIN LATERAL "  # noqa: S608
-    f"(SELECT header, body FROM banyan_request WHERE key = r.key ORDER BY place LIMIT {FETCH_MOST}) AS f"
+    "SELECT r.key, f.id, f.header, f.body, "  # noqa: S608
+    "EXISTS (SELECT FROM banyan_seen AS s WHERE s.key = r.key AND s.id = f.id) "
+    "FROM unnest($1::text[]) AS r(key) CROSS JOIN LATERAL "
+    f"(SELECT id, header, body FROM banyan_request WHERE key = r.key ORDER BY place LIMIT {FETCH_MOST}) AS f"
 )
 
 
@@ -418,13 +420,15 @@ class Store:
         return self._near().has_more()
 
     def requests(self, keys: Sequence[str]) -> list[tuple[str, bytes, bytes]]:
-        """Return (key, envelope, message) of the commands that wait for keys, oldest first, so many of each at most."""
-        rows = self._statements().rows(_REQUESTS, [array_of("text", keys)])
-        return [(key.decode(), header, body) for key, header, body in rows]
+        """Return (key, envelope, message) of the commands that wait for keys, oldest first, so many of each at most.
 
-    def drop_requests(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Take away the commands (key, id) that were applied before: nothing else would."""
-        self.connection.execute("DELETE FROM banyan_request WHERE id = ANY(%s)", [[each for _, each in pairs]])
+        One that was asked again just when it was applied is taken away: nothing else would.
+        """
+        rows = self._statements().rows(_REQUESTS, [array_of("text", keys)])
+        applied = [each.decode() for _, each, _, _, is_applied in rows if is_applied == b"\x01"]
+        if applied:
+            self.connection.execute("DELETE FROM banyan_request WHERE id = ANY(%s)", [applied])
+        return [(key.decode(), header, body) for key, _, header, body, is_applied in rows if is_applied == b"\x00"]
 
     def has_requests(self) -> bool:
         """Tell whether a command waits for any key."""

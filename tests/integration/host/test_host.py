@@ -219,6 +219,18 @@ def test_a_command_that_was_asked_again_just_when_it_was_applied_does_not_wait_f
     assert pair.state()["numbers"] == [1]
 
 
+def test_what_is_read_as_it_waits_is_not_looked_up_again_and_what_is_brought_is(pair, monkeypatch):
+    looked_up = []
+    monkeypatch.setattr(pair.execution.store, "seen", lambda pairs: looked_up.extend(pairs) or set())
+    ask(pair.execution.store, [Command("a", Add(number=1), "asked")], now_ns=1)
+    pair.execution.look_for([("", "a")])
+    pair.settle()
+    assert (pair.state()["numbers"], looked_up) == ([1], [])
+    pair.say(Add(number=2), message_id="brought")
+    pair.settle()
+    assert (pair.state()["numbers"], looked_up) == ([1, 2], [("a", "brought")])
+
+
 def test_a_key_that_was_released_makes_a_dead_letter_of_what_it_stopped_at_and_goes_on(pair):
     broken = pair.delivery(Add(number=1))._replace(body=b'{"number":"three"}')
     pair.execution.offer([broken])
