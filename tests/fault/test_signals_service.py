@@ -25,8 +25,8 @@ class Followed:
         self.file.grow(bars)
         self.system.wait_for("the set", lambda: len(self.applied()) >= self.file.count)
 
-    def applied(self) -> list[int]:
-        return list(closes(self.system, "signals", "signals.bars-applied.v1"))
+    def applied(self, database: str = "signals") -> list[int]:
+        return list(closes(self.system, database, "signals.bars-applied.v1"))
 
     def leads(self) -> dict[str, str]:
         return {each["key"]: each["leads"] for each in status(self.system, "signals")["keys"]}
@@ -88,4 +88,35 @@ def test_a_set_goes_to_its_service_which_is_killed_goes_on_and_gives_it_back(fol
     assert followed.leads() == {"trend": "app"}
     followed.grow(30)
     followed.level()
+    followed.check()
+
+
+@pytest.mark.soak
+def test_signals_leave_the_app_for_good_and_come_back_all_the_same(followed):
+    system = followed.system
+    followed.grow(40)
+    followed.level()
+    followed.extract("live", "signals", *WATCHED)
+    followed.grow(40)
+    followed.level()
+    followed.extract("extract", "signals", *WATCHED)
+    system.stop()
+    system.environment["BANYAN_EXTRACTED"] = "signals"
+    followed.service.stop()
+    followed.service.start()
+    system.start()
+    assert "signals" not in [line.split()[0] for line in system.manage("run", "--list").splitlines()]
+    before = len(followed.applied("signals_service"))  # its log begins with a seed
+    followed.file.grow(40)
+    system.wait_for("the service", lambda: len(followed.applied("signals_service")) == before + 40)
+    system.stop()
+    del system.environment["BANYAN_EXTRACTED"]
+    system.start()
+    followed.extract("rollback")
+    followed.level()
+    assert "handed over in" in followed.extract("rollback")
+    assert followed.leads() == {"trend": "app"}
+    followed.grow(40)
+    followed.extract("rollback")
+    followed.grow(20)
     followed.check()
