@@ -75,10 +75,21 @@ def typed(words: str) -> str:
 def filled_in(words: str) -> str:
     for gap, filling in FILLED_IN.items():
         words = words.replace(gap, filling)
-    if "k7" in words or "RUN RUN" in words:
+    if "k7m2p9qa" in words:
+        words = words.replace("k7m2p9qa", a_job())
+    elif "k7" in words or "RUN RUN" in words:
         older, newer = two_runs()
         words = words.replace("k7", newer).replace("m3", older).replace("RUN RUN", f"{older} {newer}")
     return words
+
+
+def a_job() -> str:
+    """Return the id of a job that waits, with nobody who works on it."""
+    from apps.backtest.interface import Wanted
+    from apps.backtest.jobs.keeping import submit
+
+    wanted = Wanted(kind="backtest", strategy="buy_and_hold", instruments=["NYSEARCA:SPY"], interval="1d")
+    return submit(wanted, "user of the document", "one").id
 
 
 def two_runs() -> tuple[str, str]:
