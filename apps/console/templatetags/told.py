@@ -36,6 +36,12 @@ def figure(value: object) -> str:
 
 
 @register.filter
+def bound(value: float) -> str:
+    """Return a number with two decimals at the most, and none where it has none."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".").replace("-", _MINUS)
+
+
+@register.filter
 def change(value: float | None) -> str:
     """Return an amount with its sign."""
     return _NOTHING if value is None else f"{value:+,.2f}".replace("-", _MINUS)

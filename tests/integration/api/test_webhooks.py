@@ -130,6 +130,7 @@ def test_deliveries_of_a_webhook_go_in_order_and_those_of_others_beside_them(cal
     assert {each.webhook_id for each in first} == {one.id, other.id}
     assert {each.webhook_id for each in due(timezone.now(), frozenset({one.id}))} == {other.id}
     mine = next(each for each in first if each.webhook_id == one.id)
+    assert mine.pk == min(one.deliveries.values_list("pk", flat=True))
     deliver(mine, timezone.now(), lambda *_: "it failed")
     assert {each.webhook_id for each in due(timezone.now())} == {other.id}  # what comes later waits for it
 

@@ -1,6 +1,6 @@
 import pytest
 
-from apps.console.templatetags.told import at_tick
+from apps.console.templatetags.told import at_tick, bound
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,10 @@ from apps.console.templatetags.told import at_tick
 )
 def test_a_price_has_all_the_decimals_of_its_tick(price, tick, told):
     assert at_tick(price, tick) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(1_000.0, "1,000"), (1.5, "1.5"), (0.25, "0.25"), (0.0, "0"), (-20.0, "−20")]
+)
+def test_a_bound_has_no_decimals_that_nobody_gave(value, told):
+    assert bound(value) == told
