@@ -66,6 +66,15 @@ def pytest_configure(config: pytest.Config) -> None:
                 remove(directory)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the console: the process that begins has all of it then, and serves one system for it.
+
+    What comes late is shared out among all processes, and a system for each is more than two cores can serve.
+    """
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/browser/test_console.py"))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the embedded servers of this run; xdist's workers leave that to their controller."""
     for name, remove in _REMOVERS.items():

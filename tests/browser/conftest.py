@@ -23,7 +23,7 @@ def open_report(browser: Any) -> Iterator[Open]:
         context = browser.new_context(viewport=size, color_scheme=scheme, bypass_csp=False, offline=True, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(90_000)
         page.on("console", lambda message: told.append(f"console {message.type}: {message.text}"))
         page.on("pageerror", lambda error: told.append(f"error: {error}"))
         page.on("request", lambda request: told.append(request.url) if request.url != path.as_uri() else None)

@@ -88,7 +88,7 @@ def new_context(browser, signed_in) -> Iterator[Open]:
         scheme = "dark" if dark else "light"
         options = {"storage_state": signed_in, "viewport": {"width": width, "height": 900}, "color_scheme": scheme}
         context = browser.new_context(**{**options, **more})
-        context.set_default_timeout(30 * SECONDS)
+        context.set_default_timeout(120 * SECONDS)
         context.on("page", lambda page: page.on("pageerror", lambda error: told.append(str(error))))
         context.on("console", lambda message: told.append(message.text) if _is_ours(message) else None)
         made.append(context)
