@@ -12,15 +12,15 @@ from apps.execution.contracts import AccountOpened, AccountValued, OrdersFilled,
 from apps.execution.growing import decimal_ids, first_of_each
 from apps.execution.paper.broker import warm as warm_broker
 from apps.reporting.warming import warm as warm_reporting
-from apps.risk.contracts import OrdersApproved
+from apps.risk.contracts import Limits, OrdersApproved, OrdersRefused, SetLimits
 from apps.risk.core import RISK
 from apps.signals.registry import get_strategy
 from apps.signals.running import PREPARED
 from apps.signals.running import prepare as prepare_strategies
 from banyan.columns import ints
-from banyan.messages import Message, Received
+from banyan.messages import Message
 from banyan.process import do_apart
-from settings.rehearsal import rehearse_execution
+from settings.rehearsal import STEPS_MAX, received_as_sent, rehearse_execution
 from trading.compiled import cache_directory, compiler
 from trading.volatility import volatility_of
 
@@ -63,7 +63,7 @@ def _load() -> None:
 
 @cache
 def rehearse() -> None:
-    """Trade one account from its opening to a fill and back to flat, execution and risk, with nobody watching."""
+    """Trade one account from its opening to a fill, back to flat and to a refusal, execution and risk, unwatched."""
     rehearse_execution(_Risk().verdicts)
 
 
@@ -72,13 +72,16 @@ class _Risk:
 
     def __init__(self) -> None:
         self._state: Any = RISK.new_state("rehearsal")
+        self._answers(SetLimits(limits=Limits(order_steps_max=STEPS_MAX)))
 
     def verdicts(self, event: Message) -> Iterator[Message]:
         """Yield what execution is to hear of what it has said."""
         if not isinstance(event, _TO_RISK):
             return
-        received = Received(message=event, id="rehearsal", key="rehearsal", received_at_ns=1, event_time_ns=1)
-        answers = list(RISK.decide(self._state, received))
+        yield from (each for each in self._answers(event) if isinstance(each, OrdersApproved | OrdersRefused))
+
+    def _answers(self, message: Message) -> list[Message]:
+        answers = list(RISK.decide(self._state, received_as_sent(message)))
         for answer in answers:
             self._state = RISK.evolve(self._state, answer)
-        yield from (answer for answer in answers if isinstance(answer, OrdersApproved))
+        return answers
