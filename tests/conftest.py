@@ -156,9 +156,9 @@ def _wait_for_redis(port: int) -> None:
         client.ping()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium, as a Playwright browser."""
+    """A headless Chromium, as a Playwright browser, for one module: others have loops of their own in this thread."""
     _require("Chromium")
     from playwright.sync_api import sync_playwright
 
