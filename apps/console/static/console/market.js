@@ -90,6 +90,11 @@
     place.dataset.bars = String(rows.length);
     putMarks();
   };
+  // Whoever has moved the chart while something was asked for has not been given what is further back.
+  const answered = () => {
+    asking = false;
+    further(chart.timeScale().getVisibleLogicalRange());
+  };
   const begin = async () => {
     const mine = ++turn;
     asking = true;
@@ -105,10 +110,11 @@
       hasEarlier = found.has_earlier;
       put();
       const rows = held.size;
-      if (rows) chart.timeScale().setVisibleLogicalRange({ from: Math.max(0, rows - 160), to: rows + 4 });
+      // Where bars are still to come they come in from the right, as wide as they will be later.
+      if (rows) chart.timeScale().setVisibleLogicalRange({ from: place.dataset.live ? rows - 160 : Math.max(0, rows - 160), to: rows + 4 });
       told.textContent = rows ? "" : "There are no bars of this interval.";
     } catch { told.textContent = "The bars could not be fetched; it is tried again with the next change."; }
-    asking = false;
+    answered();
   };
   const further = async (range) => {
     if (!range || asking || !hasEarlier || range.from > 60 || !held.size) return;
@@ -131,7 +137,7 @@
       const found = await ask({ count: "5" });
       if (mine === turn && found.time.length) { keep(found); put(); }
     } catch { /* the page says that the server is away */ }
-    asking = false;
+    answered();
   };
   // What stands at the bar under the pointer, in words: marks have no room for them.
   const lots = (value) => Math.abs(value).toLocaleString();
