@@ -11,6 +11,7 @@ from django.db import Error, transaction
 from apps.alerts.judging import Bounds, Change, Reading, Tracked, judged, subjects
 from apps.alerts.measures import MEASURES
 from apps.alerts.models import Alert, Rule
+from banyan.databases import forget_broken
 
 _LOGGER = logging.getLogger(__name__)
 Read = Callable[[str], Mapping[str, Reading]]
@@ -71,6 +72,7 @@ class Watch:
                 yield name, self._read(name)
             except (Error, psycopg.Error) as problem:
                 _LOGGER.warning("%s cannot be measured now: %s", name, str(problem).strip().partition("\n")[0])
+                forget_broken()
 
     def _judge(
         self, rule: Rule, readings: Mapping[str, Reading], open_alerts: Mapping[tuple[str, str], Alert]

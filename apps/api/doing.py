@@ -44,6 +44,12 @@ class Reason(Body):
     reason = serializers.CharField(min_length=1, max_length=500)
 
 
+class MayReason(Body):
+    """Why it is done, if that is to be told."""
+
+    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+
+
 class DoneRow(Row):
     """What was asked for. It is carried out by whoever runs the shards; `version` goes into `min_version` of a read."""
 

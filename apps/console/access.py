@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from apps.console.asking import ERRORS, forget_broken, is_away, why
+from apps.console.asking import ERRORS, is_away, why
+from banyan.databases import forget_broken
 
 VIEW, OPERATE = "console.view", "console.operate"
 """Permissions, which a migration gives to the groups `viewers` and `operators`."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import psycopg
-from django.db import Error, InterfaceError, OperationalError, connections
+from django.db import Error, InterfaceError, OperationalError
 
-from banyan.databases import explain
+from banyan.databases import explain, forget_broken
 
 T = TypeVar("T")
 ERRORS: tuple[type[Exception], ...] = (Error, psycopg.Error)
@@ -62,10 +62,3 @@ def is_away(problem: BaseException | None) -> bool:
     if isinstance(problem, OperationalError | InterfaceError | psycopg.OperationalError | psycopg.InterfaceError):
         return True
     return problem is not None and explain(problem) is not None
-
-
-def forget_broken() -> None:
-    """Close connections that are of no use any more, so that the next question opens new ones."""
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()

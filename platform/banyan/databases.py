@@ -66,6 +66,13 @@ def scratch(aliases: Sequence[str], suffix: str) -> Iterator[None]:
             connection.settings_dict["NAME"] = name
 
 
+def forget_broken() -> None:
+    """Close connections that are of no use any more, so that the next question opens new ones."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
 def explain(problem: BaseException) -> str | None:
     """Return what a person can do about a database that cannot be used, or None when `problem` is something else."""
     if isinstance(problem, EmbeddedServerError | SystemUserError):

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from apps.api import asking
 from apps.api.access import Caller
-from apps.api.doing import Body, Doing, DoneRow, Turn
+from apps.api.doing import Body, Doing, DoneRow, MayReason, Turn
 from apps.api.families import FAMILIES
 from apps.api.models import Delivery, Webhook
 from apps.api.once import Answer
@@ -77,12 +77,6 @@ class NewWebhook(Body):
     reason = serializers.CharField(max_length=500, default="", allow_blank=True)
 
 
-class HookReason(Body):
-    """Why, if that is to be told."""
-
-    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
-
-
 class MakeWebhook(Doing):
     """Have what a stream tells sent to an address, from now on, signed and until it has arrived."""
 
@@ -125,7 +119,7 @@ class _Turning(Doing):
 
     tag = "webhooks"
     post_scope = "read"
-    body = HookReason
+    body = MayReason
     name = ""
 
     def act(self, turn: Turn, **place: Any) -> tuple[Became, None]:

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from apps.api import asking
 from apps.api.access import Caller
-from apps.api.doing import Body, Doing, DoneRow, Turn
+from apps.api.doing import Body, Doing, DoneRow, MayReason, Turn
 from apps.api.problems import Problem
 from apps.api.rendering import Json
 from apps.api.resources.steering import Setting
@@ -140,12 +140,6 @@ class NewJob(Body):
     reason = serializers.CharField(max_length=500, default="", allow_blank=True)
 
 
-class CancelReason(Body):
-    """Why it is cancelled, if that is to be told."""
-
-    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
-
-
 class SubmitJob(Doing):
     """Queue a backtest, sweep or walk-forward. It is done apart; what came out is in the job's result."""
 
@@ -173,7 +167,7 @@ class CancelJob(Doing):
     tag = "research"
     post_scope = "research"
     is_firm_only = True
-    body = CancelReason
+    body = MayReason
 
     def act(self, turn: Turn, **place: Any) -> tuple[Became, None]:
         """Do it."""

@@ -3,9 +3,10 @@
 import threading
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from django.core import mail
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.urls import reverse
 
 from apps.alerts import interface as alerts
@@ -256,3 +257,24 @@ def test_the_worker_looks_until_it_is_told_to_stop():
         thread.start()
         thread.join()
     assert looked.is_set()
+
+
+@pytest.mark.django_db(transaction=True, databases=ALL)
+def test_what_a_server_that_was_away_knows_is_measured_again_when_it_is_back(readings):
+    rule()
+    found = []
+
+    def read(_):
+        with connections["reporting"].cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            found.append(cursor.fetchone()[0])
+        return {}
+
+    watch = Watch(read, pause=lambda _: 0)
+    watch.look()
+    with psycopg.connect(**connections["reporting"].get_connection_params()) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", found)
+    watch.look()
+    assert len(found) == 1
+    watch.look()
+    assert len(set(found)) == 2

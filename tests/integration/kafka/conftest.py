@@ -155,3 +155,22 @@ def bench(kafka: Cluster, transactional_db: None) -> Iterator[Bench]:
     for side in made.sides:
         side.stop()
     made.admin.delete_topics(made.made)
+
+
+class Running:
+    """Workers in threads, which stop together."""
+
+    def __init__(self, *workers: Any) -> None:
+        self._workers = workers
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=each.run, args=(self._stop,), daemon=True) for each in workers]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        for worker in self._workers:
+            worker.wake()
+        for thread in self._threads:
+            thread.join(20)
+            assert not thread.is_alive(), thread.name

@@ -1,7 +1,6 @@
 """Both sides of risk with a host of its own for each key, at the other end of a channel, as sets have processes."""
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
@@ -18,29 +17,11 @@ from banyan.transport.kafka import Apart, Link
 from extract import sides
 from extract.handing import Handing
 from tests.integration.host import tally
-from tests.integration.kafka.conftest import PATIENCE_SECONDS, Bench
+from tests.integration.kafka.conftest import PATIENCE_SECONDS, Bench, Running
 from tests.integration.kafka.test_handover import ALIASES, are_level, leads, told_in_log
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk", "signals"])
 MINE = ("a", "b")
-
-
-class Running:
-    """Workers in threads, which stop together."""
-
-    def __init__(self, *workers: Any) -> None:
-        self._stop, self._workers = threading.Event(), workers
-        self._threads = [threading.Thread(target=each.run, args=(self._stop,), daemon=True) for each in workers]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        for worker in self._workers:
-            worker.wake()
-        for thread in self._threads:
-            thread.join(20)
-            assert not thread.is_alive(), thread.name
 
 
 class SideApart:

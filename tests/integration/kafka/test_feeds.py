@@ -39,7 +39,7 @@ from banyan.transport.kafka import Apart, Link
 from banyan.transport.kafka.wire import envelope_of
 from extract import sides
 from extract.handing import Handing
-from tests.integration.kafka.conftest import _NUMBERS, PATIENCE_SECONDS
+from tests.integration.kafka.conftest import _NUMBERS, PATIENCE_SECONDS, Running
 from trading.instruments import Instrument
 from trading.intervals import HOUR
 
@@ -90,25 +90,6 @@ class Directory:
 
     def close(self) -> None:
         self._store.close()
-
-
-class Running:
-    """Workers in threads."""
-
-    def __init__(self, *workers: Any) -> None:
-        self._workers = workers
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=each.run, args=(self._stop,), daemon=True) for each in workers]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        for worker in self._workers:
-            worker.wake()
-        for thread in self._threads:
-            thread.join(20)
-            assert not thread.is_alive(), thread.name
 
 
 class Side:
