@@ -132,7 +132,9 @@ def _rows(table: Table) -> list[str]:
             found.append(f"| {row.engine} | – | | | | {row.note} |")
             continue
         middle = median(row.samples)
-        ratio = f"{middle / median(ours.samples):.3g} x" if ours is not None else ""
+        # What is the difference of a pair can be nothing, or less, on a busy machine, and is then no measure of others.
+        measure = median(ours.samples) if ours is not None else 0.0
+        ratio = f"{middle / measure:.3g} x" if measure > 0 else ""
         spread = f"{_shown(min(row.samples), table.unit)} – {_shown(max(row.samples), table.unit)}"
         name = (
             " ".join([row.engine, *dict.fromkeys(row.versions.values())])

@@ -42,6 +42,12 @@ def test_another_result_is_called_out() -> None:
     assert agreement(ours, Row("peer", [1.0], facts=FACTS | {"final_equity": 101.0})).startswith("NO")
 
 
+def test_a_difference_of_nothing_is_no_measure_of_others() -> None:
+    rendered = render([table(Row("banyan", [0.0]), Row("peer", [1.0]))], {})
+    assert "1000.00 ms" in rendered or "1.00 s" in rendered
+    assert " x |" not in rendered
+
+
 def test_many_results_are_compared_one_by_one() -> None:
     ours = Row("banyan", [1.0], facts={"final_equity": [1.0, 2.0], "n_fills": [3, 4]})
     other = Row("peer", [1.0], facts={"final_equity": [1.0, 2.1], "n_fills": [3, 5]})
