@@ -56,6 +56,7 @@ from banyan.process import (
     is_gone,
     own_name,
 )
+from banyan.road import ROAD, GivingWay
 from banyan.store import Store
 from banyan.transport import Channels, LocalTransport
 from banyan.transport.questions import answered_here
@@ -113,6 +114,7 @@ def _host(
     host_settings = HostSettings(rest_seconds=_REST_SECONDS)
     host = Host(context, store, ROUTES.get(context.name, ()), clock, owner=own_name(), settings=host_settings)
     host.is_gone = is_gone
+    host.road = ROAD
     transport.join(host, keys)
     workers: list[Worker] = [HostWorker(host, keys, clock), Listener(context.name, host)]
     return host, [*workers, *of_host(host, transport, ROUTES.get(context.name, ()), SENDERS[context.name])]
@@ -132,6 +134,7 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
             # After a failure bar by bar, so that those before the one that it was about are done with.
             settings=HostSettings(inputs_per_round_max=1) if failures else HostSettings(),
         )  # fmt: skip
+        host.road = ROAD
         return run_set(name, host, set_transport(BESIDE), channel, clock)
 
     return [
@@ -185,7 +188,7 @@ def edge(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker
     switch = HeardSwitch(settings.KILL_SWITCH, clock, name=f"edge-{os.getpid()}")
     made = Edge(Ledger(), brokers, switch, clock, owner=own_name())
     made.is_gone = is_gone
-    worker = EdgeWorker(made, part.of(SHARDS), transport)
+    worker = EdgeWorker(made, part.of(SHARDS), transport, ROAD.use)
     return [worker, *of_edge(worker, transport, clock)]
 
 
@@ -205,7 +208,7 @@ def followed() -> list[Source]:
 
 def reporting(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     """Return the worker of the read models."""
-    return [FollowerWorker("reporting", lambda: Follower(followed(), Projector()), poll_seconds=1.0)]
+    return [FollowerWorker("reporting", lambda: Follower(followed(), Projector(), GivingWay()), poll_seconds=1.0)]
 
 
 def alerts(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
@@ -234,8 +237,9 @@ def comparator(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
 def books(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     """Return the worker that keeps each account's tradebook and orderbook on the disk."""
     # A file is opened for what has come for it, so the longer between looks, the less each line costs.
-    keeper = BooksKeeper(settings.BOOKS_DIR, boot_name())
-    return [FollowerWorker("books", lambda: Follower([Log("execution")], keeper), poll_seconds=5.0)]
+    way = GivingWay()
+    keeper = BooksKeeper(settings.BOOKS_DIR, boot_name(), give_way=way)
+    return [FollowerWorker("books", lambda: Follower([Log("execution")], keeper, way), poll_seconds=5.0)]
 
 
 def webhooks(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:

@@ -20,7 +20,7 @@ from banyan.store import Step
 _LOGGER = logging.getLogger(__name__)
 RECORDS_MAX = 400
 """Of one log in one piece."""
-BYTES_MAX = 4_000_000
+BYTES_MAX = 1_000_000
 """Of all logs in one piece."""
 _NEVER_NS = 2**63 - 1
 _LEAST = 19
@@ -50,11 +50,15 @@ class Taker(Protocol):
 
 
 class Follower:
-    """Reads the logs of `sources` for `taker`, from the marks on. Not for several threads at once."""
+    """Reads the logs of `sources` for `taker`, from the marks on. Not for several threads at once.
 
-    def __init__(self, sources: Sequence[Source], taker: Taker) -> None:
+    `give_way` is called before anything is read or written that others may be waiting for the end of.
+    """
+
+    def __init__(self, sources: Sequence[Source], taker: Taker, give_way: Callable[[], None] = lambda: None) -> None:
         self._sources = sources
         self._taker = taker
+        self._give_way = give_way
         self._connection: psycopg.Connection[Any] | None = None
         self._marks: dict[tuple[str, str], Mark] | None = None
         self._last_key = ""
@@ -108,6 +112,7 @@ class Follower:
             until_ns = _NEVER_NS
             for source, of_source in heads:
                 head = of_source.get(key, 0)
+                self._give_way()
                 move, steps = self._read(source, key, head, _Bounds(left, until_ns))
                 read += [(source.name, each) for each in steps]
                 left -= sum(len(each.events) + len(each.body) for each in steps)
@@ -142,6 +147,7 @@ class Follower:
         if self._connection is None or self._connection.closed:
             self._connection = connect()
             _step_back(self._connection)
+            self._connection.cursor_factory = _giving(self._give_way)
         return self._connection
 
     def _read(self, source: Source, key: str, head: int, bounds: "_Bounds") -> tuple[MarkMove | None, list[Step]]:
@@ -256,6 +262,21 @@ class FollowerWorker:
     def wake(self) -> None:
         """Stop waiting."""
         self._woken.set()
+
+
+def _giving(give_way: Callable[[], None]) -> "type[psycopg.Cursor[Any]]":
+    """Return cursors that give way before each statement."""
+
+    class Giving(psycopg.Cursor[Any]):
+        def execute(self, *statement: Any, **options: Any) -> Any:
+            give_way()
+            return super().execute(*statement, **options)
+
+        def copy(self, *statement: Any, **options: Any) -> Any:
+            give_way()
+            return super().copy(*statement, **options)
+
+    return Giving
 
 
 def _be_idle() -> None:

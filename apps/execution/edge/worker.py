@@ -7,7 +7,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import psycopg
 
@@ -25,14 +25,20 @@ EXECUTION = "execution"
 
 
 class EdgeWorker:
-    """Runs an edge for the shards `keys`, beside the hosts that `transport` joins."""
+    """Runs an edge for the shards `keys`, beside the hosts that `transport` joins.
+
+    `at_work` is called when a round begins for which something has come.
+    """
 
     name = SENDER
 
-    def __init__(self, edge: Edge, keys: Sequence[str], transport: LocalTransport) -> None:
+    def __init__(
+        self, edge: Edge, keys: Sequence[str], transport: LocalTransport, at_work: Callable[[], None] = lambda: None
+    ) -> None:
         self._edge = edge
         self._keys = keys
         self._transport = transport
+        self._at_work = at_work
         self._offered: deque[Delivery] = deque()
         self._looked_at = -_LOOK_SECONDS
         self._looks = 0
@@ -90,6 +96,8 @@ class EdgeWorker:
         """Do one round; tell whether anything was done. Raises psycopg.OperationalError while the ledger is away."""
         edge = self._edge
         self._look()
+        if self._offered:
+            self._at_work()
         while self._offered:
             self._hand_in(self._offered.popleft())
         did = edge.poll()

@@ -35,14 +35,21 @@ _DECODER = msgspec.msgpack.Decoder(Known)
 
 
 class BooksKeeper(Taker):
-    """Appends what execution's log says to the files below `root`. `boot` names this run of the machine."""
+    """Appends what execution's log says to the files below `root`.
+
+    `boot` names this run of the machine, `give_way` is called every few files.
+    """
 
     reader = READER
 
-    def __init__(self, root: Path, boot: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, root: Path, boot: str, monotonic: Callable[[], float] = time.monotonic,
+        give_way: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._files = BookFiles(root)
         self._boot = boot
         self._monotonic = monotonic
+        self._give_way = give_way
         self._registers: dict[str, Register] = {}
         self._synced_at = 0.0
 
@@ -66,8 +73,9 @@ class BooksKeeper(Taker):
     def take(self, connection: "psycopg.Connection[Any]", read: Read, marks: Sequence[MarkMove]) -> None:
         """Append the lines of some records, then move the marks."""
         changed: set[str] = set()
-        sheaf = Sheaf(self._files)
+        sheaf = Sheaf(self._files, give_way=self._give_way)
         for _, step in read:
+            self._give_way()
             register = self._registers.setdefault(step.key, Register())
             chunks, has_learned = chunks_of(register, step)
             sheaf.add(register, chunks)
@@ -91,6 +99,7 @@ class BooksKeeper(Taker):
     def _sync(self, connection: "psycopg.Connection[Any]") -> None:
         """Give all files to the disk, and remember how far they are."""
         marks = marks_of(connection, READER)
+        self._give_way()
         os.sync()
         with connection.transaction(), connection.cursor() as cursor:
             put_marks(cursor, ON_DISK, marks)

@@ -1,6 +1,6 @@
 """Lines of events, gathered by the file that they belong to."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -12,13 +12,21 @@ from apps.reporting.kernels.text import gather
 from apps.reporting.written import joined
 from banyan.columns import Ints
 
+_FILES_AT_A_TIME = 16
+
 
 class Sheaf:
-    """Lines on their way to `files`; of the accounts in `only`, or of all. Each register's come in their order."""
+    """Lines on their way to `files`; of the accounts in `only`, or of all. Each register's come in their order.
 
-    def __init__(self, files: BookFiles, only: frozenset[str] = frozenset()) -> None:
+    `give_way` is called every few files.
+    """
+
+    def __init__(
+        self, files: BookFiles, only: frozenset[str] = frozenset(), give_way: Callable[[], None] = lambda: None
+    ) -> None:
         self._files = files
         self._only = only
+        self._give_way = give_way
         self._chunks: dict[tuple[int, str], tuple[Register, list[Chunk]]] = {}
         self.size = 0
         """Of all that was added, in bytes."""
@@ -32,10 +40,16 @@ class Sheaf:
     def append(self) -> None:
         """Append everything to the files; nothing is left."""
         for register, chunks in self._chunks.values():
-            portions = portions_of(register, chunks)
-            self._files.append(each for each in portions if not self._only or each.owner.account in self._only)
+            self._files.append(self._chosen(portions_of(register, chunks)))
         self._chunks.clear()
         self.size = 0
+
+    def _chosen(self, portions: Iterable[Portion]) -> Iterator[Portion]:
+        for number, each in enumerate(portions):
+            if number % _FILES_AT_A_TIME == 0:
+                self._give_way()
+            if not self._only or each.owner.account in self._only:
+                yield each
 
 
 def portions_of(register: Register, chunks: list[Chunk]) -> Iterator[Portion]:

@@ -31,6 +31,7 @@ from banyan.host.settings import HostSettings
 from banyan.host.turns import Turn
 from banyan.ids import derive
 from banyan.messages import Message, TimerDue, TookOver
+from banyan.road import Road
 from banyan.store import FETCH_MOST, NotFollowingError, Store
 
 State = TypeVar("State")
@@ -51,7 +52,8 @@ class Host(Generic[State]):
 
     `offer` may be called by any thread, everything else by who has the `turn`. `hand_on` gets what was committed;
     `fetch` returns what outboxes hold for keys after their marks. The transport sets both. `is_gone` tells of an owner
-    whether it has certainly ended, so that its keys are free before its leases run out.
+    whether it has certainly ended, so that its keys are free before its leases run out. It says on the
+    `road` when it works, and puts off what can wait while others there do.
 
     Keys that another side leads follow it: what its log shows is taken in, never handed on, and what would have been
     decided here goes to `compare`, what was decided to `heard`. `log` gets the records of keys that lead, before their
@@ -73,6 +75,7 @@ class Host(Generic[State]):
         self.compare: Callable[[list[Delivery]], None] = lambda _: None
         self.heard: Callable[[list[Shown]], None] = lambda _: None
         self.is_gone: Callable[[str], bool] = lambda _: False
+        self.road = Road(clock.monotonic_ns)
         self.called = threading.Event()
         self.turn = Turn(self.called.set)
         self._arriving = threading.Lock()
@@ -92,7 +95,6 @@ class Host(Generic[State]):
         self._tries: dict[str, int] = {}
         self._is_careful = False
         self._renewed_ns: int | None = None
-        self._worked_ns = 0
         self._followed_ns = 0
         self._polling = Polling(int(self.settings.poll_seconds * 1e9))
         self._resting = Resting(context, int(self.settings.rest_seconds * 1e9))
@@ -151,7 +153,7 @@ class Host(Generic[State]):
         self._plant()
         self._give_seeds()
         waiting = [memory for memory in self._keys.values() if memory.waiting]
-        rest = self._resting.keys(waiting, self._clock, self._worked_ns) if may_rest else set()
+        rest = self._resting.keys(waiting, self._clock, self.road.used_ns()) if may_rest else set()
         rest -= self._fetch(rest)
         now_ns = self._clock.monotonic_ns()
         if may_rest and now_ns < self._follows_at_ns():
@@ -163,6 +165,7 @@ class Host(Generic[State]):
         }
         if not any(taken.values()):
             return self._keep_due_snapshot()
+        self.road.use()
         if any(inputs and not self._keys[key].is_leading for key, inputs in taken.items()):
             self._followed_ns = now_ns
         try:
@@ -171,7 +174,7 @@ class Host(Generic[State]):
             self._forget(taken)
             self.store.close()
             raise
-        self._worked_ns = self._clock.monotonic_ns()
+        self.road.use()
         return True
 
     def is_quiet(self) -> bool:
@@ -203,8 +206,8 @@ class Host(Generic[State]):
 
     def idle_seconds(self) -> float:
         """Return after how long the next key is to be polled, has rested, or is to follow."""
-        now_ns, ends_ns = self._clock.monotonic_ns(), self._resting.ends_ns(self._worked_ns)
-        dues_ns = [self._polling.next_ns(self._worked_ns)] + ([] if ends_ns is None else [ends_ns])
+        now_ns, ends_ns = self._clock.monotonic_ns(), self._resting.ends_ns(self.road.used_ns())
+        dues_ns = [self._polling.next_ns(self.road.used_ns())] + ([] if ends_ns is None else [ends_ns])
         if any(memory.records and not memory.is_leading for memory in self._keys.values()):
             dues_ns.append(self._follows_at_ns())
         return max(0.0, min([self.settings.poll_seconds, *((due_ns - now_ns) / 1e9 for due_ns in dues_ns)]))
@@ -285,7 +288,7 @@ class Host(Generic[State]):
 
     def _fetch(self, rest: set[str]) -> set[str]:
         """Read what was left elsewhere for keys that have nothing to apply now; return those that got something."""
-        self._left_in_outboxes.update(self._polling.due(self._keys, self._clock.monotonic_ns(), self._worked_ns))
+        self._left_in_outboxes.update(self._polling.due(self._keys, self._clock.monotonic_ns(), self.road.used_ns()))
         with self._arriving:
             of_all, self._left_in_outboxes = self._left_in_outboxes, set()
             of_some, self._woken = self._woken, {}
@@ -410,7 +413,6 @@ class Host(Generic[State]):
             memory = self._keys[key]
             if memory.number - memory.snapshot_number >= 2 * self.settings.snapshot_every:
                 self._keep_snapshot(memory)
-
         self._change_leaders(current, moved)
         if current.followed:
             self.compare([each for each in current.followed if each.envelope.key in moved])
@@ -483,12 +485,12 @@ class Host(Generic[State]):
 
     def _keep_due_snapshot(self) -> bool:
         """Keep the snapshot of one key that is due, where nothing was done for a while; tell whether there was one."""
-        if self._clock.monotonic_ns() - self._worked_ns < self.settings.snapshot_quiet_seconds * 1e9:
+        if self._clock.monotonic_ns() - self.road.used_ns() < self.settings.snapshot_quiet_seconds * 1e9:
             return False
         for memory in self._keys.values():
             if memory.number - memory.snapshot_number >= self.settings.snapshot_every:
                 self._keep_snapshot(memory)
-                self._worked_ns = self._clock.monotonic_ns()  # keys come to theirs together: the next one after a pause
+                self.road.use()  # keys come to theirs together: the next one after a pause
                 return True
         return False
 

@@ -19,7 +19,7 @@ class Polling:
     _next_ns: int = 0
 
     def due(self, keys: Collection[str], now_ns: int, worked_ns: int) -> list[str]:
-        """Return the keys whose turn it is, where the host has worked at `worked_ns` last; it is taken with that."""
+        """Return the keys whose turn it is, where somebody has worked at `worked_ns` last; it is taken with that."""
         new = [key for key in keys if key not in self._due_ns]
         for place, key in enumerate(new):
             self._due_ns[key] = now_ns + self.every_ns * place // len(new)
@@ -32,5 +32,5 @@ class Polling:
         return due
 
     def next_ns(self, worked_ns: int) -> int:
-        """Return when the next turn is, where the host has worked at `worked_ns` last."""
+        """Return when the next turn is, where somebody has worked at `worked_ns` last."""
         return max(self._next_ns, min(worked_ns + _QUIET_NS, self._next_ns + self.every_ns))

@@ -24,7 +24,7 @@ class Resting(Generic[State]):
     _since_ns: dict[str, int] = field(default_factory=dict)
 
     def keys(self, memories: Collection[KeyMemory[State]], clock: Clock, worked_ns: int) -> set[str]:
-        """Return which of the keys that have inputs to leave alone now; the host has worked at `worked_ns` last."""
+        """Return which of the keys that have inputs to leave alone now; somebody has worked at `worked_ns` last."""
         if not self.rest_ns or not (memories or self._since_ns):
             return set()
         now_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()

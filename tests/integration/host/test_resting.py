@@ -62,6 +62,18 @@ def test_a_rest_begins_when_what_came_before_is_done(resting):
     assert numbers(resting, "a") == []
 
 
+def test_what_rests_waits_for_others_of_the_system_too(resting):
+    say(resting, IDLE, "a")
+    assert not resting.execution.step()
+    pass_time(resting, REST_NS // 2)
+    resting.execution.road.use()
+    pass_time(resting, REST_NS // 2)
+    assert not resting.execution.step()
+    pass_time(resting, REST_NS // 2)
+    assert resting.execution.step()
+    assert numbers(resting, "a") == [IDLE]
+
+
 def test_what_rests_is_committed_together(resting):
     for _ in range(3):
         say(resting, IDLE, "a")
