@@ -44,7 +44,8 @@ class Turn:
         if not self.taken.acquire(blocking=False):
             return None
         try:
-            return None if self._work is None else not self._work()
+            work = self._work  # once, since it may be withdrawn meanwhile
+            return None if work is None else not work()
         finally:
             self.taken.release()
 

@@ -64,6 +64,27 @@ def test_a_turn_that_is_withdrawn_is_left_to_the_worker():
     assert (done, calls) == ([], ["called"])
 
 
+def test_a_turn_that_is_withdrawn_just_when_somebody_begins_it_is_done_once_more():
+    class Withdrawn(Turn):
+        """Is withdrawn by its worker as soon as somebody has looked whether it may be done."""
+
+        @property
+        def _work(self):
+            work, self._looked_at = self._looked_at, None
+            return work
+
+        @_work.setter
+        def _work(self, work):
+            self._looked_at = work
+
+    done = []
+    turn = Withdrawn(lambda: None)
+    turn.lend(lambda: done.append(1))
+    assert turn.is_done_here()
+    assert turn.is_done_here() is None
+    assert done == [1]
+
+
 def test_a_turn_with_more_to_do_comes_again_and_at_last_goes_to_the_worker():
     done = []
     turn, calls = lent(lambda: done.append(1) or True)
