@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from apps.execution.contracts import AccountOpened, AccountValued, OrdersFilled, OrdersRequested, PositionChanged
-from apps.execution.growing import decimal_ids, first_of_each
+from apps.execution.growing import ChainedIds, decimal_ids, first_of_each
 from apps.execution.paper.broker import warm as warm_broker
 from apps.reporting.warming import warm as warm_reporting
 from apps.risk.contracts import Limits, OrdersApproved, OrdersRefused, SetLimits
@@ -57,7 +57,9 @@ def _load() -> None:
     warm_broker()
     warm_reporting()
     prepare_strategies()
-    first_of_each(decimal_ids(ints([1, 2])))
+    ids = decimal_ids(ints([1, 2]))
+    first_of_each(ids)
+    ChainedIds().find(ids)  # as reports have them that were taken together; the broker has looked for others
     volatility_of(np.ones(2), 1.0)
 
 

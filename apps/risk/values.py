@@ -121,7 +121,7 @@ def decide_valued(state: RiskState, valued: AccountValued) -> list[Message]:
     if chosen.size:
         zones = state.zones.names
         days = ints([day_at(valued.valued_at_ns, zone) for zone in zones])
-        columns = values[:, chosen]
+        columns = values.take(chosen, axis=1)  # by rows, as they came: an index would lay out several by columns
         events.append(
             ValuesNoted(
                 zones=list(zones),

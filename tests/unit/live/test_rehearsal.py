@@ -1,5 +1,8 @@
+import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from apps.execution.kernels import booking, netting, reports, sizing, values
@@ -23,6 +26,11 @@ def test_a_rehearsal_compiles_the_kernels_that_most_live_decisions_call():
     missed = sorted(name for name, is_compiled in called.items() if not is_compiled)
     assert len(missed) <= len(called) / 3, missed
     assert not [name for name in missed if name.rpartition(".")[2] in OF_A_REFUSAL]
+
+
+def test_who_has_prepared_compiles_nothing_for_several_accounts():
+    done = subprocess.run([sys.executable, "-m", "tests.unit.live.many_accounts"], stdout=subprocess.PIPE, check=True)
+    assert json.loads(done.stdout) == []
 
 
 def test_what_is_not_kept_yet_is_compiled_by_another_process(tmp_path, monkeypatch):
