@@ -79,7 +79,7 @@ class LimitsReader:
 
 
 def _begun(store: Store, shard: str, epoch: int, number: int) -> _Known:
-    snapshot = store.newest_snapshot(shard, number)
+    snapshot = store.newest_snapshot(shard, number, RISK.snapshot_version)
     if snapshot is None:
         return _Known(epoch, 0, RISK.new_state(shard))
     return _Known(epoch, snapshot.number, RISK.from_snapshot(shard, snapshot.version, snapshot.state))

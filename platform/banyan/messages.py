@@ -101,7 +101,7 @@ class Logged(Message, frozen=True, kw_only=True):
     """A record of a leader's log: an input with its envelope, when it was received, and [name, message] of its events.
 
     Its number and epoch are those of the envelope that it travels in. `digest` is that of the state after it, where the
-    leader has taken one.
+    leader has taken one, and `digest_version` the version of the snapshot that it was taken of, 0 where it is not said.
     """
 
     received_at_ns: int
@@ -110,6 +110,7 @@ class Logged(Message, frozen=True, kw_only=True):
     message: msgspec.Raw
     events: msgspec.Raw
     digest: str = ""
+    digest_version: int = 0
 
 
 class StreamMark(msgspec.Struct, frozen=True, kw_only=True):

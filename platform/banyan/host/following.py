@@ -51,6 +51,11 @@ def plant_seeds(context: Context[State], store: Store, memory: KeyMemory[State],
     if has_begun and is_there and not memory.parked_because:
         memory.is_astray = memory.is_astray and seed.number < memory.number
         return [_seeded(delivery, now_ns)] if seed.number == memory.number else []
+    if seed.version > context.snapshot_version:
+        raise CodecError(
+            f"its leader's state is of version {seed.version}, and this program reads those up to "
+            f"{context.snapshot_version}: one of a newer version has to follow"
+        )
     memory.state = context.from_snapshot(memory.key, seed.version, seed.state)
     log_mark = {(context.name, memory.key): (seed.epoch, seed.number)}
     store.plant(memory.key, memory.epoch, msgspec.structs.replace(seed, marks=seed.marks | log_mark), delivery.place)
@@ -114,7 +119,7 @@ def follow(current: Round[State], memory: KeyMemory[State], delivery: Delivery) 
     digest = ""
     if not memory.is_astray and current.context.strays(memory.state, events):
         memory.is_astray, digest = True, "differs"
-    elif logged.digest and not memory.is_astray:
+    elif logged.digest and logged.digest_version in (0, current.context.snapshot_version) and not memory.is_astray:
         is_same = digest_of(current.context.to_snapshot(memory.state)) == logged.digest
         digest = "same" if is_same else "differs"
     compared = Compared(

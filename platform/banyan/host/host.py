@@ -13,15 +13,8 @@ from banyan.clock import Clock
 from banyan.codec import CodecError, Envelope, encode_message
 from banyan.context import Context
 from banyan.host.delivery import Delivery
-from banyan.host.following import (
-    follow,
-    is_record,
-    next_inputs,
-    next_records,
-    plant_seeds,
-    take_record,
-)
-from banyan.host.memory import KeyMemory, RebuildError, digest_of, rebuild, snapshot_of
+from banyan.host.following import follow, is_record, next_inputs, next_records, plant_seeds, take_record
+from banyan.host.memory import KeyMemory, NewerError, RebuildError, digest_of, rebuild, snapshot_of
 from banyan.host.polling import Polling
 from banyan.host.records import record_of, seed_of
 from banyan.host.resting import Resting
@@ -32,7 +25,7 @@ from banyan.host.turns import Turn
 from banyan.ids import derive
 from banyan.messages import Message, TimerDue, TookOver
 from banyan.road import Road
-from banyan.store import FETCH_MOST, NotFollowingError, Store
+from banyan.store import FETCH_MOST, KeyRow, NotFollowingError, Store
 
 State = TypeVar("State")
 Marks = Mapping[tuple[str, str], tuple[int, int]]
@@ -254,14 +247,17 @@ class Host(Generic[State]):
                 self._keys[key] = rebuild(self.context, self.store, row)
                 self._left_in_outboxes.add(key)
             except RebuildError as problem:
-                self._set_aside(key, row.parked_because, str(problem))
+                self._set_aside(row, problem)
 
-    def _set_aside(self, key: str, known: str, problem: str) -> None:
-        """Let a key rest whose log is damaged, and the others go on."""
-        self._wanted -= {key}
-        if problem != known:
+    def _set_aside(self, row: KeyRow, problem: RebuildError) -> None:
+        """Let a key rest whose log is damaged, leave to others what a newer version knows, and let the rest go on."""
+        self._wanted -= {row.key}
+        if isinstance(problem, NewerError):
+            _LOGGER.warning("a key is left to others: %s", problem)
+            self.store.release({row.key: row.epoch})
+        elif str(problem) != row.parked_because:
             _LOGGER.error("nothing is done for a key until it is repaired: %s", problem)
-            self.store.park(key, problem, "")
+            self.store.park(row.key, str(problem), "")
 
     def _lose(self, key: str) -> None:
         _LOGGER.warning("%s/%s: another owner has taken the key", self.context.name, key)
@@ -451,10 +447,11 @@ class Host(Generic[State]):
             memory = self._keys.get(step.key)
             if memory is None or step.key not in moved or not memory.is_leading:
                 continue
-            digest = ""
+            digest, version = "", 0
             if step.number == last[step.key] and step.number - memory.digested >= self.settings.digest_every:
-                digest, memory.digested = digest_of(self.context.to_snapshot(memory.state)), step.number
-            records.append(record_of(self.context.name, step, now_ns, digest))
+                digest, version = digest_of(self.context.to_snapshot(memory.state)), self.context.snapshot_version
+                memory.digested = step.number
+            records.append(record_of(self.context.name, step, now_ns, digest, version))
         self.log(records)
 
     def _give_seeds(self) -> None:

@@ -19,6 +19,10 @@ class RebuildError(RuntimeError):
     """A key's log or snapshot is damaged: the message says where, and the key must not be used."""
 
 
+class NewerError(RebuildError):
+    """A key's state is known only to a newer version of this program, by its snapshot; the key is well there."""
+
+
 @dataclass(slots=True)
 class KeyMemory(Generic[State]):
     """A key's state and its place in log, streams and time.
@@ -48,7 +52,10 @@ class KeyMemory(Generic[State]):
 
 
 def rebuild(context: Context[State], store: Store, row: KeyRow) -> KeyMemory[State]:
-    """Return a key as its last committed record left it. Raises RebuildError where the log has a hole."""
+    """Return a key as its last committed record left it. Raises RebuildError where the log has a hole.
+
+    Raises NewerError where only a newer version can.
+    """
     state, begins = state_at(context, store, row.key, row.number)
     return KeyMemory(
         key=row.key,
@@ -67,8 +74,12 @@ def rebuild(context: Context[State], store: Store, row: KeyRow) -> KeyMemory[Sta
 
 
 def state_at(context: Context[State], store: Store, key: str, number: int) -> tuple[State, int]:
-    """Return the state of a key after log record `number`, and the number of the snapshot that it was built on."""
-    snapshot = store.newest_snapshot(key, number)
+    """Return the state of a key after log record `number`, and the number of the snapshot that it was built on.
+
+    A snapshot of a newer version is passed over, and what it holds read from the log. Raises NewerError where that
+    does not go back so far, and RebuildError where the log has a hole.
+    """
+    snapshot = store.newest_snapshot(key, number, context.snapshot_version)
     state, begins = context.new_state(key), 0
     if snapshot is not None:
         if digest_of(snapshot.state) != snapshot.digest:
@@ -76,7 +87,20 @@ def state_at(context: Context[State], store: Store, key: str, number: int) -> tu
                 f"{context.name}/{key}: snapshot {snapshot.number} is damaged: delete it to use an older"
             )
         state, begins = context.from_snapshot(key, snapshot.version, snapshot.state), snapshot.number
-    return advanced(context, store, key, state, begins, number), begins
+    try:
+        return advanced(context, store, key, state, begins, number), begins
+    except RebuildError:
+        newest = store.newest_snapshot(key, number)
+        if newest is not None and newest.version > context.snapshot_version:
+            raise NewerError(_newer(context, key, newest.version)) from None
+        raise
+
+
+def _newer(context: Context[State], key: str, version: int) -> str:
+    return (
+        f"{context.name}/{key} is in a snapshot of version {version}, and this program reads those up to "
+        f"{context.snapshot_version}: one of a newer version has to hold it"
+    )
 
 
 def advanced(context: Context[State], store: Store, key: str, state: State, begins: int, number: int) -> State:
@@ -110,11 +134,13 @@ def verify(context: Context[State], store: Store, key: str, number: int, hearer:
     """Replay a key's log from its first snapshot, or its beginning, and compare every later snapshot on the way.
 
     Those that are equal are marked as verified; return how many there are. Raises RebuildError for a gap in the log
-    and for the first snapshot that replay does not give.
+    and for the first snapshot that replay does not give, NewerError where the first one is of a newer version.
     """
     snapshots = store.snapshots(key)
     begins = snapshots[0] if snapshots and store.first_number(key) > 1 else None
     state, last, verified = context.new_state(key), 0, 0
+    if begins is not None and begins.version > context.snapshot_version:
+        raise NewerError(_newer(context, key, begins.version))
     if begins is not None:
         state, last = context.from_snapshot(key, begins.version, begins.state), begins.number
     wanted = {each.number: each for each in snapshots if each.number > last}

@@ -15,7 +15,7 @@ State = TypeVar("State")
 _NOTHING = msgspec.Raw(b"null")
 
 
-def record_of(context: str, step: Step, committed_at_ns: int, digest: str = "") -> Delivery:
+def record_of(context: str, step: Step, committed_at_ns: int, digest: str = "", digest_version: int = 0) -> Delivery:
     """Return a record of a key's log, on its way to whoever follows the key."""
     logged = Logged(
         received_at_ns=step.received_at_ns,
@@ -24,6 +24,7 @@ def record_of(context: str, step: Step, committed_at_ns: int, digest: str = "") 
         message=_as_json(step.body),
         events=msgspec.Raw(step.events),
         digest=digest,
+        digest_version=digest_version,
     )
     cause = decode_envelope(step.header).id
     envelope = _envelope(context, step.key, Logged.wire_name, cause, step.epoch, step.number, step.number - 1)

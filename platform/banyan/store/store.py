@@ -199,12 +199,12 @@ class Store:
         )
         return [(key, expand(events)) for key, events in found]
 
-    def newest_snapshot(self, key: str, upto: int | None = None) -> SnapshotRow | None:
-        """Return the last snapshot of a key, or the last one at or before number `upto`."""
+    def newest_snapshot(self, key: str, upto: int, version: int | None = None) -> SnapshotRow | None:
+        """Return the last snapshot of a key at or before number `upto`, of a `version` that is not newer."""
         row = self._rows(
             "SELECT number, version, digest, state FROM banyan_snapshot WHERE key = %s AND number <= %s "
-            "ORDER BY number DESC LIMIT 1",
-            [key, upto if upto is not None else 2**62],
+            "AND version <= %s ORDER BY number DESC LIMIT 1",
+            [key, upto, version if version is not None else 2**31 - 1],
         )
         return _snapshot(row[0]) if row else None
 
