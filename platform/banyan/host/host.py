@@ -80,6 +80,7 @@ class Host(Generic[State]):
         self._keys: dict[str, KeyMemory[State]] = {}
         self._wanted: frozenset[str] = frozenset()
         self._left_in_outboxes: set[str] = set()
+        self._new: set[str] = set()
         self._woken: dict[str, set[str]] = {}
         self._strangers: set[str] = set()
         self._looked: set[str] = set()
@@ -246,6 +247,7 @@ class Host(Generic[State]):
             try:
                 self._keys[key] = rebuild(self.context, self.store, row)
                 self._left_in_outboxes.add(key)
+                self._new.add(key)
             except RebuildError as problem:
                 self._set_aside(row, problem)
 
@@ -298,11 +300,14 @@ class Host(Generic[State]):
         following = {key for key in held if not self._keys[key].is_leading}
         self.look({key: (self._keys[key].marks, None) for key in held})
         held -= following
-        idle = sorted(key for key in held if key in rest or not self._keys[key].waiting)
+        # Of a key that is new here what was sent before comes first: commands too, whatever has been offered since.
+        new, self._new = self._new & held, self._new - held
+        idle = sorted(key for key in held if key in rest or key in new or not self._keys[key].waiting)
         asked = {key: (self._keys[key].marks, None if key in of_all else of_some[key]) for key in idle}
         found = self.fetch(asked) if asked else {}
         for key, deliveries in found.items():
-            self._keys[key].waiting.extend(deliveries)
+            waiting = self._keys[key].waiting
+            (waiting.extendleft if key in new else waiting.extend)(reversed(deliveries) if key in new else deliveries)
             self._fresh.update((key, each.envelope.id) for each in deliveries if not each.envelope.number)
         # There may be more than was read: look again once these are applied.
         self._left_in_outboxes |= held.difference(idle)
@@ -343,12 +348,9 @@ class Host(Generic[State]):
     def _timer(self, key: str, name: str, due_ns: int) -> Delivery:
         message = TimerDue(name=name, due_ns=due_ns)
         envelope = Envelope(
-            name=TimerDue.wire_name,
-            id=derive(self.context.name, key, name, due_ns),
-            key=key,
-            correlation=name,
+            name=TimerDue.wire_name, id=derive(self.context.name, key, name, due_ns), key=key, correlation=name,
             event_time_ns=due_ns,
-        )
+        )  # fmt: skip
         return Delivery(self.context.name, envelope, encode_message(message), message)
 
     def _apply(self, current: Round[State], taken: dict[str, list[Delivery]]) -> bool:

@@ -4,6 +4,7 @@ import pytest
 from banyan.host import Host, HostSettings, Route
 from banyan.host.memory import state_at
 from banyan.models import DeadLetter, Key, Log, Outbox, Request, Snapshot
+from banyan.store import Store
 from banyan.transport import Command, ask
 from tests.integration.host.tally import POISON, POISON_ROW, Add, Added, Remind
 
@@ -58,6 +59,18 @@ def test_what_was_committed_and_not_handed_on_is_read_from_the_outbox(pair):
     pair.restart()
     pair.settle()
     assert pair.told() == [4, 10]
+
+
+def test_what_was_asked_before_a_key_is_held_comes_before_what_is_offered_since(pair):
+    pair.execution.close()
+    ask(Store("execution"), [Command("a", Add(number=1), "before")], 1)
+    again = pair.host("execution", "again")
+    pair.transport.join(again)
+    again.open(["a"])
+    again.offer([pair.delivery(Add(number=2)), pair.delivery(Add(number=3))])
+    while again.step():
+        pass
+    assert again.keys["a"].state["numbers"] == [1, 2, 3]
 
 
 def test_a_message_that_overtakes_waits_for_the_one_before_it(pair):
