@@ -1,17 +1,19 @@
 """How numbers and times are written."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from django import template
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from apps.reporting.interface import OrderRow
 
 register = template.Library()
 _NOTHING = "–"
 _MINUS = "\u2212"
+_CODE = re.compile(r"`([^`]+)`")
 
 
 @register.filter
@@ -71,6 +73,12 @@ def when(value: int | datetime | None, style: str = "clock") -> SafeString | str
     iso = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
     text = f"{at:%Y-%m-%d %H:%M:%S} UTC"
     return format_html('<time datetime="{}" data-style="{}" title="{}">{}</time>', iso, style, text, text)
+
+
+@register.filter
+def coded(value: str) -> SafeString:
+    """Return a sentence in which what stands between backticks, such as a command, is shown as code."""
+    return mark_safe(_CODE.sub(r"<code>\1</code>", conditional_escape(value)))  # noqa: S308  (escaped before)
 
 
 @register.filter

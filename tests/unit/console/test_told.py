@@ -1,6 +1,6 @@
 import pytest
 
-from apps.console.templatetags.told import at_tick, bound
+from apps.console.templatetags.told import at_tick, bound, coded
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,11 @@ def test_a_price_has_all_the_decimals_of_its_tick(price, tick, told):
 )
 def test_a_bound_has_no_decimals_that_nobody_gave(value, told):
     assert bound(value) == told
+
+
+def test_what_stands_between_backticks_is_shown_as_code_and_nothing_else_is_let_through():
+    told = coded("25 as planned; `manage.py topics apply --with risk` <b>`a`</b> ` & `<i>`")
+    assert told == (
+        "25 as planned; <code>manage.py topics apply --with risk</code> &lt;b&gt;<code>a</code>&lt;/b&gt; "
+        "<code> &amp; </code>&lt;i&gt;`"
+    )
