@@ -137,6 +137,14 @@ class SetsLink:
         self._link.close()
 
 
+def of_prices(market: "PaperMarket") -> Sequence[Worker]:
+    """Return the workers that tell the paper broker the prices that the service of feeds gives to that of signals."""
+    from banyan.transport.kafka import Onlooker
+    from settings.topics import TOPICS
+
+    return [Onlooker("feeds", "signals", settings.KAFKA, TOPICS, market.listen, market.recall), market]
+
+
 def set_transport(senders: Mapping[str, Sequence[str]]) -> LocalTransport:
     """Return the transport of a set's process."""
     transport = LocalTransport(senders)

@@ -60,7 +60,7 @@ from banyan.road import ROAD, GivingWay
 from banyan.store import Store
 from banyan.transport import Channels, LocalTransport
 from banyan.transport.questions import answered_here
-from settings.crossings import leads_new, of_edge, of_host, of_sets, set_transport
+from settings.crossings import leads_new, of_edge, of_host, of_prices, of_sets, set_transport
 from settings.routes import FROM_RISK, FROM_SIGNALS, TO_EDGE, TO_RISK
 from settings.shards import SHARDS
 from settings.warming import rehearse
@@ -197,6 +197,11 @@ def paper(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:
     return [PaperWorker(settings.PAPER_DIR, clock, settings.PAPER_RATES)]
 
 
+def prices(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
+    """Return the workers that tell the paper broker the prices of feeds whose bars nobody else in the app gets."""
+    return of_prices(_market())
+
+
 UNREAD = unread({READER: SOURCES, BOOKS_READER: ("execution",)})
 """What tells who still has to read a record of a log before it may be dropped."""
 
@@ -266,6 +271,11 @@ ROLES: Roles = {
         Role("risk", "shards", "limits: approves orders, or refuses them with a reason", hosted(RISK, SHARDS), PARTS),
         Role("edge", "shards", "broker sessions: sends approved orders, once", edge, PARTS),
         Role("paper", "paper", "the paper broker, with a ledger of its own", paper),
+        *(
+            [Role("prices", "prices", "bars of the service of feeds: tells them to the paper broker", prices)]
+            if {FEEDS.name, SIGNALS.name} <= set(settings.EXTRACTED)
+            else []
+        ),
         Role(
             "reporting",
             "reporting",

@@ -48,7 +48,7 @@ def planned(coming: Collection[str] = ()) -> tuple[list[Topic], dict[str, str]]:
         _stream("risk", "execution", "verdicts", writers=_verdicts(having), readers=_sides("execution")),
         _stream("execution", "edge", "released", writers=(_service("execution"),)),
         _stream("edge", "execution", "reports", readers=_sides("execution")),
-        *(_stream("feeds", "signals", feed, writers=_sides("feeds"), readers=_sides("signals")) for feed in feeds),
+        *(_stream("feeds", "signals", feed, writers=_sides("feeds"), readers=_bar_readers()) for feed in feeds),
         *(
             _stream("signals", "execution", name, writers=_sides("signals"), readers=_sides("execution"))
             for name in sets
@@ -75,6 +75,12 @@ def _having_services(coming: Collection[str]) -> set[str]:
 def _verdicts(having: Collection[str]) -> tuple[str, ...]:
     """Return who may write verdicts: risk's service, and risk in the app while those of the app go by Kafka too."""
     return _sides("risk") if "execution" in having and "risk" not in settings.EXTRACTED else (_service("risk"),)
+
+
+def _bar_readers() -> tuple[str, ...]:
+    """Return who may read bars: sets, and where neither these nor feeds are in the app, its paper broker by itself."""
+    is_alone = {"feeds", "signals"} <= set(settings.EXTRACTED)
+    return (*_sides("signals"), *(["edge"] if is_alone else []))
 
 
 def principal_of(party: str) -> str:

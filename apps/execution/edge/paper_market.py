@@ -37,7 +37,7 @@ class PaperMarket:
         self._terms_of = terms_of
         self._terms: dict[str, InstrumentTerms] = {}
         self._socket: socket.socket | None = None
-        self._last: tuple[str, int] = ("", 0)
+        self._last: dict[str, tuple[int, int]] = {}  # epoch and number of the last bar, by feed
         self._newest: dict[str, tuple[int, int, int]] = {}  # when it closed, at which bid and ask, by instrument
         self._lock = threading.Lock()
 
@@ -51,14 +51,22 @@ class PaperMarket:
         """Do nothing: a look is soon over."""
 
     def listen(self, deliveries: list[Delivery]) -> None:
-        """Pass on the bars among `deliveries`, each once, however many they go to."""
+        """Pass on the bars among `deliveries`, each once, however many they go to: a price never goes back in time."""
         for delivery in deliveries:
-            place = delivery.envelope.sender_key, delivery.envelope.number
-            message = delivery.message
-            if isinstance(message, BarClosed) and place != self._last and not message.revision.any():
-                self._last = place
-                with self._lock:
+            envelope, message = delivery.envelope, delivery.message
+            if not isinstance(message, BarClosed) or message.revision.any():
+                continue
+            with self._lock:
+                if (envelope.epoch, envelope.number) > self._last.get(envelope.sender_key, (0, 0)):
+                    self._last[envelope.sender_key] = envelope.epoch, envelope.number
                     self._tell(message)
+
+    def recall(self, deliveries: Sequence[Delivery]) -> None:
+        """Know the newest prices among `deliveries`, which were passed on before: the broker is told quotes alone."""
+        with self._lock:
+            for message in (each.message for each in deliveries):
+                if isinstance(message, BarClosed) and not message.revision.any():
+                    self._remember(message, self._prices(message))
 
     def remember(self, shown: Sequence[Shown]) -> None:
         """Know the newest prices of feeds that the other side leads, and that somebody else passes on."""

@@ -28,6 +28,14 @@ KEYS = ("a", "b", "c")
 _NUMBERS = itertools.count(1)
 
 
+def until(is_so: Callable[[], Any], what: str) -> None:
+    """Ask again and again until it is so."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < end, f"{what} did not come about"
+        time.sleep(0.005)
+
+
 class Side:
     """One context with its link, as a process would have it."""
 
@@ -142,10 +150,7 @@ class Bench:
         return made
 
     def until(self, is_so: Callable[[], Any], what: str = "it") -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while not is_so():
-            assert time.monotonic() < end, f"{what} did not come about"
-            time.sleep(0.005)
+        until(is_so, what)
 
 
 @pytest.fixture

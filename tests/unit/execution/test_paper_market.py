@@ -79,9 +79,18 @@ def test_a_broker_that_was_away_is_told_the_newest_closing_quotes_before_anythin
 
 def test_a_bar_is_told_with_its_path_while_the_broker_is_there(market, tmp_path):
     broker = Listening(tmp_path / "socket")
-    market.listen([bar(1, 100, EURUSD)])
-    market.listen([bar(1, 100, EURUSD)])
-    market.listen([bar(2, 110, EURUSD)])
-    first, second = broker.next_frame(), broker.next_frame()
-    assert (first.time_ns, first.closed_ns, second.closed_ns) == (90, 100, 110)
+    for number in (1, 1, 2, 1, 2, 3):  # those that come again are of a set that begins anew
+        market.listen([bar(number, 90 + 10 * number, EURUSD)])
+    first, *others = [broker.next_frame() for _ in range(3)]
+    assert (first.time_ns, first.closed_ns, [each.closed_ns for each in others]) == (90, 100, [110, 120])
     assert first.ask_close
+
+
+def test_what_was_passed_on_before_is_told_as_quotes_alone(market, tmp_path):
+    market.recall([bar(1, 100, EURUSD)])
+    broker = Listening(tmp_path / "socket")
+    market.listen([bar(2, 110, EURUSD)])
+    recalled, told = broker.next_frame(), broker.next_frame()
+    assert (recalled.time_ns, recalled.ask_close) == (100, b"")
+    assert told.closed_ns == 110
+    assert told.ask_close
