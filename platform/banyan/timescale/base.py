@@ -7,6 +7,12 @@ from timescale.db.backends.postgresql.base import DatabaseWrapper as TimescaleDa
 
 from banyan.timescale.schema import SchemaEditor
 
+_NOTICES = {
+    "connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}  # fmt: skip
+"""By TCP, a server that is silently gone is noticed within seconds: the system's own bounds are minutes and hours."""
+
 
 class DatabaseWrapper(TimescaleDatabaseWrapper):
     """A connection that starts the embedded server when it needs one, and that does without TimescaleDB.
@@ -24,8 +30,8 @@ class DatabaseWrapper(TimescaleDatabaseWrapper):
             return bool(cursor.fetchone()[0])
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Return psycopg's connection arguments, of the embedded server once it runs."""
-        parameters: dict[str, Any] = super().get_connection_params()
+        """Return psycopg's connection arguments, of the embedded server once it runs; OPTIONS come before ours."""
+        parameters: dict[str, Any] = {**_NOTICES, **super().get_connection_params()}
         server = self.settings_dict.get("EMBEDDED")
         if server is not None:
             address = server.start()
