@@ -14,6 +14,8 @@ from confluent_kafka.admin import AdminClient
 from banyan.kafka import Cluster
 from tests.fault.system import ROOT, System
 
+OLDER_RISK = ("-m", "tests.fault.older_risk")
+"""The service of risk, a version ago."""
 _NUMBERS = itertools.count(1)
 
 
@@ -44,11 +46,12 @@ def delete_topics(kafka: Cluster, name: str) -> None:
 class Service:
     """`python -m extract.<context>`, or a program that stands in for it, as its operator runs it."""
 
-    def __init__(self, system: System, context: str = "risk", program: Sequence[str] = ()) -> None:
+    def __init__(self, system: System, context: str = "risk", program: Sequence[str] = (), name: str = "") -> None:
         self._system = system
         self.context = context
+        self.over: dict[str, str] = {}  # what is other for it than for the app
         self._program = tuple(program) or ("-m", f"extract.{context}")
-        self._log = system.folder / f"{context}.log"
+        self._log = system.folder / f"{name or context}.log"
         self.process: subprocess.Popen[bytes] | None = None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -56,7 +59,7 @@ class Service:
 
     def environment(self) -> dict[str, str]:
         """Return its variables, which do not have the app's databases."""
-        given = {**self._system.environment, "DJANGO_SETTINGS_MODULE": f"settings.services.{self.context}"}
+        given = {**self._system.environment, **self.over, "DJANGO_SETTINGS_MODULE": f"settings.services.{self.context}"}
         del given["DATABASE_URL"]
         return given
 
@@ -97,3 +100,21 @@ class Service:
 
     def log(self) -> str:
         return self._log.read_text()
+
+
+def wait_until_ready(system: System, service: Service) -> None:
+    system.wait_for(f"{service.context}'s readiness", lambda: service.ask("/ready")[0] == 200)
+
+
+def wait_beside(system: System, service: Service) -> None:
+    """Wait until a service that has just been started waits for the keys that another one holds."""
+    system.wait_for("a service beside another", lambda: "it holds 0 of" in service.ask("/ready")[1])
+
+
+def replace(system: System, old: Service, new: Service) -> None:
+    """Replace a service as docs/extraction.md says: the new one waits, the old one ends in order, the new one takes."""
+    new.start()
+    wait_beside(system, new)
+    assert old.ask("/ready")[0] == 200
+    assert old.stop() == 0
+    wait_until_ready(system, new)
