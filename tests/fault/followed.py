@@ -1,6 +1,6 @@
 """A system whose set has bars of a file that grows, and a context of it as a service beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from banyan.kafka import Cluster
@@ -65,12 +65,14 @@ class Followed:
         assert "Traceback" not in self.service.log()
 
 
-def following(system: System, kafka: Cluster, folder: Path, context: str) -> Iterator[Followed]:
-    """Yield a system that trades, followed by the service of a context."""
+def following(
+    system: System, kafka: Cluster, folder: Path, context: str, define: Callable[[System], object] = define_trend
+) -> Iterator[Followed]:
+    """Yield a system that trades by a set that is defined, followed by the service of a context."""
     name = join_kafka(system, kafka, **{context: f"{context}_service"})
     service, file = Service(system, context), Grown(folder)
     made = Followed(system, service, file)
-    define_trend(system)
+    define(system)
     system.manage("accounts", "open", "DEMO", "--count", str(ACCOUNTS), "--client", "demo", "--deposit", "100000")
     system.manage("accounts", "subscribe", "DEMO", "--count", str(ACCOUNTS), "--set", "trend")
     system.manage("feeds", "add", "--interval", "1h", "--instrument", f"OANDA:EURUSD={file.path}")

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 
 from tests.fault.system import System, closes
@@ -6,9 +8,11 @@ pytestmark = pytest.mark.soak  # of the core is that all processes are killed wh
 FIRST, LAST = "2016-01-01", "2016-03-15"
 
 
-def define_trend(system: System) -> None:
-    arguments = ("--instrument", "OANDA:EURUSD", "--interval", "1h", "-p", "fast=5", "-p", "slow=20")
-    system.manage("sets", "define", "trend", "--strategy", "ema_cross", *arguments)
+def define_trend(
+    system: System, strategy: Sequence[str] = ("ema_cross", "-p", "fast=5", "-p", "slow=20"), how: Sequence[str] = ()
+) -> None:
+    channel = ("--instrument", "OANDA:EURUSD", "--interval", "1h")
+    system.manage("sets", "define", "trend", "--strategy", *strategy, *channel, *how)
     system.manage("sets", "start", "trend")
 
 
