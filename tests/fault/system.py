@@ -36,6 +36,7 @@ class System:
             "DJANGO_SETTINGS_MODULE": "settings.dev",
         }
         self.folder = folder
+        self.over: dict[str, str] = {}  # what is other for the processes than for commands
         self.others = 0  # faults that no supervisor tells of
         kept = data_directory() / "kernels"  # what was compiled before, instead of compiling all anew for each system
         kept.mkdir(parents=True, exist_ok=True)
@@ -81,7 +82,7 @@ class System:
             self._process = subprocess.Popen(
                 [sys.executable, "manage.py", "run", *roles],
                 cwd=ROOT,
-                env={**self.environment, "BANYAN_CRASH_AT": crash_at},
+                env={**self.environment, **self.over, "BANYAN_CRASH_AT": crash_at},
                 stdout=log,
                 stderr=log,
             )
