@@ -69,11 +69,12 @@ class Client:
         self.socket.sendall(protocol.to_bytes(frame))
 
     def receive(self, kind: type[Kind]) -> Kind:
-        """Return the next answer of a kind; others before it stay in `waiting`."""
+        """Return the next answer of a kind; others before it stay in `waiting`. A refusal is no answer."""
         while True:
             for at, frame in enumerate(self.waiting):
                 if isinstance(frame, kind):
                     return self.waiting.pop(at)
+                assert not isinstance(frame, protocol.Refused), frame.reason
             received = self.socket.recv(1 << 20)
             if not received:
                 raise ConnectionError("the broker hung up")

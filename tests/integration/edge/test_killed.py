@@ -244,6 +244,7 @@ def test_both_killed_at_random_over_a_broker_that_misbehaves(tmp_path, seed):
     firm = Firm(tmp_path, "--faults", json.dumps(faults))
     try:
         firm.start_edge()
+        firm.wait(firm.reconciled)  # before that, whatever is released is refused, and nothing is tried
         for _ in range(4):
             for _ in range(draw.randrange(5, 15)):
                 firm.release(seconds=1)
@@ -258,6 +259,6 @@ def test_both_killed_at_random_over_a_broker_that_misbehaves(tmp_path, seed):
         firm.broker.arguments = ()
         firm.broker.start()
         firm.quote()
-        firm.check()
+        assert firm.check()[ReportKind.FILLED]
     finally:
         firm.close()
