@@ -101,10 +101,10 @@ def followed(system: System, kafka: Cluster) -> Iterator[tuple[System, Service, 
 def test_an_older_service_follows_is_replaced_and_its_successor_leads_while_nothing_differs(followed):
     system, old, new = followed
     seed = ("extract", "seed", "risk", "--seconds", "5")
-    refused = system.tried(*seed)
-    assert "NO FOLLOWER" in refused, "the app's state is of a version that the older service does not read"
-    assert "one of a newer version has to follow" in old.log()
-    old.stop()
+    system.wait_for("the older version's words", lambda: "one of a newer version has to follow" in old.log())
+    assert "NO FOLLOWER" in system.tried(*seed), "the app's state is of a version that it does not read"
+    assert old.stop() == 0
+    assert "Traceback" not in old.log()
     new.start()
     system.wait_for("followers", lambda: "NO FOLLOWER" not in system.tried(*seed))
     replay_bars(system, "2016-01-01", "2016-01-20")
