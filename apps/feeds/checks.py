@@ -52,15 +52,11 @@ def _drop(records: Records, findings: Findings, rejects: list[Reject]) -> Record
     bad = np.zeros(len(records), np.bool_)
     for mask, reason, detail in findings:
         for row in np.flatnonzero(mask & ~bad):
-            rejects.append(
-                Reject(int(records.line[row]), reason, _detail(detail, records, row), time=int(records.time[row]))
-            )
+            values = tuple(records.values[:, row].tolist())
+            told = detail.format(**dict(zip(COLUMNS[records.kind], values, strict=True)))
+            rejects.append(Reject(int(records.line[row]), reason, told, time=int(records.time[row]), values=values))
         bad |= mask
     return records.select(~bad) if bad.any() else records
-
-
-def _detail(detail: str, records: Records, row: int | np.signedinteger) -> str:
-    return detail.format(**dict(zip(COLUMNS[records.kind], records.values[:, row].tolist(), strict=True)))
 
 
 def _check_numbers(records: Records, columns_read: Sequence[str]) -> Findings:

@@ -1,6 +1,7 @@
 """Bars straight off a file, with nothing stored: the road of `backtest --csv`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,4 @@ def infer_interval(records: Records) -> int:
 
 def _with_text(path: Path, rejects: list[Reject]) -> list[Reject]:
     texts = read_lines(path, {reject.line for reject in rejects})
-    return [
-        Reject(reject.line, reject.reason, reject.detail, texts.get(reject.line, "")[:2_000], reject.time)
-        for reject in rejects
-    ]
+    return [replace(reject, text=texts.get(reject.line, "")[:2_000]) for reject in rejects]

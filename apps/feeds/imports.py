@@ -149,8 +149,10 @@ def _write(
     for size in _write_batches(series, rows, changed, batches):
         written(size)
     with transaction.atomic(using=ALIAS):
-        record.quarantined.all().delete()
-        _keep(record, report.rejects + conflicts + report.gaps)
+        decided = set(record.quarantined.exclude(state=QuarantinedRecord.State.OPEN).values_list("line", "reason"))
+        record.quarantined.filter(state=QuarantinedRecord.State.OPEN).delete()
+        found = report.rejects + conflicts + report.gaps
+        _keep(record, [each for each in found if (each.line, each.reason.value) not in decided])
         record.status = Import.Status.DONE
         record.finished = timezone.now()
         record.rows_read = report.rows_read
@@ -169,7 +171,7 @@ def _write_batches(
     """Write each batch in a transaction of its own; yield its number of rows when it is committed."""
 
     def write(batch: NDArray[np.int64]) -> int:
-        _write_batch(series, rows.select(batch), rows.select(batch[changed[batch]]))
+        write_batch(series, rows.select(batch), rows.select(batch[changed[batch]]))
         return int(batch.size)
 
     if len(batches) <= 1 or connections[ALIAS].in_atomic_block:
@@ -208,7 +210,7 @@ def _side_by_side(lanes: list[list[NDArray[np.int64]]], write: Callable[[NDArray
             stop.set()
 
 
-def _write_batch(series: Series, rows: Rows, replaced: Rows) -> None:
+def write_batch(series: Series, rows: Rows, replaced: Rows) -> None:
     """Write `rows`, of which `replaced` are there already, and move the series' version, or do nothing at all."""
     kind = Kind(series.kind)
     with transaction.atomic(using=ALIAS):
@@ -278,6 +280,7 @@ def _conflicts(series: Series, records: Records, rows: Rows, changed: NDArray[np
                 Reason.CONFLICT,
                 f"stored with other values: {'; '.join(differing)} (--replace makes the file the truth)",
                 time=int(records.time[place]),
+                values=tuple(rows.values[:, place].tolist()),
             )
         )
     return rejects
@@ -297,11 +300,17 @@ def _keep(record: Import, rejects: list[Reject]) -> None:
                 detail=reject.detail,
                 text=reject.text.replace("\0", "\ufffd"),
                 time=None if reject.time is None else to_moment(reject.time),
+                values=None if reject.values is None else told_values(record.series.kind, reject.values),
             )
             for reject in sorted(rejects, key=lambda reject: reject.line)
         ],
         batch_size=5_000,
     )
+
+
+def told_values(kind: str, values: Sequence[float]) -> dict[str, float]:
+    """Return columns by name, as JSON can hold them: what is not known or endless is left out."""
+    return {name: value for name, value in zip(COLUMNS[Kind(kind)], values, strict=True) if np.isfinite(value)}
 
 
 def _digest(path: Path, options: Options) -> str:
@@ -322,13 +331,18 @@ def _find_done(
         .filter(digest=digest, status=Import.Status.DONE, version_after=F("series__version"))
         .first()
     )
-    if done is not None and replace and done.quarantined.filter(reason=Reason.CONFLICT).exists():
+    if (
+        done is not None
+        and replace
+        and done.quarantined.filter(reason=Reason.CONFLICT, state=QuarantinedRecord.State.OPEN).exists()
+    ):
         return None
     return done
 
 
 def _outcome(record: Import, was_done: bool = False) -> Outcome:
-    reasons = Counter(record.quarantined.order_by().values_list("reason", flat=True))
+    left = record.quarantined.exclude(state=QuarantinedRecord.State.RELEASED)
+    reasons = Counter(left.order_by("id").values_list("reason", flat=True))
     return Outcome(
         series=record.series,
         path=record.path,

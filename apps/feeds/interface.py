@@ -11,25 +11,27 @@ from apps.feeds.adjustments import Adjust
 from apps.feeds.catalogue import InstrumentNotFound, instrument_not_found, shipped_instruments
 from apps.feeds.files import NoGoodRows, read_bars_file
 from apps.feeds.layouts import LayoutError
-from apps.feeds.records import FileReport, NoData, from_bars
+from apps.feeds.records import FileReport, NoData, Reason, from_bars
 from trading.bars import Bars
 from trading.instruments import Instrument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from apps.feeds.contracts import BarClosed
-    from apps.feeds.quarantined import LiveQuarantined, Quarantined
+    from apps.feeds.quarantined import LiveQuarantined, QuarantineCount, Quarantined
     from apps.feeds.reading import Moment
+    from apps.feeds.releasing import Release
     from apps.feeds.tick_reading import TickPlace, Ticks
 
 __all__ = [
     "Candles", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap",
-    "NoData", "NoGoodRows", "bars_before", "candles", "data_hash", "feed_names", "feed_of", "feed_standings",
-    "get_instrument", "intervals_of", "last_quote", "list_instruments", "listen", "live_gaps", "live_quarantined",
-    "notices", "quarantined", "quarantined_row", "read_bars", "read_bars_file", "read_ticks", "run_feed",
-    "shipped_instruments", "ticks_page",
+    "NoData", "NoGoodRows", "Reason", "bars_before", "candles", "data_hash", "feed_names", "feed_of", "feed_standings",
+    "get_instrument", "intervals_of", "last_quote", "list_instruments", "listen", "live_gaps", "notices",
+    "quarantine_columns", "quarantine_count", "quarantine_counts", "quarantine_discard", "quarantine_discard_all",
+    "quarantine_discard_live", "quarantine_plan", "quarantine_release", "quarantined", "quarantined_live",
+    "quarantined_row", "read_bars", "read_bars_file", "read_ticks", "run_feed", "shipped_instruments", "ticks_page",
 ]  # fmt: skip
 
 
@@ -102,11 +104,16 @@ def read_ticks(instrument_id: str, start: int | None, end: int | None, most: int
     return found(instrument_id, start, end, most)
 
 
-def quarantined(most: int, before: int | None = None, *, instrument: str = "", reason: str = "") -> "list[Quarantined]":
-    """Return rows of files that were not let in, the newest first: those before the one of that id."""
+def quarantined(
+    most: int, before: int | None = None, *, instrument: str = "", reason: str = "", state: str = "", file: str = ""
+) -> "list[Quarantined]":
+    """Return rows of files that were not let in, the newest first: those before the one of that id.
+
+    `state` is open, released or discarded ("": any), `file` a part of the path.
+    """
     from apps.feeds.quarantined import quarantined as found
 
-    return found(most, before, instrument=instrument, reason=reason)
+    return found(most, before, instrument=instrument, reason=reason, state=state, file=file)
 
 
 def quarantined_row(number: int) -> "Quarantined | None":
@@ -116,11 +123,71 @@ def quarantined_row(number: int) -> "Quarantined | None":
     return found(number)
 
 
-def live_quarantined(feed: str, most: int, before: tuple[int, int] | None = None) -> "list[LiveQuarantined]":
+def quarantined_live(feed: str, most: int, before: tuple[int, int] | None = None) -> "list[LiveQuarantined]":
     """Return what a live feed did not let in of late, newest first, before the place (number, event) of another."""
     from apps.feeds.quarantined import live_quarantined as found
 
     return found(feed, most, before)
+
+
+def quarantine_counts(most: int) -> "list[QuarantineCount]":
+    """Return how many rows of files are open, by instrument, reason and file, the most first."""
+    from apps.feeds.quarantined import quarantine_counts as found
+
+    return found(most)
+
+
+def quarantine_columns(number: int) -> list[tuple[str, bool]]:
+    """Return the columns of a record's series, and whether each has to be there. Raises QuarantineError."""
+    from apps.feeds.releasing import columns_of
+
+    return columns_of(number)
+
+
+def quarantine_plan(number: int, time: str = "", values: "Mapping[str, str] | None" = None) -> "Release":
+    """Return what letting a record in would do, with another time or other values where such are given.
+
+    It is checked as a record of a file is; what is corrected has to fit the stored rows around it too. Raises
+    QuarantineError (a ValueError) where it cannot be let in like that.
+    """
+    from apps.feeds.releasing import planned
+
+    return planned(number, time, values)
+
+
+def quarantine_release(number: int, time: str, values: "Mapping[str, str]", *, by: str, why: str) -> "Release":
+    """Let a record in as `quarantine_plan` says. Raises QuarantineError, and SeriesBusy (a RuntimeError)."""
+    from apps.feeds.releasing import release
+
+    return release(number, time, values, by=by, why=why)
+
+
+def quarantine_discard(number: int, *, by: str, why: str) -> None:
+    """Give a record up. Raises QuarantineError."""
+    from apps.feeds.releasing import discard
+
+    discard(number, by=by, why=why)
+
+
+def quarantine_count(instrument: str = "", reason: str = "", file: str = "") -> int:
+    """Return how many rows of files are open: of an instrument, for a reason, of files whose path holds a text."""
+    from apps.feeds.releasing import counted_open
+
+    return counted_open(instrument, reason, file)
+
+
+def quarantine_discard_all(instrument: str, reason: str, file: str, count: int, *, by: str, why: str) -> None:
+    """Give up all open records that these find. Raises QuarantineError where they are not `count` any more."""
+    from apps.feeds.releasing import discard_all
+
+    discard_all(instrument, reason, file, count, by=by, why=why)
+
+
+def quarantine_discard_live(feed: str, places: "Sequence[tuple[int, int]]", *, by: str, why: str) -> int:
+    """Give up records of a live feed, by their places; return how many had not been given up already."""
+    from apps.feeds.releasing import discard_live
+
+    return discard_live(feed, places, by=by, why=why)
 
 
 def bars_before(feed: str, counts: "Mapping[tuple[str, int], int]", before_ns: int) -> "list[BarClosed]":

@@ -147,7 +147,14 @@ class Import(models.Model):
 
 
 class QuarantinedRecord(models.Model):
-    """A record that was not let in, or a gap that was noted."""
+    """A record that was not let in, or a gap that was noted, and what people have decided of it."""
+
+    class State(models.TextChoices):
+        """What became of it."""
+
+        OPEN = "open"
+        RELEASED = "released"
+        DISCARDED = "discarded"
 
     source = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="quarantined")
     line = models.BigIntegerField(help_text="From 1, the header included; in Parquet the row, from 1.")
@@ -155,13 +162,41 @@ class QuarantinedRecord(models.Model):
     detail = models.TextField()
     text = models.TextField(blank=True, help_text="The line as it was read.")
     time = models.DateTimeField(null=True)
+    values = models.JSONField(null=True, help_text="Its columns, where they could be read.")
+    state = models.CharField(max_length=12, choices=State, default=State.OPEN, db_default=State.OPEN)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.CharField(max_length=150, blank=True, default="", db_default="")
+    decided_why = models.TextField(blank=True, default="", db_default="")
+    released = models.JSONField(null=True, help_text="The columns that were let in, and their time, where some were.")
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["source", "reason"])]
+        indexes = [
+            models.Index(fields=["source", "reason"]),
+            models.Index("state", "id", name="quarantined_by_state"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source.path}:{self.line}: {self.reason}: {self.detail}"
+
+
+class LiveDecision(models.Model):
+    """What somebody has decided of a record of a live feed that was not let in: it is given up. Kept with the log."""
+
+    id = models.BigAutoField(primary_key=True)
+    feed = models.CharField(max_length=64)
+    number = models.BigIntegerField(help_text="Of the step in the feed's log.")
+    event = models.IntegerField(help_text="Which of the step's events.")
+    at = models.DateTimeField()
+    by = models.CharField(max_length=150)
+    why = models.TextField()
+
+    class Meta:
+        ordering = ["feed", "number", "event"]
+        constraints = [models.UniqueConstraint(fields=["feed", "number", "event"], name="one_decision_of_a_record")]
+
+    def __str__(self) -> str:
+        return f"{self.feed} #{self.number}.{self.event}: {self.by}"
 
 
 class Factor(models.Model):

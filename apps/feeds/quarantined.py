@@ -2,11 +2,13 @@
 
 from contextlib import closing
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from django.db.models import Count
 
 from apps.feeds.contracts import RecordQuarantined
 from apps.feeds.core import FEEDS
-from apps.feeds.models import QuarantinedRecord
+from apps.feeds.models import LiveDecision, QuarantinedRecord
 from apps.feeds.rows import ALIAS
 from banyan.codec import decode_message
 from banyan.host.delivery import split_events
@@ -30,6 +32,12 @@ class Quarantined(NamedTuple):
     text: str
     time: datetime | None
     imported_at: datetime
+    values: dict[str, float] | None
+    state: str
+    decided_at: datetime | None
+    decided_by: str
+    decided_why: str
+    released: dict[str, Any] | None
 
 
 class LiveQuarantined(NamedTuple):
@@ -43,12 +51,37 @@ class LiveQuarantined(NamedTuple):
     record: str
     event_time_ns: int
     records: int
+    decided_at: datetime | None
+    decided_by: str
+    decided_why: str
 
 
-def quarantined(most: int, before: int | None = None, *, instrument: str = "", reason: str = "") -> list[Quarantined]:
+class QuarantineCount(NamedTuple):
+    """How many rows of files are open: of an instrument, for a reason, of a file."""
+
+    instrument: str
+    reason: str
+    file: str
+    rows: int
+
+
+def quarantine_counts(most: int) -> list[QuarantineCount]:
+    """Return how many rows are open by instrument, reason and file, the most first."""
+    names = ("source__series__instrument_id", "reason", "source__path")
+    found = QuarantinedRecord.objects.using(ALIAS).filter(state=QuarantinedRecord.State.OPEN).order_by()
+    counts = found.values_list(*names).annotate(rows=Count("id")).order_by("-rows", *names)
+    return [QuarantineCount(*each) for each in counts[:most]]
+
+
+def quarantined(
+    most: int, before: int | None = None, *, instrument: str = "", reason: str = "", state: str = "", file: str = ""
+) -> list[Quarantined]:
     """Return rows of files, the newest first: those before the one of that id."""
     found = QuarantinedRecord.objects.using(ALIAS).select_related("source__series").order_by("-id")
-    limits = {"id__lt": before, "source__series__instrument_id": instrument.upper(), "reason": reason}
+    limits = {
+        "id__lt": before, "source__series__instrument_id": instrument.upper(), "reason": reason, "state": state,
+        "source__path__contains": file,
+    }  # fmt: skip
     found = found.filter(**{name: value for name, value in limits.items() if value})
     return [_told(each) for each in found[:most]]
 
@@ -71,14 +104,28 @@ def live_quarantined(feed: str, most: int, before: tuple[int, int] | None = None
         first = max(0, last - _RECORDS_MAX)
         while last > first and len(found) < most:
             piece = [
-                LiveQuarantined(step.received_at_ns, step.number, index, *_fields(body))
+                LiveQuarantined(step.received_at_ns, step.number, index, *_fields(body), None, "", "")
                 for step in store.steps(feed, max(first, last - _AT_ONCE), last)
                 for index, (name, body) in enumerate(split_events(step.events))
                 if name == RecordQuarantined.wire_name and (before is None or (step.number, index) < before)
             ]
             found += reversed(piece)
             last -= _AT_ONCE
-    return found[:most]
+    return _decided(feed, found[:most])
+
+
+def _decided(feed: str, found: list[LiveQuarantined]) -> list[LiveQuarantined]:
+    """Return records with what was decided of them."""
+    numbers = {each.number for each in found}
+    decisions = {
+        (each.number, each.event): each
+        for each in LiveDecision.objects.using(ALIAS).filter(feed=feed, number__in=numbers)
+    }
+    told = []
+    for each in found:
+        of = decisions.get((each.number, each.event))
+        told.append(each if of is None else each._replace(decided_at=of.at, decided_by=of.by, decided_why=of.why))
+    return told
 
 
 def _fields(body: bytes) -> tuple[str, str, str, int, int]:
@@ -92,5 +139,6 @@ def _told(found: QuarantinedRecord) -> Quarantined:
     interval = format_interval(series.interval) if series.interval else "tick"
     return Quarantined(
         found.pk, found.source.path, found.line, series.instrument_id, interval, found.reason, found.detail,
-        found.text, found.time, found.source.started,
+        found.text, found.time, found.source.started, found.values, found.state, found.decided_at, found.decided_by,
+        found.decided_why, found.released,
     )  # fmt: skip

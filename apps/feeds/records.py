@@ -61,7 +61,8 @@ class Reason(StrEnum):
 class Reject:
     """One record in quarantine: its line (a row number in Parquet, both from 1), why, and the line as it was read.
 
-    `time` is the record's time (ns UTC) where it has one that can be read, else None.
+    `time` is the record's time (ns UTC) where it has one that can be read, else None; `values` are its columns', in the
+    order of its kind, where all of it can be read, else None.
     """
 
     line: int
@@ -69,6 +70,7 @@ class Reject:
     detail: str
     text: str = ""
     time: int | None = None
+    values: tuple[float, ...] | None = None
 
 
 @dataclass(slots=True)

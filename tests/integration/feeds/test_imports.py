@@ -152,7 +152,7 @@ from apps.feeds.records import Kind
 from apps.feeds.series import find_instrument
 path, at, where = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 imports.BATCH_ROWS = 500
-batch, write, batches, mine = imports._write_batch, imports.write_rows, 0, threading.local()
+batch, write, batches, mine = imports.write_batch, imports.write_rows, 0, threading.local()
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -172,7 +172,7 @@ def write_rows(*given):
     if where == "within" and mine.number == at:
         die()
 
-imports._write_batch, imports.write_rows = write_batch, write_rows
+imports.write_batch, imports.write_rows = write_batch, write_rows
 imports.import_file(Path(path), find_instrument("TEST:WALK"), 60 * 10**9, (Kind.BARS,), imports.Options())
 """
 

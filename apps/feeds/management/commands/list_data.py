@@ -5,10 +5,12 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 
-from apps.feeds.models import Import, Series
+from apps.feeds.models import Import, QuarantinedRecord, Series
 from apps.feeds.records import Reason
 from banyan import commands
 from trading.intervals import format_interval
+
+_OPEN = Q(imports__quarantined__state=QuarantinedRecord.State.OPEN)
 
 
 class Command(commands.Command):
@@ -47,8 +49,8 @@ class Command(commands.Command):
 def _stored(instrument: str | None) -> Any:
     series = Series.objects.order_by("instrument_id", "interval", "kind")
     series = series.annotate(
-        quarantined=Count("imports__quarantined", filter=~Q(imports__quarantined__reason=Reason.GAP)),
-        gaps=Count("imports__quarantined", filter=Q(imports__quarantined__reason=Reason.GAP)),
+        quarantined=Count("imports__quarantined", filter=_OPEN & ~Q(imports__quarantined__reason=Reason.GAP)),
+        gaps=Count("imports__quarantined", filter=_OPEN & Q(imports__quarantined__reason=Reason.GAP)),
         last_import=Max("imports__finished", filter=Q(imports__status=Import.Status.DONE)),
     )
     return series.filter(instrument_id=instrument.upper()) if instrument else series

@@ -26,12 +26,15 @@ class Command(commands.Command):
         told = f"only for this reason: {', '.join(reasons)}"
         parser.add_argument("--reason", choices=reasons, metavar="REASON", help=told)
         parser.add_argument("--file", metavar="TEXT", help="only of files whose path holds this")
+        parser.add_argument("--all", action="store_true", help="those let in or discarded since, too")
         parser.add_argument("--limit", type=int, default=50, metavar="N", help="show at most N (default: %(default)d)")
         parser.add_argument("--json", action="store_true", help="print as JSON")
 
     def run(self, **options: Any) -> None:
         """Print counts or records."""
         records = QuarantinedRecord.objects.select_related("source__series")
+        if not options["all"]:
+            records = records.filter(state=QuarantinedRecord.State.OPEN)
         if options["instrument"]:
             records = records.filter(source__series__instrument_id=options["instrument"].upper())
         if options["reason"]:
@@ -68,13 +71,15 @@ class Command(commands.Command):
                         "reason": record.reason,
                         "detail": record.detail,
                         "text": record.text,
+                        "state": record.state,
                     }
                     for record in shown
                 ]
             )
             return
         for record in shown:
-            self.say(f"{record.source.path}:{record.line}: {record.reason}: {record.detail}")
+            decided = f" ({record.state} by {record.decided_by})" if record.decided_by else ""
+            self.say(f"{record.source.path}:{record.line}: {record.reason}: {record.detail}{decided}")
             if record.text:
                 self.say(f"    {record.text}")
         if total > len(shown):
