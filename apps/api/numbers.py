@@ -11,9 +11,10 @@ from rest_framework import serializers
 class Number(serializers.CharField):
     """A decimal, as a string, so that nothing is rounded on its way."""
 
-    def __init__(self, *, is_signed: bool = False, **more: Any) -> None:
+    def __init__(self, *, is_signed: bool = False, may_be_zero: bool = False, **more: Any) -> None:
         super().__init__(max_length=24, **more)
         self._is_signed = is_signed
+        self._may_be_zero = may_be_zero
 
     def to_internal_value(self, data: Any) -> str:
         """Return it. Raises ValidationError."""
@@ -23,7 +24,7 @@ class Number(serializers.CharField):
             number = Decimal(data)
         except InvalidOperation:
             number = Decimal("nan")
-        if not number.is_finite() or "e" in data.lower() or abs(number) >= 10**12 or not number:
+        if not number.is_finite() or "e" in data.lower() or abs(number) >= 10**12 or not (number or self._may_be_zero):
             raise serializers.ValidationError('It is no decimal such as "0.1".')
         if number < 0 and not self._is_signed:
             raise serializers.ValidationError("It is not above 0.")

@@ -51,6 +51,7 @@ register_converter(_Number, "number")
 
 _ACCOUNT = "api/v1/accounts/<name:account>"
 _INSTRUMENT = "api/v1/instruments/<name:instrument>"
+_QUARANTINED = "api/v1/quarantine/<number:record>"
 _HOOK = "api/v1/webhooks/<name:webhook>"
 _ORDER = "api/v1/orders/<name:account>/<name:instrument>/<number:decision>"
 urlpatterns = [
@@ -66,7 +67,14 @@ urlpatterns = [
     path("api/v1/feeds/<name:feed>", markets.Feed.as_view(), name="api-feed"),
     path("api/v1/feeds/<name:feed>/quarantine", market_records.FeedQuarantine.as_view(), name="api-feed-quarantine"),
     path("api/v1/quarantine", market_records.Quarantine.as_view(), name="api-quarantine"),
-    path("api/v1/quarantine/<number:record>", market_records.QuarantinedRecord.as_view(), name="api-quarantined"),
+    path(_QUARANTINED, market_records.QuarantinedRecord.as_view(), name="api-quarantined"),
+    path(
+        "api/v1/feeds/<name:feed>/quarantine/discard",
+        market_records.DiscardLiveRecords.as_view(),
+        name="api-feed-quarantine-discard",
+    ),
+    path(f"{_QUARANTINED}/release", market_records.ReleaseRecord.as_view(), name="api-quarantine-release"),
+    path(f"{_QUARANTINED}/discard", market_records.DiscardRecord.as_view(), name="api-quarantine-discard"),
     path("api/v1/strategies", strategies.Strategies.as_view(), name="api-strategies"),
     path("api/v1/strategies/<name:strategy>", strategies.Strategy.as_view(), name="api-strategy"),
     path("api/v1/sets", steering.Sets.as_view(), name="api-sets"),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from apps.console.acts_of_alerts import ALERT_KINDS
 from apps.console.acts_of_many import MANY_KINDS
 from apps.console.acts_of_people import PEOPLE_KINDS
+from apps.console.acts_of_quarantine import QUARANTINE_KINDS
 from apps.console.acts_of_risk import RISK_KINDS
 from apps.console.acts_of_sets import SET_KINDS
 from apps.console.kinds import Danger, Given, Kind
@@ -144,6 +145,7 @@ KINDS: Mapping[str, Kind] = {
         *ALERT_KINDS,
         *MANY_KINDS,
         *PEOPLE_KINDS,
+        *QUARANTINE_KINDS,
         *RISK_KINDS,
         *SET_KINDS,
         Kind("trading.halt", "Halt trading", "Halt trading", Danger.GREAT, _halts, _states,

@@ -67,8 +67,9 @@ def show_markets(request: HttpRequest) -> HttpResponse:
     rows = [Listed(each, quotes.get(each.id), of_feed.get(each.id)) for each in found]
     rows.sort(key=lambda row: (row.feed is None, row.instrument.id))
     context = {"title": "Markets", "feeds": standings, "rows": rows, "text": text, "away": asking.away}
-    part = "console/markets_live.html" if request.headers.get("HX-Request") else "console/markets.html"
-    return render(request, part, context)
+    if request.headers.get("HX-Request"):
+        return render(request, "console/markets_live.html", context)
+    return render(request, "console/markets.html", context | {"in_quarantine": feeds.quarantine_count()})
 
 
 @page

@@ -3,7 +3,20 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-from apps.console import accounts, alerts, jobs, markets, operations, orders, people, research, risk, sets, views
+from apps.console import (
+    accounts,
+    alerts,
+    jobs,
+    markets,
+    operations,
+    orders,
+    people,
+    quarantine,
+    research,
+    risk,
+    sets,
+    views,
+)
 from apps.console.doing import act
 from apps.console.entrance import SignIn, SignOut, type_code
 from apps.console.stream import stream
@@ -23,6 +36,9 @@ urlpatterns = [
     path("sets/<str:name>/", sets.show_set, name="set"),
     path("markets/", markets.show_markets, name="markets"),
     path("markets/feeds/<str:name>/", markets.show_feed, name="feed"),
+    path("markets/feeds/<str:name>/quarantine/", quarantine.show_put_aside, name="feed-quarantine"),
+    path("markets/quarantine/", quarantine.show_quarantine, name="quarantine"),
+    path("markets/quarantine/<int:record>/", quarantine.show_quarantined, name="quarantined"),
     path("markets/<str:instrument>/", markets.show_instrument, name="instrument"),
     path("markets/<str:instrument>/bars/", markets.bars, name="bars"),
     path("alerts/", alerts.show_alerts, name="alerts"),

@@ -11,15 +11,30 @@ from rest_framework.request import Request
 from apps.api import asking
 from apps.api.access import Caller
 from apps.api.bars import FORMS, MEDIA_TYPES, encode
+from apps.api.doing import Body, Doing, Turn, by_kind
+from apps.api.numbers import Number
 from apps.api.problems import Problem
 from apps.api.rendering import to_json
 from apps.api.resources.markets import JSON_ROWS_MAX, ROWS_MAX, form_of
 from apps.api.rows import Amount, Moment, Row, Time, decimal, fields_of, time_text
 from apps.api.views import Listing, Page, Thing, View, page_of
+from apps.console.interface import Became
 from apps.feeds import interface as feeds
 from banyan.cursors import encoded
 
 _PLACES = 9
+_LIVE_MAX = 500
+QUARANTINE_STATES = ("open", "released", "discarded")
+
+
+class Columns(serializers.DictField):
+    """Columns of a record by name, as decimal strings."""
+
+    child = serializers.CharField()
+
+    def to_representation(self, value: Mapping[str, float | str]) -> dict[str, str | None]:
+        """Return them."""
+        return {name: each if isinstance(each, str) else decimal(float(each), _PLACES) for name, each in value.items()}
 
 
 class TickRow(Row):
@@ -45,6 +60,12 @@ class QuarantinedRow(Row):
     text = serializers.CharField()
     time = Moment()
     imported_at = Moment(allow_null=False)
+    values = Columns(allow_null=True, help_text="Its columns, where they could be read.")
+    state = serializers.CharField(help_text="open, released or discarded.")
+    decided_at = Moment()
+    decided_by = serializers.CharField()
+    decided_why = serializers.CharField()
+    released = Columns(allow_null=True, help_text="What was let in: its time and its columns.")
 
 
 class LiveQuarantinedRow(Row):
@@ -56,6 +77,11 @@ class LiveQuarantinedRow(Row):
     record = serializers.CharField(help_text="As it was received, cut to 500 characters.")
     event_time = Time(source="event_time_ns")
     count = serializers.IntegerField(source="records")
+    number = serializers.IntegerField(help_text="Of the record in the feed's log.")
+    event = serializers.IntegerField(help_text="Which of that record's events.")
+    decided_at = Moment()
+    decided_by = serializers.CharField()
+    decided_why = serializers.CharField()
 
 
 class Ticks(View):
@@ -110,13 +136,15 @@ class Quarantine(Listing):
     parameters = (
         asking.text("instrument", "Only of this instrument."),
         asking.text("reason", "Only for this reason, such as jump."),
+        asking.choice("state", QUARANTINE_STATES, "Only those in this state."),
     )
 
     def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
         """Return a page of them."""
         found = feeds.quarantined(
-            most + 1, after[0] if after else None, instrument=asked["instrument"], reason=asked["reason"]
-        )
+            most + 1, after[0] if after else None, instrument=asked["instrument"], reason=asked["reason"],
+            state=asked["state"] or "",
+        )  # fmt: skip
         return Page(found[:most], (found[most - 1].id,) if len(found) > most else None)
 
 
@@ -142,11 +170,94 @@ class FeedQuarantine(Listing):
 
     def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
         """Return a page of them."""
-        if all(each.name != place["feed"] for each in feeds.feed_standings()):
-            raise Problem("not-found", "There is no such feed.")
-        found = feeds.live_quarantined(place["feed"], most + 1, after)
+        _known_feed(place["feed"])
+        found = feeds.quarantined_live(place["feed"], most + 1, after)
         last = found[most - 1] if len(found) > most else None
         return Page(found[:most], (last.number, last.event) if last else None)
+
+
+class Release(Body):
+    """What is let in: the record as it was read, or with another time and other columns; and why."""
+
+    time = serializers.DateTimeField(required=False)
+    values = serializers.DictField(
+        child=Number(may_be_zero=True),
+        default=dict,
+        help_text="Columns that are to be others than were read, such as close.",
+    )
+    reason = serializers.CharField(min_length=1, max_length=500)
+
+
+class LivePlace(Body):
+    """Which record of a live feed: its place in the feed's log."""
+
+    number = serializers.IntegerField(min_value=0, max_value=2**53)
+    event = serializers.IntegerField(min_value=0, max_value=2**31 - 1)
+
+
+class DiscardLive(Body):
+    """Which records of a live feed are given up, and why."""
+
+    records = LivePlace(many=True, allow_empty=False, max_length=_LIVE_MAX)
+    reason = serializers.CharField(min_length=1, max_length=500)
+
+
+class ReleaseRecord(Doing):
+    """Let a row of a file in.
+
+    As it was read, it has to be true by itself; with anything corrected, it has to fit the rows that are stored before
+    and after it too. It takes the place of what is stored at that time.
+    """
+
+    tag = "markets"
+    post_scope = "operate"
+    is_firm_only = True
+    body = Release
+
+    def act(self, turn: Turn, **place: Any) -> tuple[Became, None]:
+        """Do it."""
+        record = _known(place["record"])
+        time = turn.given["time"].isoformat() if "time" in turn.given else ""
+        values = " ".join(f"{name}={value}" for name, value in turn.given["values"].items())
+        return by_kind(turn, "quarantine.release", record=record, time=time, values=values)
+
+
+class DiscardRecord(Doing):
+    """Give a row of a file up. Importing the same file again does not bring it back."""
+
+    tag = "markets"
+    post_scope = "operate"
+    is_firm_only = True
+
+    def act(self, turn: Turn, **place: Any) -> tuple[Became, None]:
+        """Do it."""
+        return by_kind(turn, "quarantine.discard", record=_known(place["record"]))
+
+
+class DiscardLiveRecords(Doing):
+    """Give records of a live feed up. Bars that have closed were traded on, so they are never let in later."""
+
+    tag = "markets"
+    post_scope = "operate"
+    is_firm_only = True
+    body = DiscardLive
+
+    def act(self, turn: Turn, **place: Any) -> tuple[Became, None]:
+        """Do it."""
+        _known_feed(place["feed"])
+        places = ",".join(f"{each['number']}.{each['event']}" for each in turn.given["records"])
+        return by_kind(turn, "quarantine.discard-live", feed=place["feed"], places=places)
+
+
+def _known(record: int) -> str:
+    if feeds.quarantined_row(record) is None:
+        raise Problem("not-found", "There is no such record.")
+    return str(record)
+
+
+def _known_feed(name: str) -> None:
+    if all(each.name != name for each in feeds.feed_standings()):
+        raise Problem("not-found", "There is no such feed.")
 
 
 def _page(instrument: str, asked: Mapping[str, Any], after: tuple[int, int] | None) -> HttpResponse:

@@ -50,6 +50,7 @@ TABLE = {
     "api-feed-quarantine": NONE,
     "api-quarantine": FIRM,
     "api-quarantined": NONE,
+    **dict.fromkeys(("api-quarantine-release", "api-quarantine-discard", "api-feed-quarantine-discard"), POST_ONLY),
     "api-strategies": FIRM,
     "api-strategy": FIRM,
     "api-sets": FIRM,

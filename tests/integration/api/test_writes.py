@@ -30,6 +30,7 @@ from apps.signals.models import StrategySet
 from banyan.codec import decode_envelope, decode_message
 from banyan.models import Key as LogKey
 from banyan.models import Request
+from tests.integration.api import test_quarantine
 from tests.integration.api.conftest import ALL
 from tests.integration.console.conftest import committed, forget_commands
 
@@ -59,6 +60,7 @@ def accounts(commands_of_this_test, monkeypatch, settings, tmp_path):
         short_id="waiting1", request_id="w", owner="user ada", kind="sweep", submitted_at=timezone.now(), asked={},
         number=0,
     )  # fmt: skip
+    test_quarantine.put_aside()
     forget_commands()  # those that opened them
     monkeypatch.setattr("apps.execution.orders_typed.last_quote", lambda _: (108_000, 108_010))
 
@@ -227,6 +229,7 @@ def test_an_order_that_cannot_be_is_refused_in_words_and_so_it_stays(callers):
 
 
 WRITES = {
+    **test_quarantine.WRITES,
     "api-orders": ("orders", ORDER, "trade"),
     "api-cancel": ("orders/B1/OANDA:EURUSD/7/cancel", {}, "trade"),
     "api-flatten": ("accounts/B1/flatten", {"reason": "enough"}, "trade"),

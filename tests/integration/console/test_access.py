@@ -36,6 +36,8 @@ TABLE = {
     "curve": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "compare": PAGES | {"viewer": 422, "operator": 422, "administrator": 422},
     "markets": PAGES,
+    "quarantine": PAGES,
+    **dict.fromkeys(("feed-quarantine", "quarantined"), PAGES | {"viewer": 404, "operator": 404, "administrator": 404}),
     "feed": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "instrument": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "bars": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
@@ -51,7 +53,14 @@ TABLE = {
     "person": ADMINISTRATORS | {"administrator": 404},
     "you": ANYBODY,
     **dict.fromkeys(
-        ("you-password", "you-add-factor", "you-remove-factor", "you-new-codes", "you-end-session"), POSTED
+        (
+            "you-password",
+            "you-add-factor",
+            "you-remove-factor",
+            "you-new-codes",
+            "you-end-session",
+        ),
+        POSTED,
     ),
     "sign-in-code": dict.fromkeys(PAGES, SIGN_IN),
     "audit": PAGES,
@@ -68,7 +77,8 @@ TABLE = {
 }
 ARGUMENTS = {
     "account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1], "set": ["nothing"],
-    "feed": ["none"], "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
+    "feed": ["none"], "feed-quarantine": ["none"], "quarantined": [987_654_321],
+    "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
     "person": ["nobody"], "job": ["nothing"], "job-report": ["nothing"],
     "job-cancel": ["nothing"], "run": ["nothing"], "curve": ["nothing"], "step": ["risk", "00", 1],
     "follow-step": ["risk", "00", 1], "follow-order": ["NOBODY", "SIM:EURUSD", 1], "dead-letter": ["risk", 1],
@@ -99,6 +109,12 @@ ABOUT = {
     "is_grave": "no",
     "is_on": "yes",
     "mail_to": "",
+    "record": "1",
+    "time": "",
+    "values": "",
+    "reason": "jump",
+    "file": "",
+    "places": "1.0",
 }
 
 
@@ -136,6 +152,8 @@ def test_only_operators_are_asked_whether_they_mean_it(client, people, kill_swit
     path = reverse("act", args=[name]) + "?" + "&".join(f"{key}={ABOUT[key]}" for key in KINDS[name].about)
     told = ACTS if KINDS[name].permission == OPERATE else ADMINISTRATORS
     if set(KINDS[name].about) & {"set", "instrument", "find", "alert"}:
+        told = told | UNKNOWN
+    if name in ("quarantine.release", "quarantine.discard"):  # there is no such record
         told = told | UNKNOWN
     if name == "person.remove-factor":  # the stranger has none
         told = told | {"administrator": 422}
