@@ -111,7 +111,7 @@ def add_option_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("account, fills and costs")
     for option in fields(Options):
         choices = get_args(option.type) or None
-        default = _default(option)
+        default = default_of(option)
         group.add_argument(
             "--" + option.name.replace("_", "-"),
             type=float if isinstance(option.default, float) else str,
@@ -190,7 +190,8 @@ def _lasting_name(name: str) -> str:
     return f"{Path(path).resolve()}{':' * bool(member)}{member}"
 
 
-def _default(option: "Field[Any]") -> str:
+def default_of(option: "Field[Any]") -> str:
+    """Return what an option is where it is not given; "" where that is nothing, or the strategy's to say."""
     value = option.default
     if value is MISSING or value == "" or value != value:
         return ""

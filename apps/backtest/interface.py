@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from apps.backtest.compare import Comparison
     from apps.backtest.jobs.keeping import JobStanding
+    from apps.backtest.option_fields import OptionField
     from apps.backtest.stored_runs import StoredRun
 
 __all__ = [
@@ -47,6 +48,8 @@ __all__ = [
     "jobs",
     "jobs_changed",
     "jobs_number",
+    "option_fields",
+    "options_typed",
     "prepare",
     "run",
     "run_curve",
@@ -228,3 +231,17 @@ def _tended(found: "list[JobStanding]") -> "list[JobStanding]":
 
         tend()
     return found
+
+
+def option_fields() -> "list[OptionField]":
+    """Return the options of a run, each with what it means, its default, and what it may be."""
+    from apps.backtest.option_fields import option_fields as found
+
+    return found()
+
+
+def options_typed(texts: dict[str, str]) -> dict[str, float | str]:
+    """Return options from what was typed, as `Wanted` takes them."""
+    from apps.backtest.option_fields import options_typed as read
+
+    return read(texts)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from apps.backtest.interface import JobStanding
 
 KINDS = {"backtest": "Backtest", "sweep": "Sweep", "walkforward": "Walk-forward"}
+_FIRST = ("cash", "fee_bps", "slippage_bps", "spread", "sizing", "fill")
+"""Options that are asked for first; the others are behind a word."""
+_MORE = ("adjust", "benchmark", "conversions", "step", "anchored")
+_ADJUSTS = {"all": "splits and dividends", "splits": "splits", "none": "nothing"}
 _LISTED = 50
 _ROWS = 10_000
 _BEST = 20
@@ -35,6 +39,21 @@ _REPORT_POLICY = (
     "font-src data:; frame-ancestors 'self'"
 )
 """What a report may do: run what it brings with it, in a frame that is of no origin, and load nothing."""
+
+
+class Choice(NamedTuple):
+    """An option in the form: what it means, what it is if nothing is typed, what it may be, and its value."""
+
+    name: str
+    doc: str
+    default: str
+    choices: tuple[str, ...]
+    value: str
+
+    @property
+    def title(self) -> str:
+        """Its name as people read it."""
+        return self.name.replace("_", " ")
 
 
 class Field(NamedTuple):
@@ -61,6 +80,7 @@ def _form(request: HttpRequest, given: MultiValueDict[str, str], problem: str) -
         Field(each.name, each.doc, each.range_text(), *(given.get(f"{of}.{each.name}") or "" for of in ("p", "g")))
         for each in (chosen.parameters if chosen else ())
     ]
+    options = [Choice(*each, given.get(f"o.{each.name}") or "") for each in backtest.option_fields()]
     instrument = (given.get("instruments") or "").split(",")[0].strip()
     context = {
         "title": "A backtest", "kind": kind, "kinds": KINDS, "strategy": strategy if chosen else "", "known": known,
@@ -68,6 +88,11 @@ def _form(request: HttpRequest, given: MultiValueDict[str, str], problem: str) -
         "instruments": [each.id for each in feeds.list_instruments()],
         "intervals": _intervals(instrument),
         "rank": given.get("rank") or "sharpe",
+        "options": [each for each in options if each.name in _FIRST],
+        "others": [each for each in options if each.name not in _FIRST],
+        "is_more_given": any(each.value for each in options if each.name not in _FIRST)
+        or any(given.get(name) for name in _MORE),
+        "adjusts": _ADJUSTS,
     }  # fmt: skip
     return render(request, "console/job_form.html", context, status=422 if problem else 200)
 
@@ -110,19 +135,28 @@ def _wanted(given: Mapping[str, str]) -> "backtest.Wanted":
     typed = {name: str(value).strip() for name, value in given.items()}
     of = {
         prefix: {name[2:]: value for name, value in typed.items() if name.startswith(prefix) and value}
-        for prefix in ("p.", "g.")
+        for prefix in ("p.", "g.", "o.")
     }
     kind = typed.get("kind", "")
     if kind not in KINDS:
         raise backtest.JobError(f"there is no job {kind}: choose one of {', '.join(KINDS)}")
     train, test, step = (typed.get(name, "") if kind == "walkforward" else "" for name in ("train", "test", "step"))
+    conversions = [each.partition("=") for each in typed.get("conversions", "").split(",") if each.strip()]
+    if any(not instrument for _, _, instrument in conversions):
+        raise backtest.JobError("conversions: write CURRENCY=INSTRUMENT, such as JPY=OANDA:JPYUSD, several with commas")
+    adjust = typed.get("adjust") or "all"
+    if adjust not in _ADJUSTS:
+        raise backtest.JobError(f"adjust: choose one of {', '.join(_ADJUSTS)}")
     return backtest.Wanted(
         kind=kind,  # type: ignore[arg-type]  # it is one of KINDS
         strategy=typed.get("strategy", ""),
         instruments=[each.strip() for each in typed.get("instruments", "").split(",") if each.strip()],
         interval=typed.get("interval", ""), begins=typed.get("begins", ""), ends=typed.get("ends", ""),
         parameters=of["p."], grid=of["g."] if kind != "backtest" else {}, rank=typed.get("rank") or "sharpe",
-        train=train, test=test, step=step,
+        train=train, test=test, step=step, anchored=kind == "walkforward" and "anchored" in typed,
+        options=backtest.options_typed(of["o."]), adjust=adjust,  # type: ignore[arg-type]  # it is one of _ADJUSTS
+        benchmark=typed.get("benchmark", ""),
+        conversions={currency.strip(): instrument.strip() for currency, _, instrument in conversions},
     )  # fmt: skip
 
 
@@ -192,9 +226,13 @@ def _asked(job: "JobStanding") -> list[tuple[str, Any]]:
     data = request["data"]
     told = [("instruments", ", ".join(data["instruments"])), ("interval", data["interval"])]
     told += [(name, data[key]) for name, key in (("from", "start"), ("to", "end")) if data.get(key)]
+    told += [(name, data[name]) for name in ("adjust", "benchmark") if data.get(name) not in (None, "", "all")]
+    told += [(f"one {name} is", of) for name, of in (data.get("conversion") or {}).items()]
+    told += [(name.replace("_", " "), value) for name, value in request.get("options", {}).items()]
     told += list(request.get("params", {}).items())
     told += [(name, ", ".join(map(str, values))) for name, values in job.asked.get("grid", {}).items()]
-    return told + [(name, job.asked[name]) for name in ("rank", "train", "test", "step") if job.asked.get(name)]
+    told += [(name, job.asked[name]) for name in ("rank", "train", "test", "step") if job.asked.get(name)]
+    return told + ([("trained on", "all that is before")] if job.asked.get("anchored") else [])
 
 
 def _anew(job: "JobStanding") -> dict[str, str]:
@@ -206,6 +244,10 @@ def _anew(job: "JobStanding") -> dict[str, str]:
         "interval": data["interval"], "begins": data.get("start") or "", "ends": data.get("end") or "",
         "rank": job.asked.get("rank") or "",
     } | {name: job.asked.get(name) or "" for name in ("train", "test", "step")}  # fmt: skip
+    conversions = ",".join(f"{name}={of}" for name, of in (data.get("conversion") or {}).items())
+    asked |= {"benchmark": data.get("benchmark") or "", "conversions": conversions}
+    asked |= {"adjust": data.get("adjust") or "", "anchored": "yes" if job.asked.get("anchored") else ""}
+    asked |= {f"o.{name}": str(value) for name, value in request.get("options", {}).items()}
     asked |= {f"p.{name}": str(value) for name, value in request.get("params", {}).items()}
     asked |= {f"g.{name}": ",".join(map(str, values)) for name, values in job.asked.get("grid", {}).items()}
     return {name: value for name, value in asked.items() if value}

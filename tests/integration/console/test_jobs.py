@@ -68,6 +68,13 @@ def test_a_form_is_made_of_the_strategys_parameters(operator):
         ({"rank": "luck"}, "luck"),
         ({"begins": "2017-01-01"}, "is not before"),
         ({"kind": "walkforward"}, "a walk-forward needs train"),
+        ({"o.fee_bps": "-1"}, "fee_bps=-1.0: must not be negative"),
+        ({"o.fee_bps": "little"}, "fee_bps='little': write a number"),
+        ({"o.fill": "open"}, "choose one of next-open, close"),
+        ({"o.luck": "1"}, "unknown option 'luck'"),
+        ({"adjust": "some"}, "adjust: choose one of"),
+        ({"benchmark": "SIM:NONE"}, "SIM:NONE"),
+        ({"conversions": "JPY"}, "CURRENCY=INSTRUMENT"),
     ],
 )
 def test_what_cannot_be_a_job_is_told_in_the_form_and_keeps_what_was_typed(operator, wrong, words):
@@ -92,6 +99,25 @@ def test_a_job_is_queued_with_a_record_shown_and_cancelled(operator):
         ("job.submit", True),
         ("job.cancel", True),
     ]
+
+
+def test_what_a_run_is_told_beside_its_parameters_is_kept_shown_and_filled_in_again(operator):
+    given = {"o.fee_bps": "2.5", "o.fill": "close", "o.sizing": "percent:25", "adjust": "none", "o.cash": "",
+             "benchmark": "NYSEARCA:SPY", "conversions": "EUR=OANDA:EURUSD"}  # fmt: skip
+    submit(operator, **given)
+    (job,) = backtest.jobs(10)
+    request = job.asked["request"]
+    assert request["options"] == {"fee_bps": 2.5, "fill": "close", "sizing": "percent:25"}
+    assert (request["data"]["adjust"], request["data"]["benchmark"]) == ("none", "NYSEARCA:SPY")
+    shown = operator.get(reverse("job", args=[job.id]))
+    assert {("fee bps", 2.5), ("one EUR is", "OANDA:EURUSD"), ("adjust", "none")} <= set(shown.context["asked"])
+    form = operator.get(shown.context["anew"])
+    filled = {each.name: each.value for each in (*form.context["options"], *form.context["others"]) if each.value}
+    assert filled == {"fee_bps": "2.5", "fill": "close", "sizing": "percent:25"}
+    assert form.context["is_more_given"]
+    assert 'value="EUR=OANDA:EURUSD"' in form.text
+    submit(operator, kind="walkforward", train="2y", test="6mo", anchored="yes")
+    assert backtest.jobs(1)[0].asked["anchored"] is True
 
 
 def test_a_sweep_is_shown_as_a_map_and_its_best_can_be_traded(operator):
