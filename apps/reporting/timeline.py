@@ -7,14 +7,19 @@ from apps.reporting.scoping import rows
 
 
 class Happening(NamedTuple):
-    """Something that happened to an order, in words."""
+    """Something that happened to an order, in words; `is_brokers`: its time is by the broker's clock, not by ours."""
 
     at_ns: int
     what: str
+    is_brokers: bool = False
 
 
 def timeline(order: OrderRow) -> list[Happening]:
-    """Return what happened to an order, oldest first."""
+    """Return what happened to an order, causes before what came of them.
+
+    Times are of two clocks: a broker's fill may be timed before its order was sent. So what we did stands in the order
+    of its stages; then come fills and the order's end, by their times, but for the end of what was filled, the last.
+    """
     stages = [
         (order.signalled_at_ns, f"{order.set} said so"),
         (order.requested_at_ns, f"requested {order.lots:+g} lots"),
@@ -23,11 +28,14 @@ def timeline(order: OrderRow) -> list[Happening]:
         (order.accepted_at_ns, "acknowledged"),
         (order.unknown_at_ns, "unknown: nobody knows whether it arrived"),
     ]
+    stages[4:] = sorted(stages[4:], key=lambda each: each[0] or 0)  # either may come first
     told = [Happening(at_ns, what) for at_ns, what in stages if at_ns is not None]
-    told += _fills(order)
-    if order.ended_at_ns is not None:
-        told.append(Happening(order.ended_at_ns, f"{order.state}{_because(order)}"))
-    return sorted(told, key=lambda each: each.at_ns)
+    fills = sorted(_fills(order), key=lambda each: each.at_ns)
+    if order.ended_at_ns is None:
+        return [*told, *fills]
+    end = Happening(order.ended_at_ns, f"{order.state}{_because(order)}")
+    late = [] if order.state == "Filled" else [each for each in fills if each.at_ns > end.at_ns]
+    return [*told, *fills[: len(fills) - len(late)], end, *late]
 
 
 def _fills(order: OrderRow) -> list[Happening]:
@@ -40,7 +48,7 @@ def _fills(order: OrderRow) -> list[Happening]:
         [order.account, order.instrument, order.decision],
     )
     return [
-        Happening(at_ns, f"filled {float(lots):+g} lots at {float(price):g} ({execution})")
+        Happening(at_ns, f"filled {float(lots):+g} lots at {float(price):g} ({execution})", is_brokers=True)
         for at_ns, lots, price, execution in found
     ]  # fmt: skip
 
