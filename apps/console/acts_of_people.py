@@ -40,7 +40,7 @@ def _stands(given: Given) -> Facts:
     return {
         "active": found.is_active,
         "roles": sorted(found.groups.values_list("name", flat=True)),
-        "second factor": second_factor.of(found) is not None,
+        "second factor": bool(second_factor.factors_of(found)),
     }
 
 
@@ -105,7 +105,7 @@ def _unlock(given: Given, _: str, __: str) -> Done:
 
 def _removes_factor(given: Given) -> list[str]:
     person = _person(given)
-    if second_factor.of(person) is None:
+    if not second_factor.factors_of(person):
         raise PersonError(f"{person.username} has no second factor")
     return [
         f"{person.username} signs in by password alone until they set up a new one.",

@@ -12,15 +12,13 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.module_loading import import_string
 
-from apps.console import second_factor
-from apps.console.access import acting, somebody
+from apps.console.access import acting
 from apps.console.acts import KINDS
 from apps.console.addresses import address_of
 from apps.console.kinds import Danger, Given, Kind
 from apps.console.models import Outcome
+from apps.console.proving import doubted, proof_wanted
 from apps.console.recording import Actor, Became, in_words, recorded
-from apps.console.sessions import is_fresh
-from apps.console.signing_in import proved
 
 
 @acting
@@ -38,7 +36,7 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
     problem = ""
     why, typed = request.POST.get("why", "").strip(), request.POST.get("word", "").strip()
     if request.method == "POST":
-        problem = _missing(kind, why, typed) or _doubted(request, kind)
+        problem = _missing(kind, why, typed) or (doubted(request) if kind.asks_who else "")
         if not problem:
             outcome = carry_out(request, kind, given, why)
             (messages.success if outcome.is_done else messages.error)(request, outcome.text)
@@ -50,8 +48,7 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "kind": kind, "given": given, "subject": kind.subject(given), "effect": effect, "problem": problem, "why": why,
         "next": _back(request), "needs_word": kind.danger is Danger.GREAT, "needs_why": kind.danger >= Danger.SOME,
-        "title": kind.title, "needs_who": kind.asks_who and not is_fresh(request),
-        "has_factor": kind.asks_who and second_factor.of(somebody(request)) is not None,
+        "title": kind.title, "proof": proof_wanted(request) if kind.asks_who else None,
     }  # fmt: skip
     return render(request, "console/act.html", context, status=422 if problem else 200)
 
@@ -75,13 +72,6 @@ def carried_out(actor: Actor, kind: Kind, given: Given, why: str, request_id: st
         before=lambda: kind.before(given),
         do=lambda: kind.do(given, f"{actor.name}: {why}" if why else actor.name, request_id),
     )  # fmt: skip
-
-
-def _doubted(request: HttpRequest, kind: Kind) -> str:
-    """Return why it is not known well enough who asks; "": it is."""
-    if not kind.asks_who or is_fresh(request):
-        return ""
-    return proved(request)
 
 
 def _missing(kind: Kind, why: str, typed: str) -> str:

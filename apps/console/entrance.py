@@ -7,16 +7,16 @@ from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.console import second_factor, sessions
+from apps.console import passkeys, second_factor, sessions
 from apps.console.models import SignedIn
 from apps.console.signing_in import SignInForm, tried
 
@@ -35,7 +35,7 @@ class SignIn(LoginView):
     def form_valid(self, form: Any) -> HttpResponse:
         """Sign in who has no second factor; ask the others for it."""
         user = form.get_user()
-        if second_factor.of(user) is None:
+        if not second_factor.factors_of(user):
             login(self.request, user)
             sessions.begin(self.request)
             return HttpResponseRedirect(self.get_success_url())
@@ -47,20 +47,24 @@ class SignIn(LoginView):
 
 
 @never_cache
-@sensitive_post_parameters("code")
+@sensitive_post_parameters("code", "passkey")
 @require_http_methods(["GET", "POST"])
 def type_code(request: HttpRequest) -> HttpResponse:
     """Ask who is half in for a code of the second factor."""
     user = _half_in(request)
-    factor = None if user is None else second_factor.of(user)
-    if user is None or factor is None:
+    factors = None if user is None else second_factor.factors_of(user)
+    if user is None or not factors:
         return redirect("sign-in")
     problem = ""
     if request.method == "POST":
         try:
             with tried(request, user.get_username()):
-                if not second_factor.is_right(factor, request.POST.get("code", "")):
-                    raise ValidationError("That code is not right, or was used already.")
+                if not second_factor.proves(request, user, factors):
+                    raise ValidationError(
+                        "The passkey’s answer is not right: try it once more."
+                        if "passkey" in request.POST
+                        else "That code is not right, or was used already."
+                    )
         except ValidationError as error:
             problem = error.messages[0]
         else:
@@ -69,8 +73,24 @@ def type_code(request: HttpRequest) -> HttpResponse:
             request.session.pop(_PENDING, None)
             sessions.begin(request)
             return redirect(_wanted(request))
-    context = {"problem": problem, "next": _wanted(request)}
+    context = {
+        "problem": problem, "next": _wanted(request), "has_passkey": passkeys.can_be_used(request, user),
+        "has_authenticator": factors.has_authenticator,
+    }  # fmt: skip
     return render(request, "console/sign_in_code.html", context, status=422 if problem else 200)
+
+
+@never_cache
+@require_POST
+def passkey_options(request: HttpRequest) -> HttpResponse:
+    """Answer with what a browser needs to sign with a passkey of who is signed in, or half in."""
+    user = request.user if isinstance(request.user, User) else _half_in(request)
+    if user is None:
+        return JsonResponse({"problem": "Sign in once more: it took too long."}, status=401)
+    try:
+        return HttpResponse(passkeys.options_to_use(request, user), content_type="application/json")
+    except passkeys.PasskeyError as error:
+        return JsonResponse({"problem": str(error)}, status=422)
 
 
 def _half_in(request: HttpRequest) -> User | None:

@@ -58,7 +58,7 @@ class SignInTry(models.Model):
 
 
 class SecondFactor(models.Model):
-    """What somebody signs in with beside the password; it counts once it is confirmed."""
+    """The authenticator of somebody, which counts once it is confirmed, and codes for when second factors are lost."""
 
     user_id = models.BigIntegerField(primary_key=True)
     seed = models.CharField(max_length=40, help_text="With the key of the installation it makes the shared secret.")
@@ -71,6 +71,26 @@ class SecondFactor(models.Model):
 
     def __str__(self) -> str:
         return f"second factor of user {self.user_id}"
+
+
+class Passkey(models.Model):
+    """A key on somebody's device, by its public half: a second factor that signs for this console's name alone."""
+
+    id = models.BigAutoField(primary_key=True)
+    user_id = models.BigIntegerField(db_index=True)
+    credential = models.BinaryField(max_length=1023, unique=True)
+    public_key = models.BinaryField()
+    host = models.CharField(max_length=253, help_text="The name of the console that it was made for.")
+    sign_count = models.BigIntegerField(help_text="How often it has signed, as its device says; 0: it does not say.")
+    name = models.CharField(max_length=60)
+    made_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} of user {self.user_id}"
 
 
 class SignedIn(models.Model):

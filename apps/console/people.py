@@ -12,17 +12,18 @@ from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from apps.console import second_factor, sessions, totp
+from apps.console import passkeys, second_factor, sessions, totp
 from apps.console.access import PEOPLE, page, signed_in, somebody
 from apps.console.acts_of_people import ROLES
 from apps.console.addresses import address_of
-from apps.console.models import SecondFactor, SignedIn, SignInTry
+from apps.console.models import SignedIn, SignInTry
+from apps.console.proving import proof
 from apps.console.recording import Actor, Facts, recorded
 from apps.console.signing_in import FAILURES_MAX, PERIOD, proved
 
@@ -74,9 +75,7 @@ show_person = page(show_person, PEOPLE)
 
 def _told(users: list[User]) -> list[Person]:
     ids = [each.pk for each in users]
-    factors = set(
-        SecondFactor.objects.filter(user_id__in=ids).exclude(confirmed_at=None).values_list("user_id", flat=True)
-    )
+    factors = second_factor.have_factors(ids)
     open_sessions = dict(
         SignedIn.objects.filter(user_id__in=ids, at__gt=timezone.now() - timedelta(days=1))
         .values_list("user_id")
@@ -107,7 +106,7 @@ def show_you(request: HttpRequest) -> HttpResponse:
 
 def _you(request: HttpRequest, problem: str = "", codes: list[str] | None = None) -> HttpResponse:
     user = somebody(request)
-    factor = second_factor.of(user)
+    factor, factors = second_factor.of(user), second_factor.factors_of(user)
     begun = None
     if factor is None and "second" in request.GET | request.POST:
         secret = second_factor.secret_of(second_factor.begun(user))
@@ -116,7 +115,9 @@ def _you(request: HttpRequest, problem: str = "", codes: list[str] | None = None
     context = {
         "title": "You", "factor": factor, "begun": begun, "codes": codes, "problem": problem,
         "sessions": sessions.sessions_of(user, request.session.session_key),
-        "rules": password_validators_help_texts(), "left": len(factor.recovery) if factor else 0,
+        "rules": password_validators_help_texts(), "left": len(factors.codes.recovery) if factors.codes else 0,
+        "passkeys": passkeys.passkeys_of(user), "host": passkeys.host_of(request), "proof": proof(request),
+        "factors": factors, "by_name": passkeys.address_by_name(request),
     }  # fmt: skip
     return render(request, "console/you.html", context, status=422 if problem else 200)
 
@@ -192,19 +193,51 @@ def add_factor(request: HttpRequest, codes: list[str]) -> tuple[str, Facts]:
 
 @_changing("second-factor-off")
 def remove_factor(request: HttpRequest, _: list[str]) -> tuple[str, Facts]:
-    """Sign in by password alone from now on."""
-    if not second_factor.remove(somebody(request)):
-        raise YouError("You have no second factor.")
-    return "You sign in by password alone.", {"second factor": False}
+    """Sign in without the authenticator from now on."""
+    user = somebody(request)
+    if not second_factor.remove_authenticator(user):
+        raise YouError("You have no authenticator.")
+    left = second_factor.factors_of(user).passkeys
+    return "You sign in by password and passkey." if left else "You sign in by password alone.", {"passkeys": left}
+
+
+@_changing("passkey-on")
+def add_passkey(request: HttpRequest, codes: list[str]) -> tuple[str, Facts]:
+    """Let a passkey that was made count from now on."""
+    user = somebody(request)
+    added = passkeys.add(request, user, request.POST.get("made", ""), request.POST.get("passkey_name", ""))
+    codes += second_factor.first_codes(user)
+    return f"The passkey “{added.name}” counts from now on.", {"passkey": added.name}
+
+
+@_changing("passkey-off")
+def remove_passkey(request: HttpRequest, _: list[str]) -> tuple[str, Facts]:
+    """Let a passkey count no more."""
+    which = request.POST.get("which", "")
+    number = int(which) if which.isdecimal() and len(which) < 19 else 0
+    name = second_factor.remove_passkey(somebody(request), number)
+    if name is None:
+        raise YouError("You have no such passkey.")
+    return f"The passkey “{name}” counts no more.", {"passkey": name}
+
+
+@signed_in
+@require_POST
+def options_of_passkey(request: HttpRequest) -> HttpResponse:
+    """Answer with what a browser needs to make a passkey."""
+    try:
+        return HttpResponse(passkeys.options_to_make(request, somebody(request)), content_type="application/json")
+    except passkeys.PasskeyError as error:
+        return JsonResponse({"problem": str(error)}, status=422)
 
 
 @_changing("recovery-codes")
 def new_codes(request: HttpRequest, codes: list[str]) -> tuple[str, Facts]:
     """Show ten new codes for emergencies."""
-    factor = second_factor.of(somebody(request))
-    if factor is None:
+    factors = second_factor.factors_of(somebody(request))
+    if not factors or factors.codes is None:
         raise YouError("You have no second factor.")
-    codes += second_factor.new_recovery_codes(factor)
+    codes += second_factor.new_recovery_codes(factors.codes)
     return "There are ten new codes; those of before are good for nothing.", {}
 
 

@@ -1,4 +1,4 @@
-"""The second factor of people: codes of an authenticator, and ten to be written down for when it is lost.
+"""The second factor of people: codes of an authenticator, passkeys, and ten codes to be written down for emergencies.
 
 Nothing in the database is worth stealing: the secret that a phone and we share is derived from the key of this
 installation and a random number that is stored, and codes for emergencies are stored as digests.
@@ -7,22 +7,53 @@ installation and a random number that is stored, and codes for emergencies are s
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from time import time
+from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.console import totp
-from apps.console.models import SecondFactor
+from apps.console import passkeys, totp
+from apps.console.models import Passkey, SecondFactor
 
 RECOVERY_CODES = 10
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
+class Factors(NamedTuple):
+    """What somebody signs in with beside the password: true where there is anything."""
+
+    codes: SecondFactor | None
+    passkeys: int
+
+    def __bool__(self) -> bool:
+        return self.has_authenticator or bool(self.passkeys)
+
+    @property
+    def has_authenticator(self) -> bool:
+        """Whether codes of an authenticator count."""
+        return self.codes is not None and self.codes.confirmed_at is not None
+
+
+def factors_of(user: User) -> Factors:
+    """Return what somebody signs in with beside the password."""
+    codes = SecondFactor.objects.filter(user_id=user.pk).first()
+    return Factors(codes, Passkey.objects.filter(user_id=user.pk).count())
+
+
+def have_factors(user_ids: Collection[int]) -> set[int]:
+    """Return those of some users who have a second factor."""
+    codes = SecondFactor.objects.filter(user_id__in=user_ids).exclude(confirmed_at=None)
+    passkeys = Passkey.objects.filter(user_id__in=user_ids)
+    return {*codes.values_list("user_id", flat=True), *passkeys.values_list("user_id", flat=True)}
+
+
 def of(user: User) -> SecondFactor | None:
-    """Return the second factor that somebody signs in with, None where they have none."""
+    """Return the authenticator that somebody signs in with, None where they have none."""
     return SecondFactor.objects.filter(user_id=user.pk).exclude(confirmed_at=None).first()
 
 
@@ -57,12 +88,51 @@ def new_recovery_codes(factor: SecondFactor) -> list[str]:
 def is_right(factor: SecondFactor, code: str) -> bool:
     """Tell whether a code is right: of the authenticator, or one that was written down. It is right once."""
     typed = "".join(code.split()).replace("-", "").lower()
-    return _is_of_authenticator(factor, typed) or _was_written_down(factor, typed)
+    counts = factor.confirmed_at is not None
+    return (counts and _is_of_authenticator(factor, typed)) or _was_written_down(factor, typed)
+
+
+def proves(request: HttpRequest, user: User, factors: Factors) -> bool:
+    """Tell whether what was posted (`passkey`, an answer of the browser, or `code`) is of a second factor. Once."""
+    if answer := request.POST.get("passkey", ""):
+        return passkeys.is_right(request, user, answer)
+    return factors.codes is not None and is_right(factors.codes, request.POST.get("code", ""))
+
+
+def first_codes(user: User) -> list[str]:
+    """Return codes to be written down where somebody has none yet, else nothing."""
+    codes = begun(user)
+    return [] if codes.recovery else new_recovery_codes(codes)
 
 
 def remove(user: User) -> bool:
     """Let somebody sign in by password alone; return whether they had a second factor."""
-    return bool(SecondFactor.objects.filter(user_id=user.pk).delete()[0])
+    had = bool(factors_of(user))
+    Passkey.objects.filter(user_id=user.pk).delete()
+    SecondFactor.objects.filter(user_id=user.pk).delete()
+    return had
+
+
+def remove_authenticator(user: User) -> bool:
+    """Let the authenticator of somebody count no more; return whether they had one. Passkeys and their codes stay."""
+    had = of(user) is not None
+    found = SecondFactor.objects.filter(user_id=user.pk)
+    if Passkey.objects.filter(user_id=user.pk).exists():
+        found.update(seed=secrets.token_hex(20), confirmed_at=None, last_step=0)
+    else:
+        found.delete()
+    return had
+
+
+def remove_passkey(user: User, number: int) -> str | None:
+    """Let a passkey of somebody count no more; return its name, None where there is none."""
+    found = Passkey.objects.filter(user_id=user.pk, pk=number).first()
+    if found is None:
+        return None
+    found.delete()
+    if not factors_of(user):
+        SecondFactor.objects.filter(user_id=user.pk).delete()
+    return found.name
 
 
 def _is_of_authenticator(factor: SecondFactor, code: str) -> bool:

@@ -57,18 +57,19 @@ def tried(request: HttpRequest, name: str) -> Iterator[None]:
 
 
 def proved(request: HttpRequest) -> str:
-    """Let who is signed in prove it again, by `password` and the `code` of who has a second factor.
+    """Let who is signed in prove it again, by `password` and the `code` or `passkey` of who has a second factor.
 
     Returns what is wrong; "": it is proved, and remembered for some minutes.
     """
     user = somebody(request)
-    factor = second_factor.of(user)
+    factors = second_factor.factors_of(user)
     try:
         with tried(request, user.get_username()):
             if not user.check_password(request.POST.get("password", "")):
                 raise ValidationError("Type your password: it is asked for again before this.")
-            if factor is not None and not second_factor.is_right(factor, request.POST.get("code", "")):
-                raise ValidationError("The code of your authenticator is not right, or was used already.")
+            if factors and not second_factor.proves(request, user, factors):
+                what = "answer of your passkey" if request.POST.get("passkey") else "code of your authenticator"
+                raise ValidationError(f"The {what} is not right, or was used already.")
     except ValidationError as error:
         return str(error.messages[0])
     sessions.confirmed(request)

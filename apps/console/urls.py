@@ -18,7 +18,7 @@ from apps.console import (
     views,
 )
 from apps.console.doing import act
-from apps.console.entrance import SignIn, SignOut, type_code
+from apps.console.entrance import SignIn, SignOut, passkey_options, type_code
 from apps.console.stream import stream
 
 urlpatterns = [
@@ -64,6 +64,7 @@ urlpatterns = [
     path("stream/", stream, name="stream"),
     path("sign-in/", login_not_required(SignIn.as_view()), name="sign-in"),
     path("sign-in/code/", login_not_required(type_code), name="sign-in-code"),
+    path("sign-in/passkey/", login_not_required(passkey_options), name="sign-in-passkey"),
     path("people/", people.show_people, name="people"),
     path("people/<str:name>/", people.show_person, name="person"),
     path("you/", people.show_you, name="you"),
@@ -71,6 +72,9 @@ urlpatterns = [
     path("you/second-factor/", people.add_factor, name="you-add-factor"),
     path("you/second-factor/remove/", people.remove_factor, name="you-remove-factor"),
     path("you/second-factor/codes/", people.new_codes, name="you-new-codes"),
+    path("you/passkeys/options/", people.options_of_passkey, name="you-passkey-options"),
+    path("you/passkeys/add/", people.add_passkey, name="you-add-passkey"),
+    path("you/passkeys/remove/", people.remove_passkey, name="you-remove-passkey"),
     path("you/sessions/end/", people.end_session, name="you-end-session"),
     path("sign-out/", SignOut.as_view(), name="sign-out"),
 ]
