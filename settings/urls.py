@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin/logout/", RedirectView.as_view(pattern_name="overview")),
     path("admin/", admin.site.urls),
     path("", include("apps.api.urls")),
+    path("", include("apps.api.key_urls")),
     path("", include("apps.console.urls")),
     path("", include("extract.board.urls")),
 ]

@@ -50,7 +50,7 @@ class Wanted:
         if self.client and (beyond := set(self.scopes) - OF_CLIENTS):
             raise WrongKeyError(f"a client's key cannot have {', '.join(sorted(beyond))}: only read and trade")
         if not self.name.strip() or len(self.name) > 100:
-            raise WrongKeyError("say what the key is for, in 1 to 100 characters: --name")
+            raise WrongKeyError("say what the key is for, in 1 to 100 characters")
         if not 1 <= self.days <= 3650:
             raise WrongKeyError(f"a key lives for 1 to 3650 days, not {self.days}")
         if not 1 <= self.calls_per_minute <= 1_000_000:

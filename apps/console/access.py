@@ -34,15 +34,15 @@ def page(view: View, permission: str = VIEW) -> View:
     return require_http_methods(["GET", "HEAD"])(guarded)
 
 
-def acting(view: View) -> View:
+def acting(view: View, permission: str = OPERATE) -> View:
     """Let those who may act do so."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        refused = refusal(request, OPERATE)
+        refused = refusal(request, permission)
         return _answer(view, request, *args, **kwargs) if refused is None else refused
 
-    guarded.permission = OPERATE  # type: ignore[attr-defined]
+    guarded.permission = permission  # type: ignore[attr-defined]
     return require_http_methods(["GET", "POST"])(guarded)
 
 

@@ -4,19 +4,21 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from apps.console.access import page
+from apps.console.access import PEOPLE, acting, page
 from apps.console.acts import KINDS
+from apps.console.addresses import address_of
 from apps.console.asking import Asking
 from apps.console.doing import carried_out
 from apps.console.kinds import Danger, Given, Kind
 from apps.console.models import Act
 from apps.console.paging import before
+from apps.console.proving import doubted, proof_wanted
 from apps.console.pulse import PULSE, Beat
 from apps.console.recording import Actor, Became, Facts, recorded
 
 __all__ = [
-    "KINDS", "PULSE", "Actor", "Asking", "Beat", "Became", "Danger", "Facts", "Given", "Kind", "Told", "acts",
-    "carried_out", "page", "recorded",
+    "KINDS", "PEOPLE", "PULSE", "Actor", "Asking", "Beat", "Became", "Danger", "Facts", "Given", "Kind", "Told",
+    "acting", "acts", "address_of", "carried_out", "doubted", "page", "proof_wanted", "recorded",
 ]  # fmt: skip
 
 

@@ -43,7 +43,7 @@ _BEHIND = (
     ("Audit", "audit", "history", "u"),
 )
 _FOR_OPERATORS = (("Configuration", "configuration", "tune", "c"),)
-_FOR_ADMINISTRATORS = (("People", "people", "group", "p"),)
+_FOR_ADMINISTRATORS = (("People", "people", "group", "p"), ("API keys", "api-keys", "key", "y"))
 _ICONS = {
     "Instrument": "candlestick_chart", "Series": "stacked_line_chart", "Import": "upload_file",
     "QuarantinedRecord": "report", "Factor": "percent", "User": "person", "Group": "group",

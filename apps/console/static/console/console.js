@@ -226,3 +226,5 @@
   listen();
   document.documentElement.dataset.ready = "yes";
 })();
+    const copy = target.closest("[data-copy]");
+    if (copy) navigator.clipboard.writeText(one(copy.dataset.copy).textContent).then(() => { copy.textContent = "Copied"; }, () => { copy.textContent = "Select it and copy it by hand"; });
