@@ -25,6 +25,7 @@ __all__ = [
     "end_silence",
     "ended_alerts",
     "open_alerts",
+    "open_count",
     "remove_rule",
     "rule",
     "rules",
@@ -80,6 +81,13 @@ def open_alerts() -> list[AlertTold]:
             each.silenced_until is not None, each.of.acknowledged_at is not None, not each.of.is_grave, -each.of.pk,
         ),
     )  # fmt: skip
+
+
+def open_count() -> int:
+    """Return how many alerts are open that nobody has acknowledged or silenced."""
+    found = list(Alert.objects.filter(ended_at=None, acknowledged_at=None))
+    quiet = silenced() if found else None
+    return sum(quiet is None or quiet(each) is None for each in found)
 
 
 def ended_alerts(most: int, before: int | None = None) -> list[Alert]:

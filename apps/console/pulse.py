@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 from django.db import Error, connections
 
+from apps.alerts.interface import open_count
 from apps.reporting import interface as reporting
 
 _LOOK_SECONDS = 0.25
@@ -16,15 +17,21 @@ _BEAT_SECONDS = 1.0
 
 
 class Beat(NamedTuple):
-    """How far each source has been taken (the sum of its keys' numbers); `problem` where nobody can tell."""
+    """How far each source has been taken (the sum of its keys' numbers), and how many alerts are open to be looked at.
+
+    `problem` says why nobody can tell; `alerts` is None where their database cannot be asked.
+    """
 
     at_ms: int
     marks: dict[str, int]
     problem: str = ""
+    alerts: int | None = None
 
     def encoded(self) -> bytes:
         """Return it as a server-sent event."""
-        body = msgspec.json.encode({"at": self.at_ms, "marks": self.marks, "problem": self.problem})
+        body = msgspec.json.encode(
+            {"at": self.at_ms, "marks": self.marks, "problem": self.problem, "alerts": self.alerts}
+        )
         return b"event: pulse\ndata: " + body + b"\n\n"
 
 
@@ -36,6 +43,8 @@ class Pulse:
         self._listeners: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._thread: threading.Thread | None = None
         self._last = Beat(0, {})
+        self._alerts: int | None = None
+        self._counted_at = 0.0
 
     async def beats(self, seconds: float) -> AsyncIterator[Beat]:
         """Yield a beat whenever something has been taken, at most four times a second and once a second at least.
@@ -67,7 +76,7 @@ class Pulse:
 
     def _look(self) -> None:
         while True:
-            self._last = _beat()
+            self._last = _beat()._replace(alerts=self._counted())
             with self._lock:
                 if not self._listeners:
                     self._thread = None
@@ -79,6 +88,21 @@ class Pulse:
                         del self._listeners[woken]
             time.sleep(_LOOK_SECONDS)
         connections.close_all()
+
+    def _counted(self) -> int | None:
+        """Return how many alerts are open, counted once a second at the most."""
+        if time.monotonic() - self._counted_at >= _BEAT_SECONDS:
+            self._alerts, self._counted_at = alerts_to_look_at(), time.monotonic()
+        return self._alerts
+
+
+def alerts_to_look_at() -> int | None:
+    """Return how many alerts are open that nobody has acknowledged or silenced; None where nobody can tell."""
+    try:
+        return open_count()
+    except Error:
+        connections["default"].close()
+        return None
 
 
 def _beat() -> Beat:

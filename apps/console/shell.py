@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from apps.console.access import OPERATE, PEOPLE, VIEW
+from apps.console.pulse import alerts_to_look_at
 
 
 class Place(NamedTuple):
@@ -17,6 +19,8 @@ class Place(NamedTuple):
     icon: str
     is_here: bool
     key: str = ""
+    waiting: int | None = None
+    """How much there waits to be looked at; None: nothing is counted there."""
 
 
 class Group(NamedTuple):
@@ -36,6 +40,7 @@ _LIVE = (
     ("Alerts", "alerts", "notifications", "l"),
     ("Research", "research", "science", "e"),
 )
+_ALERTS_KEY = "l"
 _BEHIND = (
     ("Extraction", "extraction", "call_split", "x"),
     ("Streams", "streams", "timeline", "v"),
@@ -55,13 +60,15 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"navigation": []}
-    return {"navigation": _navigation(request), "may_operate": user.has_perm(OPERATE)}
+    navigation = SimpleLazyObject(lambda: _navigation(request))  # the parts that pages fetch anew have none
+    return {"navigation": navigation, "may_operate": user.has_perm(OPERATE)}
 
 
 def _navigation(request: HttpRequest) -> list[Group]:
     groups = []
     if request.user.has_perm(VIEW):
-        groups.append(Group("Live", [_place(request, *each) for each in _LIVE]))
+        live = [_place(request, *each) for each in _LIVE]
+        groups.append(Group("Live", [_counted(each) if each.key == _ALERTS_KEY else each for each in live]))
         behind = [*_BEHIND, *(_FOR_OPERATORS if request.user.has_perm(OPERATE) else ())]
         behind += _FOR_ADMINISTRATORS if request.user.has_perm(PEOPLE) else ()
         groups.append(Group("Behind it", [_place(request, *each) for each in behind]))
@@ -77,6 +84,11 @@ def _navigation(request: HttpRequest) -> list[Group]:
             ]  # fmt: skip
             groups.append(Group(str(app["name"]), places))
     return groups
+
+
+def _counted(alerts: Place) -> Place:
+    """Return the entry of alerts with how many are open; the page goes on with the number by itself."""
+    return alerts._replace(waiting=alerts_to_look_at() or 0)
 
 
 def _place(request: HttpRequest, title: str, name: str, icon: str, key: str) -> Place:

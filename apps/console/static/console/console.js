@@ -90,12 +90,20 @@
     if (again) again.focus({ preventScroll: true });
     part.dispatchEvent(new Event("refreshed", { bubbles: true }));
   };
+  const count = (alerts) => {
+    const told = one("[data-count=alerts]");
+    if (!told) return;
+    const number = one("[data-number]", told);
+    if (number.textContent !== String(alerts)) { number.textContent = alerts; wanted = true; }
+    told.hidden = alerts === 0;
+  };
   const onmessage = ({ data }) => {
     if (data.kind === "pulse") {
       const isBack = state !== "pulse";
       const now = JSON.stringify(data.marks);
       if (now !== marks || isBack) wanted = true;
       [state, heard, marks, problem] = ["pulse", data.heard, now, data.problem];
+      if (data.alerts !== null) count(data.alerts);
     } else state = data.kind;
     look();
   };
@@ -142,7 +150,7 @@
   const help = one("#help");
   const go = one("#go");
   const found = one("#go-found");
-  const places = all(".side a[href]").map((link) => ({ title: link.lastChild.textContent.trim(), href: link.href }));
+  const places = all(".side a[href]").map((link) => ({ title: (one("[data-title]", link) || link).textContent.trim(), href: link.href }));
   let chosen = -1;
   const offer = () => {
     const text = go.value.trim().toLowerCase();
