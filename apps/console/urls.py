@@ -6,6 +6,7 @@ from django.urls import path
 from apps.console import (
     accounts,
     alerts,
+    finding,
     jobs,
     markets,
     operations,
@@ -61,6 +62,7 @@ urlpatterns = [
     path("configuration/", operations.show_configuration, name="configuration"),
     path("audit/", views.show_audit, name="audit"),
     path("act/<str:name>/", act, name="act"),
+    path("find/", finding.find, name="find"),
     path("stream/", stream, name="stream"),
     path("sign-in/", login_not_required(SignIn.as_view()), name="sign-in"),
     path("sign-in/code/", login_not_required(type_code), name="sign-in-code"),

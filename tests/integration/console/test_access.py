@@ -68,6 +68,7 @@ TABLE = {
     "sign-in-passkey": dict.fromkeys(PAGES, 405),
     "sign-in-code": dict.fromkeys(PAGES, SIGN_IN),
     "audit": PAGES,
+    "find": PAGES,
     "streams": PAGES,
     "step": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "follow-step": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},

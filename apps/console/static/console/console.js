@@ -152,11 +152,28 @@
   const found = one("#go-found");
   const places = all(".side a[href]").map((link) => ({ title: (one("[data-title]", link) || link).textContent.trim(), href: link.href }));
   let chosen = -1;
+  let asked = 0;
+  let typing = 0;
   const offer = () => {
-    const text = go.value.trim().toLowerCase();
-    const fitting = text ? places.filter((each) => each.title.toLowerCase().includes(text)).slice(0, 7) : [];
+    const text = go.value.trim();
+    const pages = places.filter((each) => text && each.title.toLowerCase().includes(text.toLowerCase())).slice(0, 7);
     const accounts = places.find((each) => each.title === "Accounts");
-    if (text && accounts) fitting.push({ title: `Accounts with “${go.value.trim()}”`, href: `${accounts.href}?find=${encodeURIComponent(go.value.trim())}` });
+    const last = text && accounts ? [{ title: `Accounts with “${text}”`, href: `${accounts.href}?find=${encodeURIComponent(text)}` }] : [];
+    asked += 1;
+    clearTimeout(typing);
+    list(text, [...pages, ...last]);
+    if (text) typing = setTimeout(() => lookUp(text, asked, pages, last), 150);
+  };
+  // What is found by the server comes between pages and the last resort; what was typed since makes it stale.
+  const lookUp = async (text, number, pages, last) => {
+    try {
+      const answer = await fetch(`/find/?q=${encodeURIComponent(text)}`, { redirect: "manual" });
+      if (!answer.ok) return;
+      const told = await answer.json();
+      if (number === asked) list(text, [...pages, ...told.found, ...last]);
+    } catch { /* the page says that the server is away */ }
+  };
+  const list = (text, fitting) => {
     chosen = fitting.length ? 0 : -1;
     found.replaceChildren(...fitting.map((each, at) => {
       const item = document.createElement("li");
@@ -191,7 +208,7 @@
     go.addEventListener("keydown", (event) => {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); choose(event.key === "ArrowDown" ? 1 : -1); }
       if (event.key === "Enter") { const item = all("[data-href]", found)[chosen]; if (item) location.href = item.dataset.href; }
-      if (event.key === "Escape") { go.value = ""; offer(); go.blur(); }
+      if (event.key === "Escape") { go.value = ""; offer(); go.blur(); event.stopPropagation(); }
     });
   }
   const step = (by) => {
@@ -224,6 +241,8 @@
     const target = event.target;
     if (target.closest("[data-help]")) help.showModal();
     if (target.closest("[data-theme-button]")) window.toggleTheme();
+    const copy = target.closest("[data-copy]");
+    if (copy) navigator.clipboard.writeText(one(copy.dataset.copy).textContent).then(() => { copy.textContent = "Copied"; }, () => { copy.textContent = "Select it and copy it by hand"; });
     const menu = target.closest("[data-menu]");
     if (menu) menu.setAttribute("aria-expanded", String(document.body.classList.toggle("menu-open")));
     else if (!target.closest(".side")) document.body.classList.remove("menu-open");
@@ -234,5 +253,3 @@
   listen();
   document.documentElement.dataset.ready = "yes";
 })();
-    const copy = target.closest("[data-copy]");
-    if (copy) navigator.clipboard.writeText(one(copy.dataset.copy).textContent).then(() => { copy.textContent = "Copied"; }, () => { copy.textContent = "Select it and copy it by hand"; });
