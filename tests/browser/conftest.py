@@ -1,10 +1,13 @@
-"""A page of a report in a real browser, which must stay silent and must fetch nothing."""
+"""Pages in a real browser: reports, which must stay silent and fetch nothing, and the console over a pipeline."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.browser.console_server import ConsoleServer
+from tests.browser.pages import SECONDS
 
 Open = Callable[..., Any]
 
@@ -49,3 +52,55 @@ def find_violations() -> Callable[[Any], list[str]]:
         return [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
 
     return find
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[ConsoleServer]:
+    made = ConsoleServer(tmp_path_factory.mktemp("console"))
+    try:
+        made.start("--sample")
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser, server) -> dict[str, Any]:
+    """The cookies of somebody who has signed in."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{server.address}/audit/")
+    assert page.url == f"{server.address}/sign-in/?next=/audit/"
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", server.password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{server.address}/audit/")
+    state: dict[str, Any] = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def new_context(browser, signed_in) -> Iterator[Open]:
+    """A browser of its own for somebody who is signed in: wide or narrow, light or dark. Nothing may go wrong in it."""
+    made: list[Any] = []
+    told: list[str] = []
+
+    def new(*, width: int = 1440, dark: bool = False, **more: Any) -> Any:
+        scheme = "dark" if dark else "light"
+        options = {"storage_state": signed_in, "viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+        context = browser.new_context(**{**options, **more})
+        context.set_default_timeout(120 * SECONDS)
+        context.on("page", lambda page: page.on("pageerror", lambda error: told.append(str(error))))
+        context.on("console", lambda message: told.append(message.text) if _is_ours(message) else None)
+        made.append(context)
+        return context
+
+    yield new
+    for context in made:
+        context.close()
+    assert told == []
+
+
+def _is_ours(message: Any) -> bool:
+    return message.type == "error" and "Failed to load resource" not in message.text

@@ -50,6 +50,8 @@ SHOTS = (
 MORE = (
     "/alerts/", "/alerts/rule/?measure=lag", "/people/", "/people/admin/", "/you/", "/you/?second=1", "/research/jobs/",
     "/research/jobs/new/?kind=sweep&strategy=ema_cross",
+    "/keys/", "/keys/new/", "/markets/quarantine/", "/markets/quarantine/1/", "/markets/feeds/oanda/quarantine/",
+    "/research/jobs/new/?kind=backtest&strategy=ema_cross",
     "/markets/", "/markets/feeds/oanda/", "/sets/", "/sets/+/?set=trend&member=0", "/risk/limits/", "/research/",
     "/research/compare/", "{compared}", "{run}", "/extraction/", "/extraction/risk/", "/extraction/risk/readiness/",
     "/streams/", "{step}", "/dead-letters/", "/configuration/", "/audit/", "/accounts/", "/act/trading.halt/",

@@ -2,113 +2,13 @@
 
 import base64
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from apps.console import totp
-from tests.browser.console_server import ConsoleServer
+from tests.browser.pages import PAGES, RECORDS, SECONDS, shown
 
 pytestmark = pytest.mark.chromium
-SECONDS = 1000
-PAGES = (
-    "/",
-    "/orders/",
-    "/orders/?account=NOBODY",
-    "/accounts/",
-    "/accounts/BIRCH-01/",
-    "/markets/",
-    "/markets/OANDA:EURUSD/",
-    "/markets/feeds/oanda/",
-    "/extraction/",
-    "/extraction/risk/",
-    "/extraction/risk/plan/",
-    "/research/",
-    "/research/jobs/",
-    "/research/jobs/new/?kind=sweep&strategy=ema_cross",
-    "/sets/",
-    "/sets/trend/",
-    "/sets/+/?set=trend&member=0",
-    "/risk/",
-    "/risk/limits/",
-    "/alerts/",
-    "/alerts/rule/?measure=lag",
-    "/streams/",
-    "/streams/?context=signals&key=trend",
-    "/streams/signals/trend/1/",
-    "/configuration/",
-    "/people/",
-    "/people/admin/",
-    "/you/",
-    "/audit/",
-    "/dead-letters/",
-    "/act/trading.halt/",
-    "/act/kill-switch.throw/",
-    "/nowhere/",
-)
-RECORDS = ("/admin/", "/admin/feeds/instrument/", "/admin/feeds/series/", "/admin/auth/user/add/")
-
-Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[ConsoleServer]:
-    made = ConsoleServer(tmp_path_factory.mktemp("console"))
-    try:
-        made.start("--sample")
-        yield made
-    finally:
-        made.stop()
-
-
-@pytest.fixture(scope="module")
-def signed_in(browser, server) -> dict[str, Any]:
-    """The cookies of somebody who has signed in."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{server.address}/audit/")
-    assert page.url == f"{server.address}/sign-in/?next=/audit/"
-    page.fill("#id_username", "admin")
-    page.fill("#id_password", server.password)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{server.address}/audit/")
-    state: dict[str, Any] = context.storage_state()
-    context.close()
-    return state
-
-
-@pytest.fixture
-def new_context(browser, signed_in) -> Iterator[Open]:
-    """A browser of its own for somebody who is signed in: wide or narrow, light or dark. Nothing may go wrong in it."""
-    made: list[Any] = []
-    told: list[str] = []
-
-    def new(*, width: int = 1440, dark: bool = False, **more: Any) -> Any:
-        scheme = "dark" if dark else "light"
-        options = {"storage_state": signed_in, "viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-        context = browser.new_context(**{**options, **more})
-        context.set_default_timeout(120 * SECONDS)
-        context.on("page", lambda page: page.on("pageerror", lambda error: told.append(str(error))))
-        context.on("console", lambda message: told.append(message.text) if _is_ours(message) else None)
-        made.append(context)
-        return context
-
-    yield new
-    for context in made:
-        context.close()
-    assert told == []
-
-
-def _is_ours(message: Any) -> bool:
-    return message.type == "error" and "Failed to load resource" not in message.text
-
-
-def shown(context: Any, server: ConsoleServer, path: str = "/") -> Any:
-    page = context.new_page()
-    page.goto(server.address + path)
-    page.wait_for_selector("html[data-ready=yes]", state="attached")
-    return page
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])  # each width and each set of colours once
@@ -316,10 +216,14 @@ def test_a_rule_is_made_raises_an_alert_and_is_acknowledged_silenced_and_removed
     page.get_by_role("button", name="Set it").click()
     raised = page.locator("section[aria-labelledby=c-open] tbody tr", has_text="any order")
     raised.wait_for(timeout=180 * SECONDS)
+    counted = page.locator(".side [data-count=alerts] [data-number]")
+    counted.wait_for()
+    before = int(counted.inner_text())
     assert find_violations(page) == []
     raised.get_by_role("link", name="Acknowledge").click()
     page.get_by_role("button", name="Acknowledge").click()
     raised.get_by_text("looked at by admin").wait_for()
+    assert before >= 1
     raised.get_by_label("Silence any order").select_option("15")
     raised.get_by_role("button", name="Silence").click()
     page.fill("#why", "the browser's test")
@@ -340,7 +244,7 @@ def test_a_second_factor_is_set_up_asked_for_and_removed(browser, new_context, f
     page.get_by_label("Your password").fill(server.password)
     page.get_by_label("Code that it shows").fill(totp.code_at(secret, int(time.time()) // totp.STEP_SECONDS))
     page.get_by_role("button", name="Sign in with it from now on").click()
-    page.get_by_role("heading", name="Codes for when your authenticator is lost").wait_for()
+    page.get_by_role("heading", name="Codes for when your second factor is lost").wait_for()
     codes = page.locator(".codes code").all_inner_texts()
     assert len(codes) == 10
     assert find_violations(page) == []
@@ -476,3 +380,73 @@ def test_a_page_says_that_the_server_is_away_and_heals_when_it_is_back(new_conte
     server.start("--sample")
     page.locator("[data-pulse]").get_by_text("live", exact=True).wait_for()
     assert page.locator("[data-stale]").is_hidden()
+
+
+def test_a_key_of_the_api_is_made_used_and_revoked(new_context, find_violations, server):
+    page = shown(new_context(), server, "/people/")
+    page.get_by_role("link", name="API keys").first.click()
+    page.get_by_role("link", name="A new key").click()
+    page.fill("#name", "the browser's test")
+    page.fill("#client", "cedar")
+    page.get_by_label("trade orders").check()
+    page.fill("#why", "the browser's test")
+    page.get_by_role("button", name="Make it").click()
+    written = page.locator("#secret").inner_text()
+    assert find_violations(page) == []
+
+    def call():
+        return page.request.get(f"{server.address}/api/v1/key", headers={"Authorization": f"Bearer {written}"}).status
+
+    assert call() == 200
+    page.get_by_role("link", name="I have taken it").click()
+    row = page.locator("tbody tr", has_text="the browser's test")
+    assert "read, trade" in row.inner_text()
+    assert find_violations(page) == []
+    row.get_by_role("link", name="Revoke").click()
+    page.fill("#why", "done")
+    page.get_by_role("button", name="Revoke it").click()
+    page.get_by_text("is revoked.").wait_for()
+    assert call() == 401
+
+
+def test_a_passkey_is_made_signs_in_and_is_removed(new_context, find_violations, server):
+    address = server.address.replace("127.0.0.1", "localhost")  # passkeys belong to names
+    context = new_context(storage_state=None)
+    page = context.new_page()
+    device = context.new_cdp_session(page)
+    device.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+        "isUserVerified": True, "automaticPresenceSimulation": True,
+    }  # fmt: skip
+    device.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+    def sign_in():
+        page.goto(f"{address}/sign-in/?next=/you/")
+        page.fill("#id_username", "admin")
+        page.fill("#id_password", server.password)
+        page.keyboard.press("Enter")
+
+    sign_in()
+    card = page.locator("section[aria-labelledby=c-passkeys]")
+    card.get_by_label("What it is on").fill("laptop")
+    card.get_by_label("Your password").fill(server.password)
+    card.get_by_role("button", name="Make a passkey").click()
+    page.get_by_role("heading", name="Codes for when your second factor is lost").wait_for()
+    page.get_by_role("button", name="Account").or_(page.locator("details.who summary")).first.click()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in()
+    page.get_by_role("heading", name="Second factor").wait_for()
+    assert find_violations(page) == []
+    page.get_by_role("button", name="Use your passkey").click()
+    page.wait_for_url(f"{address}/you/")
+    assert "used" in card.locator("li", has_text="laptop").inner_text()
+    assert find_violations(page) == []
+    card.get_by_text("Remove a passkey").click()
+    form = card.locator("form", has=page.get_by_label("Which"))
+    form.get_by_label("Your password").fill(server.password)
+    form.get_by_role("button", name="Use a passkey instead").click()
+    form.get_by_text("Your passkey has answered.").wait_for()
+    form.get_by_role("button", name="Remove it").click()
+    page.get_by_text("counts no more").wait_for()
+    assert card.get_by_text("None. A passkey stays").is_visible()
