@@ -35,6 +35,7 @@ class Network:
     def __exit__(self, *_: object) -> None:
         self._is_open = False
         self._flows.set()
+        self._listener.shutdown(socket.SHUT_RDWR)  # a thread that accepts would keep it open, and its address taken
         self._listener.close()
         self.hang_up()
 
