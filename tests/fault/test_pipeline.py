@@ -3,6 +3,8 @@
 import csv
 import json
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.fault.test_processes import check_that_every_bar_was_applied_once, de
 
 ACCOUNTS = 4
 ENDS = {"Filled", "Canceled", "Denied", "Rejected", "Expired"}
+WEEKS = list(pairwise(f"2016-{month:02}-{day:02}" for month in (1, 2, 3) for day in (1, 8, 15, 22)))[:-1]
 STREAMS = (("feeds", "signals"), ("signals", "execution"), ("execution", "risk"), ("risk", "execution"))
 
 
@@ -39,6 +42,14 @@ def by_order(messages: list[dict], column: str) -> dict[tuple[int, str, int], in
 def is_at_rest(system: System) -> bool:
     """Tell whether every order that was requested has been filled or has ended, and none will be requested.
 
+    Something was filled: else nothing was tried.
+    """
+    return is_quiet(system) and bool(columns(system, "execution.orders-filled.v1"))
+
+
+def is_quiet(system: System) -> bool:
+    """Tell the same, whether anything was filled or not.
+
     The way of what may lead to an order is followed downwards: looked at the other way round, one could slip through.
     """
     if system.waiting("feeds") or not all(has_taken_all(system, receiver, sender) for sender, receiver in STREAMS):
@@ -46,7 +57,7 @@ def is_at_rest(system: System) -> bool:
     requested = by_order(columns(system, "execution.orders-requested.v1"), "steps")
     filled = by_order(columns(system, "execution.orders-filled.v1"), "steps")
     left = by_order(columns(system, "execution.orders-ended.v1"), "left_steps")
-    return bool(filled) and all(steps == filled.get(order, 0) or order in left for order, steps in requested.items())
+    return all(steps == filled.get(order, 0) or order in left for order, steps in requested.items())
 
 
 def has_taken_all(system: System, receiver: str, sender: str) -> bool:
@@ -148,6 +159,19 @@ def test_a_system_that_is_killed_while_it_trades_loses_and_doubles_nothing(syste
     assert "held by nobody" in system.manage("status")
 
 
+def trade(system: System, weeks: Sequence[tuple[str, str]], is_enough: Callable[[], bool] = lambda: False) -> int:
+    """Let weeks come one by one, until it is enough; return how many have come.
+
+    What comes all at once is decided in a few commits, and traded in a few orders.
+    """
+    for count, (first, last) in enumerate(weeks, 1):
+        replay(system, first, last)
+        system.wait_for("the end of a week", lambda: is_enough() or is_quiet(system))
+        if is_enough():
+            return count
+    return len(weeks)
+
+
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -167,10 +191,11 @@ def test_a_process_that_dies_again_and_again_while_it_trades_loses_and_doubles_n
     prepare(system)
     system.start(crash_at=point)
     system.wait_for("accounts that may trade", lambda: is_ready(system))
-    replay(system)
+    traded = trade(system, WEEKS[:-3], lambda: system.faults() >= 3)
     system.wait_for("three crashes", lambda: system.faults() >= 3)
-    system.stop()  # a broker that dies whenever it has answered thrice lets nobody come to rest
+    system.stop()  # a broker that dies whenever it has answered thrice lets nobody come to rest, and may fill nothing
     system.start()
+    trade(system, WEEKS[traded:])
     system.wait_for("rest", lambda: is_at_rest(system))
     check_that_nothing_was_lost_or_doubled(system)
 
