@@ -32,6 +32,7 @@ _FIRST = ("cash", "fee_bps", "slippage_bps", "spread", "sizing", "fill")
 _MORE = ("adjust", "benchmark", "conversions", "step", "anchored")
 _ADJUSTS = {"all": "splits and dividends", "splits": "splits", "none": "nothing"}
 _LISTED = 50
+_LONG = 200
 _ROWS = 10_000
 _BEST = 20
 _REPORT_POLICY = (
@@ -54,6 +55,11 @@ class Choice(NamedTuple):
     def title(self) -> str:
         """Its name as people read it."""
         return self.name.replace("_", " ")
+
+    @property
+    def is_long(self) -> bool:
+        """Whether what it means takes more than a few lines to say."""
+        return len(self.doc) > _LONG
 
 
 class Field(NamedTuple):

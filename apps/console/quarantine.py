@@ -26,7 +26,7 @@ def show_quarantine(request: HttpRequest) -> HttpResponse:
     state = state if state in _STATES else ""
     before = request.GET.get("before", "")
     place = int(before) if before.isdecimal() and len(before) < 19 else None
-    rows = feeds.quarantined(_ROWS_A_PAGE + 1, place, state=state, **filters)
+    rows = feeds.quarantined(_ROWS_A_PAGE + 1, place, state=state, with_gaps=False, **filters)
     query = request.GET.copy()
     query.pop("before", None)
     is_narrowed = any(filters.values())

@@ -105,15 +105,18 @@ def read_ticks(instrument_id: str, start: int | None, end: int | None, most: int
 
 
 def quarantined(
-    most: int, before: int | None = None, *, instrument: str = "", reason: str = "", state: str = "", file: str = ""
-) -> "list[Quarantined]":
+    most: int, before: int | None = None, *, instrument: str = "", reason: str = "", state: str = "", file: str = "",
+    with_gaps: bool = True,
+) -> "list[Quarantined]":  # fmt: skip
     """Return rows of files that were not let in, the newest first: those before the one of that id.
 
-    `state` is open, released or discarded ("": any), `file` a part of the path.
+    `state` is open, released or discarded ("": any), `file` a part of the path. Gaps are told where they are the
+    `reason`, or `with_gaps`.
     """
     from apps.feeds.quarantined import quarantined as found
 
-    return found(most, before, instrument=instrument, reason=reason, state=state, file=file)
+    limits = {"instrument": instrument, "reason": reason, "state": state, "file": file}
+    return found(most, before, with_gaps=with_gaps, **limits)
 
 
 def quarantined_row(number: int) -> "Quarantined | None":
@@ -170,7 +173,7 @@ def quarantine_discard(number: int, *, by: str, why: str) -> None:
 
 
 def quarantine_count(instrument: str = "", reason: str = "", file: str = "") -> int:
-    """Return how many rows of files are open: of an instrument, for a reason, of files whose path holds a text."""
+    """Return how many rows of files are open: of an instrument, for a reason ("": all but gaps), of a part of paths."""
     from apps.feeds.releasing import counted_open
 
     return counted_open(instrument, reason, file)

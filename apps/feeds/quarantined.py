@@ -9,6 +9,7 @@ from django.db.models import Count
 from apps.feeds.contracts import RecordQuarantined
 from apps.feeds.core import FEEDS
 from apps.feeds.models import LiveDecision, QuarantinedRecord
+from apps.feeds.records import Reason
 from apps.feeds.rows import ALIAS
 from banyan.codec import decode_message
 from banyan.host.delivery import split_events
@@ -74,10 +75,12 @@ def quarantine_counts(most: int) -> list[QuarantineCount]:
 
 
 def quarantined(
-    most: int, before: int | None = None, *, instrument: str = "", reason: str = "", state: str = "", file: str = ""
-) -> list[Quarantined]:
+    most: int, before: int | None = None, *, instrument: str = "", reason: str = "", state: str = "", file: str = "",
+    with_gaps: bool = True,
+) -> list[Quarantined]:  # fmt: skip
     """Return rows of files, the newest first: those before the one of that id."""
     found = QuarantinedRecord.objects.using(ALIAS).select_related("source__series").order_by("-id")
+    found = found if with_gaps or reason else found.exclude(reason=Reason.GAP)
     limits = {
         "id__lt": before, "source__series__instrument_id": instrument.upper(), "reason": reason, "state": state,
         "source__path__contains": file,

@@ -83,7 +83,7 @@ def discard(number: int, *, by: str, why: str) -> None:
 
 
 def counted_open(instrument: str, reason: str, file: str) -> int:
-    """Return how many records are open: of an instrument, for a reason, of files whose path holds a text."""
+    """Return how many records are open: of an instrument, for a reason ("": any but gaps), of files with a text."""
     return _narrowed(instrument, reason, file).count()
 
 
@@ -114,6 +114,7 @@ def discard_live(feed: str, places: Sequence[tuple[int, int]], *, by: str, why: 
 def _narrowed(instrument: str, reason: str, file: str) -> Any:
     limits = {"source__series__instrument_id": instrument.upper(), "reason": reason, "source__path__contains": file}
     found = QuarantinedRecord.objects.using(ALIAS).filter(state=_OPEN)
+    found = found if reason else found.exclude(reason=Reason.GAP)
     return found.filter(**{name: value for name, value in limits.items() if value})
 
 

@@ -350,6 +350,15 @@ def test_keys_lead_to_search_help_theme_and_pages(new_context, server):
     page.keyboard.press("g")
     page.keyboard.press("o")
     page.wait_for_url(f"{server.address}/")
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.wait_for_url("**/orders/")
+    page.locator("tbody tr").first.wait_for(timeout=180 * SECONDS)  # then accounts are known
+    page.keyboard.press("/")
+    page.keyboard.type("cedar-07")
+    page.locator("#go-found [role=option]", has_text="Orders of CEDAR-07").wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/accounts/CEDAR-07/")
 
 
 def test_times_are_in_the_readers_zone_with_utc_on_hover(new_context, server):
@@ -380,6 +389,34 @@ def test_a_page_says_that_the_server_is_away_and_heals_when_it_is_back(new_conte
     server.start("--sample")
     page.locator("[data-pulse]").get_by_text("live", exact=True).wait_for()
     assert page.locator("[data-stale]").is_hidden()
+
+
+def test_a_row_in_quarantine_is_corrected_and_let_in(new_context, find_violations, server):
+    page = shown(new_context(), server, "/markets/")
+    page.locator("main").get_by_role("link", name="Quarantine").click()
+    page.get_by_label("Reason", exact=True).select_option("jump")
+    page.get_by_role("button", name="Filter").click()
+    rows = page.locator("section[aria-labelledby=c-rows] tbody tr", has_text="NASDAQ:AAPL")
+    rows.first.get_by_role("link", name="NASDAQ:AAPL 1d").click()
+    low = page.get_by_label("low", exact=True)
+    typed, closed = low.input_value(), page.get_by_label("close", exact=True).input_value()
+    low.fill(str(10 * float(closed)))
+    page.get_by_role("button", name="See what it would do").click()
+    assert "(high-low)" in page.get_by_role("alert").first.inner_text()
+    assert find_violations(page) == []
+    opened = page.get_by_label("open", exact=True).input_value()
+    page.get_by_label("low", exact=True).fill(repr(0.995 * min(float(closed), float(opened))))
+    page.get_by_role("button", name="See what it would do").click()
+    page.get_by_text("fits the rows that are stored before and after it").wait_for()
+    page.fill("#why", "the browser's test")
+    page.get_by_role("button", name="Let it in").click()
+    page.get_by_text("Let in: NASDAQ:AAPL 1d").wait_for()
+    page.goto(f"{server.address}/markets/quarantine/?state=released")
+    rows.first.get_by_role("link", name="NASDAQ:AAPL 1d").click()
+    page.get_by_text("Released by admin").wait_for()
+    assert page.get_by_role("heading", name="What was let in").is_visible()
+    assert typed in page.locator("pre").inner_text()
+    assert find_violations(page) == []
 
 
 def test_a_key_of_the_api_is_made_used_and_revoked(new_context, find_violations, server):

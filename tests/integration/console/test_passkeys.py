@@ -27,7 +27,8 @@ PRESENT, VERIFIED, NEW = 1, 4, 64
 class Device:
     """What holds a passkey: it answers as a browser does that has asked its owner."""
 
-    def __init__(self, origin="http://testserver", name="testserver"):
+    def __init__(self, origin="http://testserver", name="testserver", *, counts=True):
+        self.counts = counts
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.credential = secrets.token_bytes(32)
         self.origin, self.name, self.signed = origin, name, 0
@@ -42,7 +43,7 @@ class Device:
         )
 
     def used(self, options):
-        self.signed += 1
+        self.signed += self.counts
         data, client = self._data(PRESENT), self._client("webauthn.get", options)
         signature = self.key.sign(data + hashlib.sha256(client).digest(), ec.ECDSA(SHA256()))
         return self._answer(clientDataJSON=client, authenticatorData=data, signature=signature)
@@ -116,6 +117,17 @@ def test_an_answer_is_good_once_and_only_to_what_was_asked(ann):
     assert ann.post("/sign-in/code/", {"passkey": right}).status_code == 422  # another challenge was
     device.signed = 0  # as a copy of the device has it, which has signed less often
     assert ann.post("/sign-in/code/", {"passkey": answered(ann, device)}).status_code == 422
+
+
+def test_an_answer_of_a_device_that_does_not_count_is_good_once_too(ann, kill_switch):
+    device = Device(counts=False)
+    add(ann, device)
+    proof = {"why": "over", "password": PASSWORD, "passkey": answered(ann, device)}
+    for status in (302, 422):
+        session = ann.session
+        session[CONFIRMED] = timezone.now().timestamp() - 600
+        session.save()
+        assert ann.post("/act/kill-switch.lift/", proof).status_code == status
 
 
 @pytest.mark.parametrize(
