@@ -34,6 +34,8 @@ def missing_services() -> dict[str, str]:
         missing["Redis"] = "install redis-server"
     if not os.environ.get("KAFKA_BOOTSTRAP") and (programs := missing_programs()):
         missing["Kafka"] = f"install {' and '.join(programs)} (on Debian: default-jre-headless maven)"
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        missing["Node"] = "install nodejs and npm (on Debian: nodejs npm)"
     if find_chromium() is None:
         missing["Chromium"] = "install chromium"
     if not os.environ.get("TIMESCALE_TEST_URL"):
@@ -68,11 +70,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the console: the process that begins has all of it then, and serves one system for it.
+    """Begin with the console and clients of the API: the process that begins has all of them, and one system for them.
 
     What comes late is shared out among all processes, and a system for each is more than two cores can serve.
     """
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/browser/test_console.py"))
+    first = ("tests/browser/test_console.py", "tests/browser/test_api_clients.py")
+    items.sort(key=lambda item: next((at for at, name in enumerate(first) if item.nodeid.startswith(name)), len(first)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -134,6 +137,15 @@ def kafka() -> Cluster:
         assert cluster.server is not None
         cluster.server.start()
     return cluster
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """A folder in which Node finds what clients in TypeScript are made with."""
+    _require("Node")
+    from tests.clients.generating import node_modules
+
+    return node_modules()
 
 
 @pytest.fixture

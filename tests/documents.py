@@ -6,7 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-_PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+_FENCED = r"```{}\n(.*?)```"
+_SHELL = re.compile(r"(?m)^ {4}((?:curl|npx|openapi-python-client) (?:.*\\\n)*.*)$")
 _BLOCK = re.compile(r"(?m)^ {4,6}manage\.py (.*)$")
 _INLINE = re.compile(r"`manage\.py ([^`]+)`")
 
@@ -18,7 +19,17 @@ def text_of(document: str) -> str:
 
 def python_blocks(document: str) -> list[str]:
     """Return the document's blocks of Python, in their order."""
-    return _PYTHON.findall(text_of(document))
+    return blocks(document, "python")
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """Return the document's blocks of a language, in their order."""
+    return re.findall(_FENCED.format(language), text_of(document), re.DOTALL)
+
+
+def shell_lines(document: str) -> list[str]:
+    """Return what the document's indented blocks have of curl and of programs that make clients, as it is typed."""
+    return _SHELL.findall(text_of(document))
 
 
 def commands(document: str) -> list[str]:

@@ -1,9 +1,10 @@
-"""What many tests stand on, made before the first of them, on both cores: kernels, Kafka's jars and a registry.
+"""What many tests stand on, made before the first of them, on both cores: kernels, Kafka's jars, packages of Node.
 
 The processes of a run would else each compile the same kernels in their first minutes, or wait for Maven.
 """
 
 import os
+import shutil
 import sys
 from multiprocessing import get_context
 
@@ -26,7 +27,10 @@ def _get_jars() -> None:
     from banyan.kafka import KafkaError
     from banyan.kafka.registry import RegistryServer
     from banyan.kafka.server import missing_programs
+    from tests.clients.generating import node_modules
 
+    if shutil.which("npm"):
+        node_modules()
     server = settings.KAFKA.server
     if server is None or missing_programs():
         return

@@ -16,7 +16,10 @@ _NS_MAX = 2**63 - 1
 
 
 class Parameter(NamedTuple):
-    """A parameter: how its text is read (raising ValueError, which says what is wrong), and how a contract tells it."""
+    """A parameter: how its text is read (raising ValueError, which says what is wrong), and how a contract tells it.
+
+    One that is a list can be given several times too: some generated clients do so, whatever a contract says.
+    """
 
     name: str
     read: Callable[[str], Any]
@@ -24,6 +27,7 @@ class Parameter(NamedTuple):
     told: str
     default: Any = None
     is_required: bool = False
+    is_list: bool = False
 
 
 def _text(value: str) -> str:
@@ -63,8 +67,15 @@ def choice(name: str, choices: Sequence[str], told: str, *, default: str = "") -
             raise ValueError(f"one of {', '.join(choices)}")
         return value
 
-    schema = {"type": "string", "enum": list(choices)} | ({"default": default} if default else {})
+    schema: dict[str, Any] = {"type": "string", "enum": list(choices)} | ({"default": default} if default else {})
+    if any(each.startswith("-") for each in choices):
+        schema["x-enum-varnames"] = [_name_of(each) for each in choices]
     return Parameter(name, read, schema, told, default)
+
+
+def _name_of(choice: str) -> str:
+    """Return what generated code calls a choice: - alone would make no name."""
+    return choice.removeprefix("-").upper() + ("_FALLING" if choice.startswith("-") else "_RISING")
 
 
 def several(name: str, choices: Sequence[str], told: str, *, default: tuple[str, ...]) -> Parameter:
@@ -77,7 +88,7 @@ def several(name: str, choices: Sequence[str], told: str, *, default: tuple[str,
         return words
 
     schema = {"type": "array", "items": {"type": "string", "enum": list(choices)}}
-    return Parameter(name, read, schema, told, default)
+    return Parameter(name, read, schema, told, default, is_list=True)
 
 
 def whole(name: str, low: int, high: int, told: str, *, default: int) -> Parameter:
@@ -138,11 +149,11 @@ def read(query: QueryDict, parameters: Sequence[Parameter]) -> dict[str, Any]:
         if name not in known:
             there = f"there are {', '.join(known)}" if known else "there are none here"
             errors.append({"parameter": name[:_TEXT_MAX], "detail": f"There is no such parameter; {there}."})
-        elif len(given) > 1:
+        elif len(given) > 1 and not known[name].is_list:
             errors.append({"parameter": name, "detail": "It is given twice."})
         else:
             try:
-                values[name] = known[name].read(given[0])
+                values[name] = known[name].read(",".join(given))
             except ValueError as error:
                 errors.append({"parameter": name, "detail": f"Give {error}."})
     errors += [

@@ -108,6 +108,18 @@ class Schema(AutoSchema):
             for each in self.view.all_parameters()
         ]  # fmt: skip
 
+    def _resolve_path_parameters(self, variables: list[str]) -> list[Any]:
+        """Return what its address has in it; what has to be a number is told as one."""
+        found: list[Any] = super()._resolve_path_parameters(variables)
+        for each in found:
+            if f"<number:{each['name']}>" in self.path_regex:
+                each["schema"] = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+        return found
+
+    def _get_format_parameters(self) -> list[Any]:
+        """Return nothing: what a read can be told in is among its own parameters, and a write has one form."""
+        return []
+
     def get_request_serializer(self) -> Any:
         """Return what its body says."""
         return self.view.body if isinstance(self.view, Doing | Replacing) else None

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import urlencode
 
 from django.http import Http404
 from rest_framework import serializers
@@ -125,9 +124,9 @@ class Listing(View):
         following = encoded([sort, *page.last]) if page.last else None
         headers = {}
         if following is not None:
-            query = {name: value for name, value in request.query_params.items() if name != "cursor"}
+            query = request.query_params.copy()
             query["cursor"] = following
-            headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
+            headers["Link"] = f'<{request.path}?{query.urlencode()}>; rel="next"'
         return Response({"data": told(self.row, page.rows, asked["fields"]), "next": following}, headers=headers)
 
     def kinds_of(self, asked: Mapping[str, Any]) -> tuple[type, ...]:
@@ -142,7 +141,7 @@ class Listing(View):
 
     def names_of(self, request: Request) -> list[str]:
         """Return the names of the fields that were asked for."""
-        wanted = request.query_params.get("fields")
+        wanted = ",".join(request.query_params.getlist("fields"))
         return wanted.split(",") if wanted else list(fields_of(self.row))
 
 

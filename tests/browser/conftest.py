@@ -54,8 +54,9 @@ def find_violations() -> Callable[[Any], list[str]]:
     return find
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[ConsoleServer]:
+    """The console over the sample, and a pipeline that trades; the last module that needs it stops it."""
     made = ConsoleServer(tmp_path_factory.mktemp("console"))
     try:
         made.start("--sample")

@@ -71,6 +71,7 @@ class ConsoleServer:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 process.wait(timeout=60)
+        self._processes.clear()
         EmbeddedServer(self._folder / "postgres").remove()
 
 

@@ -1,7 +1,8 @@
 """What the API answers, against the read models that it is told from."""
 
-from decimal import Decimal
+from decimal import re
 
+import Decimal
 import orjson
 import pytest
 
@@ -109,6 +110,21 @@ def test_only_the_fields_that_are_asked_for_are_told_and_as_csv_too(callers):
     assert lines[0] == "account,lots"
     assert lines[1:-1] == [f"{row['account']},{row['lots']}" for row in rows]
     assert callers["viewer"].get("orders", Accept="text/csv").content.startswith(b"account,instrument,")
+
+
+def test_a_list_of_fields_can_be_given_as_generated_clients_give_it(callers):
+    together, apart = (
+        callers["viewer"].get(f"orders?limit=2&{each}")
+        for each in ("fields=account,lots", "fields=account&fields=lots")
+    )
+    assert orjson.loads(apart.content) == orjson.loads(together.content)
+    (following,) = re.findall(r"<(.*)>", apart.headers["Link"])
+    onward = orjson.loads(callers["viewer"].get(following.removeprefix("/api/v1/")).content)["data"]
+    assert {tuple(row) for row in onward} == {("account", "lots")}
+    table = callers["viewer"].get("orders?fields=account&fields=lots&format=csv").content
+    assert table.startswith(b"account,lots\r\n")
+    assert callers["viewer"].get("orders?fields=account&fields=account").status_code == 400
+    assert callers["viewer"].get("orders?limit=1&limit=2").status_code == 400
 
 
 def test_an_order_that_comes_meanwhile_moves_none_from_page_to_page(callers):
