@@ -37,11 +37,28 @@ class FeedEventRow(Row):
     detail = serializers.CharField()
 
 
+class About(NamedTuple):
+    """What a row is about; "" where it is of no account, or of no set."""
+
+    account: str
+    set: str
+    instruments: Sequence[str]
+
+
+_NOTHING = About("", "", ())
+
+
+def _is_further(place: Place, other: Place | None) -> bool:
+    """Return whether a place of a log is after another. A record alone stands for all of it; None is the beginning."""
+    return other is None or (place[0], len(place) == 1, place[1:]) > (other[0], len(other) == 1, other[1:])
+
+
 class Family(NamedTuple):
     """What can be listened to: how its rows are found, how they are told, and where and when each came.
 
     `marks` tells how far there is something now, `since` after which places what came at a time (ns) begins. Of rows
-    that are the same thing, by `thing`, only the last of a piece is told. One that `is_apart` is not told of by the
+    that are the same thing, by `thing`, only the last of a piece is told; `about` says what a row is about, `is_later`
+    whether a place is after another. One that `is_apart` is not told of by the
     pulse of the read models, and is looked for with every beat.
     """
 
@@ -57,6 +74,8 @@ class Family(NamedTuple):
     is_firm_only: bool = False
     is_apart: bool = False
     thing: Callable[[Any], object] | None = None
+    about: Callable[[Any], About] = lambda row: About(row.account, row.set, (row.instrument,))
+    is_later: Callable[[Place, Place | None], bool] = _is_further
 
 
 def _log(table: str, time: str, source: str = "execution", key: str = "shard") -> dict[str, Any]:
@@ -85,7 +104,10 @@ FAMILIES: Mapping[str, Family] = {
         told=reporting.with_reasons,
         thing=lambda row: (row.account, row.instrument, row.decision),
     ),
-    "fills": Family(reporting.fills_onward, FillRow, (int,) * 3, **_log("reporting_fill", "filled_at_ns")),
+    "fills": Family(
+        reporting.fills_onward, FillRow, (int,) * 3, **_log("reporting_fill", "filled_at_ns"),
+        about=lambda row: About(row.account, row.book, (row.instrument,)),
+    ),
     "positions": Family(
         reporting.positions_onward, PositionRow, (int,) * 3, **_log("reporting_fill", "filled_at_ns"),
         thing=lambda row: (row.account, row.set, row.instrument),
@@ -97,18 +119,20 @@ FAMILIES: Mapping[str, Family] = {
     "signals": Family(
         reporting.signals_onward, SignalRow, (int,), **_log("reporting_signal", "said_at_ns", "signals", "set"),
         parameters=(_SET, _INSTRUMENT, _SINCE), is_firm_only=True,
+        about=lambda said: About("", said.set, [each.instrument for each in said.targets]),
     ),
     "feeds": Family(
         reporting.feed_events_onward, FeedEventRow, (int,),
         **_log("reporting_feedevent", "said_at_ns", "feeds", "feed"),
         parameters=(_INSTRUMENT, _SINCE), is_firm_only=True,
+        about=lambda row: About("", "", (row.instrument,)),
     ),
     "jobs": Family(
         _jobs_onward, JobRow, (), lambda: {_JOBS: (backtest.jobs_number(),)}, _jobs_since, parameters=(_SINCE,),
-        scope="research", is_firm_only=True, is_apart=True, thing=lambda row: row.id,
+        scope="research", is_firm_only=True, is_apart=True, thing=lambda row: row.id, about=lambda _: _NOTHING,
     ),
     "system": Family(
         system_onward, SystemRow, (), system_marks, lambda _: system_marks(), parameters=(), is_firm_only=True,
-        is_apart=True,
+        is_apart=True, about=lambda _: _NOTHING, is_later=lambda place, other: place != other,
     ),
 }  # fmt: skip

@@ -12,17 +12,15 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from apps.api import asking
 from apps.api.access import Caller, caller_of, key_of
 from apps.api.families import FAMILIES
+from apps.api.news import Course, News, listened
 from apps.api.problems import Problem, answer
-from apps.api.rows import told
 from apps.api.tenancy import scope_of
 from apps.console.interface import PULSE, Beat
 from apps.reporting.interface import Place
 
-_A_PIECE = 500
 _HEARTBEAT_SECONDS = 10.0
 _RETRY_MS = 2_000
 _PLACE_MAX = 8_000
-Piece = list[tuple[str, Place, dict[str, Any]]]
 
 
 async def stream(request: HttpRequest, family: str) -> HttpResponse | StreamingHttpResponse:
@@ -46,7 +44,7 @@ class Listener:
     ) -> None:  # fmt: skip
         self._name, self._family = family, FAMILIES[family]
         self._scope = scope_of(caller, {**asked, "since": None})
-        self._places = dict(places)
+        self._course = Course(places)
         self._check = check
 
     async def events(self, beats: AsyncIterator[Beat]) -> AsyncIterator[bytes]:
@@ -54,53 +52,40 @@ class Listener:
 
         Whoever reads slowly is looked up for slowly: nothing is kept for them.
         """
-        yield b"retry: %d\n%b" % (_RETRY_MS, self._event("begin", {}))
-        seen: Mapping[str, int] | None = None
-        told_at = time.monotonic()
-        async for beat in beats:
-            if beat.problem:
-                continue
-            if beat.marks != seen or self._family.is_apart:
-                seen = beat.marks
-                async for event in self._come():
-                    told_at = time.monotonic()
-                    yield event
-            if time.monotonic() - told_at >= _HEARTBEAT_SECONDS:
-                told_at = time.monotonic()
-                if not await sync_to_async(self._is_good, thread_sensitive=False)():
-                    return
-                yield b": heartbeat\n\n"
+        yield b"retry: %d\n%b" % (_RETRY_MS, _event("begin", self._course.places, b"{}"))
+        seen: object = None
+        told_at = checked_at = time.monotonic()
+        with listened(self._name, self._scope.client) as news:
+            async for beat in beats:
+                if beat.problem:
+                    continue
+                marks: object = beat if self._family.is_apart else beat.marks
+                if marks != seen:
+                    seen = marks
+                    async for event in self._come(news, marks):
+                        told_at = time.monotonic()
+                        yield event
+                now = time.monotonic()
+                if now - checked_at >= _HEARTBEAT_SECONDS:
+                    checked_at = now
+                    if not await sync_to_async(self._is_good, thread_sensitive=False)():
+                        return
+                if now - told_at >= _HEARTBEAT_SECONDS:
+                    told_at = now
+                    yield b": heartbeat\n\n"
 
-    async def _come(self) -> AsyncIterator[bytes]:
-        upto = await sync_to_async(self._marks, thread_sensitive=False)()
+    async def _come(self, news: News, marks: object) -> AsyncIterator[bytes]:
         while True:
-            found, piece = await sync_to_async(self._piece, thread_sensitive=False)(upto)
-            for log, place, row in piece:
-                self._places[log] = place
-                yield self._event(self._name, row)
-            if found < _A_PIECE:
-                break
-        self._places = {**self._places, **upto}
-
-    def _marks(self) -> dict[str, Place]:
-        try:
-            return self._family.marks()
-        finally:
-            connections.close_all()
-
-    def _piece(self, upto: Mapping[str, Place]) -> tuple[int, Piece]:
-        """Return how many rows a piece has, and those of them that are told, with their places."""
-        of = self._family
-        try:
-            found = of.onward(self._scope, self._places, upto, _A_PIECE)
-            last = found
-            if of.thing is not None:
-                newest = {of.thing(each[-1]): at for at, each in enumerate(found)}
-                last = [found[at] for at in sorted(newest.values())]
-            rows = told(of.row, of.told([row for *_, row in last]))
-            return len(found), [(log, place, row) for (log, place, _), row in zip(last, rows, strict=True)]
-        finally:
-            connections.close_all()
+            piece, course = await news.after(self._course, self._scope, marks)
+            if piece is None:
+                return
+            before = self._course.places
+            at = dict(before)
+            for item in piece.within(self._scope):
+                if self._family.is_later(item.place, before.get(item.log)):
+                    at[item.log] = item.place
+                    yield _event(self._name, at, item.data)
+            self._course = course
 
     def _is_good(self) -> bool:
         try:
@@ -111,10 +96,9 @@ class Listener:
             connections.close_all()
         return True
 
-    def _event(self, name: str, data: Any) -> bytes:
-        return b"id: %b\nevent: %b\ndata: %b\n\n" % (
-            written(self._places), name.encode(), orjson.dumps(data),
-        )  # fmt: skip
+
+def _event(name: str, places: Mapping[str, Place], data: bytes) -> bytes:
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (written(places), name.encode(), data)
 
 
 def written(places: Mapping[str, Place]) -> bytes:

@@ -29,6 +29,7 @@ from apps.reporting.of_sets import Answered, Subscriber, answered, followers, su
 from apps.reporting.onward import (
     FeedEventRow,
     Place,
+    clients_of,
     feed_events_onward,
     fills_onward,
     log_marks,
@@ -101,8 +102,8 @@ __all__ = [
     "OrderRow", "Outcome", "Place", "PnlRow", "Point", "PositionRow", "QuoteRow", "RefusalCount", "RefusalRow",
     "Restriction", "Said", "Scope", "ScopeError", "Selection", "SetRow", "SetSettings", "SignalRow", "SkipRow",
     "SlippageRow", "Speed", "Stopped", "Subscriber", "TargetMark", "Unresolved", "Wanted", "account", "accounts",
-    "answered", "by_set", "check", "closed_at_ns", "equity_curve", "feed_events_onward", "fill_marks", "fills",
-    "fills_from", "fills_of", "fills_onward", "find_accounts", "followers", "funds", "held", "holds_of",
+    "answered", "by_set", "check", "clients_of", "closed_at_ns", "equity_curve", "feed_events_onward", "fill_marks",
+    "fills", "fills_from", "fills_of", "fills_onward", "find_accounts", "followers", "funds", "held", "holds_of",
     "instruments_traded", "involved_in", "last_orders", "last_quotes", "latencies", "log_marks", "marks", "minutes",
     "order", "orders", "orders_onward", "outcome_of", "place_of", "places_at", "pnl", "positions", "positions_onward",
     "quote_of", "refusal_in_words", "refusals", "refusals_by_code", "refusals_from", "refusals_of", "refusals_onward",

@@ -30,6 +30,12 @@ def log_marks(source: str = "execution") -> dict[str, Place]:
     return {key: (number,) for key, number in marks().get(source, {}).items()}
 
 
+def clients_of(accounts: Sequence[str]) -> dict[str, str]:
+    """Return the client of each of some accounts."""
+    found = rows("SELECT id, client FROM reporting_account WHERE id = ANY(%s)", [list(accounts)])
+    return dict(found)
+
+
 def fills_onward(scope: Scope, after: Places, upto: Places, most: int) -> list[tuple[str, Place, FillRow]]:
     """Return fills after places and up to marks, by shard, each with its shard and its place there."""
     condition, values = _between("f", ("event", "row", "part"), "bigint", after, upto)

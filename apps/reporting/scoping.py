@@ -17,9 +17,10 @@ class ScopeError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a question is limited to; "" and None: not. A client sees the rows of its own accounts and no others.
+    """What a question is limited to; "", () and None: not. A client sees the rows of its own accounts and no others.
 
-    `since_ns` is the first time that is meant, `until_ns` the first that is not any more.
+    `clients` are several, for who reads for all of them. `since_ns` is the first time that is meant, `until_ns` the
+    first that is not any more.
     """
 
     client: str = ""
@@ -29,6 +30,7 @@ class Scope:
     day: date | None = None
     since_ns: int | None = None
     until_ns: int | None = None
+    clients: tuple[str, ...] = ()
 
 
 class Columns(NamedTuple):
@@ -57,7 +59,12 @@ def where(scope: Scope, columns: Columns) -> tuple[str, list[Any]]:
     missing = [str(value) for column, _, value in wanted if not column]
     if missing:
         raise ScopeError(f"this report cannot be limited to {', '.join(missing)}")
-    return " AND ".join(["true", *(f"{column} {how} %s" for column, how, _ in wanted)]), [value for *_, value in wanted]
+    conditions = ["true", *(f"{column} {how} %s" for column, how, _ in wanted)]
+    values: list[Any] = [value for *_, value in wanted]
+    if scope.clients:
+        conditions.append("a.client = ANY(%s)")
+        values.append(list(scope.clients))
+    return " AND ".join(conditions), values
 
 
 @dataclass(frozen=True, slots=True)

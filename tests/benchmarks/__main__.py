@@ -56,7 +56,7 @@ def _arguments() -> argparse.Namespace:
         "--only",
         default="",
         help="measure only these, such as W1,W2,W4a,first,memory,feeds,signals,live,kill,restart,kafka,facade,shadow,"
-        "extracted",
+        "extracted,api",
     )
     parser.add_argument("--repeat", type=int, default=7, help="rounds in which all engines take turns (7)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: does everything run and agree?")
@@ -97,7 +97,7 @@ def _measured(asked: argparse.Namespace, folder: Path, log: TextIO) -> Iterator[
             limit = trial.must if trial.unit == "MB" and not asked.quick else None
             must = () if asked.quick else trial.bounds
             yield Table(trial.name, trial.title, trial.unit, _shown(run_trial(trial), asked), must, limit)
-    for name in ("feeds", "signals", "kill", "restart", "kafka", "facade", "shadow", "extracted"):
+    for name in ("feeds", "signals", "kill", "restart", "kafka", "facade", "shadow", "extracted", "api"):
         if _is_wanted(name, wanted):
             yield from importlib.import_module(f"tests.benchmarks.{name}").measure(quick=asked.quick)
     of_live = {name for name in wanted if name.partition("-")[0] == "live"}

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from tests.benchmarks.tree import HERE, PROBE, hand_in_bars, memory_of, running
 
 READY_SECONDS_MAX = 600.0
 LOST_SECONDS = 10.0
+BETWEEN_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,11 @@ class Trading:
 
 
 @contextmanager
-def trading(accounts: int) -> Iterator[Trading]:
-    """Run a tree on an embedded server that commits to the disk, with new accounts, and wait until they trade."""
+def trading(accounts: int, make: Callable[[int, Any], None] | None = None) -> Iterator[Trading]:
+    """Run a tree on an embedded server that commits to the disk, with new accounts, and wait until they trade.
+
+    They are made by `prepare` unless `make` is given.
+    """
     import django
 
     django.setup()
@@ -68,7 +72,7 @@ def trading(accounts: int) -> Iterator[Trading]:
     from banyan.store import Store
 
     call_command("migrate", verbosity=0, stdout=sys.stderr)
-    prepare(accounts, call_command)
+    (make or prepare)(accounts, call_command)
     probed = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     with closing(probed) as probe, closing(Heard()) as stages, closing(Store("feeds")) as feeds:
         probe.bind(os.environ[PROBE])
@@ -92,6 +96,16 @@ def signal(feeds: Any, probe: socket.socket, accounts: int, patience: float) -> 
     except TimeoutError:
         return None
     return (written_ns - handed_ns) / 1e9
+
+
+def make_history(feeds: Any, probe: socket.socket, accounts: int, orders: int) -> tuple[int, float]:
+    """Hand in bars until so many orders have been accepted, with one of each account; return how many, and seconds."""
+    begun, made = time.monotonic(), accounts
+    while made < orders:
+        time.sleep(BETWEEN_SECONDS)
+        assert signal(feeds, probe, accounts, 6 * LOST_SECONDS) is not None, "orders got lost: see run.log"
+        made += accounts
+    return made, time.monotonic() - begun
 
 
 def _hand_in(feeds: Any) -> int:

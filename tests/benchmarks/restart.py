@@ -19,7 +19,7 @@ from typing import Any
 
 import apps  # noqa: F401  (puts the source root `platform/` on the path)
 from tests.benchmarks.live_core import DATAGRAM
-from tests.benchmarks.live_tree import LOST_SECONDS, READY_SECONDS_MAX, prepare, signal
+from tests.benchmarks.live_tree import LOST_SECONDS, READY_SECONDS_MAX, make_history, prepare, signal
 from tests.benchmarks.measure import Row
 from tests.benchmarks.report import Table
 from tests.benchmarks.tree import PROBE, kill_all, measured_apart, running
@@ -27,7 +27,6 @@ from tests.benchmarks.works import OURS, Must
 
 ACCOUNTS, ORDERS, RESTARTS = 10_000, 1_000_000, 3
 BOUND = 10.0
-BETWEEN_SECONDS = 0.25
 PATIENCE_SECONDS = 0.75
 
 
@@ -58,12 +57,7 @@ def _measured(accounts: int, orders: int, restarts: int) -> dict[str, Any]:
             until = time.monotonic() + READY_SECONDS_MAX
             while signal(feeds, probe, accounts, LOST_SECONDS) is None:
                 assert time.monotonic() < until, "the accounts do not trade: see run.log"
-            begun, made = time.monotonic(), accounts
-            while made < orders:
-                time.sleep(BETWEEN_SECONDS)
-                assert signal(feeds, probe, accounts, 6 * LOST_SECONDS) is not None, "orders got lost: see run.log"
-                made += accounts
-            made_in = time.monotonic() - begun
+            made, made_in = make_history(feeds, probe, accounts, orders)
             kill_all(tree.pid)
         seconds = []
         for _ in range(restarts):

@@ -12,7 +12,7 @@ from trading.compiled import data_directory
 ROOT = Path(__file__).resolve().parents[2]
 SOAKED = (
     "W2,W3", "W4a", "W4b", "command,command-sample,first-ever,memory", "feeds", "signals", "kill", "restart", "shadow",
-    "extracted", "live-1",
+    "extracted", "live-1", "api",
 )  # fmt: skip
 """Those at a rate and of memory under one are not among them: a machine that is busy does not keep up."""
 

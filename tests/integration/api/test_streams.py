@@ -7,13 +7,15 @@ import orjson
 import pytest
 from django.test import Client
 
-from apps.api import streams
+from apps.api import news, streams
 from apps.api.access import Caller
+from apps.api.news import Course
 from apps.api.problems import Problem
 from apps.api.streams import FAMILIES, Listener, read
 from apps.console.interface import Beat
 from apps.feeds.contracts import BarClosed, FeedStale, GapDetected, RecordQuarantined
 from apps.reporting import interface as reporting
+from apps.reporting.interface import Scope
 from banyan.codec import decode_message
 from tests.integration.api.conftest import ALL
 from tests.integration.console.test_overview import read as read_logs
@@ -22,7 +24,7 @@ from tests.integration.reporting.test_read_models import trade_at_random
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
 FIRM = Caller("k", "k", "firm", "", frozenset({"read"}))
-ONE = FIRM._replace(client="one")
+ONE, TWO = FIRM._replace(client="one"), FIRM._replace(client="two")
 OF_ACCOUNTS = [name for name, of in FAMILIES.items() if not of.is_firm_only]
 ONCE = ("fills", "refusals", "signals")
 """Those that tell what happened; the others tell what something has become."""
@@ -93,7 +95,7 @@ def test_what_has_changed_is_told_as_it_is_by_then(monkeypatch, callers, family,
     rows = callers["viewer"].rows(f"{family}?limit=500")
     thing = lambda row: tuple(row[name] for name in names)  # noqa: E731
     for size in (500, 7):
-        monkeypatch.setattr(streams, "_A_PIECE", size)
+        monkeypatch.setattr(news, "_A_PIECE", size)
         heard = [data for _, data in listen(family, {}, 1).events]
         assert {thing(row): row for row in heard} == {thing(row): row for row in rows}
         assert (len(heard) == len(rows)) == (size == 500)
@@ -111,7 +113,7 @@ def test_from_the_beginning_everything_is_told_once(callers, family):
 @pytest.mark.parametrize("family", [name for name, of in FAMILIES.items() if not of.is_apart])
 @pytest.mark.parametrize("size", [1, 500])
 def test_after_any_event_a_listener_goes_on_with_the_next(monkeypatch, family, size):
-    monkeypatch.setattr(streams, "_A_PIECE", size)
+    monkeypatch.setattr(news, "_A_PIECE", size)
     events = listen(family, {}, 1).events
     kinds = FAMILIES[family].kinds
     for at in range(0, len(events), max(1, len(events) // 7)):
@@ -144,6 +146,114 @@ def test_whoever_begins_now_hears_what_comes_and_nothing_before(traded, django_d
     assert len(everything) == known + len(heard.events)
     assert heard.events[-1] == everything[-1]
     assert all(event in everything for event in heard.events)
+
+
+def listen_together(family, callers, between, **asked):
+    """Let several listen from now on, and do something; return what each has heard."""
+
+    async def run():
+        done = asyncio.Event()
+
+        async def heard_by(caller, begun):
+            listener = Listener(family, caller, NOTHING | asked, FAMILIES[family].marks(), lambda: None)
+
+            async def beats():
+                yield Beat(1, {"execution": 1})
+                begun.set()
+                await done.wait()
+                yield Beat(2, {"execution": 2})
+
+            chunks = [chunk async for chunk in listener.events(beats()) if b"event: begin" not in chunk]
+            return [orjson.loads(chunk.split(b"data: ")[1]) for chunk in chunks]
+
+        begun = [asyncio.Event() for _ in callers]
+        hearing = [asyncio.create_task(heard_by(*each)) for each in zip(callers, begun, strict=True)]
+        for each in begun:
+            await each.wait()
+        await asyncio.to_thread(between)
+        done.set()
+        return await asyncio.gather(*hearing)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def trade(traded, django_db_blocker):
+    """Trade something more, that the read models have then."""
+
+    def do():
+        with django_db_blocker.unblock():
+            traded.now_ns += HOUR_NS
+            trade_at_random(traded, 13 + traded.now_ns // HOUR_NS, rounds=6)
+            read_logs(traded)
+
+    return do
+
+
+@pytest.fixture
+def scopes_read(monkeypatch):
+    """The scopes within which rows were read, by family."""
+    found = {}
+
+    def watch(name):
+        of, found[name] = FAMILIES[name], []
+
+        def onward(scope, *rest):
+            found[name].append(scope)
+            return of.onward(scope, *rest)
+
+        monkeypatch.setitem(FAMILIES, name, of._replace(onward=onward))
+
+    for name in OF_ACCOUNTS:
+        watch(name)
+    return found
+
+
+@pytest.mark.parametrize("family", OF_ACCOUNTS)
+def test_what_comes_is_read_once_for_all_who_listen(family, trade, scopes_read):
+    places = FAMILIES[family].marks()
+    everybody = listen_together(family, [FIRM, ONE, FIRM, ONE, TWO, FIRM], trade)
+    assert scopes_read[family] == [Scope()]
+    for caller, heard in zip([FIRM, ONE, FIRM, ONE, TWO, FIRM], everybody, strict=True):
+        assert heard == [data for _, data in listen(family, places, 1, caller=caller).events]
+    assert {row["account"] for row in everybody[1]} <= {"A1", "A2"}
+    assert len(everybody[0]) > len(everybody[1])
+    assert everybody[4]
+
+
+def test_nothing_of_others_is_read_for_who_is_alone(trade, scopes_read):
+    (heard,) = listen_together("orders", [ONE], trade)
+    assert heard
+    assert scopes_read["orders"] == [Scope(clients=("one",))]
+    (heard,) = listen_together("fills", [ONE], trade, account="A1")
+    assert {row["account"] for row in heard} <= {"A1"}
+
+
+@pytest.mark.parametrize("kept", [1, 64])
+def test_who_is_not_as_fast_as_others_misses_nothing(monkeypatch, trade, kept):
+    monkeypatch.setattr(news, "_A_PIECE", 3)
+    monkeypatch.setattr(news, "_PIECES_KEPT", kept)
+    places = FAMILIES["fills"].marks()
+
+    async def run():
+        with news.listened("fills", "") as of_fills, news.listened("fills", "one") as again:
+            assert again is of_fills
+            slow, _ = Course(places), await of_fills.after(Course(places), Scope(), 1)
+            await asyncio.to_thread(trade)
+            fast, slowly = Course(places), []
+            while (step := await of_fills.after(fast, Scope(), 2))[0] is not None:
+                fast = step[1]
+            while (step := await of_fills.after(slow, Scope(client="one"), 2))[0] is not None:
+                slowly += [item.data for item in step[0].within(Scope(client="one"))]
+                slow = step[1]
+            assert slow.places == fast.places
+            return slowly
+
+    told = [orjson.dumps(data) for _, data in listen("fills", places, 1, caller=ONE).events]
+    assert told == []
+    slowly = asyncio.run(run())
+    assert slowly == [orjson.dumps(data) for _, data in listen("fills", places, 1, caller=ONE).events]
+    assert len(slowly) > 3
 
 
 def test_since_leaves_out_what_came_before(callers):
@@ -182,6 +292,28 @@ def test_a_stream_is_there_for_keys_that_may_read(callers):
         name: 403 if of.is_firm_only else 200 for name, of in FAMILIES.items()
     }
     assert callers["client one"].get("streams/fills?client=two").status_code == 404
+
+
+def test_a_stream_on_which_something_comes_all_the_time_ends_when_its_key_does(monkeypatch):
+    monkeypatch.setattr(streams, "_HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(news, "_A_PIECE", 1)
+
+    def check():
+        raise Problem("key-revoked")
+
+    assert len(listen("fills", {}, 1).events) > 1
+    listener = Listener("fills", FIRM, NOTHING, {}, check)
+
+    async def beats():
+        for at in range(100):
+            yield Beat(at, {"execution": at})
+
+    async def run():
+        return [chunk async for chunk in listener.events(beats())]
+
+    chunks = asyncio.run(run())
+    assert chunks[-1].startswith(b"id: ")
+    assert not any(chunk.startswith(b":") for chunk in chunks)
 
 
 def test_a_stream_ends_when_its_key_does(monkeypatch):
