@@ -49,6 +49,12 @@ def scan(context: str, root: Path = ROOT) -> list[Finding]:
     return sorted(set(found), key=lambda each: (each.check, each.path, each.line))
 
 
+@cache
+def scanned(context: str) -> Sequence[Finding]:
+    """Return what `scan` finds in the code of this process, which does not change while it runs."""
+    return tuple(scan(context))
+
+
 def counts(found: Sequence[Finding]) -> dict[str, int]:
     """Return how many findings each check has, the checks that found nothing included."""
     counted = Counter(each.check for each in found)

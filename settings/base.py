@@ -203,8 +203,9 @@ QUIET = "settings.roles.quiet"
 LOCKSTEP = "settings.lockstep.trade_apart"
 # What the environment says, for those who operate: nothing of it that is secret.
 CONFIGURATION = environment.in_force
-# Acts that people can ask for in the console, of those who stand above it.
+# Acts that people can ask for in the console, and addresses of the API, of those who stand above both.
 CONSOLE_ACTS = ("apps.api.key_acts.KINDS", "extract.board.acts.KINDS")
+API_ADDRESSES = ("extract.board.reading.ADDRESSES",)
 # What each context has to say of itself in `manage.py status` that needs a person.
 NOTICES = {"feeds": "apps.feeds.interface.notices", "signals": "apps.signals.interface.notices"}
 # Who works beside the contexts, and how it stands, in the form of theirs.

@@ -77,6 +77,8 @@ class Webhook(models.Model):
     filters = models.JSONField()
     places = models.JSONField(help_text="After which places in each log what is to be sent begins.")
     salt = models.BinaryField(max_length=16, help_text="Of its secret, which is kept nowhere.")
+    old_salt = models.BinaryField(max_length=16, null=True, help_text="Of the secret before, still good.")
+    old_until = models.DateTimeField(null=True)
     is_on = models.BooleanField(default=True)
     made_at = models.DateTimeField()
 

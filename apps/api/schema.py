@@ -90,6 +90,10 @@ class Schema(AutoSchema):
         whose = "; not for keys of clients" if self.view.is_firm_only else ""
         return f"{told}\n\nScope: `{self._scope()}`{whose}."
 
+    def is_deprecated(self) -> bool:
+        """Return whether it is on its way out."""
+        return self.view.deprecation is not None
+
     def get_auth(self) -> list[dict[str, list[str]]]:
         """Return that it needs a key, unless everybody may call it."""
         return [] if self._scope() is None else [{"key": []}]

@@ -1,6 +1,8 @@
 """The addresses of the API."""
 
+from django.conf import settings
 from django.urls import path, re_path, register_converter
+from django.utils.module_loading import import_string
 
 from apps.api.docs import Contract, Docs
 from apps.api.resources import (
@@ -132,9 +134,11 @@ urlpatterns = [
     path(f"{_HOOK}/pause", hooks.PauseWebhook.as_view(), name="api-webhook-pause"),
     path(f"{_HOOK}/resume", hooks.ResumeWebhook.as_view(), name="api-webhook-resume"),
     path(f"{_HOOK}/remove", hooks.RemoveWebhook.as_view(), name="api-webhook-remove"),
+    path(f"{_HOOK}/rotate", hooks.RotateSecret.as_view(), name="api-webhook-rotate"),
     path(f"{_HOOK}/redrive", hooks.RedriveWebhook.as_view(), name="api-webhook-redrive"),
     path("api/v1/streams/<name:family>", stream, name="api-stream"),
     path("api/v1/openapi.json", Contract.as_view(), name="api-contract"),
     path("api/docs", Docs.as_view(), name="api-docs"),
+    *(address for each in settings.API_ADDRESSES for address in import_string(each)),
     re_path(r"^api/", Missing.as_view(), name="api-missing"),
 ]

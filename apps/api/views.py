@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from apps.api import asking
 from apps.api.access import Caller
 from apps.api.asking import Parameter
+from apps.api.deprecation import Deprecation, headers_of, of_row
 from apps.api.problems import Problem
 from apps.api.rendering import Csv, Json
 from apps.api.rows import Row, fields_of, told
@@ -41,6 +42,8 @@ class View(APIView):
     tag: ClassVar[str] = ""
     is_versioned: ClassVar[bool] = False
     """Whether it can wait for what a write did."""
+    deprecation: ClassVar[Deprecation | None] = None
+    """Where it is on its way out itself."""
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """Return how the answer is told. Raises Problem for a format that there is not."""
@@ -50,6 +53,22 @@ class View(APIView):
             forms = ", ".join(each.format for each in self.renderer_classes)
             error = {"parameter": "format", "detail": f"Choose from {forms}."}
             raise Problem("parameter-invalid", errors=[error]) from None
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the answer, which says what of it is on its way out."""
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        if finished.status_code < 400:
+            found = [] if self.deprecation is None else [self.deprecation]
+            if request.method in ("GET", "HEAD"):
+                found += self.deprecated(request)
+            for name, value in headers_of(found).items():
+                finished[name] = f"{finished[name]}, {value}" if name in finished else value
+        return finished
+
+    def deprecated(self, request: Request) -> Sequence[Deprecation]:
+        """Return what is on its way out of what a read is answered with."""
+        row: type[Row] | None = getattr(self, "row", None)
+        return [] if row is None else [each for of in of_row(row).values() for each in of]
 
     def asked(self, request: Request) -> dict[str, Any]:
         """Return the values of the query's parameters. Raises Problem."""
@@ -138,6 +157,11 @@ class Listing(View):
     ) -> Page:
         """Return the rows after a place."""
         raise NotImplementedError
+
+    def deprecated(self, request: Request) -> Sequence[Deprecation]:
+        """Return what is on its way out of the fields that were asked for."""
+        found = of_row(self.row)
+        return [each for name in self.names_of(request) for each in found.get(name, ())] if found else []
 
     def names_of(self, request: Request) -> list[str]:
         """Return the names of the fields that were asked for."""

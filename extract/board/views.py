@@ -1,6 +1,6 @@
 """The pages of the board."""
 
-from functools import lru_cache, partial
+from functools import partial
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,7 +16,7 @@ from extract.board.standing import STAGES, all_keys, standing_of
 from extract.comparator.ledger import rules
 from extract.comparator.shapes import SHAPES
 from extract.noise import measure
-from extract.readiness import Finding, beyond, counts, scan
+from extract.readiness import beyond, counts, scanned
 
 _MISMATCHES = 50
 _CHANGES = 20
@@ -93,19 +93,13 @@ def show_readiness(request: HttpRequest, name: str) -> HttpResponse:
     """Show what stands between a context and a service of its own, with file and line."""
     if name not in import_string(settings.HOSTED_CONTEXTS):
         raise Http404(f"there is no context {name}")
-    found = _scanned(name)
+    found = scanned(name)
     now = counts(found)
     context = {
         "title": f"Readiness of {name}", "name": name, "counts": now, "found": found[:_LISTED], "all": len(found),
         "worse": beyond(name, now),
     }  # fmt: skip
     return render(request, "extract/readiness.html", context)
-
-
-@lru_cache
-def _scanned(name: str) -> list[Finding]:
-    """Return what was found in the code of this process, which does not change while it runs."""
-    return scan(name)
 
 
 def _carved(name: str) -> str:

@@ -2,10 +2,12 @@
 
 import secrets
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import orjson
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 from rest_framework import serializers
 
@@ -60,7 +62,7 @@ class DeliveryRow(Row):
 
 
 class MadeRow(DoneRow):
-    """The webhook that was made. Its secret is told in the first answer alone: asked again, it is null."""
+    """A webhook with a new secret, which is told in the first answer alone: asked again, it is null."""
 
     webhook = serializers.CharField()
     secret = serializers.CharField(allow_null=True)
@@ -77,13 +79,33 @@ class NewWebhook(Body):
     reason = serializers.CharField(max_length=500, default="", allow_blank=True)
 
 
-class MakeWebhook(Doing):
-    """Have what a stream tells sent to an address, from now on, signed and until it has arrived."""
+class NewSecret(MayReason):
+    """For how many hours deliveries are signed by the old secret too."""
+
+    overlap_hours = serializers.IntegerField(min_value=0, max_value=168, default=24)
+
+
+class _TellingSecret(Doing):
+    """Something by which a webhook has a new secret, which the first answer tells."""
 
     tag = "webhooks"
     post_scope = "read"
-    body = NewWebhook
     done = MadeRow
+
+    def _done(self, turn: Turn, place: Mapping[str, Any]) -> Answer:
+        """Return an answer that has the secret, of which only what has none is kept."""
+        answer = super()._done(turn, place)
+        if answer.status != 202:
+            return answer
+        told = orjson.loads(answer.body)
+        salt = bytes(Webhook.objects.get(id=told["webhook"]).salt)
+        return answer._replace(body=to_json(told | {"secret": secret_of(told["webhook"], salt)}), kept=answer.body)
+
+
+class MakeWebhook(_TellingSecret):
+    """Have what a stream tells sent to an address, from now on, signed and until it has arrived."""
+
+    body = NewWebhook
 
     def act(self, turn: Turn, **place: Any) -> tuple[Became, None]:
         """Do it."""
@@ -104,14 +126,27 @@ class MakeWebhook(Doing):
 
         return console.recorded(turn.actor, "webhook.make", given["url"], given["reason"], before=dict, do=do), None
 
-    def _done(self, turn: Turn, place: Mapping[str, Any]) -> Answer:
-        """Return an answer that has the secret, of which only what has none is kept."""
-        answer = super()._done(turn, place)
-        if answer.status != 202:
-            return answer
-        told = orjson.loads(answer.body)
-        salt = bytes(Webhook.objects.get(id=told["webhook"]).salt)
-        return answer._replace(body=to_json(told | {"secret": secret_of(told["webhook"], salt)}), kept=answer.body)
+
+class RotateSecret(_TellingSecret):
+    """Give a webhook another secret; for a while its deliveries are signed by both, so that none is refused."""
+
+    body = NewSecret
+
+    def act(self, turn: Turn, **place: Any) -> tuple[Became, None]:
+        """Do it."""
+        hook = _own(turn.caller, place["webhook"])
+        if hook is None:
+            raise Problem("not-found")
+        hours = turn.given["overlap_hours"]
+
+        def do() -> tuple[str, dict[str, Any]]:
+            until = timezone.now() + timedelta(hours=hours)
+            Webhook.objects.filter(pk=hook.pk).update(salt=secrets.token_bytes(16), old_salt=F("salt"), old_until=until)
+            told = f"Webhook {hook.id} has another secret; the one before is good until {until:%Y-%m-%d %H:%M} UTC."
+            return told, {"webhook": hook.id, "secret": None}
+
+        reason = turn.given["reason"]
+        return console.recorded(turn.actor, "webhook.rotate", hook.id, reason, before=dict, do=do), None
 
 
 class _Turning(Doing):

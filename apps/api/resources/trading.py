@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from apps.api import asking
 from apps.api.access import Caller
+from apps.api.deprecation import deprecates, since
 from apps.api.rows import Amount, Row, Time
 from apps.api.tenancy import scope_of
 from apps.api.views import Listing, Page, Thing, cut
@@ -63,13 +64,15 @@ class GivenRow(Row):
     level = serializers.CharField()
 
 
+@deprecates(book=since(2026, 11, 27))
 class FillRow(Row):
-    """Lots that a book got or gave; money in the account's currency."""
+    """Lots that a book got or gave; money in the account's currency. `book` is what `set` is, by its older name."""
 
     filled_at = Time(source="filled_at_ns", allow_null=False)
     account = serializers.CharField()
     instrument = serializers.CharField()
     decision = serializers.IntegerField(help_text="Of the order; 0: there was none.")
+    set = serializers.CharField(source="book")
     book = serializers.CharField()
     kind = serializers.CharField(help_text="filled, crossed, outside or reconciled")
     lots = Amount(LOT_PLACES)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.api.models import Delivery, Webhook
 from apps.api.webhooks.queueing import collect, open_webhooks
 from apps.api.webhooks.reaching import AddressError, ReachError, post, target_of
-from apps.api.webhooks.signing import DELIVERY, SIGNATURE, secret_of, signature
+from apps.api.webhooks.signing import DELIVERY, SIGNATURE, secrets_of, signature
 
 _LOGGER = logging.getLogger(__name__)
 ATTEMPTS_MAX = 16
@@ -37,7 +37,7 @@ def sent(webhook: Webhook, delivery: Delivery, now: datetime) -> str:
         "Content-Type": "application/json",
         "User-Agent": "Banyan-Webhooks/1",
         DELIVERY: str(delivery.pk),
-        SIGNATURE: signature(secret_of(webhook.pk, bytes(webhook.salt)), body, int(now.timestamp())),
+        SIGNATURE: signature(secrets_of(webhook, now), body, int(now.timestamp())),
     }
     try:
         status = post(target_of(webhook.url, settings.WEBHOOK_NETWORKS), body, headers)

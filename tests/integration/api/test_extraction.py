@@ -1,5 +1,6 @@
 """Stages over the API: who changed them, and how the sides differ."""
 
+from collections import Counter
 from datetime import timedelta
 
 import orjson
@@ -10,6 +11,7 @@ from apps.execution.interface import NewAccount, open_accounts
 from banyan.facade.models import Comparison, Mismatch
 from banyan.facade.routing import change, routing_of
 from banyan.facade.stages import Stage
+from extract.readiness import CHECKS
 from tests.integration.api.conftest import ALL
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("commands_of_this_test")]
@@ -47,6 +49,16 @@ def test_minutes_are_added_up_by_key(callers):
     assert (row["leader_ns"], row["follower_ns"]) == ("9", "5")
     whole = (timezone.now() - timedelta(days=3)).isoformat().replace("+00:00", "Z")
     assert callers["platform"].rows(f"stages/risk/comparisons?since={whole}")[0]["same"] == 108
+
+
+def test_readiness_is_told_check_by_check_with_each_place(callers):
+    found = orjson.loads(callers["platform"].get("stages/risk/readiness").content)
+    assert found["worse"] == []
+    counted = Counter(each["check"] for each in found["findings"])
+    assert {name: count for name, count in found["counts"].items() if count} == counted
+    assert set(found["counts"]) == set(CHECKS)
+    assert {name for name in found["findings"][0]} == {"check", "path", "line", "detail"}
+    assert callers["platform"].get("stages/nothing/readiness").status_code == 404
 
 
 def test_differences_are_told_page_by_page_with_their_size(callers):

@@ -1,12 +1,14 @@
 """What every call has: problems with a code, ids, ETags, compression, limits."""
 
 import gzip
+from datetime import UTC, datetime
 
 import orjson
 import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from apps.api.deprecation import Deprecation, headers_of
 from apps.api.problems import KINDS
 from apps.api.resources import trading
 from tests.integration.api.conftest import ALL
@@ -140,3 +142,31 @@ def test_the_contract_and_the_page_to_read_it_need_no_key_and_no_other_host(call
     assert b"<style" not in page.content
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]
     assert Client().get("/api/v1/openapi.json").json()["openapi"] == "3.1.1"
+
+
+@pytest.mark.usefixtures("traded")
+def test_what_is_on_its_way_out_is_said_with_every_answer_that_it_is_in(callers):
+    caller = callers["viewer"]
+    page = caller.get("fills?limit=1")
+    assert page.headers["Deprecation"] == "@1795737600"
+    assert "Sunset" not in page.headers
+    onward, warned = page.headers["Link"].split(", ")
+    assert onward.endswith('rel="next"')
+    assert warned == '</api/docs>; rel="deprecation"'
+    (fill,) = orjson.loads(page.content)["data"]
+    assert fill["set"] == fill["book"]
+    order = caller.rows("orders?state=filled")[0]
+    detail = caller.get(f"orders/{order['account']}/{order['instrument']}/{order['decision']}")
+    assert detail.headers["Deprecation"] == "@1795737600"
+    for other in ("fills?fields=account,set", "orders", "fills?limit=0", "version"):
+        assert "Deprecation" not in caller.get(other).headers
+    kept = orjson.loads(Client().get("/api/v1/openapi.json").content)["components"]["schemas"]
+    assert [name for name, of in kept["Fill"]["properties"].items() if of.get("deprecated")] == ["book"]
+
+
+def test_what_goes_first_is_said():
+    early, late = (datetime(2030, month, 1, tzinfo=UTC) for month in (1, 6))
+    headers = headers_of([Deprecation(late), Deprecation(early, sunset=late), Deprecation(late, sunset=early)])
+    assert headers["Deprecation"] == f"@{int(early.timestamp())}"
+    assert headers["Sunset"] == "Tue, 01 Jan 2030 00:00:00 GMT"
+    assert headers_of([]) == {}

@@ -14,8 +14,9 @@ from apps.api.models import Delivery, Key, Post, Webhook
 from apps.api.webhooks import queueing
 from apps.api.webhooks.queueing import collect
 from apps.api.webhooks.sending import ATTEMPTS_MAX, WebhookWorker, deliver, due, retain
-from apps.api.webhooks.signing import secret_of
+from apps.api.webhooks.signing import secret_of, secrets_of, signature
 from apps.console.models import Act
+from tests.documents import python_blocks
 from tests.integration.api.conftest import ALL
 from tests.integration.runs.conftest import wait_until
 
@@ -57,6 +58,35 @@ def test_a_secret_is_told_once_and_kept_nowhere(callers):
     kept = bytes(Post.objects.get().answer) + orjson.dumps([Act.objects.get().outcome.after, hook.url])
     assert first["secret"].encode() not in kept
     assert callers["viewer"].rows("webhooks")[0].keys().isdisjoint({"secret", "salt"})
+
+
+def is_ours(secret, header, body):
+    """Check a signature as the document shows it."""
+    scope = {}
+    (shown,) = [block for block in python_blocks("docs/api.md") if "def is_ours" in block]
+    exec(compile(shown, "docs/api.md", "exec"), scope)
+    return scope["is_ours"](secret, header, body)
+
+
+def test_a_secret_is_rotated_and_for_a_while_both_are_good(callers):
+    hook = made(callers["viewer"])
+    old = secret_of(hook.id, bytes(hook.salt))
+    path = f"webhooks/{hook.id}/rotate"
+    first = orjson.loads(post(callers["viewer"], path, {"overlap_hours": 2}, "r").content)
+    again = orjson.loads(post(callers["viewer"], path, {"overlap_hours": 2}, "r").content)
+    assert again == first | {"secret": None}
+    new, now = first["secret"], timezone.now()
+    assert new not in (None, old)
+    hook.refresh_from_db()
+    both = signature(secrets_of(hook, now), b"{}", int(now.timestamp()))
+    assert is_ours(new, both, b"{}")
+    assert is_ours(old, both, b"{}")
+    assert not is_ours(new, both, b"[]")
+    after = signature(secrets_of(hook, now + timedelta(hours=2)), b"{}", int(now.timestamp()))
+    assert is_ours(new, after, b"{}")
+    assert not is_ours(old, after, b"{}")
+    assert post(callers["viewer"], path, {"overlap_hours": 169}, "s").status_code == 400
+    assert post(callers["client one"], path, {}, "t").status_code == 404
 
 
 @pytest.mark.parametrize("size", [100, 3])

@@ -246,6 +246,7 @@ WRITES = {
     "api-webhook-pause": ("webhooks/of-one/pause", {}, "read of one"),
     "api-webhook-resume": ("webhooks/of-one/resume", {}, "read of one"),
     "api-webhook-redrive": ("webhooks/of-one/redrive", {}, "read of one"),
+    "api-webhook-rotate": ("webhooks/of-one/rotate", {}, "read of one"),
     "api-webhook-remove": ("webhooks/of-one/remove", {}, "read of one"),
 }
 MAY = {

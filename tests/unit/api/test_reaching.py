@@ -133,4 +133,5 @@ def test_a_receiver_can_check_what_it_was_sent() -> None:
     assert secret != secret_of("abcdefghijkl", b"other") != secret_of("zzzzzzzzzzzz", b"other")
     body, at = b'{"delivery": 1}', 1_772_000_000
     digest = hmac.new(secret.encode(), b"%d." % at + body, hashlib.sha256).hexdigest()
-    assert signature(secret, body, at) == f"t={at},v1={digest}"
+    assert signature([secret], body, at) == f"t={at},v1={digest}"
+    assert signature([secret, "other"], body, at).startswith(f"t={at},v1={digest},v1=")
