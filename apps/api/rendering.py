@@ -47,6 +47,18 @@ class Csv(BaseRenderer):
         return text.getvalue().encode()
 
 
+class Pdf(BaseRenderer):
+    """A list as it is printed, which its view draws itself."""
+
+    media_type = "application/pdf"
+    format = "pdf"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        """Return what was drawn; an answer that was not is told as JSON."""
+        return data if isinstance(data, bytes) else to_json(data)
+
+
 def _cell(name: str, row: Mapping[str, Any]) -> str:
     value = row[name]
     if value is None:

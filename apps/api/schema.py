@@ -1,6 +1,7 @@
 """The contract of the API, OpenAPI 3.1, made from the views, and what of a change callers could not live with."""
 
 from collections.abc import Iterator, Mapping
+from inspect import cleandoc
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -13,7 +14,7 @@ from apps.api.doing import Doing, DoneRow, Replacing
 from apps.api.families import FAMILIES, Family
 from apps.api.problems import KINDS, MEDIA_TYPE
 from apps.api.rows import Row
-from apps.api.views import Listing, View, page_of
+from apps.api.views import Listing, View
 
 _TITLE = "Banyan"
 _TOLD = (
@@ -84,7 +85,7 @@ class Schema(AutoSchema):
 
     def get_description(self) -> str:
         """Return what it does, and which scope it needs."""
-        told = (self._means().__doc__ or "").strip()
+        told = cleandoc(self._means().__doc__ or "")
         if self._scope() is None:
             return told
         whose = "; not for keys of clients" if self.view.is_firm_only else ""
@@ -148,8 +149,6 @@ class Schema(AutoSchema):
     def _answers(self) -> dict[Any, Any]:
         if self.method in _WRITES:
             return {(202, "application/json"): self.view.done if isinstance(self.view, Doing) else DoneRow}
-        if isinstance(self.view, Listing):
-            return {(200, "application/json"): page_of(self.view.row), (200, "text/csv"): {"type": "string"}}
         return {(200, media_type): kind for media_type, kind in self.view.answers().items()}
 
     def _failures(self) -> Iterator[int | str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -115,7 +116,7 @@ class Thing(View):
 class Listing(View):
     """A list. `rows` returns a page of it; `sorts` are the orders it can have, the first if none is asked for."""
 
-    renderer_classes = (Json, Csv)
+    renderer_classes: ClassVar[Sequence[Any]] = (Json, Csv)
     sorts: ClassVar[Sequence[str]] = ()
     kinds: ClassVar[Sequence[type]] = ()
     """Of the values that a place in it consists of; none: it has one page."""
@@ -125,7 +126,8 @@ class Listing(View):
         """Return what a query can say."""
         names = list(fields_of(cls.row))
         fields = asking.several("fields", names, "Only these fields.", default=())
-        form = asking.choice("format", ("json", "csv"), "The format, where the header Accept does not say it.")
+        forms = [each.format for each in cls.renderer_classes]
+        form = asking.choice("format", forms, "The format, where the header Accept does not say it.")
         paged = [asking.LIMIT, asking.CURSOR] if cls.kinds else []
         sort = (
             [asking.choice("sort", cls.sorts, "The order: a name, or with - the largest first.", default=cls.sorts[0])]
@@ -147,6 +149,11 @@ class Listing(View):
             query["cursor"] = following
             headers["Link"] = f'<{request.path}?{query.urlencode()}>; rel="next"'
         return Response({"data": told(self.row, page.rows, asked["fields"]), "next": following}, headers=headers)
+
+    @classmethod
+    def answers(cls) -> dict[str, Any]:
+        """Return what is answered, by its media type."""
+        return {"application/json": page_of(cls.row), "text/csv": OpenApiTypes.STR}
 
     def kinds_of(self, asked: Mapping[str, Any]) -> tuple[type, ...]:
         """Return what a place in the list consists of."""

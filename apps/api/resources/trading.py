@@ -3,18 +3,26 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from apps.api import asking
 from apps.api.access import Caller
 from apps.api.deprecation import deprecates, since
+from apps.api.problems import Problem
+from apps.api.rendering import Pdf
 from apps.api.rows import Amount, Row, Time
+from apps.api.statements import Statement, pdf_of
 from apps.api.tenancy import scope_of
 from apps.api.views import Listing, Page, Thing, cut
 from apps.reporting import interface as reporting
-from apps.reporting.interface import BY, ORDER_STATES
+from apps.reporting.interface import BY, ORDER_STATES, Scope
 
 PRICE_PLACES = LOT_PLACES = 9
+PRINTED_MAX = 2_000
 _OF_ACCOUNTS = (asking.text("client", "Only of this client."), asking.text("account", "Only of this account."))
 _OF_ROWS = (
     *_OF_ACCOUNTS,
@@ -258,7 +266,10 @@ class Positions(Listing):
 
 
 class Pnl(Listing):
-    """Tell profit by account, set, instrument or day; by day of one account it is that account's statement."""
+    """Tell profit by account, set, instrument or day; by day of one account it is that account's statement.
+
+    A PDF has all rows, whatever `limit`, `cursor` and `fields` say.
+    """
 
     tag = "positions"
     is_versioned = True
@@ -268,6 +279,28 @@ class Pnl(Listing):
         asking.several("by", BY, "What to tell it by.", default=("account",)), *_OF_ROWS,
         asking.day("day", "Only of this day, in the account's zone."),
     )  # fmt: skip
+
+    renderer_classes = (*Listing.renderer_classes, Pdf)
+
+    @classmethod
+    def answers(cls) -> dict[str, Any]:
+        """Return what is answered, by its media type."""
+        return {**super().answers(), Pdf.media_type: OpenApiTypes.BINARY}
+
+    def get(self, request: Request, **place: Any) -> Any:
+        """Answer with a page, or as a PDF with all of it."""
+        if request.accepted_renderer.format != Pdf.format:
+            return super().get(request, **place)
+        asked = self.asked(request)
+        scope = scope_of(request.user, asked)
+        found = reporting.pnl(scope, asked["by"], PRINTED_MAX + 1)
+        if len(found) > PRINTED_MAX:
+            raise Problem("too-much", f"A statement has {PRINTED_MAX:,} rows at most.")
+        account = reporting.account(Scope(client=scope.client, account=scope.account)) if scope.account else None
+        limits = [f"{name} {asked[name]}" for name in ("client", "account", "set", "instrument", "day") if asked[name]]
+        content = pdf_of(Statement(asked["by"], limits, found, account), timezone.now())
+        headers = {"Content-Disposition": 'attachment; filename="statement.pdf"'}
+        return HttpResponse(content, content_type=Pdf.media_type, headers=headers)
 
     def kinds_of(self, asked: Mapping[str, Any]) -> tuple[type, ...]:
         """Return what a place consists of: the group, and the currency."""

@@ -57,7 +57,7 @@ def test_readiness_is_told_check_by_check_with_each_place(callers):
     counted = Counter(each["check"] for each in found["findings"])
     assert {name: count for name, count in found["counts"].items() if count} == counted
     assert set(found["counts"]) == set(CHECKS)
-    assert {name for name in found["findings"][0]} == {"check", "path", "line", "detail"}
+    assert set(found["findings"][0]) == {"check", "path", "line", "detail"}
     assert callers["platform"].get("stages/nothing/readiness").status_code == 404
 
 

@@ -4,6 +4,7 @@ from decimal import re
 
 import Decimal
 import orjson
+import pypdfium2
 import pytest
 
 from apps.api.rows import decimal, time_text
@@ -12,6 +13,7 @@ from apps.reporting.interface import Scope
 from tests.integration.api.conftest import ALL
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
+MONEY = ("realised", "unrealised", "swap", "dividends", "fees", "total")
 LISTS = ("orders", "fills", "refusals", "skips", "positions", "accounts", "pnl?by=account,set,day")
 
 
@@ -110,6 +112,25 @@ def test_only_the_fields_that_are_asked_for_are_told_and_as_csv_too(callers):
     assert lines[0] == "account,lots"
     assert lines[1:-1] == [f"{row['account']},{row['lots']}" for row in rows]
     assert callers["viewer"].get("orders", Accept="text/csv").content.startswith(b"account,instrument,")
+
+
+def test_a_statement_is_printed_with_the_numbers_of_its_list(callers):
+    asked = "pnl?by=day&account=A1"
+    rows = callers["client one"].rows(asked)
+    printed = callers["client one"].get(f"{asked}&format=pdf")
+    assert printed.headers["Content-Type"] == "application/pdf"
+    document = pypdfium2.PdfDocument(printed.content)
+    text = "\n".join(page.get_textpage().get_text_range() for page in document)
+    document.close()
+    assert "Account A1 of one" in text
+    told = [line.replace(",", "").split() for line in text.splitlines() if re.match(r"\d{4}-\d\d-\d\d ", line)]
+    wanted = [[row["day"], row["currency"], str(row["fills"]), *(row[name] for name in MONEY)] for row in rows]
+    numbers = lambda line: [*line[:3], *(None if each in ("—", None) else Decimal(each) for each in line[3:])]  # noqa: E731
+    assert list(map(numbers, told)) == list(map(numbers, wanted))
+    assert callers["client one"].get("pnl", Accept="application/pdf").content.startswith(b"%PDF-")
+    assert callers["client one"].get("pnl?client=two&format=pdf").status_code == 404
+    assert callers["client two"].get(f"{asked}&format=pdf").content.count(b"%PDF-") == 1
+    assert callers["client one"].get("orders?format=pdf").status_code == 400
 
 
 def test_a_list_of_fields_can_be_given_as_generated_clients_give_it(callers):
