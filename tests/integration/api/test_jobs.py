@@ -14,6 +14,7 @@ from apps.api.access import Caller
 from apps.api.families import FAMILIES
 from apps.api.rows import told
 from apps.api.streams import Listener
+from apps.backtest.jobs import calling
 from apps.backtest.jobs.doing import do
 from apps.backtest.jobs.working import work_off
 from apps.backtest.models import Job
@@ -21,7 +22,9 @@ from apps.console.interface import Beat
 from apps.console.models import Act
 from apps.reporting.interface import Scope
 from tests.integration.api.conftest import ALL
-from tests.integration.runs.conftest import SAMPLE
+from tests.integration.runs.conftest import SAMPLE, celery_app, wait_until, workers
+
+__all__ = ["celery_app", "workers"]
 
 pytestmark = pytest.mark.django_db(databases=ALL)
 FIRM = Caller("k", "k", "firm", "", frozenset({"read", "research"}))
@@ -29,6 +32,7 @@ SPY = {
     "kind": "backtest", "strategy": "sma_cross", "instruments": ["NYSEARCA:SPY"], "interval": "1d", "since": "2012",
     "until": "2014", "parameters": {"fast": 20, "slow": 50},
 }  # fmt: skip
+CALL = calling.call  # which nobody does in the other tests
 SWEEP = SPY | {"kind": "sweep", "parameters": {}, "grid": {"fast": "5:8:1", "slow": [20, 30]}}
 
 
@@ -189,3 +193,23 @@ def test_a_stream_of_the_system_tells_what_has_become_different(monkeypatch, set
     events = heard("system", FAMILIES["system"].marks(), lambda: settings.KILL_SWITCH.write_text("a drill\n"))
     assert [row for _, row in events] == [{"thing": "kill-switch", "now": {"is_thrown": True, "reason": "a drill"}}]
     assert heard("system", {thing: tuple(at) for thing, at in events[-1][0].items()}) == []
+
+
+@pytest.mark.redis
+@pytest.mark.django_db(databases=["backtest", "feeds", "default"], transaction=True)
+def test_jobs_are_done_by_a_worker_of_celery(quant, spy, workers, celery_app, monkeypatch, settings):
+    monkeypatch.setattr(calling, "call", CALL)
+    monkeypatch.setattr(calling, "import_string", {settings.CELERY_APP: celery_app}.get)
+    settings.CELERY_BROKER_URL = workers.environment["CELERY_BROKER_URL"]
+    for alias in ("backtest", "feeds"):
+        to = connections[alias].get_connection_params()
+        address = f"postgresql://{to['user']}@/{to['dbname']}?host={to['host']}&port={to['port']}"
+        workers.environment[f"{alias.upper()}_DATABASE_URL"] = address
+    early = orjson.loads(post(quant, "jobs", SWEEP, "1").content)["job"]  # it waits in Redis until somebody is there
+    workers.start()
+    late = orjson.loads(post(quant, "jobs", SPY, "2").content)["job"]
+    for job in (early, late):
+        wait_until(lambda job=job: read(quant, f"jobs/{job}")["state"] not in ("queued", "running"), "the job to end")
+        assert read(quant, f"jobs/{job}")["state"] == "done"
+    assert len(read(quant, f"jobs/{early}/result")["rows"]) == 6
+    assert read(quant, f"runs/{read(quant, f'jobs/{late}')['run']}")["strategy"] == "sma_cross"
