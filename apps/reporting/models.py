@@ -121,9 +121,21 @@ class Order(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["-requested_at_ns"]),
+            models.Index(fields=["account", "-requested_at_ns"]),
             models.Index(fields=["set", "signalled_at_ns"]),
             models.Index(
                 fields=["requested_at_ns"], name="reporting_order_unknown", condition=models.Q(is_unknown=True)
+            ),
+            models.Index(
+                fields=["-requested_at_ns"],
+                name="reporting_order_working",
+                condition=models.Q(end_kind__isnull=True)
+                & (models.Q(filled_steps__lt=models.F("steps")) | models.Q(filled_steps__gt=models.F("steps"))),
+            ),
+            models.Index(
+                fields=["end_kind", "-requested_at_ns"],
+                name="reporting_order_ended",
+                condition=models.Q(end_kind__isnull=False),
             ),
         ]
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from apps.execution.book_contracts import SettingLevel, SkipReason
 from apps.execution.contracts import EdgeRefusal, ReportKind
 from apps.reporting.models import Fill
-from apps.reporting.scoping import Columns, Scope, Walk, rows, where
+from apps.reporting.scoping import Columns, Scope, Walk, among, is_of_few, of_all, of_each, rows, where
 from apps.risk.contracts import Level, RefusalReason
 from apps.signals.contracts import TargetSet
 from banyan.codec import decode_message
@@ -120,7 +120,7 @@ def _ended_by(kinds: Iterable[ReportKind]) -> str:
 
 _OF_AN_ORDER_MAX = 1_000
 ORDER_STATES = {
-    "working": "o.end_kind IS NULL AND o.filled_steps <> o.steps",
+    "working": "o.end_kind IS NULL AND (o.filled_steps < o.steps OR o.filled_steps > o.steps)",  # as in its index
     "filled": "o.end_kind IS NULL AND o.filled_steps = o.steps",
     "refused": _ended_by(REFUSED),
     "cancelled": _ended_by(CANCELLED),
@@ -137,7 +137,9 @@ _CHANGE_PLACE = ("c.shard", "c.number", "a.id", "o.instrument", "o.decision")
 _CHANGED = """reporting_orderchange AS c
         CROSS JOIN LATERAL unnest(c.account, c.instrument, c.decision) AS u(account, instrument, decision)
         JOIN reporting_order AS o ON o.account = u.account AND o.decision = u.decision
-          AND o.instrument = c.instruments[u.instrument + 1]"""
+          AND o.instrument = c.instruments[u.instrument + 1]
+        JOIN reporting_account AS a ON a.number = o.account"""
+_ORDERS, _FILLS = "reporting_order AS o", "reporting_fill AS f"
 FillPlace = tuple[int, str, int, int, int, int]
 """Where a fill stands among all: when it came, and where in execution's log."""
 _FILL_PLACE = ("f.filled_at_ns", "f.shard", "f.number", "f.event", "f.row", "f.part")
@@ -174,7 +176,12 @@ def orders(
     limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns"))
     if state:
         limits += f" AND {ORDER_STATES[state]}"
-    return [row for _, row in _orders(limits, values, most, Walk(_ORDER_PLACE, before, is_rising))]
+    walk, source = Walk(_ORDER_PLACE, before, is_rising), ""
+    if is_of_few(scope):
+        limits = f"o.steps IS NOT NULL AND {limits}"
+        source = of_each(_ORDERS, limits, walk)
+        values = [*values, *walk.beyond()[1], most, *values]
+    return [row for _, row in _orders(limits, values, most, walk, source)]
 
 
 def order(scope: Scope, decision: int) -> OrderRow | None:
@@ -191,9 +198,7 @@ def log_changes(scope: Scope, condition: str, more: list[Any], most: int) -> lis
     return _orders(f"{limits} AND {condition}", [*values, *more], most, walk, _CHANGED)
 
 
-def _orders(
-    limits: str, values: list[Any], most: int, walk: Walk, source: str = "reporting_order AS o"
-) -> list[tuple[Any, OrderRow]]:
+def _orders(limits: str, values: list[Any], most: int, walk: Walk, source: str = "") -> list[tuple[Any, OrderRow]]:
     beyond, place = walk.beyond()
     found = rows(
         f"""
@@ -204,7 +209,7 @@ def _orders(
           o.fee_micro / 1e6, o.steps, o.filled_steps, o.is_unknown, o.end_kind, o.end_code, o.end_text,
           o.requested_at_ns, o.approved_at_ns, o.sent_at_ns, o.accepted_at_ns, o.unknown_at_ns, o.first_fill_ns,
           o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns, o.requested_number, o.decided_at_ns
-        FROM {source} JOIN reporting_account AS a ON a.number = o.account
+        FROM {source or of_all(_ORDERS)}
         LEFT JOIN reporting_instrument AS i ON i.id = o.instrument
         WHERE o.steps IS NOT NULL AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
@@ -235,7 +240,11 @@ def fills_from(
     """Return fills with their places, after the one at `after`: newest first, or oldest first."""
     columns = Columns(set="f.book", instrument="f.instrument", day="f.day", at_ns="f.filled_at_ns")
     limits, values = where(scope, columns)
-    return _fills(limits, values, most, Walk(_FILL_PLACE, after, is_rising))
+    walk, source = Walk(_FILL_PLACE, after, is_rising), ""
+    if is_of_few(scope):
+        source = of_each(_FILLS, limits, walk)
+        values = [*values, *walk.beyond()[1], most, *values]
+    return _fills(limits, values, most, walk, source)
 
 
 def log_fills(scope: Scope, condition: str, more: list[Any], most: int) -> list[tuple[FillPlace, FillRow]]:
@@ -251,14 +260,14 @@ def fills_of(order: OrderRow) -> list[FillRow]:
     return [row for _, row in found]
 
 
-def _fills(limits: str, values: list[Any], most: int, walk: Walk) -> list[tuple[FillPlace, FillRow]]:
+def _fills(limits: str, values: list[Any], most: int, walk: Walk, source: str = "") -> list[tuple[FillPlace, FillRow]]:
     beyond, after = walk.beyond()
     found = rows(
         f"""
         SELECT {", ".join(_FILL_PLACE)}, f.filled_at_ns, a.id, f.instrument, f.decision, f.book, f.kind,
           f.steps * {_LOTS}, f.price_e9 / 1e9, f.amount_micro / 1e6, f.fee_micro / 1e6, f.realised_micro / 1e6,
           f.execution_id
-        FROM reporting_fill AS f JOIN reporting_account AS a ON a.number = f.account
+        FROM {source or of_all(_FILLS)}
         LEFT JOIN reporting_instrument AS i ON i.id = f.instrument
         WHERE {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
@@ -328,6 +337,7 @@ def _refusals(
     limits, values = where(
         scope, Columns(set="o.set", instrument="r.instruments[u.instrument + 1]", at_ns="r.refused_at_ns")
     )
+    theirs, own = among("r.account", scope)
     found = rows(
         f"""
         SELECT {", ".join(_REFUSAL_PLACE)}, r.refused_at_ns, a.id, r.instruments[u.instrument + 1], u.decision,
@@ -338,9 +348,9 @@ def _refusals(
         JOIN reporting_account AS a ON a.number = u.account
         LEFT JOIN reporting_order AS o ON o.account = u.account AND o.decision = u.decision
           AND o.instrument = r.instruments[u.instrument + 1]
-        WHERE {limits} AND {condition} AND {beyond} ORDER BY {walk.order()} LIMIT %s
+        WHERE {theirs} AND {limits} AND {condition} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
-        [*values, *more, *place, most],
+        [*own, *values, *more, *place, most],
     )
     return [(row[:6], _refusal_row(row[6:])) for row in found]  # type: ignore[misc]
 
@@ -399,6 +409,7 @@ def skips_from(
     limits, values = where(
         scope, Columns(set="s.set", instrument="s.instruments[u.instrument + 1]", at_ns="s.skipped_at_ns")
     )
+    theirs, own = among("s.account", scope)
     found = rows(
         f"""
         SELECT {", ".join(_SKIP_PLACE)}, s.skipped_at_ns, a.id, s.set, s.instruments[u.instrument + 1], u.reason,
@@ -406,9 +417,9 @@ def skips_from(
         FROM reporting_skip AS s
         CROSS JOIN LATERAL unnest(s.account, s.instrument, s.reason, s.level) AS u(account, instrument, reason, level)
         JOIN reporting_account AS a ON a.number = u.account
-        WHERE {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
+        WHERE {theirs} AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608
-        [*values, *place, most],
+        [*own, *values, *place, most],
     )
     return [(row[:6], _skip_row(row[6:])) for row in found]  # type: ignore[misc]
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from django.db import connections
 
 ALIAS = "reporting"
+_FEW = 200
 
 
 class ScopeError(ValueError):
@@ -84,9 +85,47 @@ class Walk:
         condition = f"{self.columns[0]} {sign}= %s AND ({', '.join(self.columns)}) {sign} ({marks})"
         return condition, [self.after[0], *self.after]
 
-    def order(self) -> str:
-        """Return what to order by."""
-        return ", ".join(f"{column}{'' if self.is_rising else ' DESC'}" for column in self.columns)
+    def order(self, without: str = "") -> str:
+        """Return what to order by, where a column is the same in all rows without it."""
+        return ", ".join(f"{each}{'' if self.is_rising else ' DESC'}" for each in self.columns if each != without)
+
+
+def is_of_few(scope: Scope) -> bool:
+    """Return whether a scope is of so few accounts that it is faster to look at the rows of each than at all rows."""
+    if scope.account or not scope.client:
+        return bool(scope.account)
+    (found,) = rows(
+        "SELECT count(*) FROM (SELECT FROM reporting_account WHERE client = %s LIMIT %s) AS f",
+        [scope.client, _FEW + 1],
+    )
+    return bool(found[0] <= _FEW)
+
+
+def of_each(table: str, limits: str, walk: Walk) -> str:
+    """Return SQL for the rows of a table account by account, of each not more than are wanted.
+
+    `table` is what the limits call it, as in "reporting_order AS o"; `a` is the account's row. Its parameters are those
+    of the limits, the walk's, and how many that is.
+    """
+    name = table.rpartition(" ")[2]
+    return (
+        f"reporting_account AS a CROSS JOIN LATERAL (SELECT {name}.* FROM {table} WHERE {name}.account = a.number "  # noqa: S608
+        f"AND {limits} AND {walk.beyond()[0]} ORDER BY {walk.order(without='a.id')} LIMIT %s) AS {name}"
+    )
+
+
+def of_all(table: str) -> str:
+    """Return SQL for all rows of a table, each with its account's, as `of_each` does."""
+    name = table.rpartition(" ")[2]
+    return f"{table} JOIN reporting_account AS a ON a.number = {name}.account"
+
+
+def among(column: str, scope: Scope) -> tuple[str, list[Any]]:
+    """Return SQL that holds for rows whose array of accounts has one of a scope's, and its parameters."""
+    if not scope.client and not scope.account:
+        return "true", []
+    limits, values = where(Scope(client=scope.client, account=scope.account), Columns())
+    return f"{column} && ARRAY(SELECT a.number FROM reporting_account AS a WHERE {limits})", values  # noqa: S608
 
 
 def check(scope: Scope) -> None:
