@@ -6,7 +6,7 @@ day's last close, less fees. So the profit of all days is the profit there is.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any, NamedTuple
@@ -92,6 +92,7 @@ class _Sum:
         self.unrealised = (self.unrealised or 0) + (unrealised or 0) if has_price else None
 
 
+_Sums = dict[tuple[tuple[str, ...], str], _Sum]
 PositionPlace = tuple[str, str, str]
 """Where a position stands among all: account, book, instrument."""
 _PLACE = ("a.id", "p.book", "p.instrument")
@@ -143,21 +144,60 @@ def pnl(scope: Scope, by: Sequence[str], most: int, after: tuple[tuple[str, ...]
     unknown = [name for name in by if name not in BY]
     if unknown:
         raise ScopeError(f"profit cannot be told by {', '.join(unknown)}: choose from {', '.join(BY)}")
-    sums: dict[tuple[tuple[str, ...], str], _Sum] = defaultdict(_Sum)
+    if scope.account or "account" not in by[:1]:
+        return _page(_sums(scope, by), most, after)
+    # Of ten thousand accounts only those are looked at that the page can have.
+    sums: _Sums = {}
+    found: list[PnlRow] = []
+    for accounts in _accounts_onward(scope, after[0][0] if after else "", most):
+        sums |= _sums(replace(scope, accounts=accounts), by)
+        found = _page(sums, most, after)
+        if len(found) == most:
+            break
+    return found
+
+
+def _page(sums: "_Sums", most: int, after: tuple[tuple[str, ...], str] | None) -> list[PnlRow]:
+    wanted = sorted(place for place in sums if after is None or place > after)[:most]
+    return [_pnl_row(*place, sums[place]) for place in wanted]
+
+
+def _accounts_onward(scope: Scope, first: str, most: int) -> Iterator[tuple[str, ...]]:
+    """Yield accounts of a scope from one on, by their ids: as many as are wanted, then more and more."""
+    limits, values = where(Scope(client=scope.client), Columns())
+    sign = ">="
+    while True:
+        found = rows(
+            f'SELECT a.id FROM reporting_account AS a WHERE {limits} AND a.id COLLATE "C" {sign} %s '  # noqa: S608
+            'ORDER BY a.id COLLATE "C" LIMIT %s',
+            [*values, first, most],
+        )
+        if found:
+            yield tuple(account for (account,) in found)
+        if len(found) < most:
+            return
+        first, sign, most = found[-1][0], ">", most * 4
+
+
+def _sums(scope: Scope, by: Sequence[str]) -> "_Sums":
+    """Return the sums of groups, by group and currency."""
+    sums: _Sums = defaultdict(_Sum)
     if "day" in by or scope.day is not None:
         for names, currency, fills, realised, fees, change in _by_day(scope):
             sums[tuple(names[name] for name in by), currency].add(fills, realised, fees, change)
-    else:
+    elif "account" in by:
         for account, book, instrument, currency, steps, cost, realised, fees, fills, *_, value in _positions(scope):
             names = {"account": account, "set": book, "instrument": instrument}
             group = tuple(names[name] for name in by)
             sums[group, currency].add(fills, realised, fees, _unrealised(steps, cost, value))
+    else:
+        for names, currency, fills, realised, fees, unrealised in _positions_alike(scope):
+            sums[tuple(names[name] for name in by), currency].add(fills, realised, fees, unrealised)
     for names, currency, swap, dividends in _cash(scope):
         of_group = sums[tuple(names[name] for name in by), currency]
         of_group.swap += swap
         of_group.dividends += dividends
-    wanted = sorted(place for place in sums if after is None or place > after)[:most]
-    return [_pnl_row(*place, sums[place]) for place in wanted]
+    return sums
 
 
 def _pnl_row(group: tuple[str, ...], currency: str, of: _Sum) -> PnlRow:
@@ -203,9 +243,34 @@ def _positions(
         """,  # noqa: S608
         [*values, *more, *place, only_open, most],
     )
-    terms, closes = _terms(), _prices()
+    terms, closes = _terms(), _last_prices()
     rates = _rates(terms, closes)
     return [(*row, *_valued(row, terms.get(row[2]), closes.get(row[2]), rates)) for row in found]
+
+
+def _positions_alike(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, int | None]]:
+    """Yield (names, currency, fills, realised, fees, unrealised) of positions that are the same but for the account.
+
+    They are worth the same to the last unit, so that it is looked up once for all of them.
+    """
+    limits, values = where(scope, Columns(set="p.book", instrument="p.instrument"))
+    found = rows(
+        f"""
+        SELECT p.book, p.instrument, a.currency, a.via, p.steps, count(*), sum(p.cost_micro), sum(p.realised_micro),
+          sum(p.fee_micro), sum(p.fills)
+        FROM reporting_position AS p JOIN reporting_account AS a ON a.number = p.account
+        WHERE {limits} GROUP BY p.book, p.instrument, a.currency, a.via, p.steps
+        """,  # noqa: S608
+        values,
+    )
+    terms, closes = _terms(), _last_prices()
+    rates = _rates(terms, closes)
+    for book, instrument, currency, via, steps, count, cost, realised, fees, fills in found:
+        place = ("", book, instrument, currency, steps, 0, 0, 0, 0, via)
+        *_, value = _valued(place, terms.get(instrument), closes.get(instrument), rates)
+        unrealised = _unrealised(steps, int(cost), None if value is None else int(count) * value)
+        names = {"set": book, "instrument": instrument}
+        yield names, currency, int(fills), int(realised), int(fees), unrealised
 
 
 def _valued(
@@ -220,8 +285,7 @@ def _valued(
 
 def _by_day(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, int | None]]:
     """Yield (names, currency, fills, realised, fees, change of unrealised) of each book's days."""
-    all_days = Scope(client=scope.client, account=scope.account, set=scope.set, instrument=scope.instrument)
-    limits, values = where(all_days, Columns(set="d.book", instrument="d.instrument"))
+    limits, values = where(replace(scope, day=None), Columns(set="d.book", instrument="d.instrument"))
     found = rows(
         f"""
         SELECT a.id, d.book, d.instrument, a.currency, d.day, d.fills, d.realised_micro, d.fee_micro, d.steps,
@@ -284,6 +348,16 @@ def _rates(terms: Mapping[str, Terms], closes: Mapping[str, Sequence[tuple[date,
 def _rate(rates: Rates, terms: Terms | None, home: tuple[str, str], day: date) -> Rate | None:
     currency, via = home
     return None if terms is None else rates.of(terms.currency, currency, day, via=via)
+
+
+def _last_prices() -> dict[str, list[tuple[date, int, int]]]:
+    """Return the last close of each instrument."""
+    found = rows(
+        "SELECT i.id, p.day, p.bid_ticks, p.ask_ticks FROM reporting_instrument AS i CROSS JOIN LATERAL "
+        "(SELECT * FROM reporting_price WHERE instrument = i.id ORDER BY day DESC LIMIT 1) AS p",
+        [],
+    )
+    return {name: [(day, bid, ask)] for name, day, bid, ask in found}
 
 
 def _prices() -> dict[str, list[tuple[date, int, int]]]:

@@ -20,8 +20,8 @@ class ScopeError(ValueError):
 class Scope:
     """What a question is limited to; "", () and None: not. A client sees the rows of its own accounts and no others.
 
-    `clients` are several, for who reads for all of them. `since_ns` is the first time that is meant, `until_ns` the
-    first that is not any more.
+    `clients` and `accounts` are several, for who reads for all of them. `since_ns` is the first time that is meant,
+    `until_ns` the first that is not any more.
     """
 
     client: str = ""
@@ -32,6 +32,7 @@ class Scope:
     since_ns: int | None = None
     until_ns: int | None = None
     clients: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
 
 
 class Columns(NamedTuple):
@@ -62,9 +63,10 @@ def where(scope: Scope, columns: Columns) -> tuple[str, list[Any]]:
         raise ScopeError(f"this report cannot be limited to {', '.join(missing)}")
     conditions = ["true", *(f"{column} {how} %s" for column, how, _ in wanted)]
     values: list[Any] = [value for *_, value in wanted]
-    if scope.clients:
-        conditions.append("a.client = ANY(%s)")
-        values.append(list(scope.clients))
+    for column, several in (("a.client", scope.clients), ("a.id", scope.accounts)):
+        if several:
+            conditions.append(f"{column} = ANY(%s)")
+            values.append(list(several))
     return " AND ".join(conditions), values
 
 

@@ -114,6 +114,20 @@ def test_only_the_fields_that_are_asked_for_are_told_and_as_csv_too(callers):
     assert callers["viewer"].get("orders", Accept="text/csv").content.startswith(b"account,instrument,")
 
 
+@pytest.mark.parametrize("by", ["set", "instrument", "set,instrument"])
+def test_profit_is_the_same_however_it_is_grouped(callers, by):
+    for who in ("viewer", "client one"):
+        single = callers[who].rows(f"pnl?by=account,{by}&limit=3")
+        assert [row["account"] for row in single] == sorted(row["account"] for row in single)
+        for row in callers[who].rows(f"pnl?by={by}"):
+            mine = [each for each in single if all(each[name] == row[name] for name in (*by.split(","), "currency"))]
+            assert len(mine) > 1 or who == "client one"
+            assert row["fills"] == sum(each["fills"] for each in mine)
+            for name in MONEY:
+                wanted = None if any(each[name] is None for each in mine) else sum(Decimal(each[name]) for each in mine)
+                assert (None if row[name] is None else Decimal(row[name])) == wanted
+
+
 def test_a_statement_is_printed_with_the_numbers_of_its_list(callers):
     asked = "pnl?by=day&account=A1"
     rows = callers["client one"].rows(asked)
