@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 _FENCED = r"```{}\n(.*?)```"
-_SHELL = re.compile(r"(?m)^ {4}((?:curl|npx|openapi-python-client) (?:.*\\\n)*.*)$")
+_SHELL = re.compile(r"(?m)^ {4}((?:curl|npx|openapi-python-client) .*(?:\n {6}.*)*)$")
 _BLOCK = re.compile(r"(?m)^ {4,6}manage\.py (.*)$")
 _INLINE = re.compile(r"`manage\.py ([^`]+)`")
 

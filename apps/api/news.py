@@ -16,8 +16,9 @@ from django.db import connections
 
 from apps.api.families import FAMILIES, Family
 from apps.api.rows import told
+from apps.api.tenancy import Whose, scope_of_clients
 from apps.reporting import interface as reporting
-from apps.reporting.interface import Place, Scope
+from apps.reporting.interface import Place
 
 _A_PIECE = 500
 _PIECES_KEPT = 64
@@ -38,10 +39,10 @@ class Item(NamedTuple):
 
 
 class Piece:
-    """Rows up to places. `clients` are those whose rows were read, "" among them: all that were asked for."""
+    """Rows up to places."""
 
-    def __init__(self, items: Sequence[Item], high: Places, clients: frozenset[str]) -> None:
-        self.high, self.clients = high, clients
+    def __init__(self, items: Sequence[Item], high: Places) -> None:
+        self.high = high
         self._items = items
         self._of_accounts: dict[str, list[Item]] = {}
         self._of_clients: dict[str, list[Item]] = {}
@@ -49,7 +50,7 @@ class Piece:
             self._of_accounts.setdefault(item.account, []).append(item)
             self._of_clients.setdefault(item.client, []).append(item)
 
-    def within(self, scope: Scope) -> Iterator[Item]:
+    def within(self, scope: Whose) -> Iterator[Item]:
         """Yield the items within a scope."""
         found = self._items
         if scope.account:
@@ -82,19 +83,18 @@ class News:
         self._seen: object = None
         self._clients: dict[str, str] = {}
 
-    async def after(self, course: Course, scope: Scope, marks: object) -> tuple[Piece | None, Course]:
+    async def after(self, course: Course, scope: Whose, marks: object) -> tuple[Piece | None, Course]:
         """Return what comes next to a listener, and how far they are then; None: nothing, until marks change."""
         if self._is_at_the_end(course):
             await self._read_on(marks, self._last)
             if self._is_at_the_end(course):
-                return None, course
+                return None, Course(course.places, self._last + 1)
         number, high = self._last, self._high
         assert high is not None
         if course.following is not None and course.following > number - len(self._pieces):
             piece = self._pieces[course.following - number - 1]
-            if "" in piece.clients or scope.client in piece.clients:
-                return piece, Course(self._ahead(course.places, piece.high), course.following + 1)
-        own = await sync_to_async(self._read, thread_sensitive=False)(scope, course.places, high, frozenset({""}))
+            return piece, Course(self._ahead(course.places, piece.high), course.following + 1)
+        own = await sync_to_async(self._read, thread_sensitive=False)(scope, course.places, high)
         return own, Course(own.high, None if self._lacks(own.high, high) else number + 1)
 
     def _is_at_the_end(self, course: Course) -> bool:
@@ -112,10 +112,10 @@ class News:
                 self._high = upto
             upto = self._ahead(self._high, upto)
             if upto != self._high:
-                clients = frozenset(client for client, count in self.listeners.items() if count)
-                scope = Scope() if "" in clients else Scope(clients=tuple(sorted(clients)))
+                # Who goes with the others listened before this, so that what is theirs is in it.
+                clients = sorted(client for client, count in self.listeners.items() if count)
                 read = sync_to_async(self._read, thread_sensitive=False)
-                piece = await read(scope, self._high, upto, clients)
+                piece = await read(scope_of_clients(clients), self._high, upto)
                 self._pieces.append(piece)
                 self._last += 1
                 self._high = piece.high
@@ -138,7 +138,7 @@ class News:
         finally:
             connections.close_all()
 
-    def _read(self, scope: Scope, after: Places, upto: Places, clients: frozenset[str]) -> Piece:
+    def _read(self, scope: Whose, after: Places, upto: Places) -> Piece:
         """Return the next rows within a scope; of rows that are the same thing only the last."""
         of = self._of
         try:
@@ -157,7 +157,7 @@ class News:
             for (log, place, _), each, row in zip(last, about, rows, strict=True)
         ]
         reached = {**after, **{log: place for log, place, _ in found}}
-        return Piece(items, reached if len(found) == _A_PIECE else self._ahead(reached, upto), clients)
+        return Piece(items, reached if len(found) == _A_PIECE else self._ahead(reached, upto))
 
     def _learn_clients(self, accounts: set[str]) -> None:
         unknown = accounts - {""} - self._clients.keys()

@@ -76,10 +76,11 @@ class Listener:
 
     async def _come(self, news: News, marks: object) -> AsyncIterator[bytes]:
         while True:
+            before = self._course.places
             piece, course = await news.after(self._course, self._scope, marks)
             if piece is None:
+                self._course = course
                 return
-            before = self._course.places
             at = dict(before)
             for item in piece.within(self._scope):
                 if self._family.is_later(item.place, before.get(item.log)):

@@ -1,13 +1,20 @@
 """Whose rows a caller sees: the one place that says it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from apps.api.access import Caller
 from apps.api.problems import Problem
 from apps.reporting.interface import Scope
 
+Whose = Scope
+"""What a question is limited to, for those who pass it on."""
 _LIMITS = ("account", "set", "instrument", "day")
+
+
+def scope_of_clients(clients: Collection[str]) -> Scope:
+    """Return what is read for several clients at once, of which each is given its own; "" among them: for the firm."""
+    return Scope() if "" in clients else Scope(clients=tuple(clients))
 
 
 def scope_of(caller: Caller, asked: Mapping[str, Any], **more: Any) -> Scope:

@@ -123,8 +123,11 @@ def of_all(table: str) -> str:
 
 
 def among(column: str, scope: Scope) -> tuple[str, list[Any]]:
-    """Return SQL that holds for rows whose array of accounts has one of a scope's, and its parameters."""
-    if not scope.client and not scope.account:
+    """Return SQL that holds for rows whose array of accounts has one of a scope's, and its parameters.
+
+    Where they are many, it holds for all: most rows have some of them.
+    """
+    if not is_of_few(scope):
         return "true", []
     limits, values = where(Scope(client=scope.client, account=scope.account), Columns())
     return f"{column} && ARRAY(SELECT a.number FROM reporting_account AS a WHERE {limits})", values  # noqa: S608

@@ -12,11 +12,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.browser.console_server import ConsoleServer
 from tests.clients.generating import TYPESCRIPT
 from tests.documents import ROOT, blocks, shell_lines
+from tests.integration.runs.conftest import wait_until
 
 ACCOUNT = "BIRCH-03"
 OF_BIRCH = [f"BIRCH-{number:02d}" for number in range(1, 26)]
@@ -39,6 +41,13 @@ def clients_key(server) -> str:
 @pytest.fixture(scope="module")
 def firms_key(server) -> str:
     return made_key(server, "--scope", "read", "--scope", "trade", "--scope", "research")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def accounts_trade(server, firms_key) -> None:
+    """Wait until what the sample's accounts have traded can be read: the pipeline begins after the server."""
+    with httpx.Client(base_url=f"{server.address}/api/v1", headers={"Authorization": f"Bearer {firms_key}"}) as caller:
+        wait_until(lambda: caller.get("/fills?client=birch").json()["data"], "birch's accounts to trade")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from apps.api.statements import Statement, pdf_of
 from apps.api.tenancy import scope_of
 from apps.api.views import Listing, Page, Thing, cut
 from apps.reporting import interface as reporting
-from apps.reporting.interface import BY, ORDER_STATES, Scope
+from apps.reporting.interface import BY, ORDER_STATES
 
 PRICE_PLACES = LOT_PLACES = 9
 PRINTED_MAX = 2_000
@@ -296,7 +296,8 @@ class Pnl(Listing):
         found = reporting.pnl(scope, asked["by"], PRINTED_MAX + 1)
         if len(found) > PRINTED_MAX:
             raise Problem("too-much", f"A statement has {PRINTED_MAX:,} rows at most.")
-        account = reporting.account(Scope(client=scope.client, account=scope.account)) if scope.account else None
+        of = scope_of(request.user, {}, account=asked["account"])
+        account = reporting.account(of) if asked["account"] else None
         limits = [f"{name} {asked[name]}" for name in ("client", "account", "set", "instrument", "day") if asked[name]]
         content = pdf_of(Statement(asked["by"], limits, found, account), timezone.now())
         headers = {"Content-Disposition": 'attachment; filename="statement.pdf"'}

@@ -154,9 +154,9 @@ def heard(family, places, *steps):
 
     async def beats():
         yield Beat(1, {})
-        for step in steps:
+        for at_ms, step in enumerate(steps, 2):
             await asyncio.to_thread(step)
-            yield Beat(1, {})
+            yield Beat(at_ms, {})
 
     async def run():
         found = []

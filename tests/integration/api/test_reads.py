@@ -1,14 +1,15 @@
 """What the API answers, against the read models that it is told from."""
 
-from decimal import re
+import re
+from decimal import Decimal
 
-import Decimal
 import orjson
 import pypdfium2
 import pytest
 
 from apps.api.rows import decimal, time_text
 from apps.reporting import interface as reporting
+from apps.reporting import scoping
 from apps.reporting.interface import Scope
 from tests.integration.api.conftest import ALL
 
@@ -114,18 +115,35 @@ def test_only_the_fields_that_are_asked_for_are_told_and_as_csv_too(callers):
     assert callers["viewer"].get("orders", Accept="text/csv").content.startswith(b"account,instrument,")
 
 
+@pytest.mark.parametrize("asked", ["", "sort=", "state=filled", "set=trend", "since=2026-03-01T00:00:00Z"])
+@pytest.mark.parametrize("name", ["orders", "fills", "refusals", "skips"])
+def test_rows_of_few_accounts_are_those_of_all_rows_that_are_theirs(callers, monkeypatch, name, asked):
+    if asked.startswith("state") and name != "orders":
+        return
+    if asked == "sort=":
+        asked += {"orders": "requested_at", "fills": "filled_at", "refusals": "refused_at", "skips": "skipped_at"}[name]
+    found = []
+    for few in (200, 0):
+        monkeypatch.setattr(scoping, "_FEW", few)
+        found.append([callers[who].rows(f"{name}?limit=3&{asked}") for who in ("client one", "client two")])
+    assert found[0] == found[1]
+    assert any(found[0]) or asked
+
+
 @pytest.mark.parametrize("by", ["set", "instrument", "set,instrument"])
 def test_profit_is_the_same_however_it_is_grouped(callers, by):
     for who in ("viewer", "client one"):
         single = callers[who].rows(f"pnl?by=account,{by}&limit=3")
         assert [row["account"] for row in single] == sorted(row["account"] for row in single)
+        counts = []
         for row in callers[who].rows(f"pnl?by={by}"):
             mine = [each for each in single if all(each[name] == row[name] for name in (*by.split(","), "currency"))]
-            assert len(mine) > 1 or who == "client one"
+            counts.append(len(mine))
             assert row["fills"] == sum(each["fills"] for each in mine)
             for name in MONEY:
                 wanted = None if any(each[name] is None for each in mine) else sum(Decimal(each[name]) for each in mine)
                 assert (None if row[name] is None else Decimal(row[name])) == wanted
+        assert max(counts) > 1
 
 
 def test_a_statement_is_printed_with_the_numbers_of_its_list(callers):
