@@ -1,6 +1,6 @@
 """What came to the read models, in the order of the logs: for those who listen, and come back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from apps.reporting.earnings import PositionRow, positions_of
@@ -38,8 +38,12 @@ def clients_of(accounts: Sequence[str]) -> dict[str, str]:
 
 def fills_onward(scope: Scope, after: Places, upto: Places, most: int) -> list[tuple[str, Place, FillRow]]:
     """Return fills after places and up to marks, by shard, each with its shard and its place there."""
-    condition, values = _between("f", ("event", "row", "part"), "bigint", after, upto)
-    return [(place[1], place[2:], row) for place, row in log_fills(scope, condition, values, most)]
+
+    def read(log: _Log, left: int) -> list[tuple[str, Place, FillRow]]:
+        condition, values = log.between("f", "f.event", "f.row", "f.part")
+        return [(place[1], place[2:], row) for place, row in log_fills(scope, condition, values, left)]
+
+    return _log_by_log(read, after, upto, most)
 
 
 def positions_onward(scope: Scope, after: Places, upto: Places, most: int) -> list[tuple[str, Place, PositionRow]]:
@@ -52,32 +56,48 @@ def positions_onward(scope: Scope, after: Places, upto: Places, most: int) -> li
 
 def orders_onward(scope: Scope, after: Places, upto: Places, most: int) -> list[tuple[str, Place, OrderRow]]:
     """Return the orders that have changed after places, as they are now, as `fills_onward` returns fills."""
-    condition, values = _within("c", "o.instrument", "o.decision", after, upto)
-    return [(at[0], at[1:], row) for at, row in log_changes(scope, condition, values, most)]
+
+    def read(log: _Log, left: int) -> list[tuple[str, Place, OrderRow]]:
+        condition, values = log.between("c", "a.id", "o.instrument", "o.decision")
+        return [(at[0], at[1:], row) for at, row in log_changes(scope, condition, values, left)]
+
+    return _log_by_log(read, after, upto, most)
 
 
 def refusals_onward(scope: Scope, after: Places, upto: Places, most: int) -> list[tuple[str, Place, RefusalRow]]:
     """Return refused orders as `fills_onward` returns fills."""
-    condition, values = _within("r", "r.instruments[u.instrument + 1]", "u.decision", after, upto)
-    return [(place[1], place[2:], row) for place, row in log_refusals(scope, condition, values, most)]
+
+    def read(log: _Log, left: int) -> list[tuple[str, Place, RefusalRow]]:
+        condition, values = log.between("r", "a.id", "r.instruments[u.instrument + 1]", "u.decision")
+        return [(place[1], place[2:], row) for place, row in log_refusals(scope, condition, values, left)]
+
+    return _log_by_log(read, after, upto, most)
 
 
 def signals_onward(scope: Scope, after: Places, upto: Places, most: int) -> list[tuple[str, Place, Said]]:
     """Return signals as `fills_onward` returns fills, by set: a place is a record of its log, and where in it."""
-    condition, values = _between("s", ("event",), "bigint", after, upto, key="set")
-    return [(at[1], at[2:], said) for at, said in log_signals(scope, condition, values, most)]
+
+    def read(log: _Log, left: int) -> list[tuple[str, Place, Said]]:
+        condition, values = log.between("s", "s.event", key="set")
+        return [(at[1], at[2:], said) for at, said in log_signals(scope, condition, values, left)]
+
+    return _log_by_log(read, after, upto, most)
 
 
 def feed_events_onward(scope: Scope, after: Places, upto: Places, most: int) -> list[tuple[str, Place, FeedEventRow]]:
     """Return what happened to feeds as `fills_onward` returns fills, by feed."""
-    condition, values = _between("e", ("event",), "bigint", after, upto, key="feed")
-    found = rows(
-        "SELECT e.feed, e.number, e.event, e.said_at_ns, e.feed, e.what, e.instrument, e.detail "  # noqa: S608
-        f"FROM reporting_feedevent AS e WHERE (%s = '' OR e.instrument = %s) AND {condition} "
-        "ORDER BY e.feed, e.number, e.event LIMIT %s",
-        [scope.instrument, scope.instrument, *values, most],
-    )
-    return [(row[0], row[1:3], FeedEventRow._make(row[3:])) for row in found]
+
+    def read(log: _Log, left: int) -> list[tuple[str, Place, FeedEventRow]]:
+        condition, values = log.between("e", "e.event", key="feed")
+        found = rows(
+            "SELECT e.feed, e.number, e.event, e.said_at_ns, e.feed, e.what, e.instrument, e.detail "  # noqa: S608
+            f"FROM reporting_feedevent AS e WHERE (%s = '' OR e.instrument = %s) AND {condition} "
+            "ORDER BY e.feed, e.number, e.event LIMIT %s",
+            [scope.instrument, scope.instrument, *values, left],
+        )
+        return [(row[0], row[1:3], FeedEventRow._make(row[3:])) for row in found]
+
+    return _log_by_log(read, after, upto, most)
 
 
 def places_at(
@@ -88,39 +108,32 @@ def places_at(
     return log_marks(source) | {name: (number,) for name, number in found}
 
 
-def _within(table: str, instrument: str, decision: str, after: Places, upto: Places) -> tuple[str, list[Any]]:
-    """Return SQL that holds for orders in a table's rows between places, which may be within a record."""
-    condition, values = _between(table, (), "", after, upto)
-    parts = {shard: place for shard, place in after.items() if len(place) > 1}
-    if parts:
-        columns = [[shard, *place] for shard, place in parts.items()]
-        condition += (
-            " OR EXISTS (SELECT FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[]) "
-            f"AS w(shard, number, account, instrument, decision) WHERE {table}.shard = w.shard "
-            f"AND {table}.number = w.number "
-            f"AND (a.id, {instrument}, {decision}) > (w.account, w.instrument, w.decision))"
-        )
-        values += [list(column) for column in zip(*columns, strict=True)]
-    return f"({condition})", values
+class _Log(NamedTuple):
+    """A part of a log: what comes after a place, up to a record."""
+
+    name: str
+    after: Place
+    upto: int
+
+    def between(self, table: str, *part: str, key: str = "shard") -> tuple[str, list[Any]]:
+        """Return SQL that holds for a table's rows of it, and its parameters; `part` is a row's place in a record.
+
+        It names one log and its records, so that they are read off the table's key, however long the log is.
+        """
+        number, *place = self.after
+        condition = f"{table}.{key} = %s AND {table}.number BETWEEN %s AND %s"
+        values: list[Any] = [self.name, number if place else number + 1, self.upto]
+        if place:
+            condition += f" AND ({table}.number > %s OR ({', '.join(part)}) > ({', '.join(['%s'] * len(part))}))"
+            values += [number, *place]
+        return condition, values
 
 
-def _between(
-    table: str, part: Sequence[str], kind: str, after: Places, upto: Places, key: str = "shard"
-) -> tuple[str, list[Any]]:
-    """Return SQL that holds for rows of a table between places, and its parameters."""
-    shards = sorted(upto)
-    befores = [after.get(shard, (0,)) for shard in shards]
-    columns: list[list[Any]] = [shards, [place[0] for place in befores], [upto[shard][0] for shard in shards]]
-    columns += [[place[at + 1] if len(place) > 1 else None for place in befores] for at in range(len(part))]
-    kinds = ["text", "bigint", "bigint", *[kind] * len(part)]
-    arrays = ", ".join(f"%s::{each}[]" for each in kinds)
-    names = ", ".join(["shard", "number", "upto", *part])
-    beyond = f"{table}.number > w.number"
-    if part:
-        row, place = (", ".join(f"{of}.{name}" for name in part) for of in (table, "w"))
-        beyond = f"({beyond} OR ({table}.number = w.number AND ({row}) > ({place})))"
-    condition = (
-        f"EXISTS (SELECT FROM unnest({arrays}) AS w({names}) WHERE {table}.{key} = w.shard "
-        f"AND {table}.number BETWEEN w.number AND w.upto AND {beyond})"
-    )
-    return condition, columns
+def _log_by_log(read: Callable[[_Log, int], list[Any]], after: Places, upto: Places, most: int) -> list[Any]:
+    """Return what is read of the logs of which there is more than a place, one after the other."""
+    found: list[Any] = []
+    for name in sorted(upto):
+        log = _Log(name, after.get(name, (0,)), upto[name][0])
+        if len(found) < most and log.after != (log.upto,):
+            found += read(log, most - len(found))
+    return found
