@@ -103,7 +103,9 @@ def _of_followers(context: str, routing: Routing, keys: Sequence[str], bounds: B
     worst = max(behind.values(), default=0)
     yield Check("followers are not behind", worst <= bounds.behind, f"{worst} records at most, {bounds.behind} allowed")
     differing = sorted(key for key, row in there.items() if row.digest == "differs")
-    yield Check("digests are equal", not differing, "all" if not differing else f"not of{_some(differing)}")
+    told = sum(key in there and there[key].digest == "same" for key in keys)
+    found = f"{told} of {len(keys)}" + (", the others have none yet" if told < len(keys) else "")
+    yield Check("digests are equal", not differing, found if not differing else f"not of{_some(differing)}")
     lasted, sums = watched(context)
     minutes = lasted.total_seconds() / 60
     yield Check("minutes observed", minutes >= bounds.minutes, f"{minutes:.1f} of {bounds.minutes}")
