@@ -70,9 +70,12 @@ def _handed_over(place: Place, say: Say, chapter: Say) -> None:
     chapter("it comes back, leads all, and the app may be run without risk: it is extracted; and the whole way back")
     place.start("service", "-m", "extract.risk", *_ANY_PORT)
     _level(place)
+    _replay(place, "12:42", "12:44")
+    _level(place)
     place.type("extract", "live", "risk", "--why", "a new machine", *_WATCHED)
+    _level(place)  # each shard's way over is in two records, which the app has to have followed
     place.type("extract", "extract", "risk", "--why", "done", *_WATCHED)
-    _replay(place, "12:42", "12:46")
+    _replay(place, "12:44", "12:46")
     place.type("extract", "rollback", "risk", "--why", "to show the way back")
     _level(place)
     place.type("extract", "rollback", "risk", "--why", "to show the way back")
