@@ -186,7 +186,7 @@ def _reads(port: int, firm: str, client: str, rounds: int) -> dict[str, list[flo
     account = _accounts("ACME")[0]
     of_account = [f"/accounts/{account}{each}" for each in _OF_ACCOUNT]
     of_account += [f"{each}?account={account}" for each in ("/orders", "/fills", "/positions", "/refusals", "/skips")]
-    of_account += [f"/pnl?by=day&account={account}", f"/orders/{account}/OANDA:EURUSD/1"]
+    of_account += [f"/pnl?by=day&account={account}", _orders(account)[0]]
     found: dict[str, list[float]] = {}
     for key, who, paths in ((firm, "firm", (*_OF_ALL, *_OF_FIRM)), (client, "client", (*_OF_ALL, *of_account))):
         named = [(f"{who} {path.replace(account, 'ID')}", path) for path in paths]
@@ -203,12 +203,19 @@ def _accounts(begin: str) -> list[str]:
     )
 
 
+def _orders(account: str = "") -> list[str]:
+    """Return the addresses of the newest orders, of all accounts or of one."""
+    from apps.reporting import interface as reporting
+
+    found = reporting.orders(reporting.Scope(account=account), 500)
+    return [f"/orders/{each.account}/{each.instrument}/{each.decision}" for each in found]
+
+
 def _details(port: int, key: str, seconds: int) -> list[float]:
-    names, chance = _accounts("B"), random.Random(1)
+    names, orders, chance = _accounts("B"), _orders(), random.Random(1)
 
     def path_of() -> str:
-        name = chance.choice(names)
-        return f"/accounts/{name}" if chance.random() < 0.5 else f"/orders/{name}/OANDA:EURUSD/1"
+        return f"/accounts/{chance.choice(names)}" if chance.random() < 0.5 else chance.choice(orders)
 
     cores = os.sched_getaffinity(0)
     try:
