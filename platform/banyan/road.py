@@ -12,8 +12,8 @@ from collections.abc import Callable
 _TIME = struct.Struct("=q")
 _LOOK_SECONDS = 0.002
 _FREE_AFTER_NS = 30_000_000  # longer than what is between two commits of a signal
-_WAITED_FOR_EACH_WORKED = 4
-_PATIENCE_NS = 2_000_000_000
+_WAITED_FOR_EACH_WORKED = 2
+_PATIENCE_NS = 500_000_000
 
 
 class Road:
@@ -45,7 +45,7 @@ ROAD = Road()
 class GivingWay:
     """Lets the thread that calls it wait until `road` is free, between small pieces of work that are in the way.
 
-    It waits at most four times as long as it has worked, where the road is never free, and two seconds in a row.
+    It waits at most twice as long as it has worked, where the road is never free, and half a second in a row.
     """
 
     def __init__(

@@ -57,24 +57,24 @@ def test_it_is_waited_until_nothing_has_been_done_for_a_moment(give_way, road, t
     assert road.is_free()
 
 
-def test_it_is_waited_four_times_as_long_as_was_worked_where_the_road_is_never_free(give_way, road, time):
+def test_it_is_waited_twice_as_long_as_was_worked_where_the_road_is_never_free(give_way, road, time):
     time.then = road.use
     give_way()
     for worked_ms in (10, 50):
         time.now_ns += worked_ms * MS
         road.use()
-        assert waited_ms(give_way, time) == 4 * worked_ms
+        assert waited_ms(give_way, time) == 2 * worked_ms
 
 
-def test_who_was_idle_for_long_waits_two_seconds_and_no_longer(give_way, road, time):
+def test_who_was_idle_for_long_waits_half_a_second_and_no_longer(give_way, road, time):
     time.now_ns += 3_600_000 * MS
     road.use()
     time.then = road.use
-    assert waited_ms(give_way, time) == 2_000
+    assert waited_ms(give_way, time) == 500
 
 
 def test_what_was_not_waited_is_left_for_the_next_time(give_way, road, time):
-    time.now_ns += 20 * MS
+    time.now_ns += 40 * MS
     road.use()
     assert waited_ms(give_way, time) == 30  # of 80
     time.then = road.use
