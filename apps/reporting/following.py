@@ -20,7 +20,7 @@ from banyan.store import Step
 _LOGGER = logging.getLogger(__name__)
 RECORDS_MAX = 400
 """Of one log in one piece."""
-BYTES_MAX = 1_000_000
+BYTES_MAX = 250_000
 """Of all logs in one piece."""
 _NEVER_NS = 2**63 - 1
 _LEAST = 19
