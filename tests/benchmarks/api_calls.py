@@ -18,6 +18,7 @@ HOST = "127.0.0.1"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)\r\n")
 _ID = re.compile(rb"(?m)^event: (\w+)$")
 _STREAM_LIMIT = 1 << 22
+_IDLE_SECONDS_MAX = 2.0  # a server hangs up on who is idle for five, perhaps just when it is asked again
 
 
 @dataclass(slots=True)
@@ -28,10 +29,12 @@ class Caller:
     key: str
     _reader: Any = None
     _writer: Any = None
+    _used_at: float = 0.0
 
     async def get(self, path: str) -> bytes:
         """Return what is answered with a 200; anything else is a failure of what is measured."""
-        if self._writer is None or self._reader.at_eof():
+        if self._writer is None or time.perf_counter() - self._used_at > _IDLE_SECONDS_MAX:
+            self.close()
             self._reader, self._writer = await asyncio.open_connection(HOST, self.port, limit=_STREAM_LIMIT)
         self._writer.write(request(path, self.key))
         head = await self._reader.readuntil(b"\r\n\r\n")
@@ -39,6 +42,7 @@ class Caller:
         assert found is not None, head
         body: bytes = await self._reader.readexactly(int(found[1]))
         assert head.startswith(b"HTTP/1.1 200"), (path, head, body)
+        self._used_at = time.perf_counter()
         return body
 
     def close(self) -> None:

@@ -160,7 +160,7 @@ def _shown(value: float, unit: str) -> str:
         return f"{value * 1e3:.2f} ms" if value < 1 else f"{value:.2f} s"
     if unit == "MB":
         return f"{value:.0f} MB"
-    return f"{value / 1e6:.2f} M/s"
+    return f"{value / 1e6:.2f} M/s" if value >= 1e4 else f"{value:,.0f}/s"
 
 
 def _aligned(rows: list[str]) -> list[str]:

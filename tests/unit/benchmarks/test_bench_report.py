@@ -29,6 +29,10 @@ def test_a_rate_must_be_at_least_its_bound() -> None:
     assert rate.verdicts()[0][1] is False
 
 
+def test_a_small_rate_is_not_shown_as_none() -> None:
+    assert "512/s" in render([Table("details", "reads", "/s", [Row("banyan", [512.0])])], {})
+
+
 def test_what_could_not_be_measured_does_not_hold() -> None:
     missing = table(Row("banyan", note="failed: it ended"), must=(Must("seconds", 1.0),))
     assert missing.verdicts()[0][1] is False
