@@ -188,7 +188,8 @@ def edge(transport: LocalTransport, clock: Clock, part: Part) -> Sequence[Worker
     switch = HeardSwitch(settings.KILL_SWITCH, clock, name=f"edge-{os.getpid()}")
     made = Edge(Ledger(), brokers, switch, clock, owner=own_name())
     made.is_gone = is_gone
-    worker = EdgeWorker(made, part.of(SHARDS), transport, ROAD.use)
+    worker = EdgeWorker(made, part.of(SHARDS), transport)
+    worker.road = ROAD
     return [worker, *of_edge(worker, transport, clock)]
 
 

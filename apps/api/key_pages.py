@@ -40,7 +40,7 @@ def show_keys(request: HttpRequest) -> HttpResponse:
 show_keys = page(show_keys, PEOPLE)
 
 
-@sensitive_post_parameters("password", "code")
+@sensitive_post_parameters("password", "code", "passkey")
 def make_key(request: HttpRequest) -> HttpResponse:
     """Ask what a key is to be for and may do; make it."""
     name = request.POST.get("name", "").strip()
@@ -59,7 +59,7 @@ def make_key(request: HttpRequest) -> HttpResponse:
 make_key = acting(make_key, PEOPLE)
 
 
-@sensitive_post_parameters("password", "code")
+@sensitive_post_parameters("password", "code", "passkey")
 def rotate_key(request: HttpRequest, key: str) -> HttpResponse:
     """Ask for how long a key goes on beside the one that is made instead of it; make it."""
     try:

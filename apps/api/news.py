@@ -6,7 +6,7 @@ behind reads their own rows until they are there. Nothing is read for clients to
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -39,16 +39,21 @@ class Item(NamedTuple):
 
 
 class Piece:
-    """Rows up to places."""
+    """Rows up to places, those of `clients`; "" among them: of all."""
 
-    def __init__(self, items: Sequence[Item], high: Places) -> None:
+    def __init__(self, items: Sequence[Item], high: Places, clients: Collection[str]) -> None:
         self.high = high
+        self._clients = clients
         self._items = items
         self._of_accounts: dict[str, list[Item]] = {}
         self._of_clients: dict[str, list[Item]] = {}
         for item in items:
             self._of_accounts.setdefault(item.account, []).append(item)
             self._of_clients.setdefault(item.client, []).append(item)
+
+    def has_all_of(self, client: str) -> bool:
+        """Tell whether it was read for a client too, or ("") for the firm."""
+        return "" in self._clients or client in self._clients
 
     def within(self, scope: Whose) -> Iterator[Item]:
         """Yield the items within a scope."""
@@ -93,8 +98,9 @@ class News:
         assert high is not None
         if course.following is not None and course.following > number - len(self._pieces):
             piece = self._pieces[course.following - number - 1]
-            return piece, Course(self._ahead(course.places, piece.high), course.following + 1)
-        own = await sync_to_async(self._read, thread_sensitive=False)(scope, course.places, high)
+            if piece.has_all_of(scope.client):  # who began to listen while it was read reads their own
+                return piece, Course(self._ahead(course.places, piece.high), course.following + 1)
+        own = await self._read(scope, course.places, high, [scope.client])
         return own, Course(own.high, None if self._lacks(own.high, high) else number + 1)
 
     def _is_at_the_end(self, course: Course) -> bool:
@@ -112,10 +118,8 @@ class News:
                 self._high = upto
             upto = self._ahead(self._high, upto)
             if upto != self._high:
-                # Who goes with the others listened before this, so that what is theirs is in it.
                 clients = sorted(client for client, count in self.listeners.items() if count)
-                read = sync_to_async(self._read, thread_sensitive=False)
-                piece = await read(scope_of_clients(clients), self._high, upto)
+                piece = await self._read(scope_of_clients(clients), self._high, upto, clients)
                 self._pieces.append(piece)
                 self._last += 1
                 self._high = piece.high
@@ -138,8 +142,13 @@ class News:
         finally:
             connections.close_all()
 
-    def _read(self, scope: Whose, after: Places, upto: Places) -> Piece:
-        """Return the next rows within a scope; of rows that are the same thing only the last."""
+    async def _read(self, scope: Whose, after: Places, upto: Places, clients: Collection[str]) -> Piece:
+        """Return the next rows within a scope, which is that of `clients`."""
+        items, high = await sync_to_async(self._items, thread_sensitive=False)(scope, after, upto)
+        return Piece(items, high, clients)
+
+    def _items(self, scope: Whose, after: Places, upto: Places) -> tuple[list[Item], Places]:
+        """Return the next rows within a scope, and up to where; of rows that are the same thing only the last."""
         of = self._of
         try:
             found = of.onward(scope, after, upto, _A_PIECE)
@@ -157,7 +166,7 @@ class News:
             for (log, place, _), each, row in zip(last, about, rows, strict=True)
         ]
         reached = {**after, **{log: place for log, place, _ in found}}
-        return Piece(items, reached if len(found) == _A_PIECE else self._ahead(reached, upto))
+        return items, reached if len(found) == _A_PIECE else self._ahead(reached, upto)
 
     def _learn_clients(self, accounts: set[str]) -> None:
         unknown = accounts - {""} - self._clients.keys()

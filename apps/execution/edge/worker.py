@@ -7,7 +7,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import psycopg
 
@@ -16,6 +16,7 @@ from apps.execution.edge.ledger import Ledger
 from apps.execution.edge.shard import SENDER, Outgoing, missed
 from banyan.codec import decode_message
 from banyan.host import Delivery, Turn, bringing
+from banyan.road import Road
 from banyan.transport import LocalTransport
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,20 +26,15 @@ EXECUTION = "execution"
 
 
 class EdgeWorker:
-    """Runs an edge for the shards `keys`, beside the hosts that `transport` joins.
-
-    `at_work` is called when a round begins for which something has come.
-    """
+    """Runs an edge for the shards `keys`, beside the hosts of `transport`. It says on the `road` when it works."""
 
     name = SENDER
 
-    def __init__(
-        self, edge: Edge, keys: Sequence[str], transport: LocalTransport, at_work: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, edge: Edge, keys: Sequence[str], transport: LocalTransport) -> None:
+        self.road = Road()
         self._edge = edge
         self._keys = keys
         self._transport = transport
-        self._at_work = at_work
         self._offered: deque[Delivery] = deque()
         self._looked_at = -_LOOK_SECONDS
         self._looks = 0
@@ -97,7 +93,7 @@ class EdgeWorker:
         edge = self._edge
         self._look()
         if self._offered:
-            self._at_work()
+            self.road.use()
         while self._offered:
             self._hand_in(self._offered.popleft())
         did = edge.poll()

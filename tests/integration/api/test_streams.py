@@ -1,6 +1,7 @@
 """Streams tell everything once, in order, from wherever a listener goes on."""
 
 import asyncio
+import threading
 from dataclasses import dataclass, field
 
 import orjson
@@ -255,6 +256,44 @@ def test_who_is_not_as_fast_as_others_misses_nothing(monkeypatch, trade, kept):
     slowly = asyncio.run(run())
     assert slowly == [orjson.dumps(data) for _, data in listen("fills", places, 1, caller=ONE).events]
     assert len(slowly) > 3
+
+
+def test_who_comes_while_a_piece_is_read_for_others_misses_nothing_of_it(monkeypatch, trade):
+    """Somebody of another client begins in the middle of a read that was begun without them."""
+    begins = FAMILIES["fills"].marks()
+    trade()
+    middle = FAMILIES["fills"].marks()
+    reading, read_on = threading.Event(), threading.Event()
+    of = FAMILIES["fills"]
+
+    def slow(scope, *rest):
+        if scope.clients == ("one",):
+            reading.set()
+            assert read_on.wait(120)
+        return of.onward(scope, *rest)
+
+    monkeypatch.setitem(FAMILIES, "fills", of._replace(onward=slow))
+    one, two = Scope(client="one"), Scope(client="two")
+
+    async def run():
+        with news.listened("fills", "one") as told:
+            _, first = await told.after(Course(middle), one, 1)
+            await asyncio.to_thread(trade)
+            others = asyncio.create_task(told.after(first, one, 2))
+            await asyncio.to_thread(reading.wait, 120)
+            with news.listened("fills", "two"):
+                heard, step = [], await told.after(Course(begins), two, 2)
+                while step[0] is not None:
+                    heard += [item.data for item in step[0].within(two)]
+                    if not read_on.is_set():
+                        read_on.set()
+                        await others
+                    step = await told.after(step[1], two, 2)
+                return heard
+
+    heard = asyncio.run(run())
+    assert heard == [orjson.dumps(data) for _, data in listen("fills", begins, 1, caller=TWO).events]
+    assert heard
 
 
 def test_since_leaves_out_what_came_before(callers):
