@@ -6,11 +6,10 @@ import psycopg
 
 from banyan.codec import decode_envelope, decode_message
 from banyan.facade import Side
-from banyan.facade.routing import routing_of
 from banyan.messages import HandOver, TookOver
 from banyan.store import Step
-from extract.comparator.ledger import watched
-from extract.sides import fences, store_of
+from extract.comparator.ledger import added, watched
+from extract.sides import fences, sides_of, store_of
 
 DIFFERENCES = "14. every difference of a dual run is explained"
 LEADERS = "15. each key has one leader for an epoch: no message is answered by both sides or by neither"
@@ -18,12 +17,12 @@ LEADERS = "15. each key has one leader for an epoch: no message is answered by b
 
 def violations(context: str, keys: Sequence[str]) -> list[str]:
     """Return what does not hold, empty where all does. Raises psycopg.Error where the app's side cannot be reached."""
-    _, sums = watched(context)
+    sums = added(watched(context)[1].values())
     found = []
     if sums["differing"] or sums["digests_differing"]:
         told = f"{sums['differing']:,} records and {sums['digests_differing']:,} digests differ that no rule allows"
         found.append(f"{DIFFERENCES}: {told}")
-    sides = [Side.APP, Side.SERVICE] if routing_of(context).has_service else [Side.APP]
+    sides = sides_of(context)
     try:
         rows = {side: fences(context, side, keys) for side in sides}
     except psycopg.Error:

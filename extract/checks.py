@@ -10,11 +10,12 @@ from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from banyan.facade import Routing, Stage
+from banyan.facade import Routing, Side, Stage
 from banyan.kafka import Cluster, KafkaError
 from banyan.kafka.planning import differences, rules_of
 from banyan.store import Store
-from extract.comparator.ledger import reached, watched
+from extract.comparator.ledger import added, noise_of, of_cohorts, reached, watched
+from extract.sources import code_hash
 
 _ORDER = list(Stage)
 
@@ -65,7 +66,7 @@ def _of_kafka(context: str) -> Iterator[Check]:
     detail = (
         f"{len(planned)} as planned"
         if not wrong
-        else f"{wrong[0].subject}: {wrong[0].detail}; `manage.py topics apply --with {context}`"
+        else f"{len(wrong)} to do ({wrong[0].action} {wrong[0].subject}): `manage.py topics apply --with {context}`"
     )
     yield Check("topics are as planned", not wrong, detail)
     yield _of_schemas()
@@ -106,15 +107,28 @@ def _of_followers(context: str, routing: Routing, keys: Sequence[str], bounds: B
     told = sum(key in there and there[key].digest == "same" for key in keys)
     found = f"{told} of {len(keys)}" + (", the others have none yet" if told < len(keys) else "")
     yield Check("digests are equal", not differing, found if not differing else f"not of{_some(differing)}")
-    lasted, sums = watched(context)
+    yield _of_noise(context, bounds)
+    lasted, by_key = watched(context)
     minutes = lasted.total_seconds() / 60
     yield Check("minutes observed", minutes >= bounds.minutes, f"{minutes:.1f} of {bounds.minutes}")
+    sums = added(by_key.values())
     records = sums["same"] + sums["differing"]
     yield Check("records observed", records >= bounds.records, f"{records:,} of {bounds.records:,}")
-    rate = sums["differing"] / records if records else 0.0
-    yield Check(
-        "mismatch rate", rate <= bounds.mismatch_rate, f"{rate:.2%} of records, {bounds.mismatch_rate:.2%} allowed"
-    )
+    for side, cohort in of_cohorts(routing, by_key).items() or [(Side.APP, sums)]:
+        records = cohort["same"] + cohort["differing"]
+        rate = cohort["differing"] / records if records else 0.0
+        found = f"{rate:.2%} of {records:,} records of keys that the {side} leads, {bounds.mismatch_rate:.2%} allowed"
+        yield Check("mismatch rate", rate <= bounds.mismatch_rate, found)
+
+
+def _of_noise(context: str, bounds: Bounds) -> Check:
+    """Check that it is known how much differs where nothing has been changed: no follower can do better."""
+    name, noise = "noise floor measured", noise_of(context, code_hash(context))
+    if noise is None:
+        return Check(name, False, f"not of the code that is here: `manage.py extract noise {context}` does it")
+    rate = noise.differing / noise.records
+    found = f"{rate:.2%} of {noise.records:,} records, {noise.at:%Y-%m-%d %H:%M} UTC"
+    return Check(name, rate <= bounds.mismatch_rate, found)
 
 
 def _some(keys: Sequence[str]) -> str:

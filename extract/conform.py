@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -26,7 +25,7 @@ from banyan.messages import Compared, Seeded
 from banyan.store import Step, Store
 from banyan.transport.kafka.wire import HEADER, decode_resend, envelope_of
 from extract.comparator.comparator import Comparator
-from extract.comparator.ledger import Counts
+from extract.comparator.ledger import COUNTS, Counts
 from extract.comparator.rows import Allowance
 from extract.comparator.shapes import SHAPES
 from extract.keys import is_sharded
@@ -177,6 +176,6 @@ class Conformance:
 def _sums(counts: Mapping[tuple[str, int], Counts]) -> dict[str, int]:
     sums: dict[str, int] = {}
     for each in counts.values():
-        for name, value in msgspec.structs.asdict(each).items():
-            sums[name] = sums.get(name, 0) + value
+        for name in COUNTS:
+            sums[name] = sums.get(name, 0) + getattr(each, name)
     return sums

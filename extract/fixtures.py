@@ -1,6 +1,5 @@
 """Mismatches as regression tests: the state and the input that they came of, frozen, and what the leader gave."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -20,8 +19,7 @@ from banyan.store import Store
 from extract.comparator.comparator import SOURCE, record
 from extract.comparator.rows import Outcome, compare
 from extract.comparator.shapes import SHAPES
-
-ROOT = Path(__file__).resolve().parents[1]
+from extract.sources import code_hash
 
 
 class FixtureError(ValueError):
@@ -114,11 +112,3 @@ def replay(fixture: Fixture, contexts: Mapping[str, Context[Any]]) -> Outcome:
     events = [decode_message(name, body) for name, body in leaders]
     given = [(event.wire_name, encode_message(event)) for event in context.decide_again(state, received, events)]
     return compare(leaders, given, SHAPES[fixture.context], cause=received.message)
-
-
-def code_hash(context: str) -> str:
-    """Return a hash of a context's source files."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted((ROOT / "apps" / context).rglob("*.py")):
-        digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from banyan.facade import Routing, Side, Stage
 from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
-from extract.comparator.ledger import reached, watched
+from extract.comparator.durations import percentile_ms
+from extract.comparator.ledger import Sums, Took, added, of_cohorts, reached, took, watched
 from extract.keys import keys_of
 from extract.moving import Mover
 from extract.sides import fences, held_by_nobody, led_by
@@ -21,12 +22,16 @@ _LOGGER = logging.getLogger(__name__)
 class Limits(NamedTuple):
     """What a service that leads may be like. A limit must be passed at `looks` looks, one a second, in a row.
 
-    A dead leader is one that leads and whose lease has run out so long ago; one that has given its keys back is being
-    replaced, and has time for `drained_looks`.
+    Rates are those of the last `minutes`, of the keys that the service leads and of the others apart, each from
+    `records` on. `leader_ms` and `follower_ms` are what 99 of 100 of the service's records may take, from
+    `timed_records` on: to be committed where it leads, to be decided where it follows. A dead leader is one that leads
+    and whose lease has run out so long ago; one that has given its keys back is being replaced, and has time for
+    `drained_looks`.
     """
 
     mismatch_rate: float = 0.01
     error_rate: float = 0.01
+    leader_ms: float = 1_000.0
     follower_ms: float = 100.0
     lag_seconds: float = 10.0
     behind: int = 1_000
@@ -35,6 +40,7 @@ class Limits(NamedTuple):
     drained_looks: int = 60
     minutes: int = 2
     records: int = 50
+    timed_records: int = 300
 
 
 @dataclass(slots=True)
@@ -53,31 +59,62 @@ class Hysteresis:
         return self.limits.drained_looks if name == DRAINED else self.limits.looks
 
 
-def problems_of(context: str, keys: Sequence[str], limits: Limits) -> dict[str, str]:
+def problems_of(context: str, routing: Routing, keys: Sequence[str], limits: Limits) -> dict[str, str]:
     """Return which limits a context in canary or live passes now."""
     found: dict[str, str] = {}
     dead, drained = held_by_nobody(context, Side.SERVICE, keys, limits.dead_seconds)
     for name, those in (("dead", dead), (DRAINED, drained)):
         if those:
             found[name] = f"nobody holds {len(those)} keys that the service leads, such as {min(those)}"
-    headless = sorted(key for key, side in led_by(context, keys).items() if side is None and key in reached(context))
+    there = reached(context)
+    headless = sorted(key for key, side in led_by(context, keys).items() if side is None and key in there)
     if headless:
         found["headless"] = f"neither side leads {len(headless)} keys, such as {headless[0]}"
-    _, sums = watched(context, timedelta(minutes=limits.minutes))
-    records = sums["same"] + sums["differing"]
-    if records < limits.records:
+    most = timedelta(minutes=limits.minutes)
+    lasted, sums = watched(context, most)
+    for side, cohort in of_cohorts(routing, sums).items():
+        found |= _rates(side, cohort, limits)
+    if _records(added(sums.values())) < limits.records:
         return found
-    for name, count, most in (
-        ("mismatch rate", sums["differing"], limits.mismatch_rate), ("error rate", sums["problems"], limits.error_rate),
-    ):  # fmt: skip
-        if count / records > most:
-            found[name] = f"{name} {count / records:.2%} of {records:,} records, {most:.2%} allowed"
-    if sums["follower_ns"] / records / 1e6 > limits.follower_ms:
-        found["latency"] = f"{sums['follower_ns'] / records / 1e6:.0f} ms to decide, {limits.follower_ms:.0f} allowed"
-    app, there = fences(context, Side.APP, keys), reached(context)
+    app = fences(context, Side.APP, keys)
     behind = max((app[key].number - row.number for key, row in there.items() if key in app), default=0)
-    if behind > limits.behind or sums["lag_ns_max"] / 1e9 > limits.lag_seconds:
-        found["lag"] = f"{behind:,} records behind, {sums['lag_ns_max'] / 1e9:.1f} s at most"
+    late_ns = max(each["lag_ns_max"] for each in sums.values())
+    if behind > limits.behind or late_ns / 1e9 > limits.lag_seconds:
+        found["lag"] = f"{behind:,} records behind, {late_ns / 1e9:.1f} s at most"
+    return found | _slowness(routing, took(context, datetime.now(UTC) - min(most, lasted)), limits)
+
+
+def _records(sums: Sums) -> int:
+    return sums["same"] + sums["differing"]
+
+
+def _rates(side: Side, sums: Sums, limits: Limits) -> dict[str, str]:
+    """Return which rates are passed among the keys that a side is to lead."""
+    records = _records(sums)
+    if records < limits.records:
+        return {}
+    return {
+        f"{name} ({side})": f"{name} {count / records:.2%} of {records:,} records of keys that the {side} leads, "
+        f"{most:.2%} allowed"
+        for name, count, most in (
+            ("mismatch rate", sums["differing"], limits.mismatch_rate),
+            ("error rate", sums["problems"], limits.error_rate),
+        )
+        if count / records > most
+    }
+
+
+def _slowness(routing: Routing, times: Mapping[str, Took], limits: Limits) -> dict[str, str]:
+    """Return where the service is too slow: of keys that it leads to commit, of others to decide."""
+    of = {side: Took.added(each for key, each in times.items() if routing.leader(key) is side) for side in Side}
+    found = {}
+    for name, counts, most in (
+        ("commit", of[Side.SERVICE].leader, limits.leader_ms),
+        ("decide", of[Side.APP].follower, limits.follower_ms),
+    ):
+        p99 = percentile_ms(counts, 0.99) if sum(counts) >= limits.timed_records else None
+        if p99 is not None and p99 > most:
+            found[f"p99 to {name}"] = f"the service takes {p99:,.0f} ms to {name} (p99), {most:,.0f} allowed"
     return found
 
 
@@ -86,7 +123,7 @@ class Guard:
 
     def __init__(
         self, context: str, cluster: Cluster, topics: Topics, limits: Limits | None = None,
-        problems: Callable[[str, Sequence[str], Limits], dict[str, str]] = problems_of,
+        problems: Callable[[str, Routing, Sequence[str], Limits], dict[str, str]] = problems_of,
     ) -> None:  # fmt: skip
         self._context = context
         self._cluster = cluster
@@ -98,7 +135,7 @@ class Guard:
     def look(self, routing: Routing) -> None:
         """Look once, and bring the context back where it must be. Raises StageError where it could not be."""
         keys = keys_of(self._context, self._topics)
-        lasting = self._passed.tripped(self._problems(self._context, keys, self._limits))
+        lasting = self._passed.tripped(self._problems(self._context, routing, keys, self._limits))
         if lasting:
             why = "; ".join(lasting)
             _LOGGER.error("%s goes back to shadow: %s", self._context, why)

@@ -10,8 +10,10 @@ from banyan.host.delivery import split_events
 from banyan.host.memory import state_at
 from banyan.messages import HandOver, Received, TookOver
 from banyan.store import Step, Store
+from extract.comparator.ledger import keep_noise, rules
 from extract.comparator.rows import Allowance, compare
 from extract.comparator.shapes import SHAPES
+from extract.sources import code_hash
 
 
 @dataclass(slots=True)
@@ -22,10 +24,21 @@ class Noise:
     differing: list[tuple[str, int]] = field(default_factory=list)
 
     @property
+    def records(self) -> int:
+        """How many were decided again."""
+        return self.same + len(self.differing)
+
+    @property
     def rate(self) -> float:
         """The part of the records that differs."""
-        records = self.same + len(self.differing)
-        return len(self.differing) / records if records else 0.0
+        return len(self.differing) / self.records if self.records else 0.0
+
+
+def measure_and_keep(context: Context[Any], keys: Sequence[str], most: int) -> Noise:
+    """Measure it, by the rules that hold, and remember what came of it: stages ask whether that was done."""
+    noise = measure(context, keys, most, rules(context.name))
+    keep_noise(context.name, code_hash(context.name), noise.records, len(noise.differing))
+    return noise
 
 
 def measure(context: Context[Any], keys: Sequence[str], most: int, allowed: Sequence[Allowance]) -> Noise:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 from django.conf import settings
@@ -82,6 +82,13 @@ def held_by_nobody(context: str, side: Side, keys: Sequence[str], seconds: float
     return {key for key, is_free in rows if not is_free}, {key for key, is_free in rows if is_free}
 
 
+def sides_of(context: str) -> list[Side]:
+    """Return the sides that a context has now: only the service where the app is run without it."""
+    if context in settings.EXTRACTED:
+        return [Side.SERVICE]
+    return [Side.APP, Side.SERVICE] if routing_of(context).has_service else [Side.APP]
+
+
 Unreachable: tuple[type[Exception], ...] = (psycopg.Error,)
 
 
@@ -90,15 +97,13 @@ def led_by(context: str, keys: Sequence[str]) -> dict[str, Side | None]:
 
     While a context is in the app alone, no database of a service is asked for.
     """
-    app = fences(context, Side.APP, keys)
-    service: Mapping[str, Any] = {}
-    if routing_of(context).has_service:
-        with suppress(*Unreachable):
-            service = fences(context, Side.SERVICE, keys)
+    sides = sides_of(context)
+    rows: dict[Side, Mapping[str, Fence]] = {side: {} for side in Side}
+    for side in sides:
+        with suppress(*(Unreachable if side is not sides[0] else ())):
+            rows[side] = fences(context, side, keys)
     found: dict[str, Side | None] = {}
     for key in keys:
-        leads = [
-            side for side, rows in ((Side.APP, app), (Side.SERVICE, service)) if key in rows and rows[key].is_leading
-        ]
+        leads = [side for side in sides if key in rows[side] and rows[side][key].is_leading]
         found[key] = leads[0] if leads else None
     return found

@@ -88,7 +88,8 @@ def standing_of(context: str) -> Standing:
     routing = routing_of(context)
     with closing(Store(context)) as store:
         numbers = store.numbers(keys)
-    leads, there = _leads(context, routing, keys), reached(context)
+    leads = _leads(context, routing, keys)
+    there = {} if context in settings.EXTRACTED else reached(context)
     rows = [
         KeyRow(
             key, routing.leader(key), leads[key], numbers.get(key, 0),

@@ -13,9 +13,8 @@ from banyan.facade.models import Mismatch, Rule
 from banyan.facade.routing import ALIAS, changes
 from extract.board.acts import found_for, stage_of
 from extract.board.standing import STAGES, all_keys, standing_of
-from extract.comparator.ledger import rules
 from extract.comparator.shapes import SHAPES
-from extract.noise import measure
+from extract.noise import measure_and_keep
 from extract.readiness import beyond, counts, scanned
 
 _MISMATCHES = 50
@@ -79,9 +78,9 @@ def show_plan(request: HttpRequest, name: str) -> HttpResponse:
 def show_noise(request: HttpRequest, name: str) -> HttpResponse:
     """Decide the app's own log again, and show how much differs when nothing has been changed."""
     hosted = import_string(settings.HOSTED_CONTEXTS)[_carved(name)]
-    noise = measure(hosted, all_keys(name), _NOISE_RECORDS, rules(name))
+    noise = measure_and_keep(hosted, all_keys(name), _NOISE_RECORDS)
     context = {
-        "title": f"Noise floor of {name}", "name": name, "records": noise.same + len(noise.differing),
+        "title": f"Noise floor of {name}", "name": name, "records": noise.records,
         "differing": noise.differing[:_LISTED], "count": len(noise.differing), "percent": 100.0 * noise.rate,
         "of_each": _NOISE_RECORDS,
     }  # fmt: skip

@@ -10,8 +10,9 @@ import msgspec
 from banyan.codec import CodecError, Envelope, decode_envelope, decode_message
 from banyan.facade.models import Mismatch
 from banyan.host.delivery import split_events
-from banyan.messages import Compared, Message
+from banyan.messages import Compared, Message, Seeded
 from banyan.store import Step, Store
+from extract.comparator.durations import class_of
 from extract.comparator.ledger import Counts, Reached
 from extract.comparator.rows import NOBODY, Allowance, Difference, Outcome, compare
 from extract.comparator.shapes import Shape
@@ -78,9 +79,12 @@ class Comparator:
             counts.digests_differing += told.digest == "differs"
         elif before is not None:
             there.digest, there.digest_number = before.digest, before.digest_number
-        if told.is_compared:
-            counts.leader_ns += max(0, told.committed_at_ns - told.received_at_ns)
-            counts.follower_ns += told.decided_ns
+        if told.is_compared and told.input != Seeded.wire_name:  # nobody has decided about a seed
+            leader_ns, follower_ns = max(0, told.committed_at_ns - told.received_at_ns), told.decided_ns
+            counts.leader_ns += leader_ns
+            counts.follower_ns += follower_ns
+            counts.leader_took[class_of(leader_ns)] += 1
+            counts.follower_took[class_of(follower_ns)] += 1
 
     def taken(self) -> tuple[dict[tuple[str, int], Counts], dict[str, Reached], list[Mismatch]]:
         """Return what has been counted and found since this was called last, and forget it."""

@@ -64,6 +64,8 @@ def test_feeds_leave_the_app_for_good_and_come_back_all_the_same(followed):
     system.start()
     assert "feeds" not in [line.split()[0] for line in system.manage("run", "--list").splitlines()]
     followed.grow(40)
+    assert followed.leads() == {"oanda": "service"}
+    assert "BROKEN" not in system.manage("extract", "verify", "feeds")
     system.stop()
     del system.environment["BANYAN_EXTRACTED"]
     system.start()

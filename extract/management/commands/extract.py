@@ -26,18 +26,32 @@ from banyan.store import Store
 from extract.agreement import DIFFERENCES, LEADERS, violations
 from extract.board.standing import BACK
 from extract.checks import Bounds, Check, checks
-from extract.comparator.ledger import reached, rules, totals, watch_anew
+from extract.comparator.durations import percentile_ms
+from extract.comparator.ledger import (
+    Sums,
+    Took,
+    added,
+    by_key,
+    noise_of,
+    of_cohorts,
+    reached,
+    rules,
+    took,
+    totals,
+    watch_anew,
+)
 from extract.comparator.shapes import SHAPES
 from extract.conform import Conformance
-from extract.fixtures import ROOT, freeze, mismatch_of, write
+from extract.fixtures import freeze, mismatch_of, write
 from extract.goals import goal_of, is_less
 from extract.keys import begin_following, keys_of
 from extract.moving import Mover
-from extract.noise import measure
+from extract.noise import measure_and_keep
 from extract.own_tables import bring_along
 from extract.readiness import beyond, counts, scan, tighten
 from extract.seeding import seed
 from extract.sides import led_by
+from extract.sources import ROOT, code_hash
 
 _ACTIONS = (
     "status", "plan", "shadow", "canary", "live", "extract", "rollback", "seed", "diff", "fixture", "noise", "allow",
@@ -145,6 +159,7 @@ log       who changed the stage, when, why, and what was known then"""
     def _plan(self, context: str) -> None:
         stage = Stage(self.options["stage"])
         self.say(f"{context}: {routing_of(context).stage} → {stage}")
+        self._know_noise(context)
         self._tell(checks(context, routing_of(context), stage, self._keys(context), self._bounds()))
 
     def _go(self, context: str, stage: Stage) -> None:
@@ -166,11 +181,11 @@ log       who changed the stage, when, why, and what was known then"""
             raise StageError(f"{context} is in stage {stage} already")
         if not self.options["why"]:
             raise commands.UsageError("Say --why: it is kept with the change")
-        found = (
-            []
-            if is_less(before, stage, service_keys)
-            else checks(context, before, stage, self._keys(context), self._bounds())
-        )
+        found = []
+        if not is_less(before, stage, service_keys):
+            if self.options["action"] in _ONWARDS:
+                self._know_noise(context)
+            found = checks(context, before, stage, self._keys(context), self._bounds())
         self._tell(found)
         if not all(each.is_so for each in found):
             raise StageError(f"{context} stays in stage {before.stage}: see what is not so above")
@@ -183,6 +198,11 @@ log       who changed the stage, when, why, and what was known then"""
             self.whisper(f"Start its service where it is to run: python -m extract.{context}")
         if stage is Stage.EXTRACTED:
             self.whisper(f"The app may be run without {context} from now on: BANYAN_EXTRACTED={context}")
+
+    def _know_noise(self, context: str) -> None:
+        """Measure the noise floor where a service follows and it is not known of the code that is here."""
+        if routing_of(context).has_service and noise_of(context, code_hash(context)) is None:
+            measure_and_keep(self._context(context), self._keys(context), self.options["most"])
 
     def _wanted_of_service(self, context: str) -> frozenset[str]:
         if bool(self.options["percent"]) == bool(self.options["keys"]):
@@ -237,8 +257,9 @@ log       who changed the stage, when, why, and what was known then"""
         finally:
             store.close()
         leads = led_by(context, keys)
-        there = reached(context)
-        hour = totals(context, datetime.now(UTC) - timedelta(hours=1))
+        there = {} if context in settings.EXTRACTED else reached(context)
+        since = datetime.now(UTC) - timedelta(hours=1)
+        hour, times = by_key(context, since), took(context, since)
         rows = [
             {
                 "key": key,
@@ -251,9 +272,13 @@ log       who changed the stage, when, why, and what was known then"""
             for key in keys
         ]
         if self.options["json"]:
-            self.say_json({"context": context, "stage": routing.stage, "keys": rows, "last_hour": hour})
+            self.say_json({"context": context, "stage": routing.stage, "keys": rows, "last_hour": added(hour.values())})
             return
-        self.say(f"{context}: {routing.stage}, {_told(hour)}")
+        self.say(f"{context}: {routing.stage}, last hour: {_told(added(hour.values()), Took.added(times.values()))}")
+        cohorts = of_cohorts(routing, hour)
+        for side, sums in cohorts.items() if len(cohorts) > 1 else ():
+            those = [each for key, each in times.items() if routing.leader(key) is side]
+            self.say(f"  of keys that the {side} leads: {_told(sums, Took.added(those))}")
         if routing.has_service:
             self.say(f"  {'key':<12} {'leads':<8} {'record':>10} {'behind':>8}  digest")
             for row in rows:
@@ -278,8 +303,8 @@ log       who changed the stage, when, why, and what was known then"""
         self.say(f"{path}: tried by tests/regressions")
 
     def _noise(self, context: str) -> None:
-        noise = measure(self._context(context), self._keys(context), self.options["most"], rules(context))
-        self.say(f"{context}: {noise.same + len(noise.differing):,} records decided again, {noise.rate:.2%} differ")
+        noise = measure_and_keep(self._context(context), self._keys(context), self.options["most"])
+        self.say(f"{context}: {noise.records:,} records decided again, {noise.rate:.2%} differ")
         for key, number in noise.differing[:20]:
             self.say(f"  {key}/{number}")
 
@@ -377,6 +402,7 @@ log       who changed the stage, when, why, and what was known then"""
         return context
 
 
+_ONWARDS = ("canary", "live", "extract")
 _STAGES = {"shadow": Stage.SHADOW, "canary": Stage.CANARY, "live": Stage.LIVE, "extract": Stage.EXTRACTED}
 _SHOWN = (
     "id", "at", "key", "number", "cause", "input", "kind", "event", "account", "instrument", "fields", "lots", "money",
@@ -396,23 +422,27 @@ def _row(each: Mismatch) -> str:
     return f"{number:>6}  {each.at:%H:%M:%S}  {each.key}/{each.number}  {each.kind}  {about}  {fields}{size}"
 
 
-def _told(counts: dict[str, int]) -> str:
-    """Return what was compared in the last hour in a line."""
+def _told(counts: Sums, times: Took) -> str:
+    """Return what was compared in a line."""
     records = counts["same"] + counts["differing"]
     if not records:
-        return "nothing compared in the last hour"
+        return "nothing compared"
     rows = ", ".join(
         f"{counts[name]:,} {name}" for name in ("matched", "mismatched", "missing", "extra", "ignored") if counts[name]
     )
     return (
-        f"last hour: {records:,} records, {counts['differing']:,} differ ({counts['differing'] / records:.2%}), "
-        f"{counts['late']:,} late, decided in {counts['leader_ns'] / records / 1e6:.1f} ms here and "
-        f"{counts['follower_ns'] / records / 1e6:.1f} ms there{'; rows: ' + rows if rows else ''}"
+        f"{records:,} records, {counts['differing']:,} differ ({counts['differing'] / records:.2%}), "
+        f"{counts['late']:,} late, committed in {_p50_p99(times.leader)} ms, decided by who follows in "
+        f"{_p50_p99(times.follower)} ms (p50/p99){'; rows: ' + rows if rows else ''}"
     )
 
 
+def _p50_p99(counts: Sequence[int]) -> str:
+    return "/".join("–" if ms is None else f"{ms:.3g}" for ms in (percentile_ms(counts, p) for p in (0.5, 0.99)))
+
+
 def _line(row: dict[str, Any]) -> str:
-    behind = "not seen" if row["compared"] is None else f"{max(0, row['number'] - row['compared']):,}"
+    behind = "–" if row["compared"] is None else f"{max(0, row['number'] - row['compared']):,}"
     leads = row["leads"] or "NOBODY"
     if leads != row["wanted"]:
         leads = f"{leads}, wanted: {row['wanted']}"

@@ -1,6 +1,9 @@
 """What the façade remembers: stages, who changed them, and how the sides differed."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+
+_TOOK = "Records by how long that was, in classes of extract.comparator.durations."
 
 
 class Route(models.Model):
@@ -12,7 +15,7 @@ class Route(models.Model):
     version = models.BigIntegerField(default=0)
     changed_at = models.DateTimeField(auto_now=True)
     watched_since = models.DateTimeField(null=True, help_text="Since when followers are watched as they now are.")
-    watched_from = models.JSONField(default=dict, help_text="What had been counted of that minute before.")
+    watched_from = models.JSONField(default=dict, help_text="By key, what had been counted of that minute before.")
 
     def __str__(self) -> str:
         return f"{self.context}: {self.stage}"
@@ -62,6 +65,8 @@ class Comparison(models.Model):
     digests_differing = models.BigIntegerField(default=0)
     leader_ns = models.BigIntegerField(default=0, help_text="Received to committed, of all records together.")
     follower_ns = models.BigIntegerField(default=0, help_text="To decide, of all records together.")
+    leader_took = ArrayField(models.IntegerField(), default=list, help_text=_TOOK)
+    follower_took = ArrayField(models.IntegerField(), default=list, help_text=_TOOK)
     lag_ns_max = models.BigIntegerField(default=0, help_text="From the leader's commit to the follower's.")
 
     def __str__(self) -> str:
@@ -91,6 +96,19 @@ class ComparedPlace(models.Model):
 
     def __str__(self) -> str:
         return f"{self.context} {self.next_offset}"
+
+
+class Noise(models.Model):
+    """How the app's own code, run again over its own log, differed from that log when it was measured last."""
+
+    context = models.CharField(primary_key=True, max_length=40)
+    at = models.DateTimeField(auto_now=True)
+    code = models.CharField(max_length=32, help_text="A hash of the context's source files.")
+    records = models.BigIntegerField()
+    differing = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.context} {self.differing}/{self.records}"
 
 
 class Mismatch(models.Model):

@@ -32,3 +32,9 @@ def test_a_services_database_is_asked_only_where_there_is_a_service(monkeypatch,
     monkeypatch.setattr(sides, "routing_of", lambda _: Routing(stage))
     assert led_by("risk", ["00"]) == {"00": led}
     assert seen == asked
+
+
+def test_an_app_that_is_run_without_a_context_has_nothing_of_its_own_to_ask(monkeypatch, settings):
+    settings.EXTRACTED = frozenset({"risk"})
+    monkeypatch.setattr(sides, "fences", lambda _, side, keys: dict.fromkeys(keys, LEADS))
+    assert led_by("risk", ["00"]) == {"00": Side.SERVICE}
