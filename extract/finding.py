@@ -29,9 +29,13 @@ class Finder:
 
     def __call__(self) -> Sequence[str]:
         """Return the keys that are to be held here. Raises psycopg.OperationalError."""
-        known = {*self._host.store.all_keys(), *(self._found or ())}
-        self._keys = sorted(key for key in known if self._part.has(key))
+        self._keys = self.of(self._part)
         return self._keys
+
+    def of(self, part: Part) -> Sequence[str]:
+        """Return the keys of any part. Raises psycopg.OperationalError."""
+        known = {*self._host.store.all_keys(), *(self._found or ())}
+        return sorted(key for key in known if part.has(key))
 
     def __len__(self) -> int:
         """Return how many keys there were when they were last asked for: one that is not known yet, before any look."""

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -28,13 +28,14 @@ class Health:
     resent: int = 0
 
 
-def health_of(host: Holder, link: Link, keys: int) -> Health:
-    """Return how a host and its link are; `keys` is how many keys it is to hold."""
+def health_of(host: Holder, link: Link, keys: int, others: Collection[str] = ()) -> Health:
+    """Return how a host and its link are; `keys` is how many keys it is to hold, beside those of `others`."""
     held, name = dict(host.keys), host.context.name
+    own = len(held.keys() - set(others))
     parked = sorted(key for key, memory in held.items() if memory.parked_because)
     problems = []
-    if len(held) < keys:
-        problems.append(f"it holds {len(held)} of {keys} keys")
+    if own < keys:
+        problems.append(f"it holds {own} of {keys} keys")
     if parked:
         problems.append(f"keys are stopped until a person has looked at them: {', '.join(parked)}")
     idle = sorted(key for key, each in held.items() if not (each.is_leading or (name, key) in each.marks))

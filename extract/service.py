@@ -20,6 +20,7 @@ from banyan.transport import Channels, LocalTransport
 from banyan.transport.kafka import Apart, Ear, Link
 from extract.finding import Finder
 from extract.health import Health, HealthServer, health_of
+from extract.sharing import Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def _workers(
     host = Host(service.context, store, service.routes, clock, owner=own_name(), settings=settings)
     host.is_gone = is_gone
     keys = Finder(service.keys, host, part) if callable(service.keys) else part.of(service.keys)
-    transport.join(host, None if isinstance(keys, Finder) else keys)
+    sharing = _sharing(service, part, keys) if part.count > 1 else None
+    transport.join(host, None)
     link = Link(
         host, service.cluster, service.topics,
         receivers=service.receivers, senders=service.senders, side="service", has_other_side=True,
@@ -98,14 +100,22 @@ def _workers(
     for receiver in service.receivers:
         transport.attach(receiver, link.relay, None)
     link.open()
-    worker = HostWorker(host, keys, clock)
+    worker = HostWorker(host, sharing or keys, clock)
 
     def look() -> Health:
-        return health_of(host, link, len(keys))
+        return health_of(host, link, len(keys), sharing.others if sharing else ())
 
     health.look = look
-    finding = [keys] if isinstance(keys, Finder) else []
-    return [worker, Listener(service.context.name, host), *finding, *link.workers, *service.beside(host, clock)]
+    looking = [each for each in (keys, sharing) if isinstance(each, Finder | Sharing)]
+    return [worker, Listener(service.context.name, host), *looking, *link.workers, *service.beside(host, clock)]
+
+
+def _sharing(service: Service, part: Part, keys: Finder | Sequence[str]) -> Sharing:
+    there = service.keys
+    if isinstance(keys, Finder) or callable(there):
+        assert isinstance(keys, Finder)
+        return Sharing(service.context.name, part, keys, keys.of)
+    return Sharing(service.context.name, part, lambda: keys, lambda other: other.of(there))
 
 
 def _workers_apart(service: Service, health: HealthServer, forked: Forked) -> Sequence[Worker]:
@@ -129,7 +139,11 @@ def _parser(name: str) -> argparse.ArgumentParser:
         description=f"The context {name} as a service. SIGTERM ends it in order.",
     )
     parser.add_argument(
-        "--part", type=Part.typed, default=Part(), metavar="K/N", help="hold part K of N of the keys only"
+        "--part",
+        type=Part.typed,
+        default=Part(),
+        metavar="K/N",
+        help="hold part K of N of the keys, and a share of those of parts that nobody runs",
     )
     parser.add_argument(
         "--compare", type=_percent, default=100, metavar="PERCENT",

@@ -16,14 +16,14 @@ from banyan.host.delivery import Delivery
 from banyan.host.following import follow, is_record, next_inputs, next_records, plant_seeds, take_record
 from banyan.host.memory import KeyMemory, NewerError, RebuildError, digest_of, rebuild, snapshot_of
 from banyan.host.polling import Polling
-from banyan.host.records import record_of, seed_of
+from banyan.host.records import record_of, seed_of, took_over
 from banyan.host.resting import Resting
 from banyan.host.round import Round, Shown
 from banyan.host.routes import Route
 from banyan.host.settings import HostSettings
 from banyan.host.turns import Turn
 from banyan.ids import derive
-from banyan.messages import Message, TimerDue, TookOver
+from banyan.messages import Message, TimerDue
 from banyan.road import Road
 from banyan.store import FETCH_MOST, KeyRow, NotFollowingError, Store
 
@@ -104,9 +104,10 @@ class Host(Generic[State]):
         return self._wanted if self._renewed_ns is not None else None
 
     def open(self, keys: Iterable[str]) -> None:
-        """Want these keys: each is taken and rebuilt as soon as it is free."""
+        """Want these keys, and no others: each is taken and rebuilt as soon as it is free."""
         self._wanted = frozenset(keys)
         self._strangers.clear()
+        self._give_back(self._keys.keys() - self._wanted)
         self._keep_leases()
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
@@ -219,11 +220,14 @@ class Host(Generic[State]):
         """Apply what waits, keep a snapshot of every key, and give the keys back."""
         while self.step(may_rest=False):
             pass
-        for memory in self._keys.values():
-            self._keep_snapshot(memory)
-        self.store.release({key: memory.epoch for key, memory in self._keys.items()})
-        self._keys.clear()
+        self._give_back(set(self._keys))
         self.store.close()
+
+    def _give_back(self, keys: Collection[str]) -> None:
+        for memory in map(self._keys.__getitem__, keys):
+            self._keep_snapshot(memory)
+        if keys:
+            self.store.release({key: self._keys.pop(key).epoch for key in keys})
 
     def _keep_leases(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -430,14 +434,9 @@ class Host(Generic[State]):
                 continue
             memory.epoch, memory.is_leading, memory.handed_over_ns = epoch, True, None
             memory.records.clear()
-            memory.waiting.appendleft(self._took_over(key, epoch))
+            memory.waiting.appendleft(took_over(self.context.name, key, epoch, self.settings.side))
             self._left_in_outboxes.add(key)
             _LOGGER.info("%s/%s is led here after %d", self.context.name, key, memory.number)
-
-    def _took_over(self, key: str, epoch: int) -> Delivery:
-        message = TookOver(side=self.settings.side)
-        envelope = Envelope(name=TookOver.wire_name, id=derive(self.context.name, key, "took-over", epoch), key=key)
-        return Delivery(self.context.name, envelope, encode_message(message), message)
 
     def _log(self, current: Round[State], moved: set[str]) -> None:
         """Give whoever follows what was committed of keys that lead, here and there with a digest of the state."""
