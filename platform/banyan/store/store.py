@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from banyan import crash
 from banyan.compression import compress, expand
 from banyan.store.arrays import array_of
 from banyan.store.batch import Batch, Step
@@ -254,6 +255,7 @@ class Store:
         None: it does not follow in that epoch any more. Of what its leader had sent Kafka is given the last records
         again, in case it has not got them all; receivers know them.
         """
+        crash.point(f"{context}.before-lead")
         with self.connection.transaction():
             row = self.connection.execute(
                 "UPDATE banyan_key SET is_leading = true, epoch = GREATEST(epoch, %s) + 1 "
@@ -269,6 +271,7 @@ class Store:
                 "ON CONFLICT (key, receiver, receiver_key) DO UPDATE SET position = EXCLUDED.position",
                 [(row[1] - _RELAYED_AGAIN) * 4096, key, key, context, key, row[1]],
             )
+        crash.point(f"{context}.after-lead")
         return int(row[0])
 
     def last_seen(self, key: str, most: int) -> list[str]:

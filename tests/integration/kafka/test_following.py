@@ -13,7 +13,7 @@ from banyan.codec import decode_message, encode_envelope
 from banyan.messages import Compared, Message, Received, Seeded
 from banyan.models import Key, Log, Outbox, Stream
 from banyan.store import Store
-from banyan.transport.kafka.wire import envelope_of
+from banyan.transport.kafka.wire import Resend, encode_resend, envelope_of
 from tests.integration.host import tally
 from tests.integration.kafka.conftest import KEYS, Bench, Side
 
@@ -101,6 +101,33 @@ def test_what_a_follower_decides_goes_to_the_comparator_and_nowhere_else(bench):
     assert told[3].problem == "ZeroDivisionError: candidate"
     assert handed_on == []
     assert other.link.relay.count == 0
+
+
+def test_a_follower_that_is_made_to_send_sends_nothing(bench):
+    risk = bench.side("risk").start()
+    first, other = leader(bench), follower(bench).start()
+    hand_on, handed = first.host.hand_on, []
+
+    def overheard(deliveries):
+        handed.extend(deliveries)
+        hand_on(deliveries)
+
+    first.host.hand_on = overheard
+    first.start()
+    bench.until(lambda: has_begun(other), "a seed")
+    first.say(1, 2)
+    bench.until(lambda: knows(other) == [1, 2] and risk.told() == [1, 3])
+    relay = other.link.relay
+    relay.offer(handed)
+    asking = Producer(bench.cluster.options())
+    asking.produce(bench.topics.resend("execution"), encode_resend(Resend("risk", "a", "a", 0)))
+    asking.flush(10)
+    bench.until(lambda: first.link.relay.count > 2 + 2, "the leader, who does send again")
+    relay.look_soon()
+    bench.until(lambda: relay._looked_at > 0, "a look of the follower's")
+    first.say(3)
+    bench.until(lambda: knows(other) == [1, 2, 3] and risk.told() == [1, 3, 6])
+    assert relay.count == 0
 
 
 def test_a_follower_that_is_handed_inputs_applies_none_before_its_leader_has(bench):

@@ -17,6 +17,7 @@ import msgspec
 import psycopg
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from banyan import crash
 from banyan.codec import encode_envelope
 from banyan.host import Delivery
 from banyan.host.delivery import EVENTS_PER_STEP_MAX
@@ -57,6 +58,7 @@ class Relay:
         led: Callable[[], Iterable[str]], seed: Callable[[Iterable[str]], None] = lambda _: None, *, side: str = "app",
     ) -> None:  # fmt: skip
         self.name = f"{sender}-relay"
+        self._points = f"{sender}.before-relay", f"{sender}.after-relay"
         self._sender = sender
         self._receivers = tuple(receivers)
         self._cluster = cluster
@@ -253,13 +255,14 @@ class Relay:
     def _catch_up(self) -> None:
         """Give Kafka what the outbox holds of streams that are behind, until they are not, or its queue is full."""
         while self._behind:
+            led = set(self._led())
             with self._lock:
-                behind = sorted(self._behind)
+                behind = sorted(stream for stream in self._behind if stream[2] in led)
                 self._missed.difference_update(behind)
                 unknown = [stream for stream in behind if stream not in self._produced]
             if unknown:
                 self._begin(unknown)
-            if not self._read(behind):
+            if not (behind and self._read(behind)):
                 return
 
     def _begin(self, streams: Sequence[Stream]) -> None:
@@ -321,6 +324,7 @@ class Relay:
         if producer is None:
             return False
         receiver, receiver_key, key = stream
+        crash.point(self._points[0])
         try:
             producer.produce(
                 self._topics.name(self._sender, receiver, key),
@@ -342,6 +346,7 @@ class Relay:
 
     def _answered(self, stream: Stream, position: int, problem: KafkaError | None) -> None:
         if problem is None:
+            crash.point(self._points[1])
             self.count += 1
             self._acknowledged[stream] = max(position, self._acknowledged.get(stream, 0))
             if stream[0] == self._sender:
