@@ -1,12 +1,15 @@
 """A context as a service, as its operator runs it, beside a system whose topics are its own."""
 
+import contextlib
 import itertools
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from urllib.error import HTTPError, URLError
 
 from confluent_kafka.admin import AdminClient
@@ -88,6 +91,16 @@ class Service:
         self.process.kill()
         self.process.wait()
 
+    def pause(self) -> None:
+        """Let it stand still, as a machine may, until it is woken."""
+        assert self.process is not None
+        self._system.others += 1
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
@@ -100,6 +113,33 @@ class Service:
 
     def log(self) -> str:
         return self._log.read_text()
+
+
+@contextlib.contextmanager
+def started_again(system: System, service: Service) -> Iterator[list[int]]:
+    """Run a service, and start it again whenever it was killed; yield the exit codes of those that were."""
+    deaths: list[int] = []
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.is_set():
+            process = service.process
+            assert process is not None
+            if process.wait() == -signal.SIGKILL and not is_over.is_set():
+                deaths.append(process.pid)
+                service.start()
+            is_over.wait(0.05)
+
+    service.start()
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield deaths
+    finally:
+        is_over.set()
+        system.others += len(deaths)
+        service.end()
+        watching.join()
 
 
 def wait_until_ready(system: System, service: Service) -> None:

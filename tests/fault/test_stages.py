@@ -2,13 +2,23 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
+from apps.execution.paper import protocol
+from apps.execution.paper.faults import Faults
 from banyan.kafka import Cluster
 from tests.fault.service import Service, delete_topics, join_kafka
 from tests.fault.system import System
-from tests.fault.test_pipeline import ACCOUNTS, check_that_nothing_was_lost_or_doubled, prepare
+from tests.fault.test_pipeline import (
+    ACCOUNTS,
+    check_that_nothing_was_lost_or_doubled,
+    columns,
+    is_at_rest,
+    prepare,
+)
 from tests.fault.test_shadow import is_followed, replay_bars, status
+from tests.integration.edge.paper_client import Client
 
 ACCOUNT_ROWS = "SELECT count(*) FROM execution_account"
 WATCHED = ("--minutes", "0", "--records", "20")
@@ -104,6 +114,39 @@ def test_execution_goes_out_and_comes_back_while_orders_are_open(followed):
     replay_bars(system, "2016-02-02", "2016-02-06")
     check_that_nothing_differed_and_nothing_was_lost(system, "execution")
     assert "Traceback" not in service.log()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("followed", ["execution"], indirect=True)
+def test_orders_of_which_nobody_knows_whether_they_arrived_go_along_with_their_shard(followed):
+    system, service = followed
+    broker = Client(system.folder / "paper" / "socket")
+    replay_bars(system, "2016-01-01", "2016-01-20")
+    system.wait_for("the follower", lambda: is_followed(system, "execution"))
+    broker.send(protocol.Inject(faults=msgspec.json.encode(Faults(seed=1, lost_reply=0.4))))
+    broker.receive(protocol.Done)
+    system.others += 1
+    for (action, led), (first, last) in zip(
+        (("live", "service"), ("rollback", "app"), ("live", "service")),
+        (("2016-01-20", "2016-01-28"), ("2016-01-28", "2016-02-05"), ("2016-02-05", "2016-02-13")),
+        strict=True,
+    ):
+        before = len(unknown(system))
+        system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", first, "--to", last)
+        system.wait_for("an order that nobody knows of", lambda before=before: len(unknown(system)) > before)
+        system.manage("extract", action, "execution", "--why", "in the middle of it", *WATCHED)
+        assert set(leads(system, "execution").values()) == {led}
+        system.wait_for("the follower", lambda: is_followed(system, "execution"))
+    broker.send(protocol.Inject(faults=msgspec.json.encode(Faults())))
+    broker.receive(protocol.Done)
+    broker.close()
+    system.wait_for("rest", lambda: is_at_rest(system))
+    check_that_nothing_differed_and_nothing_was_lost(system, "execution")
+    assert "Traceback" not in service.log()
+
+
+def unknown(system: System) -> list[dict]:
+    return columns(system, "execution.orders-unknown.v1")
 
 
 def check_that_nothing_differed_and_nothing_was_lost(system: System, context: str = "risk") -> None:

@@ -1,7 +1,8 @@
 """A plugin of pytest for `make soak KEEP=1`: it writes what the fault tests have injected and survived to docs/soak.md.
 
-A test says how many faults it has injected by the property `faults`; one that says nothing counts for one. What a test
-that is not run has survived last stays, with its day, so that they can be run one by one.
+They are those of tests/fault, and of tests/integration/kafka those that are only run in a soak. A test says how many
+faults it has injected by the property `faults`; one that says nothing counts for one. What a test that is not run has
+survived last stays, with its day, so that they can be run one by one.
 """
 
 import re
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "soak.md"
-FAULT_TESTS = Path(__file__).resolve().parents[1] / "fault"
+TESTS = Path(__file__).resolve().parents[1]
+OF_FAULTS, OF_KAFKA = "tests/fault/", "tests/integration/kafka/"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 ROW = re.compile(
     r"^\| (?P<name>[^|]+) \| \d{4}-\d\d-\d\d \| (?P<runs>\d+) \| (?P<passed>\d+) \| (?P<faults>[\d,]+) \|$",
@@ -28,7 +30,7 @@ class Tried(NamedTuple):
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Write the table of the tests in tests/fault that have run."""
+    """Write the table of the fault tests that have run."""
     stats = terminalreporter.stats
     tried = counted([each for group in ("passed", "failed", "") for each in stats.get(group, ())])
     if tried:
@@ -41,13 +43,19 @@ def counted(reports: list[Any]) -> dict[str, Tried]:
     tried: defaultdict[str, Tried] = defaultdict(Tried)
     said = {each.nodeid: dict(each.user_properties).get("faults", 1) for each in reports if each.when == "teardown"}
     for report in reports:
-        if report.when != "call" or not report.nodeid.startswith("tests/fault/"):
+        if report.when != "call" or not is_of_faults(report):
             continue
         name = report.nodeid.partition("::")[2].partition("[")[0].removeprefix("test_").replace("_", " ")
         faults = said.get(report.nodeid, 1)
         before = tried[name]
         tried[name] = Tried(before.runs + 1, before.passed + report.passed, before.faults + faults)
     return dict(tried)
+
+
+def is_of_faults(report: Any) -> bool:
+    """Tell whether a report is of a test that the page tells of."""
+    place: str = report.nodeid
+    return place.startswith(OF_FAULTS) or (place.startswith(OF_KAFKA) and "soak" in report.keywords)
 
 
 def kept(page: str, tried: dict[str, Tried], at: datetime) -> str:
@@ -74,4 +82,5 @@ def kept(page: str, tried: dict[str, Tried], at: datetime) -> str:
 def is_there(name: str) -> bool:
     """Tell whether there still is a fault test of this name."""
     definition = f"def test_{name.replace(' ', '_')}("
-    return any(definition in path.read_text() for path in FAULT_TESTS.glob("test_*.py"))
+    folders = (TESTS.parent / each for each in (OF_FAULTS, OF_KAFKA))
+    return any(definition in path.read_text() for folder in folders for path in folder.glob("test_*.py"))

@@ -20,6 +20,7 @@ from tests.integration.kafka.conftest import Bench
 from tests.network import AFTER, BEFORE, DatabaseNetwork
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk"])
+_FAULTS = 8  # beside answers to commits that are lost
 
 
 @pytest.fixture
@@ -67,13 +68,15 @@ def befall(network: DatabaseNetwork, dice: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12))])
-def test_whatever_befalls_the_network_to_a_database_each_message_is_applied_once_and_passed_on(bench, network, seed):
+def test_whatever_befalls_the_network_to_a_database_each_message_is_applied_once_and_passed_on(
+    bench, network, seed, record_property
+):
     dice = random.Random(seed)
     once = iter([AFTER, BEFORE])  # one of each at least, whatever the dice say
     network.loses = lambda: next(once, "") or dice.choice([BEFORE, AFTER, *[""] * 8])
     execution, risk = bench.side("execution").start(), bench.side("risk").start()
     said, in_log = 0, Log.objects.using("execution").filter(key="a").count
-    for _ in range(8):
+    for _ in range(_FAULTS):
         for number in range(said + 1, said + 1 + dice.randint(1, 15)):
             execution.say(number)
             said = number
@@ -83,6 +86,7 @@ def test_whatever_befalls_the_network_to_a_database_each_message_is_applied_once
         bench.until(lambda: in_log() == said, "all that was said")  # noqa: B023  (looked at before it changes)
     network.mend()
     network.loses = lambda: ""
+    record_property("faults", network.lost.total() + _FAULTS)
     totals = list(accumulate(range(1, said + 1)))
     bench.until(lambda: risk.told() == totals, "all of it, told to risk")
     assert network.lost[BEFORE]

@@ -1,22 +1,37 @@
 """The network between a service and Kafka fails, sides die in the middle of handovers: one leader, one answer."""
 
+import contextlib
 import dataclasses
 import random
+import threading
+import time
 from itertools import accumulate
 
 import pytest
+from confluent_kafka import KafkaException
 from django.db import OperationalError
 
 from banyan.facade import Routing, Stage
 from banyan.facade import Side as Which
+from banyan.kafka import Cluster, KafkaServer
 from banyan.models import Log, Request
 from extract import moving
+from extract import sides as where
 from extract.agreement import disagreements, log
 from extract.handing import Handing
 from extract.moving import Mover
-from tests.integration.kafka.conftest import KEYS, Bench, Side
+from tests.integration.kafka.conftest import KEYS, PATIENCE_SECONDS, Bench, Side
 from tests.integration.kafka.proxy import Proxy
-from tests.integration.kafka.test_handover import app, are_level, handing, leads, service, told_in_log
+from tests.integration.kafka.test_handover import (
+    ALIASES,
+    app,
+    are_level,
+    both,
+    handing,
+    leads,
+    service,
+    told_in_log,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "facade", "risk", "signals"])
 __all__ = ["handing"]
@@ -125,17 +140,71 @@ def test_without_the_facades_database_nothing_moves_and_both_sides_go_on(bench, 
     assert leads("risk")
 
 
-def _walk(bench: Bench, handing: Handing, network: Proxy, execution: Side, dice: random.Random) -> None:
-    say = iter(range(1, 1_000))
+def test_a_leader_that_is_fenced_off_while_it_stands_still_changes_nothing_when_it_wakes(bench, handing, sides):
+    execution, first, other = sides
+    assert handing.hand_over(["a"], Which.SERVICE, seconds=PATIENCE_SECONDS)[0].took
+    execution.say(1)
+    bench.until(are_level)
+    with other.host.turn.taken:  # as if the machine had stopped it
+        execution.say(2)
+        bench.until(lambda: other.host.waiting() > 0, "an input that it would answer")
+        [handed] = handing.take_from_dead(["a"], Which.APP)
+        assert (handed.took, handed.problem) == (True, "")
+        bench.until(lambda: told_in_log("risk") == [1, 3], "the app's answer")
+    execution.say(3)
+    check_that_each_message_was_answered_once(bench)
+    assert first.host.keys["a"].is_leading
+
+
+def again(side: Side, receiver: str) -> None:
+    """Have Kafka given once more what it was given last of a stream, as after a death before that was remembered."""
+    relay, stream = side.link.relay, (receiver, "a", "a")
+    with relay._lock:
+        if stream in relay._produced:
+            relay._produced[stream] = max(0, relay._produced[stream] - 5 * 4096)
+            relay._behind.add(stream)
+
+
+def forget_groups(bench: Bench) -> None:
+    """Have Kafka lose what it knows of how far each side has read."""
+    ours = [f"{bench.topics.environment}.risk.{side}{log}.a" for side in Which for log in ("", ".log")]
+    for lost in bench.admin.delete_consumer_groups(ours).values():
+        with contextlib.suppress(KafkaException):  # not made yet, or just being written
+            lost.result(10)
+
+
+def stand_still(side: Side, seconds: float) -> None:
+    """Have a host stop for a while, as a machine may, and go on then."""
+
+    def hold() -> None:
+        with side.host.turn.taken:
+            time.sleep(seconds)
+
+    threading.Thread(target=hold, daemon=True).start()
+
+
+def _walk(bench: Bench, handing: Handing, network: Proxy, sides: tuple[Side, Side, Side], dice: random.Random) -> int:
+    """Let all kinds of things go wrong, with a handover in the middle of each; return how many did."""
+    execution, first, other = sides
+    say, faults = iter(range(1, 1_000)), 0
     for _ in range(6):
         execution.say(*(next(say) for _ in range(dice.randint(1, 20))))
-        match dice.choice(["swallow", "cut", "slow", "well"]):
+        what = dice.choice(["swallow", "cut", "slow", "well", "again", "forget", "stop"])
+        faults += what != "well"
+        match what:
             case "swallow":
                 network.swallow()
             case "cut":
                 network.cut()
             case "slow":
                 network.delay_seconds = dice.uniform(0.01, 0.2)
+            case "again":
+                for side, receiver in ((execution, "risk"), (first, "risk"), (other, "risk")):
+                    again(side, receiver)
+            case "forget":
+                forget_groups(bench)
+            case "stop":
+                stand_still(dice.choice([first, other]), dice.uniform(0.2, 1.5))
             case _:
                 network.mend()
         execution.say(*(next(say) for _ in range(dice.randint(1, 20))))
@@ -144,10 +213,50 @@ def _walk(bench: Bench, handing: Handing, network: Proxy, execution: Side, dice:
         if dice.random() < 0.7:
             network.mend()
     network.mend()
+    return faults
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12))])
-def test_whatever_the_network_does_during_handovers_each_message_is_answered_once(bench, handing, network, sides, seed):
-    execution, *_ = sides
-    _walk(bench, handing, network, execution, random.Random(seed))
+def test_whatever_befalls_handovers_each_message_is_answered_once(
+    bench, handing, network, sides, seed, record_property
+):
+    record_property("faults", _walk(bench, handing, network, sides, random.Random(seed)))
     check_that_each_message_was_answered_once(bench)
+
+
+@pytest.mark.soak
+def test_a_broker_that_dies_in_the_middle_of_handovers_leaves_each_key_to_one_side(
+    kafka, transactional_db, tmp_path, monkeypatch, record_property
+):
+    if kafka.server is None:
+        pytest.skip("KAFKA_BOOTSTRAP names a cluster that is not ours to kill")
+    monkeypatch.setattr(where, "alias_of", lambda context, side: ALIASES[side])
+    server = KafkaServer(tmp_path / "broker", kafka.server.jars)
+    bench = Bench(Cluster("soak", server.start()))
+    try:
+        execution, _first, _other = both(bench)
+        handing, say = Handing("risk", bench.cluster, bench.topics), iter(range(1, 1_000))
+        for number, to in enumerate((Which.SERVICE, Which.APP, Which.SERVICE, Which.APP, Which.SERVICE)):
+            execution.say(*(next(say) for _ in range(10)))
+            wish = threading.Thread(target=try_to_hand_over, args=(handing, to))
+            if number % 2:
+                server.kill()
+                wish.start()
+            else:
+                wish.start()
+                server.kill()
+            execution.say(*(next(say) for _ in range(10)))
+            wish.join()
+            server.start()
+            record_property("faults", number + 1)
+        check_that_each_message_was_answered_once(bench)
+    finally:
+        for side in bench.sides:
+            side.stop()
+        server.remove()
+
+
+def try_to_hand_over(handing: Handing, to: Which) -> None:
+    """Hand a key over, if that can be while there is no broker."""
+    with contextlib.suppress(KafkaException):
+        handing.hand_over(["a"], to, seconds=1.0)

@@ -42,13 +42,37 @@ def test_a_side_that_was_away_goes_on_from_its_place_and_shows_its_lag_until_the
     bench.until(lambda: again.told() == [1, 3, 6, 10, 15])
     assert again.link.intake.count == 2
     bench.until(lambda: again.link.intake.is_caught_up() and again.link.intake.lags().get("a") == 0)
+    bench.until(lambda: offset_in(bench, f"{bench.topics.environment}.risk.app.a") == 5)
+
+
+def test_a_group_that_kafka_has_lost_changes_nothing_and_a_place_that_was_lost_too_doubles_nothing(bench):
+    execution, risk = bench.side("execution").start(), bench.side("risk").start()
     group = f"{bench.topics.environment}.risk.app.a"
+    execution.say(1, 2, 3)
+    bench.until(lambda: risk.told() == [1, 3, 6])
+    bench.until(lambda: offset_in(bench, group) == 3, "an offset in Kafka")
+    risk.stop()
+    bench.admin.delete_consumer_groups([group])[group].result(10)
+    assert offset_in(bench, group) == 0
+    execution.say(4, 5)
+    bench.until(lambda: execution.link.relay.count == 5)
+    again = bench.side("risk", "two").start()
+    bench.until(lambda: again.told() == [1, 3, 6, 10, 15])
+    assert again.link.intake.count == 2, "it was read on from the place in the database"
+    again.stop()
+    Place.objects.using("risk").all().delete()
+    execution.say(6)
+    bench.until(lambda: execution.link.relay.count == 6)
+    last = bench.side("risk", "three").start()
+    bench.until(lambda: last.told() == [1, 3, 6, 10, 15, 21])
+    assert last.link.intake.count == 6, "all of it was read once more"
+    assert [step.number for step in Store("risk").steps("a", 0)] == [1, 2, 3, 4, 5, 6]
 
-    def shown() -> int:
-        asked = bench.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-        return sum(max(0, part.offset) for part in asked[group].result(10).topic_partitions)
 
-    bench.until(lambda: shown() == 5)
+def offset_in(bench: Bench, group: str) -> int:
+    """Return how far Kafka says that a group has read, of all partitions together."""
+    asked = bench.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
+    return sum(max(0, part.offset) for part in asked[group].result(10).topic_partitions)
 
 
 def test_what_was_committed_while_kafka_did_not_take_it_is_relayed_from_the_outbox(bench):
@@ -142,7 +166,9 @@ def test_a_key_that_another_worker_takes_over_is_read_there_from_the_place_where
 
 
 @pytest.mark.soak
-def test_a_broker_that_dies_and_comes_back_costs_time_and_nothing_else(kafka, transactional_db, tmp_path):
+def test_a_broker_that_dies_and_comes_back_costs_time_and_nothing_else(
+    kafka, transactional_db, tmp_path, record_property
+):
     if kafka.server is None:
         pytest.skip("KAFKA_BOOTSTRAP names a cluster that is not ours to kill")
     server = KafkaServer(tmp_path / "broker", kafka.server.jars)
@@ -158,6 +184,7 @@ def test_a_broker_that_dies_and_comes_back_costs_time_and_nothing_else(kafka, tr
                 server.start()
         bench.until(lambda: len(risk.told()) == 200, "all after two deaths")
         assert risk.told() == sums(range(1, 201))
+        record_property("faults", 2)
     finally:
         for side in bench.sides:
             side.stop()

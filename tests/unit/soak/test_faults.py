@@ -1,5 +1,6 @@
 """What the fault tests have survived, as it is kept."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -7,8 +8,12 @@ from tests.soak import faults
 from tests.soak.faults import BEGIN, END, Tried, counted, kept
 
 
-def report(name: str, *, passed: bool = True, when: str = "call", **properties: int) -> SimpleNamespace:
-    return SimpleNamespace(nodeid=name, passed=passed, when=when, user_properties=list(properties.items()))
+def report(
+    name: str, *, passed: bool = True, when: str = "call", keywords: Mapping[str, int] | None = None, **properties: int
+) -> SimpleNamespace:
+    return SimpleNamespace(
+        nodeid=name, passed=passed, when=when, keywords=keywords or {}, user_properties=list(properties.items())
+    )
 
 
 def test_runs_of_a_test_are_counted_together_with_the_faults_that_they_injected():
@@ -20,8 +25,11 @@ def test_runs_of_a_test_are_counted_together_with_the_faults_that_they_injected(
         report("tests/fault/test_database.py::test_c"),
         report("tests/fault/test_database.py::test_c", when="setup"),
         report("tests/unit/test_d.py::test_d"),
+        report("tests/integration/kafka/test_e.py::test_e[1]"),
+        report("tests/integration/kafka/test_e.py::test_e[2]", keywords={"soak": 1}, faults=3),
+        report("tests/integration/kafka/test_e.py::test_e[2]", when="teardown", faults=3),
     ]
-    assert counted(reports) == {"a b": Tried(2, 1, 12), "c": Tried(1, 1, 1)}
+    assert counted(reports) == {"a b": Tried(2, 1, 12), "c": Tried(1, 1, 1), "e": Tried(1, 1, 3)}
 
 
 def test_what_is_tried_takes_the_place_of_what_stood_there_and_leaves_what_is_not(monkeypatch):

@@ -1,0 +1,94 @@
+"""Services that die at every crash point, while they lead and while they take over, again and again."""
+
+import signal
+
+import pytest
+
+from banyan.kafka import Cluster
+from tests.fault.service import Service, delete_topics, join_kafka, started_again
+from tests.fault.system import System
+from tests.fault.test_pipeline import (
+    WEEKS,
+    check_that_nothing_was_lost_or_doubled,
+    is_at_rest,
+    is_ready,
+    open_accounts,
+    trade,
+)
+from tests.fault.test_processes import define_trend
+from tests.fault.test_shadow import is_followed, replay_bars
+from tests.fault.test_stages import WATCHED, check_that_nothing_differed_and_nothing_was_lost, followed, leads
+
+pytestmark = (
+    pytest.mark.soak
+)  # of the core is that a service that leads is killed, in test_stages.py and test_extracted.py
+__all__ = ["followed"]
+DEATHS = 3
+
+
+@pytest.mark.parametrize("point", ["before-commit:6", "after-commit:6", "before-relay:8", "after-relay:8"])
+@pytest.mark.parametrize("context", ["risk", "execution"])
+def test_a_service_that_dies_at_a_crash_point_again_and_again_loses_and_doubles_nothing(
+    system: System, kafka: Cluster, context: str, point: str
+):
+    name = join_kafka(system, kafka, **{context: context})
+    system.environment["BANYAN_EXTRACTED"] = context
+    service = Service(system, context)
+    define_trend(system)
+    system.manage("topics", "apply")
+    open_accounts(system)
+    system.start()
+    service.over["BANYAN_CRASH_AT"] = f"{context}.{point}"
+    with started_again(system, service) as deaths:
+        traded = trade(system, WEEKS[:-3], lambda: len(deaths) >= DEATHS)
+        system.wait_for("deaths", lambda: len(deaths) >= DEATHS)
+        service.over.clear()
+        if service.process is not None:
+            service.process.kill()
+        system.wait_for("accounts that may trade", lambda: is_ready(system))
+        trade(system, WEEKS[traded:])
+        system.wait_for("rest", lambda: is_at_rest(system))
+        check_that_nothing_was_lost_or_doubled(system)
+        assert "Traceback" not in service.log()
+    delete_topics(kafka, name)
+
+
+@pytest.mark.parametrize("point", ["before-lead", "after-lead"])
+def test_a_service_that_dies_while_it_takes_a_shard_leaves_it_to_one_side(followed, point):
+    system, service = followed
+    replay_bars(system, "2016-01-01", "2016-01-20")
+    system.wait_for("the follower", lambda: is_followed(system))
+    assert service.stop() == 0
+    service.over["BANYAN_CRASH_AT"] = f"risk.{point}"
+    service.start()
+    replay_bars(system, "2016-01-20", "2016-01-26")
+    system.wait_for("the follower", lambda: is_followed(system))
+    system.tried("extract", "canary", "risk", "--percent", "40", "--why", "it dies of it", *WATCHED)
+    assert service.process.wait(timeout=60) == -signal.SIGKILL
+    system.others += 1
+    service.over.clear()
+    system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-26", "--to", "2016-02-02")
+    service.start()
+    system.wait_for("one leader for each shard", lambda: None not in leads(system).values())
+    system.wait_for("rest", lambda: is_at_rest(system))
+    system.wait_for("the followers", lambda: is_followed(system))
+    replay_bars(system, "2016-02-02", "2016-02-06")
+    system.wait_for("the followers", lambda: is_followed(system))
+    check_that_nothing_differed_and_nothing_was_lost(system)
+
+
+def test_a_leader_that_is_paused_while_it_is_fenced_off_changes_nothing_when_it_wakes(followed):
+    system, service = followed
+    replay_bars(system, "2016-01-01", "2016-01-20")
+    system.wait_for("the follower", lambda: is_followed(system))
+    system.manage("extract", "live", "risk", "--why", "no difference", *WATCHED)
+    replay_bars(system, "2016-01-20", "2016-01-26")
+    service.pause()
+    system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-26", "--to", "2016-02-02")
+    system.wait_for("the guard", lambda: set(leads(system).values()) == {"app"})
+    system.wait_for("rest", lambda: is_at_rest(system))
+    service.wake()
+    replay_bars(system, "2016-02-02", "2016-02-10")
+    system.wait_for("the follower", lambda: is_followed(system))
+    assert set(leads(system).values()) == {"app"}
+    check_that_nothing_differed_and_nothing_was_lost(system)
