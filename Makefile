@@ -44,7 +44,7 @@ check: $(DEV)  ## Check style, types, imports, migrations, the messages' schemas
 	$(MANAGE) schemas check
 	$(MANAGE) api_schema check
 
-bench: $(RUNTIME)  ## Measure Banyan's speed; with PEERS=1 beside the peers of requirements-bench.txt
+bench: $(DEV) system  ## Measure Banyan's speed; with PEERS=1 beside the peers of requirements-bench.txt
 	@$(PYTHON) -m tests.benchmarks $(if $(PEERS),--install-peers)
 
 soak: $(DEV)  ## Run every crash point, then the property tests for half an hour, or MINUTES=600; KEEP=1 writes docs/soak.md

@@ -214,7 +214,7 @@ def followed() -> list[Source]:
 
 def reporting(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     """Return the worker of the read models."""
-    return [FollowerWorker("reporting", lambda: Follower(followed(), Projector(), GivingWay()), poll_seconds=1.0)]
+    return [FollowerWorker("reporting", lambda: Follower(followed(), Projector(), GivingWay()), 1.0, ROAD)]
 
 
 def alerts(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:

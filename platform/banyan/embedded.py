@@ -112,6 +112,23 @@ class EmbeddedServer:
             _run(account, _programs(directory, account) / "pg_ctl", "stop", "-w", "-m", "fast", "-D", directory)
         return True
 
+    def copy_to(self, other: "EmbeddedServer") -> None:
+        """Stop the server, and let another have its data from now on as its own.
+
+        Raises `EmbeddedServerError` where there is none, or the other has some already, or it cannot be copied.
+        """
+        self.stop()
+        source, target = _reachable_directory(self.directory), _reachable_directory(other.directory)
+        if not (source / "PG_VERSION").exists():
+            raise EmbeddedServerError(f"{source} holds no PostgreSQL cluster that could be copied.")
+        with _locked(target):
+            if target.exists():
+                raise EmbeddedServerError(f"{target} is there already: nothing is copied over it.")
+            done = subprocess.run(["cp", "-a", source, target], capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                shutil.rmtree(target, ignore_errors=True)
+                raise EmbeddedServerError(f"{source} could not be copied to {target}: {done.stderr.strip()}")
+
     def remove(self) -> None:
         """Stop the server and delete all its data."""
         self.stop()

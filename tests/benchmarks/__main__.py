@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +15,6 @@ from typing import Any, TextIO
 
 import apps  # noqa: F401  (puts the source root `platform/` on the path)
 from apps.signals.interface import list_strategies
-from tests.benchmarks import live
 from tests.benchmarks.fresh import run_trial, trials
 from tests.benchmarks.keeping import keep
 from tests.benchmarks.measure import ROOT, Programs, measure
@@ -36,18 +36,24 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     facts = machine(quick=asked.quick)
     tables: list[Table] = []
+    has_failed = False
     with (folder / "log.txt").open("w") as log:
-        for table in _measured(asked, folder, log):
-            tables.append(table)
-            sys.stdout.write(render([table], {}).lstrip() + "\n")
-            sys.stdout.flush()
-    if not tables:
+        try:
+            for table in _measured(asked, folder, log):
+                tables.append(table)
+                sys.stdout.write(render([table], {}).lstrip() + "\n")
+                sys.stdout.flush()
+        except (Exception, KeyboardInterrupt):
+            traceback.print_exc()
+            has_failed = True
+    if not tables and not has_failed:
         sys.stderr.write(f"nothing that is measured is called {asked.only}: see --help\n")
         return 2
     verdicts = [verdict for table in tables for verdict in table.verdicts()]
     sys.stdout.write(f"{sum(holds for _, holds in verdicts)} of {len(verdicts)} bounds hold\n")
-    _keep(asked, folder, tables, facts)
-    return int(any(row.engine.startswith(OURS) and not row.samples for table in tables for row in table.rows))
+    _keep(asked, folder, [table for table in tables if any(row.samples for row in table.rows)], facts)
+    lacks = any(row.engine.startswith(OURS) and not row.samples for table in tables for row in table.rows)
+    return int(has_failed or lacks)
 
 
 def _arguments() -> argparse.Namespace:
@@ -56,7 +62,7 @@ def _arguments() -> argparse.Namespace:
         "--only",
         default="",
         help="measure only these, such as W1,W2,W4a,first,memory,feeds,signals,live,kill,restart,kafka,facade,shadow,"
-        "extracted,api",
+        "extracted,api,console; or parts of the last, such as live-10000,api-reads,console-pages",
     )
     parser.add_argument("--repeat", type=int, default=7, help="rounds in which all engines take turns (7)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: does everything run and agree?")
@@ -97,12 +103,14 @@ def _measured(asked: argparse.Namespace, folder: Path, log: TextIO) -> Iterator[
             limit = trial.must if trial.unit == "MB" and not asked.quick else None
             must = () if asked.quick else trial.bounds
             yield Table(trial.name, trial.title, trial.unit, _shown(run_trial(trial), asked), must, limit)
-    for name in ("feeds", "signals", "kill", "restart", "kafka", "facade", "shadow", "extracted", "api"):
+    for name in ("feeds", "signals", "kill", "restart", "kafka", "facade", "shadow", "extracted"):
         if _is_wanted(name, wanted):
             yield from importlib.import_module(f"tests.benchmarks.{name}").measure(quick=asked.quick)
-    of_live = {name for name in wanted if name.partition("-")[0] == "live"}
-    if not wanted or of_live:
-        yield from live.measure(quick=asked.quick, only=of_live - {"live"})
+    for name in ("live", "api", "console"):
+        some = {each for each in wanted if each.partition("-")[0] == name}
+        if not wanted or some:
+            module = importlib.import_module(f"tests.benchmarks.{name}")
+            yield from module.measure(quick=asked.quick, only=some - {name})
 
 
 def _is_wanted(name: str, wanted: set[str]) -> bool:

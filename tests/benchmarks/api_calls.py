@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -154,11 +155,10 @@ def post(connection: http.client.HTTPConnection, key: str, path: str, body: dict
 
 
 @contextmanager
-def served(port: int, core: int | None) -> Iterator["subprocess.Popen[str]"]:
-    """Run `manage.py serve`, on one core where one is given."""
-    command = [sys.executable, "manage.py", "serve", "--port", str(port)]
-    pinned = [] if core is None else ["taskset", "-c", str(core)]
-    server = subprocess.Popen([*pinned, *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=sys.stderr, text=True)
+def served(port: int, *through: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run `manage.py serve`, through a command that is given, such as `nice -n 10`."""
+    command = [*through, sys.executable, "manage.py", "serve", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=sys.stderr, text=True)
     assert server.stdout is not None
     try:
         assert any(line.startswith("Ready") for line in server.stdout), "the server did not start"
@@ -166,3 +166,18 @@ def served(port: int, core: int | None) -> Iterator["subprocess.Popen[str]"]:
     finally:
         server.terminate()
         server.wait(timeout=60)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def key_of(client: str = "") -> str:
+    """Return a new key that may do everything, or what a client may."""
+    from apps.api.keys import SCOPES, Wanted, make
+
+    scopes = ("read", "trade") if client else SCOPES
+    return make(Wanted("bench", scopes, client, calls_per_minute=1_000_000))[1]

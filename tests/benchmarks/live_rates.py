@@ -66,11 +66,11 @@ def growth_row(late: Sequence[float], given_up: int) -> Row:
 
 def _measured(accounts: int, rate: float, seconds: float) -> dict[str, Any]:
     with trading(accounts) as tree:
-        _until(_folded())
+        until(_folded())
         late, given_up = _signals(tree, rate, seconds)
         ended = time.monotonic()
-        folded = _until(_folded()) - ended
-        drained = _until(_drained()) - ended
+        folded = until(_folded()) - ended
+        drained = until(all_read()) - ended
     return {"seconds": late, "given_up": given_up, "folded": folded, "drained": drained}
 
 
@@ -123,7 +123,7 @@ def _folded() -> Callable[[], bool]:
     return Quiet(list(HOSTED_CONTEXTS), SENDERS)
 
 
-def _drained() -> Callable[[], bool]:
+def all_read() -> Callable[[], bool]:
     """Return what tells whether read models and books have everything that is in the logs."""
     from apps.reporting.books.keeping import READER as BOOKS
     from apps.reporting.database import connect
@@ -137,7 +137,7 @@ def _drained() -> Callable[[], bool]:
     return lambda: not any(behind(marks_of(connection, reader), sources) for reader, sources in readers.items())
 
 
-def _until(is_so: Callable[[], bool]) -> float:
+def until(is_so: Callable[[], bool]) -> float:
     """Wait until something is so; return the time of a monotonic clock then."""
     ends = time.monotonic() + REST_SECONDS_MAX
     while not is_so():

@@ -59,11 +59,22 @@ class Trading:
         return memory_of(self.process)
 
 
-@contextmanager
-def trading(accounts: int, make: Callable[[int, Any], None] | None = None) -> Iterator[Trading]:
-    """Run a tree on an embedded server that commits to the disk, with new accounts, and wait until they trade.
+def prepare(accounts: int, call_command: Any) -> None:
+    """Define and start a set that changes its mind at every bar, and open accounts that follow it."""
+    quiet = {"stdout": io.StringIO()}
+    call_command("load_sample_data", **quiet)
+    flip = str(HERE / "flip.py")
+    call_command("sets", "define", "bench", strategy=flip, instrument=["OANDA:EURUSD"], interval="1m", **quiet)
+    call_command("sets", "start", "bench", **quiet)
+    call_command("accounts", "open", "B", count=accounts, deposit=100_000.0, **quiet)
+    call_command("accounts", "subscribe", "B", count=accounts, set="bench", **quiet)
 
-    They are made by `prepare` unless `make` is given.
+
+@contextmanager
+def trading(accounts: int, make: Callable[[int, Any], None] | None = prepare) -> Iterator[Trading]:
+    """Run a tree on an embedded server that commits to the disk, and wait until its accounts trade.
+
+    They are made by `make`; None: they are there.
     """
     import django
 
@@ -73,7 +84,8 @@ def trading(accounts: int, make: Callable[[int, Any], None] | None = None) -> It
     from banyan.store import Store
 
     call_command("migrate", verbosity=0, stdout=sys.stderr)
-    (make or prepare)(accounts, call_command)
+    if make is not None:
+        make(accounts, call_command)
     probed = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     with closing(probed) as probe, closing(Heard()) as stages, closing(Store("feeds")) as feeds:
         probe.bind(os.environ[PROBE])
@@ -122,14 +134,3 @@ def _accepted(probe: socket.socket, patience: float) -> tuple[int, int]:
     probe.settimeout(patience)
     written_ns, count = DATAGRAM.unpack(probe.recv(DATAGRAM.size))
     return written_ns, count
-
-
-def prepare(accounts: int, call_command: Any) -> None:
-    """Define and start a set that changes its mind at every bar, and open accounts that follow it."""
-    quiet = {"stdout": io.StringIO()}
-    call_command("load_sample_data", **quiet)
-    flip = str(HERE / "flip.py")
-    call_command("sets", "define", "bench", strategy=flip, instrument=["OANDA:EURUSD"], interval="1m", **quiet)
-    call_command("sets", "start", "bench", **quiet)
-    call_command("accounts", "open", "B", count=accounts, deposit=100_000.0, **quiet)
-    call_command("accounts", "subscribe", "B", count=accounts, set="bench", **quiet)

@@ -20,7 +20,7 @@ HEAD = "| engine | median | min – max | against ours | same result | what it g
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one work. `unit` is "s", "/s" or "MB"; `limit` is what ours may take at most, where it is in "MB"."""
+    """The rows of one work. `unit` is "s", "/s", "MB" or "x"; `limit` is the most that ours may take, in "MB"."""
 
     name: str
     title: str
@@ -47,6 +47,8 @@ class Table:
                     found.append((f"{must.row} must be {must}: {_shown(value, 's')}", value <= must.bound))
                 case "per_second":
                     found.append((f"{must.row} must be {must}: {_shown(value, '/s')}", value >= must.bound))
+                case "ratio":
+                    found.append((f"{must.row} must be {must}: {_shown(value, 'x')}", value <= must.bound))
                 case "times_c" if plain is not None:
                     times = value / median(plain.samples)
                     found.append((f"{must.row} must be {must}: {times:.2f} x", times <= must.bound))
@@ -158,6 +160,8 @@ def _row_json(row: Row, table: Table) -> dict[str, Any]:
 def _shown(value: float, unit: str) -> str:
     if unit == "s":
         return f"{value * 1e3:.2f} ms" if value < 1 else f"{value:.2f} s"
+    if unit == "x":
+        return f"{value:.2f} x"
     if unit == "MB":
         return f"{value:.0f} MB"
     return f"{value / 1e6:.2f} M/s" if value >= 1e4 else f"{value:,.0f}/s"

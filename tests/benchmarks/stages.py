@@ -21,6 +21,7 @@ _BY_INPUT = {
     b"feeds.receive-bars": 0,
     b"feeds.bar-closed": 1,
     b"signals.target-set": 2,
+    b"execution.place-manual-order": 2,
     b"execution.orders-requested": 3,
     b"risk.orders-approved": 4,
 }

@@ -22,27 +22,40 @@ HERE = Path(__file__).parent
 
 def measured_apart(module: str, *arguments: object) -> dict[str, Any]:
     """Return what a module prints last, run in a process and on an embedded server of its own."""
+    with a_place() as folder:
+        command = [sys.executable, "-m", module, *map(str, arguments)]
+        answer = subprocess.run(
+            command, cwd=ROOT, env=environment_of(folder), stdout=subprocess.PIPE, check=True, text=True
+        )
+    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+@contextmanager
+def a_place() -> Iterator[Path]:
+    """Give a data directory for a while, which goes with the embedded server in it."""
     folder = data_directory() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as own:
         kept = data_directory() / "kernels"  # what was compiled before: here live decisions are timed, not compiling
         kept.mkdir(exist_ok=True)
-        (Path(own) / "kernels").symlink_to(kept)
-        environment = {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}
-        environment |= {
-            "BANYAN_DATA_DIR": own,
-            PROBE: f"{own}/probe",
-            "DJANGO_SETTINGS_MODULE": "settings.dev",
-            "PYTHONPATH": str(ROOT),
-        }
-        environment.pop("BANYAN_POSTGRES_DIR", None)
-        command = [sys.executable, "-m", module, *map(str, arguments)]
+        (Path(own) / "kernels").symlink_to(kept.resolve())
         try:
-            answer = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+            yield Path(own)
         finally:
             EmbeddedServer(Path(own) / "postgres").remove()  # which may be elsewhere, and run after a failure
-    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
-    return found
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Return the environment of processes whose data is in a folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}
+    kept.pop("BANYAN_POSTGRES_DIR", None)
+    return kept | {
+        "BANYAN_DATA_DIR": str(folder),
+        PROBE: f"{folder}/probe",
+        "DJANGO_SETTINGS_MODULE": "settings.dev",
+        "PYTHONPATH": str(ROOT),
+    }
 
 
 @contextmanager

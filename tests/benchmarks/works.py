@@ -18,9 +18,10 @@ FASTEST_EVENTS = ("sma_cross", "ema_cross")
 
 
 class Must(NamedTuple):
-    """A bound on a row's median: seconds (at most), events a second (at least), or multiples of plain C (at most)."""
+    """A bound on a row's median: seconds (at most), events a second (at least), multiples of plain C or of
+    what it is held against (at most)."""
 
-    of: Literal["seconds", "per_second", "times_c"]
+    of: Literal["seconds", "per_second", "times_c", "ratio"]
     bound: float
     row: str = OURS
 
@@ -32,6 +33,8 @@ class Must(NamedTuple):
                 return f"at least {self.bound:,.0f} a second"
             case "times_c":
                 return f"at most {self.bound:g} x plain C"
+            case "ratio":
+                return f"at most {self.bound:g} x"
 
 
 @dataclass(frozen=True)

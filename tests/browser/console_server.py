@@ -18,22 +18,31 @@ READY_SECONDS = 240
 class ConsoleServer:
     """`manage.py serve --sample` in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shards: int = 2) -> None:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.password = ""
         self._folder = folder
         inherited = {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}
         self._environment = inherited | {
-            "BANYAN_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "settings.dev", "BANYAN_SHARDS": "2",
+            "BANYAN_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "settings.dev", "BANYAN_SHARDS": str(shards),
             "BANYAN_POSTGRES_DIR": str(folder / "postgres"), "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         (folder / "kernels").symlink_to(_made(data_directory() / "kernels"))
         self._processes: list[subprocess.Popen[str]] = []
+        self._main: subprocess.Popen[str] | None = None
 
     def start(self, *arguments: str) -> None:
         """Start it, and wait until it says that it is ready."""
-        command = [sys.executable, "manage.py", "serve", "--port", str(self.port), *arguments]
+        self._main = self._serve(self.port, *arguments)
+
+    def serve_beside(self) -> tuple[int, "subprocess.Popen[str]"]:
+        """Serve the same once more; return the port, and the process."""
+        port = free_port()
+        return port, self._serve(port)
+
+    def _serve(self, port: int, *arguments: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "manage.py", "serve", "--port", str(port), *arguments]
         process = subprocess.Popen(
             command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -51,12 +60,13 @@ class ConsoleServer:
         limit.cancel()
         assert process.poll() is None, "".join(printed)
         threading.Thread(target=process.stdout.read, daemon=True).start()
+        return process
 
     def kill(self) -> None:
-        """Kill what serves, and nothing else: a pipeline that it had started goes on or ends by itself."""
-        process = self._processes[-1]
-        process.kill()
-        process.wait()
+        """Kill what `start` started last, and nothing else: a pipeline of its own goes on or ends by itself."""
+        assert self._main is not None
+        self._main.kill()
+        self._main.wait()
 
     def manage(self, *arguments: str) -> str:
         """Run a command there; return what it printed."""
@@ -64,6 +74,18 @@ class ConsoleServer:
         done = subprocess.run(command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def run(self) -> None:
+        """Run the pipeline beside it, until everything is stopped."""
+        with (self._folder / "run.log").open("ab") as log:
+            command = [sys.executable, "manage.py", "run"]
+            process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log, text=True)
+        self._processes.append(process)
+
+    def hand_in_a_bar(self) -> None:
+        """Let a bar of OANDA:EURUSD close, which changes what every account of a history is to hold."""
+        command = [sys.executable, "-m", "tests.benchmarks.bar"]
+        subprocess.run(command, cwd=ROOT, env=self._environment | {"PYTHONPATH": str(ROOT)}, check=True)
 
     def stop(self) -> None:
         """End everything, and remove the database."""

@@ -6,45 +6,23 @@ from tests.browser.console_server import ConsoleServer
 
 SECONDS = 1000
 """Playwright counts milliseconds."""
-PAGES = (
-    "/",
-    "/orders/",
-    "/orders/?account=NOBODY",
-    "/accounts/",
-    "/accounts/BIRCH-01/",
-    "/markets/",
-    "/markets/OANDA:EURUSD/",
-    "/markets/feeds/oanda/",
-    "/markets/feeds/oanda/quarantine/",
-    "/markets/quarantine/",
-    "/extraction/",
-    "/extraction/risk/",
-    "/extraction/risk/plan/",
-    "/research/",
-    "/research/jobs/",
-    "/research/jobs/new/?kind=sweep&strategy=ema_cross",
-    "/sets/",
-    "/sets/trend/",
-    "/sets/+/?set=trend&member=0",
-    "/risk/",
-    "/risk/limits/",
-    "/alerts/",
-    "/alerts/rule/?measure=lag",
-    "/streams/",
-    "/streams/?context=signals&key=trend",
-    "/streams/signals/trend/1/",
-    "/configuration/",
-    "/people/",
-    "/keys/",
-    "/keys/new/",
-    "/people/admin/",
-    "/you/",
-    "/audit/",
-    "/dead-letters/",
-    "/act/trading.halt/",
-    "/act/kill-switch.throw/",
-    "/nowhere/",
-)
+
+
+def pages_of(account: str, set_: str, instrument: str = "OANDA:EURUSD") -> tuple[str, ...]:
+    """Return the addresses of all pages, of an account, a set and an instrument that there are."""
+    return (
+        "/", "/orders/", "/orders/?account=NOBODY", "/accounts/", f"/accounts/{account}/", "/markets/",
+        f"/markets/{instrument}/", "/markets/quarantine/", "/extraction/", "/extraction/risk/",
+        "/extraction/risk/plan/", "/research/", "/research/jobs/",
+        "/research/jobs/new/?kind=sweep&strategy=ema_cross", "/sets/", f"/sets/{set_}/",
+        f"/sets/+/?set={set_}&member=0", "/risk/", "/risk/limits/", "/alerts/", "/alerts/rule/?measure=lag",
+        "/streams/", f"/streams/?context=signals&key={set_}", f"/streams/signals/{set_}/1/", "/configuration/",
+        "/people/", "/keys/", "/keys/new/", "/people/admin/", "/you/", "/audit/", "/dead-letters/",
+        "/act/trading.halt/", "/act/kill-switch.throw/", "/nowhere/",
+    )  # fmt: skip
+
+
+PAGES = (*pages_of("BIRCH-01", "trend"), "/markets/feeds/oanda/", "/markets/feeds/oanda/quarantine/")
 RECORDS = ("/admin/", "/admin/feeds/instrument/", "/admin/feeds/series/", "/admin/auth/user/add/")
 
 

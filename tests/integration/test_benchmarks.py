@@ -12,16 +12,17 @@ from trading.compiled import data_directory
 ROOT = Path(__file__).resolve().parents[2]
 SOAKED = (
     "W2,W3", "W4a", "W4b", "command,command-sample,first-ever,memory", "feeds", "signals", "kill", "restart", "shadow",
-    "extracted", "live-1", "api",
+    "extracted", "live-1", "api", "console",
 )  # fmt: skip
 """Those at a rate and of memory under one are not among them: a machine that is busy does not keep up."""
 
 
 def measured(folder: Path, names: str) -> None:
     """Run benchmarks; fail with what they say where one of ours could not be measured."""
-    kept = data_directory() / "kernels"
-    kept.mkdir(parents=True, exist_ok=True)
-    (folder / "kernels").symlink_to(kept)
+    for name in ("kernels", "histories"):
+        kept = data_directory() / name
+        kept.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(kept.resolve())
     command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--no-peers", "--only", names]
     environment = {**os.environ, "BANYAN_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "settings.dev"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

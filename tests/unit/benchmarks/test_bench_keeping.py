@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,22 @@ def test_a_name_that_nothing_has_is_told(
     monkeypatch.setattr("sys.argv", ["tests.benchmarks", "--only", "W99", "--no-peers"])
     assert main.main() == 2
     assert "called W99" in capsys.readouterr().err
+
+
+def test_what_was_measured_before_a_failure_is_printed_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(*_: object) -> Iterator[Table]:
+        yield Table("W1", "a work", "s", [Row("banyan", [0.5])])
+        yield Table("W2", "it failed", "s", [Row("banyan", note="failed: no connection")])
+        raise RuntimeError("the tree has ended")
+
+    monkeypatch.setattr(main, "data_directory", lambda: tmp_path)
+    monkeypatch.setattr(main, "_measured", measured)
+    monkeypatch.setattr("sys.argv", ["tests.benchmarks", "--json", str(tmp_path / "numbers.json")])
+    assert main.main() == 1
+    told = capsys.readouterr()
+    assert "500.00 ms" in told.out
+    assert "failed: no connection" in told.out
+    assert "the tree has ended" in told.err
+    assert [each["name"] for each in json.loads((tmp_path / "numbers.json").read_text())["works"]] == ["W1"]

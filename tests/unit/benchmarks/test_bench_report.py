@@ -62,3 +62,8 @@ def test_the_json_keeps_samples_and_medians_but_no_long_lists() -> None:
     row = Row("banyan", [1.0, 3.0, 2.0], facts={"final_equity": [1.0, 2.0], "n_fills": 4})
     kept = as_json([table(row)], {})["works"][0]["rows"][0]
     assert (kept["median"], kept["samples"], kept["facts"]) == (2.0, [1.0, 3.0, 2.0], {"n_fills": 4})
+
+
+def test_a_ratio_must_be_at_most_its_bound() -> None:
+    beside = Table("beside", "on against off", "x", [Row("banyan", [1.25])], (Must("ratio", 1.2),))
+    assert beside.verdicts() == [("banyan must be at most 1.2 x: 1.25 x", False)]

@@ -59,6 +59,32 @@ def server(folder: Path) -> Iterator[EmbeddedServer]:
     embedded.remove()
 
 
+def test_another_has_a_copy_of_its_data_of_its_own(server, folder):
+    address = server.start()
+    with psycopg.connect(host=address.host, user=address.user, dbname="postgres") as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
+    other = EmbeddedServer(folder / "other" / "postgres", durable=False)
+    try:
+        server.copy_to(other)
+        assert server.address() is None
+        for each, number in ((other, 8), (server, 7)):
+            there = each.start()
+            with psycopg.connect(host=there.host, user=there.user, dbname="postgres") as connection:
+                if each is other:
+                    connection.execute("UPDATE kept SET number = 8")
+                assert connection.execute("SELECT number FROM kept").fetchall() == [(number,)]
+        with pytest.raises(EmbeddedServerError, match="is there already"):
+            server.copy_to(other)
+    finally:
+        other.remove()
+
+
+def test_a_server_without_data_cannot_be_copied(server, folder):
+    with pytest.raises(EmbeddedServerError, match="holds no PostgreSQL cluster"):
+        server.copy_to(EmbeddedServer(folder / "other" / "postgres"))
+    assert not (folder / "other").exists()
+
+
 def test_making_the_object_touches_nothing(folder):
     server = EmbeddedServer(folder / "data" / "postgres")
     assert server.address() is None

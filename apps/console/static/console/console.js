@@ -42,6 +42,8 @@
   let wanted = false;
   let asking = false;
   let refreshed = Date.now();
+  let pause = 1000;
+  let later = 0;
 
   const say = (text) => {
     if (!stale) return;
@@ -60,11 +62,14 @@
     else say(fault ? `${fault} What is shown is from before.` : problem);
     document.body.classList.toggle("is-stale", isSilent || fault !== "");
   };
+  // What comes after a pause is shown at once, what comes on and on in turns: nine tenths of the time nothing is asked.
   const refresh = async () => {
     const part = one("[data-live-part]");
     if (!part || asking || document.hidden) return;
     if (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return;
-    if (Date.now() - refreshed < 1000) return;
+    const begun = Date.now();
+    clearTimeout(later);
+    if (begun - refreshed < pause) { later = setTimeout(refresh, pause - (begun - refreshed)); return; }
     asking = true;
     wanted = false;
     try {
@@ -73,6 +78,7 @@
       fault = answer.status === 503 ? await answer.text() : "";
     } catch { wanted = true; }
     refreshed = Date.now();
+    pause = Math.min(1000, Math.max(200, 9 * (refreshed - begun)));
     asking = false;
   };
   // What has the focus keeps it, what is scrolled stays where it is, what is read out is not read again.
@@ -106,6 +112,7 @@
       if (data.alerts !== null) count(data.alerts);
     } else state = data.kind;
     look();
+    if (wanted) refresh();
   };
   const listen = () => {
     if (!document.body.hasAttribute("data-live")) return;

@@ -1,0 +1,68 @@
+"""When those who listen to the read models' pulse are told something."""
+
+import asyncio
+import threading
+
+import pytest
+
+from apps.console import pulse
+
+NEVER_SECONDS = 3_600.0
+PATIENCE_SECONDS = 60.0
+
+
+class Marks:
+    """What the read models are at, and how often somebody has looked."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.looks = threading.Semaphore(0)
+
+    def beat(self) -> pulse.Beat:
+        self.looks.release()
+        return pulse.Beat(1, {"execution": self.number})
+
+    def wait_for_looks(self, count: int) -> None:
+        for _ in range(count):
+            assert self.looks.acquire(timeout=PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def marks(monkeypatch):
+    made = Marks()
+    monkeypatch.setattr(pulse, "_beat", made.beat)
+    monkeypatch.setattr(pulse, "alerts_to_look_at", lambda: None)
+    monkeypatch.setattr(pulse, "_BEAT_SECONDS", NEVER_SECONDS)
+    return made
+
+
+def test_what_is_new_after_a_pause_is_told_at_once_and_what_is_not_new_is_not_told(marks):
+    async def listen():
+        heard = pulse.Pulse().beats(NEVER_SECONDS)
+        found = [await asyncio.wait_for(anext(heard), PATIENCE_SECONDS)]
+        for number in (2, 3):
+            coming = asyncio.ensure_future(anext(heard))
+            await asyncio.to_thread(marks.wait_for_looks, 20)
+            assert not coming.done(), "nothing was new"
+            marks.number = number
+            found.append(await asyncio.wait_for(coming, PATIENCE_SECONDS))
+        await heard.aclose()
+        return [beat.marks["execution"] for beat in found]
+
+    assert asyncio.run(listen()) == [1, 2, 3]
+
+
+def test_what_goes_on_and_on_is_told_in_turns(marks, monkeypatch):
+    monkeypatch.setattr(pulse, "_PAUSE_SECONDS", NEVER_SECONDS)
+
+    async def listen():
+        heard = pulse.Pulse().beats(NEVER_SECONDS)
+        await asyncio.wait_for(anext(heard), PATIENCE_SECONDS)
+        coming = asyncio.ensure_future(anext(heard))
+        for number in range(2, 22):
+            marks.number = number
+            await asyncio.to_thread(marks.wait_for_looks, 1)
+        assert not coming.done(), "the pause is not over"
+        coming.cancel()
+
+    asyncio.run(listen())
