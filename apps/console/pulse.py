@@ -37,6 +37,9 @@ class Beat(NamedTuple):
         return b"event: pulse\ndata: " + body + b"\n\n"
 
 
+_NOTHING = Beat(0, {})
+
+
 class Pulse:
     """Looks as long as somebody listens, in a thread with a connection of its own."""
 
@@ -44,7 +47,7 @@ class Pulse:
         self._lock = threading.Lock()
         self._listeners: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._thread: threading.Thread | None = None
-        self._last = Beat(0, {})
+        self._told = _NOTHING
         self._alerts: int | None = None
         self._counted_at = 0.0
 
@@ -55,10 +58,12 @@ class Pulse:
         """
         woken, until = asyncio.Event(), time.monotonic() + seconds
         self._join(woken)
+        mine = _NOTHING
         try:
             while time.monotonic() < until:
-                if self._last.at_ms:
-                    yield self._last
+                if self._told is not mine:
+                    mine = self._told
+                    yield mine
                 await woken.wait()
                 woken.clear()
         finally:
@@ -69,21 +74,22 @@ class Pulse:
         with self._lock:
             self._listeners[woken] = asyncio.get_running_loop()
             if self._thread is None:
+                self._told = _NOTHING
                 self._thread = threading.Thread(target=self._look, name="console-pulse", daemon=True)
                 self._thread.start()
 
     def _look(self) -> None:
-        told, told_at = Beat(0, {}), float("-inf")
+        told_at = float("-inf")
         while True:
-            self._last = _beat()._replace(alerts=self._counted())
-            is_new = self._last[1:] != told[1:]
+            beat = _beat()._replace(alerts=self._counted())
+            is_new = beat[1:] != self._told[1:]
             since = time.monotonic() - told_at
             with self._lock:
                 if not self._listeners:
                     self._thread = None
                     break
                 if since >= (_PAUSE_SECONDS if is_new else _BEAT_SECONDS):
-                    told, told_at = self._last, time.monotonic()
+                    self._told, told_at = beat, time.monotonic()
                     self._wake_all()
             time.sleep(_LOOK_SECONDS)
         connections.close_all()

@@ -21,6 +21,7 @@ from apps.feeds.models import Feed, FeedReport, Instrument
 from apps.reporting import interface as reporting
 from apps.reporting.interface import Scope
 from apps.signals.interface import NewMember, define_set
+from banyan.codec import Envelope, encode_envelope
 from banyan.models import DeadLetter
 from tests.integration.api.conftest import ALL
 from tests.integration.api.test_access import TABLE as WHO_CALLS
@@ -31,7 +32,7 @@ from tests.integration.reporting.recorded import HOUR_NS, RecordedDesk
 from tests.integration.reporting.test_read_models import trade_at_random
 
 pytestmark = [pytest.mark.django_db(databases=ALL, transaction=True), pytest.mark.usefixtures("kill_switch")]
-LITTLE, MUCH = 3, 60
+LITTLE, MUCH = 3, 40
 EURO = "SIM:EURUSD"
 SCOPES = ("read", "trade", "research", "operate", "extract")
 ASIDE = {"stream", "api-stream"}  # which do not end
@@ -83,7 +84,9 @@ def grow(desk, begin, end):
             id=uuid.uuid4(), at=now, user="ann", name="trading.halt", subject="", why="x", before={}
         )
         Outcome.objects.create(act=act, at=now, is_done=True, text="done", after={})
-        DeadLetter.objects.using("risk").create(key="0", number=at + 1, reason="r", header=b"", body=b"", parked_at=now)
+        header = encode_envelope(Envelope(name="risk.check-orders.v1", id=f"m{at}", key="0"))
+        letter = {"header": header, "body": b"{}", "reason": "r", "parked_at": now}
+        DeadLetter.objects.using("risk").create(key="0", number=at + 1, **letter)
     open_accounts(NewAccount(id=f"X{at}", client=f"c{at}", deposit=1e3) for at in range(begin, end))
     trade_at_random(desk, begin, rounds=4 + end // 3)
     read(desk)

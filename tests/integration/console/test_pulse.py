@@ -64,5 +64,7 @@ def test_what_goes_on_and_on_is_told_in_turns(marks, monkeypatch):
             await asyncio.to_thread(marks.wait_for_looks, 1)
         assert not coming.done(), "the pause is not over"
         coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+        await heard.aclose()
 
     asyncio.run(listen())
