@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 from typing import Any, NamedTuple
 
 from apps.execution.contracts import CashKind
+from apps.reporting.daily import Close, Turn, ValueOf, days_of, days_of_alike, value_of
 from apps.reporting.rates import Rate, Rates
 from apps.reporting.scoping import Columns, Scope, ScopeError, Walk, rows, where
 
@@ -183,7 +183,8 @@ def _sums(scope: Scope, by: Sequence[str]) -> "_Sums":
     """Return the sums of groups, by group and currency."""
     sums: _Sums = defaultdict(_Sum)
     if "day" in by or scope.day is not None:
-        for names, currency, fills, realised, fees, change in _by_day(scope):
+        found = _by_day(scope) if "account" in by else _by_day_alike(scope)
+        for names, currency, fills, realised, fees, change in found:
             sums[tuple(names[name] for name in by), currency].add(fills, realised, fees, change)
     elif "account" in by:
         for account, book, instrument, currency, steps, cost, realised, fees, fills, *_, value in _positions(scope):
@@ -298,42 +299,57 @@ def _by_day(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, 
     books: dict[tuple[str, str, str, str, str], dict[date, tuple[int, ...]]] = defaultdict(dict)
     for account, book, instrument, currency, day, *numbers, via in found:
         books[account, book, instrument, currency, via][day] = tuple(numbers)
+    closes, value = _valuing()
+    for (account, book, instrument, currency, via), days in books.items():
+        names = {"account": account, "set": book, "instrument": instrument}
+        for each in days_of(days, closes(instrument), value(instrument, currency, via)):
+            if scope.day in (None, each.day):
+                yield names | {"day": each.day.isoformat()}, currency, *each[1:]
+
+
+def _by_day_alike(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, int | None]]:
+    """Yield what `_by_day` does, summed over the accounts, which are not named."""
+    limits, values = where(replace(scope, day=None), Columns(set="d.book", instrument="d.instrument"))
+    found = rows(
+        f"""
+        WITH turns AS (
+          SELECT d.book, d.instrument, a.currency, a.via, d.day, lag(d.day) OVER of_book AS old_day,
+            lag(d.steps, 1, 0::bigint) OVER of_book AS old_steps, d.steps, d.fills, d.realised_micro, d.fee_micro,
+            d.cost_micro, lag(d.cost_micro, 1, 0::bigint) OVER of_book AS old_cost_micro
+          FROM reporting_day AS d JOIN reporting_account AS a ON a.number = d.account
+          WHERE {limits} WINDOW of_book AS (PARTITION BY d.account, d.instrument, d.book ORDER BY d.day))
+        SELECT book, instrument, currency, via, day, old_day, old_steps, steps, count(*), sum(fills)::bigint,
+          sum(realised_micro)::bigint, sum(fee_micro)::bigint, sum(cost_micro)::bigint, sum(old_cost_micro)::bigint
+        FROM turns GROUP BY book, instrument, currency, via, day, old_day, old_steps, steps
+        """,  # noqa: S608
+        values,
+    )
+    books: dict[tuple[str, str, str, str], list[Turn]] = defaultdict(list)
+    for book, instrument, currency, via, *numbers in found:
+        books[book, instrument, currency, via].append(Turn(*numbers))
+    closes, value = _valuing()
+    for (book, instrument, currency, via), turns in books.items():
+        names = {"set": book, "instrument": instrument}
+        for each in days_of_alike(turns, closes(instrument), value(instrument, currency, via)):
+            if scope.day in (None, each.day):
+                yield names | {"day": each.day.isoformat()}, currency, *each[1:]
+
+
+def _valuing() -> tuple[Callable[[str], Sequence[Close]], Callable[[str, str, str], ValueOf]]:
+    """Return the closes of an instrument, and what values it in an account's currency, over a third one."""
     terms, prices = _terms(), _prices()
     rates = _rates(terms, prices)
-    for (account, book, instrument, currency, via), days in books.items():
-        traded = terms.get(instrument)
-        for day, *numbers in _days_of(
-            days, prices.get(instrument, []), traded, partial(_rate, rates, traded, (currency, via))
-        ):
-            if scope.day is None or day == scope.day:
-                names = {"account": account, "set": book, "instrument": instrument, "day": day.isoformat()}
-                yield names, currency, *numbers  # type: ignore[misc]
 
+    def closes(instrument: str) -> Sequence[Close]:
+        return prices.get(instrument, [])
 
-def _days_of(
-    days: Mapping[date, tuple[int, ...]],
-    prices: Sequence[tuple[date, int, int]],
-    terms: Terms | None,
-    rate_of: Callable[[date], Rate | None],
-) -> Iterator[tuple[Any, ...]]:
-    """Yield (day, fills, realised, fees, change of unrealised) of one book, days without change left out."""
-    first = min(days)
-    closes = {day: (bid, ask) for day, bid, ask in prices}
-    known = [day for day in closes if day < first]
-    quote = closes[max(known)] if known else None
-    steps = cost = before = 0
-    for day in sorted({*days, *(each for each in closes if each >= first)}):
-        fills, realised, fees, steps, cost = days.get(day, (0, 0, 0, steps, cost))
-        quote = closes.get(day, quote)
-        rate = rate_of(day)
-        value = terms.value_micro(steps, quote, rate) if terms and quote and rate else None
-        now = _unrealised(steps, cost, value)
-        if now is None:
-            yield day, fills, realised, fees, None
-            continue
-        if fills or now != before:
-            yield day, fills, realised, fees, now - before
-        before = now
+    def value(instrument: str, currency: str, via: str) -> ValueOf:
+        of = terms.get(instrument)
+        if of is None:
+            return value_of(None, [], lambda _: None)
+        return value_of(of.value_micro, closes(instrument), lambda day: rates.of(of.currency, currency, day, via=via))
+
+    return closes, value
 
 
 def _terms() -> dict[str, Terms]:
@@ -343,11 +359,6 @@ def _terms() -> dict[str, Terms]:
 
 def _rates(terms: Mapping[str, Terms], closes: Mapping[str, Sequence[tuple[date, int, int]]]) -> Rates:
     return Rates({name: (each.currency, each.tick_e9) for name, each in terms.items()}, closes)
-
-
-def _rate(rates: Rates, terms: Terms | None, home: tuple[str, str], day: date) -> Rate | None:
-    currency, via = home
-    return None if terms is None else rates.of(terms.currency, currency, day, via=via)
 
 
 def _last_prices() -> dict[str, list[tuple[date, int, int]]]:

@@ -444,6 +444,25 @@ def test_profit_of_the_days_adds_up_to_the_profit_there_is(desk, follower):
         assert any(each.unrealised for each in days)
 
 
+def test_profit_of_the_days_of_all_accounts_is_the_sum_of_that_of_each(desk, follower):
+    trade_at_random(desk, 3)
+    read_all(follower)
+    names = ("fills", "realised", "unrealised", "swap", "fees")
+    for scope in (EVERYTHING, Scope(client="one"), Scope(day=date(2026, 3, 4)), Scope(instrument=GOLD.id)):
+        for by in (["day"], ["instrument", "day"], ["set", "day"]):
+            wanted = defaultdict(lambda: [0] * len(names))
+            for row in interface.pnl(scope, ["account", *by], 100_000):
+                sums = wanted[row.group[1:], row.currency]
+                for at, name in enumerate(names):
+                    sums[at] += round(getattr(row, name) * 10**6)
+            found = {
+                (row.group, row.currency): [round(getattr(row, name) * 10**6) for name in names]
+                for row in interface.pnl(scope, by, 100_000)
+            }
+            assert found == wanted, (scope, by)
+            assert sum(map(any, found.values())) > (0 if scope.day else 3)
+
+
 def test_the_day_of_a_fill_is_that_of_its_account_s_zone(desk, follower):
     desk.open(1, time_zone="Asia/Tokyo")
     desk.configure("trend", EURUSD)
