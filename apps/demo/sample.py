@@ -7,6 +7,7 @@ from django.core.management import call_command
 
 from apps.execution.models import Account
 from apps.feeds.models import Feed
+from apps.reporting import interface as reporting
 from apps.risk.contracts import Limits
 from apps.risk.interface import set_limits
 
@@ -40,6 +41,13 @@ def load() -> str:
     _call("feeds", "add", source="replay", instrument=[_EURUSD], bars=[_BARS], first=_FROM, speed=1.0)
     _call("feeds", "start", "oanda")
     return f"Two strategy sets, {ACCOUNTS} paper accounts, and a feed of real ticks of 2014-05-02."
+
+
+def missing_for_readers() -> int:
+    """Return how many accounts were opened of which nothing can be read yet: no pipeline has taken them up."""
+    opened = Account.objects.using("execution").count()
+    read = len(reporting.accounts(reporting.Scope(), opened))
+    return opened - read
 
 
 def _call(command: str, *arguments: str, **options: Any) -> None:

@@ -20,8 +20,9 @@ from banyan.process import is_gone
 from banyan.process.usage import end_with_parent
 from banyan.standing import standings
 
-_CONNECTIONS_MAX = 16
+_CONNECTIONS_MAX = 24
 """To each database, for all requests that are answered at once, and for the threads that keep theirs."""
+_ACCOUNTS_SECONDS = 60.0
 _PATIENCE_SECONDS = 3
 """For a connection: then a page says what is away."""
 
@@ -74,6 +75,7 @@ accounts and a feed of real ticks; then it starts the pipeline (`manage.py run`)
         call_command("load_sample_trading", stdout=self.stdout)
         if is_running():
             self._tell("A pipeline runs already: none is started.")
+            self._wait_for_accounts()
             yield
             return
         self._tell("Starting the pipeline …")
@@ -82,11 +84,19 @@ accounts and a feed of real ticks; then it starts the pipeline (`manage.py run`)
             command = [sys.executable, sys.argv[0], "run"]
             pipeline = subprocess.Popen(command, stdout=written, stderr=written, preexec_fn=end_with_parent)  # noqa: PLW1509
         try:
+            self._wait_for_accounts()
             yield
         finally:
             self._tell("Stopping the pipeline …")
             pipeline.send_signal(signal.SIGTERM)
             pipeline.wait(timeout=30)
+
+    def _wait_for_accounts(self) -> None:
+        """Wait until accounts can be read, so that who is told that it is ready finds them; it serves in any case."""
+        try:
+            call_command("load_sample_trading", until_read=_ACCOUNTS_SECONDS, stdout=self.stdout)
+        except CommandError as problem:
+            self._tell(f"Not all is there: {problem}")
 
     def _tell(self, text: str) -> None:
         self.say(text)
