@@ -16,7 +16,8 @@ DATABASES = databases(environment, None, EXTRACTED)
 SERVICE_DATABASES = service_databases(environment, None)
 for _database in DATABASES.values():
     _database["CONN_HEALTH_CHECKS"] = True
-    _database["OPTIONS"]["pool"] = {"timeout": 3}  # seconds for a connection: then a page says what is away
+    # For the threads that keep theirs, and for pages and writes. Seconds for one: then a page says what is away.
+    _database["OPTIONS"]["pool"] = {"min_size": 0, "max_size": 24, "timeout": 3}
 
 SECURE_SSL_REDIRECT = environment.read("BANYAN_SSL_REDIRECT", flag, example="true", default=True)
 SECURE_HSTS_SECONDS = environment.read(

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from django.http import QueryDict
 
 from apps.api.problems import Problem
-from banyan.cursors import decoded
 
 PAGE_MAX = 500
 _PAGE = 50
@@ -164,13 +163,3 @@ def read(query: QueryDict, parameters: Sequence[Parameter]) -> dict[str, Any]:
     if errors:
         raise Problem("parameter-invalid", errors=errors)
     return values
-
-
-def place_of(cursor: str | None, sort: str, kinds: Sequence[type]) -> tuple[Any, ...] | None:
-    """Return the place that a cursor of a list with that sort stands for. Raises Problem for what is none."""
-    if not cursor:
-        return None
-    values = decoded(cursor, len(kinds) + 1)
-    if values is None or values[0] != sort or [type(each) for each in values[1:]] != list(kinds):
-        raise Problem("cursor-invalid")
-    return tuple(values[1:])

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -111,15 +111,29 @@ def check(written: str, address: str | None, now: datetime) -> Key:
     key = _known(found[1]) if found else None
     if found is None or key is None or not hmac.compare_digest(bytes(key.secret_hash), _hashed(found[2])):
         raise Problem("key-unknown", headers=_ASK)
-    if key.revoked_at is not None:
-        raise Problem("key-revoked", headers=_ASK)
-    if key.expires_at <= now:
-        raise Problem("key-outdated", f"It expired on {key.expires_at:%Y-%m-%d at %H:%M:%S} UTC.", headers=_ASK)
+    if (problem := _problem_of(key.revoked_at, key.expires_at, now)) is not None:
+        raise problem
     if key.networks and not _is_within(address, key.networks):
         raise Problem("address-refused")
     if key.used_at is None or now - key.used_at >= _USED_EVERY:
         Key.objects.filter(id=key.id).update(used_at=now)
     return key
+
+
+def problems_of(key_ids: Collection[str], now: datetime) -> dict[str, Problem]:
+    """Return of those of some keys that are good no more what is the matter with them."""
+    found = Key.objects.filter(id__in=key_ids).values_list("id", "revoked_at", "expires_at")
+    known = {key_id: _problem_of(revoked_at, expires_at, now) for key_id, revoked_at, expires_at in found}
+    problems = {key_id: known.get(key_id, Problem("key-unknown", headers=_ASK)) for key_id in key_ids}
+    return {key_id: problem for key_id, problem in problems.items() if problem is not None}
+
+
+def _problem_of(revoked_at: datetime | None, expires_at: datetime, now: datetime) -> Problem | None:
+    if revoked_at is not None:
+        return Problem("key-revoked", headers=_ASK)
+    if expires_at <= now:
+        return Problem("key-outdated", f"It expired on {expires_at:%Y-%m-%d at %H:%M:%S} UTC.", headers=_ASK)
+    return None
 
 
 def _known(key_id: str) -> Key | None:

@@ -1,71 +1,69 @@
-"""What has come, read once for all who listen to it in this process.
+"""What has come, read once for all who listen to it in this process, and their keys, looked at for all of them at once.
 
 Who listens has places. Who has come as far as the others is given what they are given, and takes what is theirs; who is
 behind reads their own rows until they are there. Nothing is read for clients to whom nobody listens.
+
+Databases are asked by a few threads, however many listen. One that cannot be asked is left alone for a moment, so that
+not each listener waits for it.
 """
 
 import asyncio
+import logging
+import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
-import orjson
-from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
+from django.utils import timezone
 
 from apps.api.families import FAMILIES, Family
-from apps.api.rows import told
+from apps.api.keys import problems_of
+from apps.api.pieces import Piece, Places, Reader
+from apps.api.problems import Problem, one_line
 from apps.api.tenancy import Whose, scope_of_clients
-from apps.reporting import interface as reporting
-from apps.reporting.interface import Place
 
+_LOGGER = logging.getLogger(__name__)
 _A_PIECE = 500
 _PIECES_KEPT = 64
-_BEGIN: Place = (0,)
-Places = Mapping[str, Place]
+_THREADS = ThreadPoolExecutor(4, "api-news")
+_AWAY_SECONDS = 1.0
+_KEYS_SECONDS = 1.0
 
 
-class Item(NamedTuple):
-    """A row that came: where, whose, what it is about, and how it is told."""
-
-    log: str
-    place: Place
-    client: str
-    account: str
-    set: str
-    instruments: Sequence[str]
-    data: bytes
+class AwayError(RuntimeError):
+    """What was to be looked up cannot be at the moment: a database is away. It can be asked for again."""
 
 
-class Piece:
-    """Rows up to places, those of `clients`; "" among them: of all."""
+class Asking:
+    """Asks a database in a thread, and does not ask again for a moment when it is away."""
 
-    def __init__(self, items: Sequence[Item], high: Places, clients: Collection[str]) -> None:
-        self.high = high
-        self._clients = clients
-        self._items = items
-        self._of_accounts: dict[str, list[Item]] = {}
-        self._of_clients: dict[str, list[Item]] = {}
-        for item in items:
-            self._of_accounts.setdefault(item.account, []).append(item)
-            self._of_clients.setdefault(item.client, []).append(item)
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._away_until = 0.0
 
-    def has_all_of(self, client: str) -> bool:
-        """Tell whether it was read for a client too, or ("") for the firm."""
-        return "" in self._clients or client in self._clients
+    async def ask(self, look: Callable[..., Any], *given: Any) -> Any:
+        """Return what is looked up. Raises AwayError."""
+        self._check()
+        return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(self._asked, look, *given))
 
-    def within(self, scope: Whose) -> Iterator[Item]:
-        """Yield the items within a scope."""
-        found = self._items
-        if scope.account:
-            found = self._of_accounts.get(scope.account, [])
-        elif scope.client:
-            found = self._of_clients.get(scope.client, [])
-        for item in found:
-            is_theirs = scope.client in ("", item.client) and scope.set in ("", item.set)
-            if is_theirs and (not scope.instrument or scope.instrument in item.instruments):
-                yield item
+    def _asked(self, look: Callable[..., Any], *given: Any) -> Any:
+        self._check()  # others may have found out while this waited for its turn
+        try:
+            return look(*given)
+        except (OperationalError, InterfaceError) as error:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
+            _LOGGER.warning("%s cannot be looked up, it is tried again: %s", self._what, one_line(error))
+            raise AwayError(self._what) from None
+        finally:
+            connections.close_all()
+
+    def _check(self) -> None:
+        if time.monotonic() < self._away_until:
+            raise AwayError(self._what)
 
 
 class Course(NamedTuple):
@@ -78,18 +76,22 @@ class Course(NamedTuple):
 class News:
     """What comes of a family, while somebody listens. One piece is read at a time, and the last ones are kept."""
 
-    def __init__(self, of: Family) -> None:
+    def __init__(self, name: str, of: Family) -> None:
         self.listeners: Counter[str] = Counter()
         self._of = of
+        self._reader = Reader(of)
+        self._asking = Asking(f"what came to {name}")
         self._lock = asyncio.Lock()
         self._pieces: deque[Piece] = deque(maxlen=_PIECES_KEPT)
         self._last = 0
         self._high: Places | None = None
         self._seen: object = None
-        self._clients: dict[str, str] = {}
 
     async def after(self, course: Course, scope: Whose, marks: object) -> tuple[Piece | None, Course]:
-        """Return what comes next to a listener, and how far they are then; None: nothing, until marks change."""
+        """Return what comes next to a listener, and how far they are then; None: nothing, until marks change.
+
+        Raises AwayError.
+        """
         if self._is_at_the_end(course):
             await self._read_on(marks, self._last)
             if self._is_at_the_end(course):
@@ -99,24 +101,24 @@ class News:
         if course.following is not None and course.following > number - len(self._pieces):
             piece = self._pieces[course.following - number - 1]
             if piece.has_all_of(scope.client):  # who began to listen while it was read reads their own
-                return piece, Course(self._ahead(course.places, piece.high), course.following + 1)
+                return piece, Course(self._reader.ahead(course.places, piece.high), course.following + 1)
         own = await self._read(scope, course.places, high, [scope.client])
-        return own, Course(own.high, None if self._lacks(own.high, high) else number + 1)
+        return own, Course(own.high, None if self._reader.lacks(own.high, high) else number + 1)
 
     def _is_at_the_end(self, course: Course) -> bool:
         if course.following is not None:
             return course.following > self._last
-        return self._high is None or not self._lacks(course.places, self._high)
+        return self._high is None or not self._reader.lacks(course.places, self._high)
 
     async def _read_on(self, marks: object, last: int) -> None:
         """Read the next piece for all who listen, unless somebody has done so meanwhile, or there is none."""
         async with self._lock:
             if self._last > last or (self._high is not None and self._seen == marks):
                 return
-            upto = await sync_to_async(self._marks, thread_sensitive=False)()
+            upto: Places = await self._asking.ask(self._of.marks)
             if self._high is None:
                 self._high = upto
-            upto = self._ahead(self._high, upto)
+            upto = self._reader.ahead(self._high, upto)
             if upto != self._high:
                 clients = sorted(client for client, count in self.listeners.items() if count)
                 piece = await self._read(scope_of_clients(clients), self._high, upto, clients)
@@ -126,61 +128,41 @@ class News:
             if upto == self._high:
                 self._seen = marks
 
-    def _lacks(self, places: Places, others: Places) -> bool:
-        return any(self._of.is_later(place, places.get(log, _BEGIN)) for log, place in others.items())
-
-    def _ahead(self, places: Places, others: Places) -> Places:
-        """Return of each log the place that is further on."""
-        if places == others:
-            return others
-        further = {log: place for log, place in others.items() if self._of.is_later(place, places.get(log))}
-        return {**places, **further}
-
-    def _marks(self) -> Places:
-        try:
-            return self._of.marks()
-        finally:
-            connections.close_all()
-
     async def _read(self, scope: Whose, after: Places, upto: Places, clients: Collection[str]) -> Piece:
         """Return the next rows within a scope, which is that of `clients`."""
-        items, high = await sync_to_async(self._items, thread_sensitive=False)(scope, after, upto)
-        return Piece(items, high, clients)
+        piece: Piece = await self._asking.ask(self._reader.piece, scope, after, upto, clients, _A_PIECE)
+        return piece
 
-    def _items(self, scope: Whose, after: Places, upto: Places) -> tuple[list[Item], Places]:
-        """Return the next rows within a scope, and up to where; of rows that are the same thing only the last."""
-        of = self._of
-        try:
-            found = of.onward(scope, after, upto, _A_PIECE)
-            last = found
-            if of.thing is not None:
-                newest = {of.thing(each[-1]): at for at, each in enumerate(found)}
-                last = [found[at] for at in sorted(newest.values())]
-            rows = told(of.row, of.told([row for *_, row in last]))
-            about = [of.about(row) for *_, row in last]
-            self._learn_clients({each.account for each in about})
-        finally:
-            connections.close_all()
-        items = [
-            Item(log, place, self._clients.get(each.account, ""), *each, orjson.dumps(row))
-            for (log, place, _), each, row in zip(last, about, rows, strict=True)
-        ]
-        reached = {**after, **{log: place for log, place, _ in found}}
-        return items, reached if len(found) == _A_PIECE else self._ahead(reached, upto)
 
-    def _learn_clients(self, accounts: set[str]) -> None:
-        unknown = accounts - {""} - self._clients.keys()
-        if unknown:
-            self._clients |= reporting.clients_of(sorted(unknown))
+class WatchedKeys:
+    """The keys of who listens, looked at together."""
+
+    def __init__(self) -> None:
+        self.listeners: Counter[str] = Counter()
+        self._asking = Asking("whether keys are still good")
+        self._lock = asyncio.Lock()
+        self._problems: Mapping[str, Problem] = {}
+        self._until = 0.0
+
+    async def problem_of(self, key: str) -> Problem | None:
+        """Return why a key is good no more, None while it is, as of a second ago at most. Raises AwayError."""
+        if time.monotonic() >= self._until:
+            async with self._lock:
+                if time.monotonic() >= self._until:
+                    keys = [each for each, count in self.listeners.items() if count]
+                    self._problems = await self._asking.ask(lambda: problems_of(keys, timezone.now()))
+                    self._until = time.monotonic() + _KEYS_SECONDS
+        return self._problems.get(key)
 
 
 _NEWS: dict[str, News] = {}
+_KEYS: list[WatchedKeys] = []
 
 
 @contextmanager
 def listened(family: str, client: str) -> Iterator[News]:
     """Give what comes of a family to a listener of a client, or ("") of the firm; it is there while anybody is."""
-    news = _NEWS.setdefault(family, News(FAMILIES[family]))
+    news = _NEWS.setdefault(family, News(family, FAMILIES[family]))
     news.listeners[client] += 1
     try:
         yield news
@@ -188,3 +170,18 @@ def listened(family: str, client: str) -> Iterator[News]:
         news.listeners[client] -= 1
         if not news.listeners.total():
             _NEWS.pop(family, None)
+
+
+@contextmanager
+def watched(key: str) -> Iterator[WatchedKeys]:
+    """Have a key looked at together with those of all others who listen."""
+    if not _KEYS:
+        _KEYS.append(WatchedKeys())
+    keys = _KEYS[0]
+    keys.listeners[key] += 1
+    try:
+        yield keys
+    finally:
+        keys.listeners[key] -= 1
+        if not keys.listeners.total():
+            _KEYS.clear()

@@ -85,8 +85,8 @@ class Problem(exceptions.APIException):
         self.code, self.told, self.errors, self.headers = code, detail, errors, dict(headers or {})
         self.status_code = KINDS[code].status
 
-    def answer(self) -> HttpResponse:
-        """Return it as an answer."""
+    def body(self) -> dict[str, Any]:
+        """Return it as RFC 9457 has it."""
         kind = KINDS[self.code]
         body: dict[str, Any] = {
             "type": f"urn:banyan:problem:{self.code}",
@@ -98,7 +98,18 @@ class Problem(exceptions.APIException):
         }
         if self.errors:
             body["errors"] = list(self.errors)
-        return HttpResponse(to_json(body), status=kind.status, content_type=MEDIA_TYPE, headers=self.headers)
+        return body
+
+    def answer(self) -> HttpResponse:
+        """Return it as an answer."""
+        return HttpResponse(
+            to_json(self.body()), status=KINDS[self.code].status, content_type=MEDIA_TYPE, headers=self.headers
+        )
+
+
+def one_line(error: Exception) -> str:
+    """Return what a driver says of an error, for a log: some say it in several lines."""
+    return " ".join(str(error).split())
 
 
 _OF_STATUS = {
@@ -130,7 +141,7 @@ def _problem_of(error: Exception, context: Mapping[str, Any]) -> Problem:
         case RequestDataTooBig():
             found = Problem("body-too-large")
         case OperationalError() | InterfaceError():
-            _LOGGER.warning("a database could not be asked", exc_info=error)
+            _LOGGER.warning("a database could not be asked: %s", one_line(error))
             found = Problem("unavailable", headers={"Retry-After": "2"})
         case _:
             _LOGGER.error("a call failed", exc_info=error)

@@ -1,16 +1,18 @@
-"""Reads of the API on the short way: one hop to a thread that keeps its connections, and only what the API needs.
+"""Reads and streams of the API on the short way: one hop to a thread that keeps its connections, and no more.
 
 Django takes a call through each of its middlewares by a hop of its own, and gives each call a new thread, which looks
-for connections. What a console needs of that, sessions and messages, a call with a key has no use for.
+for connections. What a console needs of that, sessions and messages, a call with a key has no use for. A stream would
+keep that thread and its connections for as long as somebody listens; here it has neither once it has begun.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
@@ -32,6 +34,8 @@ MIDDLEWARE = (
 )
 """Of the settings' middlewares those that a read of the API needs, in their order."""
 _THREADS = 6
+_OPENING_THREADS = 2
+"""For streams that begin: many may do so at once, and reads do not wait for them."""
 _CHECKED_SECONDS = 1.0
 _ELSEWHERE = (b"min_version=", b"min%5Fversion=", b"min%5fversion=")
 _STREAMS = f"{PREFIX}v1/streams/"
@@ -42,42 +46,38 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Call, Receive, Send], Awaitable[None]]
 
 
-class _Answer(NamedTuple):
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    content: bytes
-
-
 class Reads:
-    """An ASGI application that answers reads of the API itself, and leaves all else to another.
+    """An ASGI application that answers reads and streams of the API itself, and leaves all else to another.
 
-    What may wait for long, a stream or a read of what was just written, is the other's: it has a thread for each.
+    A read of what was just written may wait, and is the other's: it has a thread for each.
     """
 
     def __init__(self, others: Application, threads: ThreadPoolExecutor | None = None) -> None:
         self._others = others
         self._handler = _Handler()
         self._threads = threads or ThreadPoolExecutor(_THREADS, "api-read")
+        self._opening = threads or ThreadPoolExecutor(_OPENING_THREADS, "api-stream")
 
     async def __call__(self, scope: Call, receive: Receive, send: Send) -> None:
         """Answer a call."""
         if not _is_short(scope):
             await self._others(scope, receive, send)
             return
+        threads = self._opening if scope["path"].startswith(_STREAMS) else self._threads
         loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._threads, self._handler.answer, scope)
-        start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
-        await send(start)
-        await send({"type": "http.response.body", "body": answer.content})
+        response = await loop.run_in_executor(threads, self._handler.response, scope)
+        await send({"type": "http.response.start", "status": response.status_code, "headers": _headers(response)})
+        if response.streaming:
+            await _until_gone(_pass_on(response, send), receive)
+        else:
+            await send({"type": "http.response.body", "body": response.content})
 
 
 def _is_short(scope: Call) -> bool:
     if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
         return False
     path: str = scope["path"]
-    if not path.startswith(PREFIX) or path.startswith(_STREAMS):
-        return False
-    return not any(word in scope["query_string"] for word in _ELSEWHERE)
+    return path.startswith(PREFIX) and not any(word in scope["query_string"] for word in _ELSEWHERE)
 
 
 class _Handler(BaseHandler):
@@ -95,17 +95,16 @@ class _Handler(BaseHandler):
         self._middleware_chain = handler
         self._used = threading.local()
 
-    def answer(self, scope: Call) -> _Answer:
-        """Return what is answered."""
+    def response(self, scope: Call) -> Any:
+        """Return what is answered: a HttpResponse, or a StreamingHttpResponse of an async iterator."""
         self._check_connections()
         try:
             set_script_prefix(get_script_prefix(scope))
             try:
                 request = ASGIRequest(scope, BytesIO())
             except UnicodeDecodeError:
-                return _told(Problem("request-invalid").answer())
-            answer: Any = self.get_response(request)
-            return _told(answer)
+                return Problem("request-invalid").answer()
+            return self.get_response(request)
         finally:
             for connection in connections.all(initialized_only=True):
                 if connection.errors_occurred or connection.in_atomic_block or not connection.get_autocommit():
@@ -121,10 +120,32 @@ class _Handler(BaseHandler):
                 connection.health_check_done = False
 
 
-def _told(response: HttpResponse) -> _Answer:
-    assert not response.streaming, "streams are not on the short way"
+def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
     headers: Iterable[tuple[str, str]] = response.items()
-    return _Answer(
-        response.status_code, [(name.encode("ascii"), value.encode("latin1")) for name, value in headers],
-        response.content,
-    )  # fmt: skip
+    return [(name.encode("ascii"), value.encode("latin1")) for name, value in headers]
+
+
+async def _pass_on(response: Any, send: Send) -> None:
+    async with aclosing(aiter(response)) as parts:
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _until_gone(telling: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Tell until all is told, or whoever listens has gone."""
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = [asyncio.create_task(telling), asyncio.create_task(gone())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome

@@ -1,32 +1,34 @@
 """Streams of server-sent events: what came since a place that the listener names, and whatever comes."""
 
+import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import orjson
-from asgiref.sync import sync_to_async
-from django.db import connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from apps.api import asking
-from apps.api.access import Caller, caller_of, key_of
+from apps.api.access import Caller, caller_of
 from apps.api.families import FAMILIES
-from apps.api.news import Course, News, listened
+from apps.api.news import AwayError, Course, News, listened, watched
 from apps.api.problems import Problem, answer
+from apps.api.sealing import opened, sealed
 from apps.api.tenancy import scope_of
 from apps.console.interface import PULSE, Beat
 from apps.reporting.interface import Place
 
+_LOGGER = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 10.0
 _RETRY_MS = 2_000
-_PLACE_MAX = 8_000
+_PLACE_MAX = 12_000
 
 
-async def stream(request: HttpRequest, family: str) -> HttpResponse | StreamingHttpResponse:
+def stream(request: HttpRequest, family: str) -> HttpResponse | StreamingHttpResponse:
     """Answer with what came since a place, and go on."""
     try:
-        listener = await sync_to_async(_listener)(request, family)
+        listener = _listener(request, family)
     except Exception as error:  # noqa: BLE001  (whatever it is, it is answered as a problem)
         return answer(error, {})
     response = StreamingHttpResponse(listener.events(PULSE.beats(float("inf"))), content_type="text/event-stream")
@@ -35,47 +37,75 @@ async def stream(request: HttpRequest, family: str) -> HttpResponse | StreamingH
     return response
 
 
+class Keys(Protocol):
+    """Keys that are looked at while somebody listens by them."""
+
+    async def problem_of(self, key: str) -> Problem | None:
+        """Return why a key is good no more, None while it is. Raises AwayError."""
+
+
 class Listener:
     """Somebody who listens to a family, as far as they have heard."""
 
     def __init__(
         self, family: str, caller: Caller, asked: Mapping[str, Any], places: Mapping[str, Place],
-        check: Callable[[], object],
+        watched: Callable[[str], AbstractContextManager[Keys]] = watched,
     ) -> None:  # fmt: skip
         self._name, self._family = family, FAMILIES[family]
+        self._key = caller.key
         self._scope = scope_of(caller, {**asked, "since": None})
         self._course = Course(places)
-        self._check = check
+        self._watched = watched
+        self._told_at = 0.0
 
     async def events(self, beats: AsyncIterator[Beat]) -> AsyncIterator[bytes]:
         """Yield events as they are sent, for as long as there are beats and the key is good.
 
-        Whoever reads slowly is looked up for slowly: nothing is kept for them.
+        Whoever reads slowly is looked up for slowly: nothing is kept for them. While a database is away they are told
+        so, and what comes meanwhile when it is back.
         """
-        yield b"retry: %d\n%b" % (_RETRY_MS, _event("begin", self._course.places, b"{}"))
+        yield b"retry: %d\n%b" % (_RETRY_MS, _event(self._name, "begin", self._course.places, b"{}"))
+        self._told_at = time.monotonic()
+        try:
+            with listened(self._name, self._scope.client) as news, self._watched(self._key) as keys:
+                async for event in self._heard(beats, news, keys):
+                    self._told_at = time.monotonic()
+                    yield event
+        except Problem as problem:
+            yield _trouble(problem)
+        except Exception:
+            _LOGGER.exception("a stream of %s failed", self._name)
+            yield _trouble(Problem("internal"))
+
+    async def _heard(self, beats: AsyncIterator[Beat], news: News, keys: Keys) -> AsyncIterator[bytes]:
+        """Yield what comes. Raises Problem when the key is good no more."""
         seen: object = None
-        told_at = checked_at = time.monotonic()
-        with listened(self._name, self._scope.client) as news:
-            async for beat in beats:
+        is_away = False
+        async for beat in beats:
+            try:
+                await self._check(keys)
                 if beat.problem:
-                    continue
+                    raise AwayError(beat.problem)
                 marks: object = beat if self._family.is_apart else beat.marks
                 if marks != seen:
-                    seen = marks
-                    async for event in self._come(news, marks):
-                        told_at = time.monotonic()
+                    async for event in self._come(news, keys, marks):
                         yield event
-                now = time.monotonic()
-                if now - checked_at >= _HEARTBEAT_SECONDS:
-                    checked_at = now
-                    if not await sync_to_async(self._is_good, thread_sensitive=False)():
-                        return
-                if now - told_at >= _HEARTBEAT_SECONDS:
-                    told_at = now
-                    yield b": heartbeat\n\n"
+                    seen = marks
+                is_away = False
+            except AwayError:
+                if not is_away:
+                    yield _trouble(Problem("unavailable", "A database is away; what comes meanwhile is told then."))
+                is_away = True
+            if time.monotonic() - self._told_at >= _HEARTBEAT_SECONDS:
+                yield b": heartbeat\n\n"
 
-    async def _come(self, news: News, marks: object) -> AsyncIterator[bytes]:
+    async def _check(self, keys: Keys) -> None:
+        if (problem := await keys.problem_of(self._key)) is not None:
+            raise problem
+
+    async def _come(self, news: News, keys: Keys, marks: object) -> AsyncIterator[bytes]:
         while True:
+            await self._check(keys)
             before = self._course.places
             piece, course = await news.after(self._course, self._scope, marks)
             if piece is None:
@@ -85,40 +115,43 @@ class Listener:
             for item in piece.within(self._scope):
                 if self._family.is_later(item.place, before.get(item.log)):
                     at[item.log] = item.place
-                    yield _event(self._name, at, item.data)
+                    yield _event(self._name, self._name, at, item.data)
             self._course = course
 
-    def _is_good(self) -> bool:
-        try:
-            self._check()
-        except Problem:
-            return False
-        finally:
-            connections.close_all()
-        return True
+
+def _event(family: str, name: str, places: Mapping[str, Place], data: bytes) -> bytes:
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (written(places, family).encode(), name.encode(), data)
 
 
-def _event(name: str, places: Mapping[str, Place], data: bytes) -> bytes:
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (written(places), name.encode(), data)
+def _trouble(problem: Problem) -> bytes:
+    """Return the event that tells a problem. It has no id: whoever comes again does so after what they heard last."""
+    return b"event: problem\ndata: %b\n\n" % orjson.dumps(problem.body())
 
 
-def written(places: Mapping[str, Place]) -> bytes:
-    """Return places as an event's id."""
-    return orjson.dumps(places, option=orjson.OPT_SORT_KEYS)
+def written(places: Mapping[str, Place], family: str) -> str:
+    """Return places in a family as an event's id."""
+    return sealed(places, f"events of {family}")
 
 
-def read(text: str, kinds: Sequence[type]) -> dict[str, Place]:
-    """Return the places that an event's id stands for. Raises Problem for what is none."""
+def read(text: str, family: str) -> dict[str, Place]:
+    """Return the places that an event's id stands for. Raises Problem for what is none of the family.
+
+    It may be JSON, as ids were before they were sealed: what it may say is no more than `since` may.
+    """
+    wrong = Problem("cursor-invalid", f"Last-Event-ID is the id of no event of {family}.")
+    if len(text) > _PLACE_MAX:
+        raise wrong
     try:
-        found = orjson.loads(text) if len(text) <= _PLACE_MAX else None
+        found = orjson.loads(text) if text.startswith("{") else opened(text, f"events of {family}")
     except orjson.JSONDecodeError:
-        found = None
+        raise wrong from None
     if not isinstance(found, dict):
-        raise Problem("cursor-invalid", "Last-Event-ID is the id of none of our events.")
+        raise wrong
     places = {shard: tuple(place) if isinstance(place, list) else () for shard, place in found.items()}
+    kinds = FAMILIES[family].kinds
     for place in places.values():
         if [type(each) for each in place] not in ([int], [int, *kinds]) or not all(map(_fits, place)):
-            raise Problem("cursor-invalid", "Last-Event-ID is the id of none of our events.")
+            raise wrong
     return places
 
 
@@ -141,9 +174,9 @@ def _listener(request: HttpRequest, family: str) -> Listener:
     asked = asking.read(request.GET, FAMILIES[family].parameters)
     of, last = FAMILIES[family], request.headers.get("Last-Event-ID", "")
     if last:
-        places = read(last, of.kinds)
+        places = read(last, family)
     elif asked.get("since") is not None:
         places = of.since(asked["since"])
     else:
         places = of.marks()
-    return Listener(family, caller, asked, places, lambda: key_of(request))
+    return Listener(family, caller, asked, places)

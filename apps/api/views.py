@@ -17,8 +17,8 @@ from apps.api.deprecation import Deprecation, headers_of, of_row
 from apps.api.problems import Problem
 from apps.api.rendering import Csv, Json
 from apps.api.rows import Row, fields_of, told
+from apps.api.sealing import cursor_of, place_of
 from apps.api.versions import MIN_VERSION, wait_for
-from banyan.cursors import encoded
 
 
 class Page(NamedTuple):
@@ -140,9 +140,9 @@ class Listing(View):
         """Answer with a page."""
         asked = self.asked(request)
         sort = asked.get("sort", "")
-        after = asking.place_of(asked.get("cursor"), sort, self.kinds_of(asked))
+        after = place_of(asked.get("cursor"), sort, self.kinds_of(asked))
         page = self.rows(request.user, asked, after, asked.get("limit", 0), **place)
-        following = encoded([sort, *page.last]) if page.last else None
+        following = cursor_of(sort, page.last) if page.last else None
         headers = {}
         if following is not None:
             query = request.query_params.copy()

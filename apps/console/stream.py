@@ -1,6 +1,7 @@
 """The one stream that a browser has open, however many tabs it shows."""
 
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from apps.console.access import VIEW
@@ -29,4 +30,7 @@ stream.permission = VIEW  # type: ignore[attr-defined]
 
 @sync_to_async
 def _may_listen(request: HttpRequest) -> bool:
-    return request.user.is_authenticated and request.user.has_perm(VIEW)
+    try:
+        return request.user.is_authenticated and request.user.has_perm(VIEW)
+    finally:
+        close_old_connections()  # or they would be kept for as long as the stream goes on

@@ -17,10 +17,10 @@ from apps.api.problems import Problem
 from apps.api.rendering import to_json
 from apps.api.resources.markets import JSON_ROWS_MAX, ROWS_MAX, form_of
 from apps.api.rows import Amount, Moment, Row, Time, decimal, fields_of, time_text
+from apps.api.sealing import cursor_of, place_of
 from apps.api.views import Listing, Page, Thing, View, page_of
 from apps.console.interface import Became
 from apps.feeds import interface as feeds
-from banyan.cursors import encoded
 
 _PLACES = 9
 _LIVE_MAX = 500
@@ -111,7 +111,7 @@ class Ticks(View):
         """Answer with them."""
         asked = self.asked(request)
         form = asked["format"] or form_of(request.headers.get("Accept", ""))
-        after = asking.place_of(asked["cursor"], "", (int, int))
+        after = place_of(asked["cursor"], "", (int, int))
         try:
             if form == "json":
                 return _page(instrument, asked, after)
@@ -269,5 +269,5 @@ def _page(instrument: str, asked: Mapping[str, Any], after: tuple[int, int] | No
         | {name: decimal(value, _PLACES) for name, value in zip(names, values, strict=True)}
         for place, values in found[:most]
     ]
-    following = encoded(["", *found[most - 1][0]]) if len(found) > most else None
+    following = cursor_of("", found[most - 1][0]) if len(found) > most else None
     return HttpResponse(to_json({"data": rows, "next": following}), content_type="application/json")

@@ -14,9 +14,9 @@ from apps.api.bars import FORMS, MEDIA_TYPES, columns_of, encode
 from apps.api.problems import Problem
 from apps.api.rendering import to_json
 from apps.api.rows import Amount, Moment, Row, decimal, fields_of, time_text
+from apps.api.sealing import cursor_of, place_of
 from apps.api.views import Listing, Page, Thing, View, page_of
 from apps.feeds import interface as feeds
-from banyan.cursors import encoded
 from trading.intervals import IntervalError
 
 _PLACES = 9
@@ -147,7 +147,7 @@ class Bars(View):
         """Answer with them."""
         asked = self.asked(request)
         form = asked["format"] or form_of(request.headers.get("Accept", ""))
-        after = asking.place_of(asked["cursor"], "", (int,))
+        after = place_of(asked["cursor"], "", (int,))
         start = asked["start"] if after is None else after[0] + 1
         try:
             bars = feeds.read_bars(instrument, asked["interval"], start, asked["end"], asked["adjust"])
@@ -163,7 +163,7 @@ class Bars(View):
             return HttpResponse(encode(bars.time, columns_of(bars), form), content_type=MEDIA_TYPES[form])
         most = asked["limit"]
         rows = _told(bars, most)
-        following = encoded(["", int(bars.time[most - 1])]) if len(bars) > most else None
+        following = cursor_of("", [int(bars.time[most - 1])]) if len(bars) > most else None
         return HttpResponse(to_json({"data": rows, "next": following}), content_type="application/json")
 
 

@@ -1,8 +1,11 @@
-"""What is to be sent: for each webhook what has come since the place that it is at, in deliveries, each kept whole."""
+"""What is to be sent: for each webhook what has come since the place that it is at, in deliveries, each kept whole.
 
-from collections.abc import Mapping
+Webhooks that have come equally far are given what was read once for all of them, as those who listen to streams are.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.db import transaction
@@ -13,22 +16,38 @@ from apps.api.access import Caller
 from apps.api.families import FAMILIES
 from apps.api.keys import OF_CLIENTS
 from apps.api.models import Delivery, Key, Webhook
+from apps.api.pieces import Item, Places, Reader
 from apps.api.problems import Problem
-from apps.api.rows import told
-from apps.api.tenancy import scope_of
-from apps.reporting.interface import Place
+from apps.api.tenancy import Whose, scope_of, scope_of_clients
 
+_ROWS_MAX = 1_000
+"""Looked at at once."""
 _EVENTS_MAX = 100
+"""In a delivery."""
 WAITING_MAX = 100
 """How many deliveries of a webhook wait; what comes meanwhile stays where it is, and is found when these are gone."""
 
 
-def collect() -> int:
-    """Put what has come into deliveries; return of how many webhooks there was something."""
-    count = 0
+class Collected(NamedTuple):
+    """How many webhooks have moved on, and whether one of them could at once do so again."""
+
+    moved: int
+    is_behind: bool
+
+
+def collect() -> Collected:
+    """Put what has come next into deliveries."""
+    together: dict[tuple[str, bytes], list[Any]] = {}
     for webhook in _ready():
-        count += _collect(webhook)
-    return count
+        at = orjson.dumps(webhook.places, option=orjson.OPT_SORT_KEYS)
+        together.setdefault((webhook.family, at), []).append(webhook)
+    marks: dict[str, Places] = {}
+    found = [Collected(0, is_behind=False)]
+    for (family, _), webhooks in together.items():
+        if family not in marks:
+            marks[family] = FAMILIES[family].marks()
+        found.append(_collect(family, webhooks, marks[family]))
+    return Collected(sum(each.moved for each in found), any(each.is_behind for each in found))
 
 
 def open_webhooks(now: datetime) -> "QuerySet[Webhook]":
@@ -42,43 +61,59 @@ def open_webhooks(now: datetime) -> "QuerySet[Webhook]":
     return Webhook.objects.filter(may, is_on=True)
 
 
-def _ready() -> list[Webhook]:
+def _ready() -> list[Any]:
     waiting = Count("deliveries", filter=Q(deliveries__state="waiting"))
     return list(open_webhooks(timezone.now()).annotate(waiting=waiting).filter(waiting__lt=WAITING_MAX).order_by("id"))
 
 
-def _collect(webhook: Webhook) -> bool:
-    of = FAMILIES[webhook.family]
-    places: dict[str, Place] = {log: tuple(place) for log, place in webhook.places.items()}
-    upto = of.marks()
-    if upto == places:
-        return False
+def _collect(family: str, webhooks: Sequence[Any], upto: Places) -> Collected:
+    """Put what came next into deliveries of webhooks of a family that are at the same places: it is read once."""
+    places: Places = {log: tuple(place) for log, place in webhooks[0].places.items()}
+    scopes = {webhook.pk: scope for webhook in webhooks if (scope := _scope_of(webhook)) is not None}
+    if upto == places or not scopes:
+        return Collected(0, is_behind=False)
+    clients = sorted({scope.client for scope in scopes.values()})
+    whose = next(iter(scopes.values())) if len(scopes) == 1 else scope_of_clients(clients)
+    piece = Reader(FAMILIES[family]).piece(whose, places, upto, clients, _ROWS_MAX)
+    theirs = {pk: list(piece.within(scope)) for pk, scope in scopes.items()}
+    # Only who finds a webhook as it was read moves it: nothing is put into two deliveries.
+    same = Webhook.objects.filter(places=webhooks[0].places, is_on=True)
+    count = same.filter(pk__in=[pk for pk, items in theirs.items() if not items]).update(places=_kept(piece.high))
+    for webhook in webhooks:
+        if items := theirs.get(webhook.pk):
+            room = (WAITING_MAX - webhook.waiting) * _EVENTS_MAX
+            kept = items[:room]
+            after = piece.high if kept == items else {**places, **{item.log: item.place for item in kept}}
+            with transaction.atomic():
+                if same.filter(pk=webhook.pk).update(places=_kept(after)):
+                    _queue(webhook, kept)
+                    count += 1
+    return Collected(count, is_behind=count > 0 and piece.high != upto)
+
+
+def _kept(places: Places) -> dict[str, list[Any]]:
+    return {log: list(place) for log, place in places.items()}
+
+
+def _scope_of(webhook: Webhook) -> Whose | None:
     caller = Caller("", webhook.holder, "", webhook.client, frozenset())
     try:
-        found = of.onward(scope_of(caller, webhook.filters), places, upto, _EVENTS_MAX)
+        return scope_of(caller, webhook.filters)
     except Problem:
-        return False
-    rows = [row for *_, row in found]
-    after = places | {log: place for log, place, _ in found}
-    if len(found) < _EVENTS_MAX:
-        after |= upto
-    with transaction.atomic():
-        # Only who finds the webhook as it was read moves it: nothing is put into two deliveries.
-        same = Webhook.objects.filter(pk=webhook.pk, places=webhook.places, is_on=True)
-        if same.update(places={log: list(place) for log, place in after.items()}) and rows:
-            _keep(webhook, of.row, of.told(rows))
-    return bool(rows)
+        return None
 
 
-def _keep(webhook: Webhook, row: Any, rows: Any) -> None:
+def _queue(webhook: Webhook, items: Sequence[Item]) -> None:
     now = timezone.now()
-    delivery = Delivery.objects.create(webhook=webhook, body=b"", next_at=now, made_at=now)
-    delivery.body = orjson.dumps(
-        {"delivery": delivery.pk, "webhook": webhook.pk, "family": webhook.family, "events": told(row, rows)}
-    )
-    delivery.save(update_fields=["body"])
+    for begin in range(0, len(items), _EVENTS_MAX):
+        delivery = Delivery.objects.create(webhook=webhook, body=b"", next_at=now, made_at=now)
+        events = [orjson.Fragment(item.data) for item in items[begin : begin + _EVENTS_MAX]]
+        delivery.body = orjson.dumps(
+            {"delivery": delivery.pk, "webhook": webhook.pk, "family": webhook.family, "events": events}
+        )
+        delivery.save(update_fields=["body"])
 
 
 def places_now(family: str) -> Mapping[str, list[Any]]:
     """Return the places at which a webhook of a family begins that is made now."""
-    return {log: list(place) for log, place in FAMILIES[family].marks().items()}
+    return _kept(FAMILIES[family].marks())

@@ -98,8 +98,8 @@ class WebhookWorker:
                 try:
                     with _alone() as is_alone:
                         while is_alone and not stop.is_set():
-                            self._step(threads)
-                            self._woken.wait(self._look_seconds)
+                            is_behind = self._step(threads)
+                            self._woken.wait(0.0 if is_behind else self._look_seconds)
                 except Error as problem:
                     _LOGGER.warning("webhooks: a database is away, it is tried again: %s", problem)
                     connections.close_all()
@@ -112,11 +112,13 @@ class WebhookWorker:
         """Stop waiting."""
         self._woken.set()
 
-    def _step(self, threads: ThreadPoolExecutor) -> None:
+    def _step(self, threads: ThreadPoolExecutor) -> bool:
+        """Collect a piece, and have sent what is due; tell whether there is more to collect."""
         self._sending = {webhook: each for webhook, each in self._sending.items() if not each.done()}
-        collect()
+        collected = collect()
         for delivery in due(timezone.now(), frozenset(self._sending)):
             self._sending[delivery.webhook_id] = threads.submit(self._deliver, delivery)
+        return collected.is_behind
 
     def _deliver(self, delivery: Delivery) -> None:
         try:

@@ -5,10 +5,16 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from apps.feeds.contracts import RecordQuarantined
 from apps.feeds.models import Feed, Import, QuarantinedRecord
 from apps.feeds.records import Kind
 from apps.feeds.series import find_instrument, find_series
+from banyan.codec import Envelope, encode_envelope, encode_message
+from banyan.host.delivery import join_events
+from banyan.models import Key as LogKey
+from banyan.models import Log
 from tests.integration.api.conftest import ALL
 from trading.intervals import HOUR
 
@@ -68,3 +74,36 @@ def test_a_record_is_let_in_corrected_and_once(callers):
     assert [each["id"] for each in operator.rows("quarantine?state=released")] == [RECORD]
     assert post(operator, "quarantine/1/discard", {"reason": "x"}, "k-3")[0] == 404
     assert post(operator, "feeds/none/quarantine/discard", {"records": [], "reason": "x"}, "k-4")[0] == 400
+
+
+@pytest.mark.django_db(databases=ALL, transaction=True)
+def test_records_of_a_live_feed_are_looked_at_page_by_page_and_given_up_once(callers):
+    Feed.objects.create(id="oanda", definition={"instruments": [], "source": "tail"})
+    made = [
+        RecordQuarantined(feed="oanda", instrument="OANDA:EURUSD", reason=reason, record=f"bid {at}", event_time_ns=at)
+        for at, reason in enumerate(("late", "bid-above-ask", "jump"))
+    ]
+    for number, events in ((1, made[:1]), (2, made[1:])):
+        Log.objects.using("feeds").create(
+            key="oanda", number=number, written_at=timezone.now(), received_at_ns=number * 10**18, body=b"{}",
+            header=encode_envelope(Envelope(name="feeds.quarantine-records.v1", id=str(number), key="oanda")),
+            events=join_events([(RecordQuarantined.wire_name, encode_message(each)) for each in events]),
+        )  # fmt: skip
+    LogKey.objects.using("feeds").create(key="oanda", number=2)
+    operator, path = callers["operator"], "feeds/oanda/quarantine"
+    rows = operator.rows(f"{path}?limit=1")
+    assert [(row["number"], row["event"], row["reason"]) for row in rows] == [
+        (2, 1, "jump"), (2, 0, "bid-above-ask"), (1, 0, "late"),
+    ]  # fmt: skip
+    assert {row["decided_at"] for row in rows} == {None}
+    body = {"records": [{"number": 2, "event": 1}, {"number": 1, "event": 0}], "reason": "spikes"}
+    first, again = (post(operator, f"{path}/discard", body, "k-1") for _ in range(2))
+    assert first[0] == 202
+    assert again == first
+    rest = {"records": [{"number": 2, "event": 1}, {"number": 2, "event": 0}], "reason": "the rest"}
+    assert "1 record" in post(operator, f"{path}/discard", rest, "k-2")[1]["text"]
+    assert [row["decided_why"] for row in operator.rows(path)] == ["spikes", "the rest", "spikes"]
+    assert {row["decided_by"] for row in operator.rows(path)} == {f"key {operator.key[5:17]} (operator)"}
+    assert post(operator, "feeds/other/quarantine/discard", body, "k-3")[0] == 404
+    assert post(callers["viewer"], f"{path}/discard", body, "k-4")[0] == 403
+    assert operator.get("feeds/other/quarantine").status_code == 404

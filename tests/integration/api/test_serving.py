@@ -9,10 +9,12 @@ import pytest
 from django.db import connections
 from django.test import Client
 
+from apps.api import news
 from apps.api.keys import Wanted, make
 from apps.api.models import Key
 from apps.api.serving import Reads
 from tests.integration.api.conftest import ALL
+from tests.integration.runs.conftest import wait_until
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
 CHANGING = ("x-request-id", "ratelimit", "date")
@@ -51,17 +53,22 @@ def reads(key, django_db_blocker):
             threads.submit(connections.close_all).result()
 
 
-def ask(application, path, key="", method="GET", query="", **headers):
-    """Return (status, headers, body) of a call by ASGI."""
+def call(path, key="", method="GET", query="", **headers):
+    """Return a call as ASGI has it."""
     given = {"host": "testserver", "accept": "application/json", **headers}
     if key:
         given["authorization"] = f"Bearer {key}"
-    scope = {
+    return {
         "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode(),
         "http_version": "1.1", "scheme": "http", "server": ("testserver", 80), "client": ("127.0.0.1", 1),
         "root_path": "", "asgi": {"version": "3.0"},
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
     }  # fmt: skip
+
+
+def ask(application, path, key="", **more):
+    """Return (status, headers, body) of a call by ASGI."""
+    scope = call(path, key, **more)
     sent = []
 
     async def receive():
@@ -106,7 +113,7 @@ def test_who_has_no_key_or_no_name_of_ours_is_told_so(reads, key):
 @pytest.mark.parametrize(
     ("path", "more"),
     [
-        ("/", {}), ("/api/v1/streams/fills", {}), ("/api/v1/orders", {"method": "POST"}),
+        ("/", {}), ("/api/v1/streams/fills", {"method": "POST"}), ("/api/v1/orders", {"method": "POST"}),
         ("/api/v1/orders", {"query": "min_version=x"}), ("/api/v1/orders", {"query": "min%5Fversion=x"}),
     ],
 )  # fmt: skip
@@ -119,3 +126,58 @@ def test_a_connection_that_broke_while_it_lay_still_is_made_anew(reads, key, mon
     reads._threads.submit(lambda: [each.connection.close() for each in connections.all(initialized_only=True)]).result()
     monkeypatch.setattr("apps.api.serving._CHECKED_SECONDS", 0.0)
     assert ask(reads, "/api/v1/accounts/A1", key)[0] == 200
+
+
+class Open:
+    """A stream that somebody has open, until they hang up."""
+
+    def __init__(self):
+        self.begun, self.left, self.sent = asyncio.Event(), asyncio.Event(), []
+
+    async def receive(self):
+        if not self.sent:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message):
+        self.sent.append(message)
+        if b"event: begin" in message.get("body", b""):
+            self.begun.set()
+
+
+def test_many_streams_are_open_at_once_and_none_keeps_a_thread_or_a_connection(reads, key):
+    """All of them begin by one thread; the pulse and what reads for all of them have theirs, whoever listens."""
+
+    async def run():
+        assert (await asyncio.to_thread(ask, reads, "/api/v1/accounts/A1", key))[0] == 200
+        threads = {each.name for each in threading.enumerate()}
+        streams = [Open() for _ in range(100)]
+        tasks = [
+            asyncio.create_task(reads(call("/api/v1/streams/fills", key), each.receive, each.send)) for each in streams
+        ]
+        for each in streams:
+            await asyncio.wait_for(each.begun.wait(), 120)
+        new = {each.name for each in threading.enumerate()} - threads
+        assert all(name.startswith(("api-news", "console-pulse", "asyncio")) for name in new), new
+        assert len(new) < 16
+        assert news._NEWS["fills"].listeners[""] == 100
+        for each in streams:
+            each.left.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 120)
+        assert "fills" not in news._NEWS
+        return [each.sent[0] for each in streams]
+
+    for head in asyncio.run(run()):
+        assert head["status"] == 200
+        told = {name.decode().lower(): value.decode() for name, value in head["headers"]}
+        assert told["content-type"] == "text/event-stream"
+        assert {"x-request-id", "ratelimit", "content-security-policy"} <= told.keys()
+    wait_until(lambda: not any(each.name == "console-pulse" for each in threading.enumerate()), "the pulse to stop")
+
+
+def test_a_stream_that_cannot_be_is_refused_with_a_problem(reads, key):
+    status, headers, body = ask(reads, "/api/v1/streams/fills", key, last_event_id="x")
+    assert (status, orjson.loads(body)["code"]) == (400, "cursor-invalid")
+    assert headers["content-type"] == "application/problem+json"
+    assert ask(reads, "/api/v1/streams/fills")[0] == 401

@@ -1,18 +1,25 @@
 """Streams tell everything once, in order, from wherever a listener goes on."""
 
 import asyncio
+import base64
+import contextlib
 import threading
 from dataclasses import dataclass, field
 
 import orjson
 import pytest
+from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 
 from apps.api import news, streams
 from apps.api.access import Caller
-from apps.api.news import Course
+from apps.api.keys import problems_of, revoke
+from apps.api.models import Key
+from apps.api.news import AwayError, Course
 from apps.api.problems import Problem
-from apps.api.streams import FAMILIES, Listener, read
+from apps.api.sealing import sealed
+from apps.api.streams import FAMILIES, Listener, read, written
 from apps.console.interface import Beat
 from apps.feeds.contracts import BarClosed, FeedStale, GapDetected, RecordQuarantined
 from apps.reporting import interface as reporting
@@ -32,6 +39,23 @@ ONCE = ("fills", "refusals", "signals")
 NOTHING = {"client": "", "account": "", "set": "", "instrument": ""}
 
 
+class Keys:
+    """Keys that are good until one of `problems` is the matter with them, looked at by look."""
+
+    def __init__(self, *problems):
+        self.problems = list(problems)
+
+    async def problem_of(self, key):
+        found = self.problems.pop(0) if self.problems else None
+        if isinstance(found, AwayError):
+            raise found
+        return found
+
+
+def listener_of(family, caller, places, *problems, **asked):
+    return Listener(family, caller, NOTHING | asked, places, lambda _: contextlib.nullcontext(Keys(*problems)))
+
+
 @dataclass
 class Heard:
     """What a listener has been sent: (id, data) of each event of the family."""
@@ -42,7 +66,7 @@ class Heard:
 
 def listen(family, places, *marks, caller=FIRM, between=lambda: None, **asked):
     """Listen for as many beats as there are marks, and do something between them."""
-    listener = Listener(family, caller, NOTHING | asked, places, lambda: None)
+    listener = listener_of(family, caller, places, **asked)
     heard = Heard()
 
     async def beats():
@@ -116,10 +140,9 @@ def test_from_the_beginning_everything_is_told_once(callers, family):
 def test_after_any_event_a_listener_goes_on_with_the_next(monkeypatch, family, size):
     monkeypatch.setattr(news, "_A_PIECE", size)
     events = listen(family, {}, 1).events
-    kinds = FAMILIES[family].kinds
     for at in range(0, len(events), max(1, len(events) // 7)):
-        assert listen(family, read(events[at][0], kinds), 1).events == events[at + 1 :], events[at][0]
-    assert listen(family, read(events[-1][0], kinds), 1).events == []
+        assert listen(family, read(events[at][0], family), 1).events == events[at + 1 :], events[at][0]
+    assert listen(family, read(events[-1][0], family), 1).events == []
 
 
 @pytest.mark.parametrize("family", OF_ACCOUNTS)
@@ -157,7 +180,7 @@ def listen_together(family, callers, between, **asked):
         done = asyncio.Event()
 
         async def heard_by(caller, begun):
-            listener = Listener(family, caller, NOTHING | asked, places, lambda: None)
+            listener = listener_of(family, caller, places, **asked)
 
             async def beats():
                 yield Beat(1, {"execution": 1})
@@ -308,15 +331,43 @@ def test_since_leaves_out_what_came_before(callers):
     assert len(heard) == len(wanted)
 
 
+def changed(text, at):
+    """Return a text with another letter in one place."""
+    return text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :]
+
+
+ID = {"3": (987_654_321_987, 1, 2, 3), "4": (5,)}
+
+
 @pytest.mark.parametrize(
     "last",
-    ["x", "[]", '{"0": 1}', '{"0": []}', '{"0": [1, 2]}', '{"0": ["1"]}', '{"0": [99999999999999999999]}', "9" * 9000],
-)
+    [
+        "x", "[]", '{"0": 1}', '{"0": []}', '{"0": [1, 2]}', '{"0": ["1"]}', '{"0": [99999999999999999999]}',
+        "9" * 19000,
+        "v1.", "v1.x", "v1.é", "v2.AAAA", "v1." + "A" * 64, lambda: written(ID, "orders"),
+        lambda: changed(written(ID, "fills"), 9), lambda: changed(written(ID, "fills"), 60),
+        lambda: sealed(ID, "cursor"), lambda: sealed({"0": ["1"]}, "events of fills"),
+    ],
+)  # fmt: skip
 def test_an_id_that_is_none_of_ours_is_refused(callers, last):
+    text = last() if callable(last) else last
     with pytest.raises(Problem):
-        read(last, (int, int, int))
-    headers = {"Authorization": f"Bearer {callers['viewer'].key}", "Last-Event-ID": last}
+        read(text, "fills")
+    headers = {"Authorization": f"Bearer {callers['viewer'].key}", "Last-Event-ID": text}
     assert Client().get("/api/v1/streams/fills", headers=headers).status_code == 400
+
+
+def test_an_id_tells_nobody_where_it_stands_and_stays_the_same(settings):
+    of_fill = written(ID, "fills")
+    assert read(of_fill, "fills") == ID == read(orjson.dumps(ID).decode(), "fills")
+    assert of_fill == written(dict(reversed(ID.items())), "fills")
+    assert base64.urlsafe_b64decode(of_fill.removeprefix("v1.") + "==").find(b"987") == -1
+    lengths = {len(written({"3": (10**power, 1, 2, 3)}, "fills")) for power in range(12)}
+    assert len(lengths) == 1  # nor how large it is
+    settings.SECRET_KEY = "another" * 8
+    assert written(ID, "fills") != of_fill
+    with pytest.raises(Problem):
+        read(of_fill, "fills")
 
 
 def test_a_stream_is_there_for_keys_that_may_read(callers):
@@ -334,42 +385,174 @@ def test_a_stream_is_there_for_keys_that_may_read(callers):
     assert callers["client one"].get("streams/fills?client=two").status_code == 404
 
 
-def test_a_stream_on_which_something_comes_all_the_time_ends_when_its_key_does(monkeypatch):
-    assert len(listen("fills", {}, 1).events) > 1
-    monkeypatch.setattr(streams, "_HEARTBEAT_SECONDS", 0.0)
+REVOKED = Problem("key-revoked")
 
-    def check():
-        raise Problem("key-revoked")
 
-    listener = Listener("fills", FIRM, NOTHING, {}, check)
+def chunks_of(listener, beats):
+    async def run():
+        return [chunk async for chunk in listener.events(beats())]
+
+    return asyncio.run(run())
+
+
+def troubles(chunks):
+    """Return the codes of the problems that were told."""
+    told = [chunk.split(b"data: ")[1] for chunk in chunks if chunk.startswith(b"event: problem")]
+    return [orjson.loads(each)["code"] for each in told]
+
+
+@pytest.mark.parametrize("good", [1, 2])
+def test_a_stream_on_which_something_comes_all_the_time_ends_when_its_key_does(monkeypatch, good):
+    """Between two beats, and between two pieces of what came: replaying years takes its time."""
+    monkeypatch.setattr(news, "_A_PIECE", 1)
+    everything = len(listen("fills", {}, 1).events)
+    listener = listener_of("fills", FIRM, {}, *[None] * good, REVOKED)
 
     async def beats():
         for at in range(100):
             yield Beat(at, {"execution": at})
 
-    async def run():
-        return [chunk async for chunk in listener.events(beats())]
-
-    chunks = asyncio.run(run())
-    assert chunks[-1].startswith(b"id: ")
+    chunks = chunks_of(listener, beats)
+    assert troubles(chunks[-1:]) == ["key-revoked"]
+    assert len(chunks) - 2 == good - 1 < everything
     assert not any(chunk.startswith(b":") for chunk in chunks)
 
 
 def test_a_stream_ends_when_its_key_does(monkeypatch):
     monkeypatch.setattr(streams, "_HEARTBEAT_SECONDS", 0.0)
-    answers = iter([None, None, Problem("key-revoked")])
-
-    def check():
-        if (problem := next(answers)) is not None:
-            raise problem
-
-    listener = Listener("fills", FIRM, NOTHING, reporting.log_marks(), check)
+    listener = listener_of("fills", FIRM, reporting.log_marks(), None, None, None, REVOKED)
 
     async def beats():
         while True:
             yield Beat(1, {"execution": 1})
 
-    async def run():
-        return [chunk async for chunk in listener.events(beats())]
+    chunks = chunks_of(listener, beats)
+    assert [chunk for chunk in chunks if chunk.startswith(b":")] == [b": heartbeat\n\n"] * 2
+    assert troubles(chunks) == ["key-revoked"]
 
-    assert [chunk for chunk in asyncio.run(run()) if chunk.startswith(b":")] == [b": heartbeat\n\n"] * 2
+
+def test_what_is_the_matter_with_keys_is_told_for_all_of_them_at_once(callers, django_assert_num_queries):
+    good, revoked, outdated = (callers[name].key[5:17] for name in ("viewer", "quant", "operator"))
+    revoke(revoked)
+    Key.objects.filter(id=outdated).update(expires_at=timezone.now())
+    with django_assert_num_queries(1):
+        found = problems_of([good, revoked, outdated, "nobody"], timezone.now())
+    assert {key: problem.code for key, problem in found.items()} == {
+        revoked: "key-revoked", outdated: "key-outdated", "nobody": "key-unknown",
+    }  # fmt: skip
+
+
+def test_keys_of_all_who_listen_are_looked_at_together(monkeypatch):
+    looks = []
+
+    def look(keys, now):
+        looks.append(sorted(keys))
+        return {"b": REVOKED} if "b" in keys else {}
+
+    monkeypatch.setattr(news, "problems_of", look)
+    monkeypatch.setattr(news, "_KEYS_SECONDS", 600.0)
+
+    async def run():
+        with contextlib.ExitStack() as stack:
+            named = ["a", "b", "c", "a"]
+            keys = [stack.enter_context(news.watched(name)) for name in named]
+            found = await asyncio.gather(*(each.problem_of(name) for each, name in zip(keys, named, strict=True)))
+            assert found == [None, REVOKED, None, None]
+            assert await keys[0].problem_of("a") is None
+            assert looks == [["a", "b", "c"]]
+            keys[0]._until = 0.0
+            assert await keys[0].problem_of("a") is None
+        assert looks == [["a", "b", "c"]] * 2
+        with news.watched("d") as others:  # nobody else listens any more
+            assert await others.problem_of("d") is None
+
+    asyncio.run(run())
+    assert looks[2:] == [["d"]]
+
+
+def test_a_database_that_is_away_is_told_and_what_came_meanwhile_too(monkeypatch, caplog, trade):
+    """Of a hundred who listen nobody is cut off, and the database is asked by one of them."""
+    of, asked = FAMILIES["fills"], []
+    is_away = threading.Event()
+
+    def marks():
+        asked.append(1)
+        if is_away.is_set():
+            raise OperationalError("connection refused\n\tIs the server running?")
+        return of.marks()
+
+    monkeypatch.setitem(FAMILIES, "fills", of._replace(marks=marks))
+    monkeypatch.setattr(news, "_AWAY_SECONDS", 600.0)
+    places = of.marks()
+
+    async def run():
+        goes_on, is_back = asyncio.Event(), asyncio.Event()
+        begun = asyncio.Semaphore(0)
+        told = asyncio.Semaphore(0)
+
+        async def heard_by():
+            async def beats():
+                yield Beat(1, {"execution": 1})
+                begun.release()
+                await goes_on.wait()
+                yield Beat(2, {"execution": 2})
+                yield Beat(3, {"execution": 2})
+                told.release()
+                await is_back.wait()
+                yield Beat(4, {"execution": 2})
+
+            return [chunk async for chunk in listener_of("fills", FIRM, places).events(beats())]
+
+        hearing = [asyncio.create_task(heard_by()) for _ in range(100)]
+        for _ in hearing:
+            await asyncio.wait_for(begun.acquire(), 120)
+        await asyncio.to_thread(trade)
+        is_away.set()
+        del asked[:]
+        goes_on.set()
+        for _ in hearing:
+            await asyncio.wait_for(told.acquire(), 120)
+        assert len(asked) == 1
+        is_away.clear()
+        news._NEWS["fills"]._asking._away_until = 0.0
+        is_back.set()
+        return await asyncio.gather(*hearing)
+
+    everybody = asyncio.run(run())
+    for chunks in everybody:
+        assert troubles(chunks) == ["unavailable"]
+        assert not any(b"id: " in chunk for chunk in chunks if chunk.startswith(b"event: problem"))
+    wanted = [data for _, data in listen("fills", places, 1).events]
+    heard = [orjson.loads(chunk.split(b"data: ")[1]) for chunk in everybody[0] if b"event: fills" in chunk]
+    assert heard == wanted != []
+    (line,) = [record for record in caplog.records if record.name == news.__name__]
+    assert line.exc_info is None
+    assert "\n" not in line.getMessage()
+
+
+def test_a_key_that_cannot_be_looked_at_hears_nothing_until_it_can(traded):
+    listener = listener_of("fills", FIRM, {}, AwayError("keys"), None, None, None)
+
+    async def beats():
+        for at in range(3):
+            yield Beat(at, {"execution": 1})
+
+    chunks = chunks_of(listener, beats)
+    assert chunks[1].startswith(b"event: problem")
+    assert troubles(chunks) == ["unavailable"]
+    assert sum(b"event: fills" in chunk for chunk in chunks) == len(listen("fills", {}, 1).events) > 0
+
+
+def test_our_own_mistake_ends_a_stream_in_words_and_a_line_of_the_log(monkeypatch, caplog):
+    def onward(*_):
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setitem(FAMILIES, "fills", FAMILIES["fills"]._replace(onward=onward))
+
+    async def beats():
+        yield Beat(1, {"execution": 1})
+
+    chunks = chunks_of(listener_of("fills", FIRM, {}), beats)
+    assert troubles(chunks) == ["internal"]
+    assert b"secret" not in b"".join(chunks)
+    assert "ZeroDivisionError" in caplog.text

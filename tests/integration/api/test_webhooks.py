@@ -9,6 +9,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+from apps.api.families import FAMILIES
 from apps.api.keys import Wanted, make, revoke
 from apps.api.models import Delivery, Key, Post, Webhook
 from apps.api.webhooks import queueing
@@ -16,6 +17,7 @@ from apps.api.webhooks.queueing import collect
 from apps.api.webhooks.sending import ATTEMPTS_MAX, WebhookWorker, deliver, due, retain
 from apps.api.webhooks.signing import secret_of, secrets_of, signature
 from apps.console.models import Act
+from apps.reporting.interface import Scope
 from tests.documents import python_blocks
 from tests.integration.api.conftest import ALL
 from tests.integration.runs.conftest import wait_until
@@ -94,7 +96,7 @@ def test_a_webhook_hears_of_everything_once_as_its_list_has_it(callers, monkeypa
     monkeypatch.setattr(queueing, "_EVENTS_MAX", size)
     hook = made(callers["client one"])
     for _ in range(500):
-        if not collect():
+        if not collect().moved:
             break
     rows = callers["client one"].rows("fills?limit=500")
     key = lambda row: sorted((name, str(value)) for name, value in row.items())  # noqa: E731
@@ -114,9 +116,51 @@ def test_what_waits_is_bounded_and_nothing_of_the_rest_is_lost(callers, monkeypa
     assert hook.deliveries.count() == 2
     for _ in range(500):
         hook.deliveries.update(state="delivered")
-        if not collect():
+        if not collect().moved:
             break
     assert len(events_of(hook)) == len(callers["viewer"].rows("fills?limit=500"))
+
+
+def test_webhooks_that_are_equally_far_are_given_what_was_read_once_and_each_what_is_its_own(callers, monkeypatch):
+    of, scopes = FAMILIES["fills"], []
+
+    def onward(scope, *rest):
+        scopes.append(scope)
+        return of.onward(scope, *rest)
+
+    monkeypatch.setitem(FAMILIES, "fills", of._replace(onward=onward))
+    rows = callers["viewer"].rows("fills?limit=500")
+    account, instrument = rows[0]["account"], rows[0]["instrument"]
+    wanted = {
+        made(callers["viewer"], "k-1"): lambda row: True,
+        made(callers["viewer"], "k-2", account=account): lambda row: row["account"] == account,
+        made(callers["viewer"], "k-3", instrument=instrument): lambda row: row["instrument"] == instrument,
+        made(callers["client one"], "k-4"): lambda row: row["account"] in ("A1", "A2"),
+        made(callers["client one"], "k-5", account="A3"): lambda row: False,
+        made(callers["client two"], "k-6"): lambda row: row["account"] in ("A3", "A4"),
+    }
+    assert collect() == (len(wanted), False)
+    assert scopes == [Scope()]
+    for hook, is_theirs in wanted.items():
+        assert [each["execution_id"] for each in events_of(hook)] == [
+            each["execution_id"] for each in events_of(next(iter(wanted))) if is_theirs(each)
+        ]
+        assert len(events_of(hook)) == sum(map(is_theirs, rows))
+    del scopes[:]
+    Webhook.objects.exclude(client="one").delete()
+    Webhook.objects.update(places={})
+    collect()
+    assert scopes == [Scope(clients=("one",))]  # and nothing of others for a client alone
+
+
+@pytest.mark.parametrize("family", ["orders", "positions"])
+def test_of_changes_that_come_together_a_webhook_hears_what_they_led_to(callers, family):
+    hook = made(callers["viewer"], family=family)
+    while collect().moved:
+        pass
+    rows = callers["viewer"].rows(f"{family}?limit=500")
+    key = lambda row: sorted((name, str(value)) for name, value in row.items())  # noqa: E731
+    assert sorted(events_of(hook), key=key) == sorted(rows, key=key)
 
 
 def test_what_does_not_arrive_is_sent_later_and_later_then_parked_and_sent_once_more(callers):
@@ -168,12 +212,12 @@ def test_deliveries_of_a_webhook_go_in_order_and_those_of_others_beside_them(cal
 def test_a_webhook_that_is_paused_or_whose_key_was_revoked_hears_nothing(callers):
     hook = made(callers["viewer"])
     assert post(callers["viewer"], f"webhooks/{hook.id}/pause", {}, "p").status_code == 202
-    assert collect() == 0
+    assert collect().moved == 0
     post(callers["viewer"], f"webhooks/{hook.id}/resume", {}, "q")
     revoke(callers["viewer"].key[5:17])
-    assert collect() == 0
+    assert collect().moved == 0
     Key.objects.filter(id=callers["viewer"].key[5:17]).update(revoked_at=None)
-    assert collect() == 1
+    assert collect().moved == 1
     Key.objects.filter(id=callers["viewer"].key[5:17]).update(expires_at=timezone.now())
     assert due(timezone.now()) == []
 
