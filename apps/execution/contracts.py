@@ -68,6 +68,7 @@ class EdgeRefusal(IntEnum):
     CLOCK_STEPPED = 10
     GATED = 11
     FROZEN = 12
+    RECALLED = 13
 
 
 class InstrumentTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -409,10 +410,7 @@ class AccountOpened(Message, frozen=True, kw_only=True):
 
 @message("execution.accounts-gated.v1")
 class AccountsGated(Message, frozen=True, kw_only=True):
-    """Accounts that trade again once their broker has said, after `gated_at_ns`, what they hold.
-
-    The edge asks brokers for all that is open of them.
-    """
+    """Accounts trade again once brokers, asked for all that is open, have said after `gated_at_ns` what they hold."""
 
     account: Ints
     gated_at_ns: int

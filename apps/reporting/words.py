@@ -99,6 +99,7 @@ _EDGE: Mapping[EdgeRefusal, str] = {
     EdgeRefusal.CLOCK_STEPPED: "This machine's clock had stepped.",
     EdgeRefusal.GATED: "The account is gated: a person has to look at it.",
     EdgeRefusal.FROZEN: "An order of this account and instrument is UNKNOWN, so nothing else is sent.",
+    EdgeRefusal.RECALLED: "It was cancelled before it had been sent.",
 }
 
 _SKIPPED: Mapping[SkipReason, str] = {

@@ -343,7 +343,8 @@ class Memory:
         here = (rows >= 0) & self._learn(reported.kind, executions)
         rows, kind = rows[here], reported.kind[here]
         orders = self.orders.rows
-        was_unknown = orders["state"][rows] == OrderState.UNKNOWN
+        before = orders["state"][rows]
+        was_unknown = before == OrderState.UNKNOWN
         filled = kind == ReportKind.FILLED
         np.add.at(orders["filled"], rows[filled], steps[here][filled])
         changes = _STATES[kind] >= 0
@@ -353,7 +354,8 @@ class Memory:
         orders["state"][touched[full]] = OrderState.FILLED
         begun = (orders["state"][touched] == OrderState.SENT) | (orders["state"][touched] == OrderState.UNKNOWN)
         orders["state"][touched[begun & ~full]] = OrderState.WORKING
-        orders["cancelling"][rows[kind == ReportKind.CANCEL_REJECTED]] = 0
+        # A broker that has not seen the order yet cannot cancel it: it is asked again once the order is there.
+        orders["cancelling"][rows[(kind == ReportKind.CANCEL_REJECTED) & (before == OrderState.WORKING)]] = 0
         self._count_unknown(rows, was_unknown)
         if filled.any():
             at = np.flatnonzero(here)[filled]

@@ -19,6 +19,9 @@ from apps.execution.growing import Ids
 from banyan.codec import Envelope
 from banyan.columns import Ints
 
+RECALLED_NS = 0
+"""The deadline of what was cancelled while it waited."""
+
 
 @dataclass(slots=True, eq=False)
 class Batch(Held):
@@ -87,7 +90,7 @@ class Lane:
                     name = int(batch.rows.slots[row]), int(batch.rows.instruments[row]), int(decision[row])
                     if row >= 0 and name in place_of:
                         found[place_of[name]] = True
-                        waiting["deadline_ns"][at] = 0
+                        waiting["deadline_ns"][at] = RECALLED_NS
         self.due_ns = 0
         return found
 

@@ -122,6 +122,8 @@ class Resolving:
             )
             self._tell(shard, rows[unknown & proven], ReportKind.NEVER_ARRIVED)
             self._gate_forgotten(shard, rows[orders["state"] == OrderState.WORKING])
+            if self._to_cancel(shard, link).size:
+                link.reconcile_at_ns = 0  # with that they are asked for again
 
     def stated(self, link: Link, statement: Statement) -> None:
         """Book a statement: what happened meanwhile, then what each account holds that has nothing on its way."""
@@ -133,6 +135,7 @@ class Resolving:
         busy = link.busy_when_asked | self._busy(link)
         for shard in self._edge.shards.values():
             self._reconcile(shard, link, statement, busy)
+            self._cancel_again(shard, link)
         link.reconcile_at_ns = now_ns + (settings.reconcile_ns if self._is_whole(link) else settings.recheck_ns)
 
     def tick(self, *, has_sent: bool = False) -> bool:
@@ -236,7 +239,6 @@ class Resolving:
         line = Reconciled(broker=link.broker.name, upto=statement.upto, message=encode_message(message))
         shard.write(line, self._edge.time.now_ns())
         shard.reconciled[memory.slots(at_peace)] = True
-        self._cancel_again(shard, link)
 
     def _is_whole(self, link: Link) -> bool:
         """Tell whether all accounts that the broker has are reconciled."""
@@ -247,12 +249,15 @@ class Resolving:
         return True
 
     def _cancel_again(self, shard: Shard, link: Link) -> None:
-        """Ask once more to cancel what was to be cancelled before the session began: a cancel harms nobody twice."""
-        rows = _open(shard, link)
-        orders = shard.memory.orders.rows[rows]
-        pending = rows[(orders["state"] == OrderState.WORKING) & (orders["cancelling"] != 0)]
+        """Ask once more to cancel what works still and was to be cancelled: a cancel harms nobody twice."""
+        pending = self._to_cancel(shard, link)
         if pending.size:
             self._sending.ask_to_cancel(shard, pending)
+
+    def _to_cancel(self, shard: Shard, link: Link) -> Ints:
+        rows = _open(shard, link)
+        orders = shard.memory.orders.rows[rows]
+        return rows[(orders["state"] == OrderState.WORKING) & (orders["cancelling"] != 0)]
 
     def _gate_forgotten(self, shard: Shard, rows: Ints) -> None:
         if rows.size:

@@ -13,7 +13,7 @@ from apps.execution.edge.ledger import Incarnation
 from apps.execution.edge.link import Link
 from apps.execution.edge.memory import CONTENT, OrderState
 from apps.execution.edge.port import Orders
-from apps.execution.edge.queueing import Batch, Lane, lanes_of
+from apps.execution.edge.queueing import RECALLED_NS, Batch, Lane, lanes_of
 from apps.execution.edge.release import (
     Circumstances,
     Wanted,
@@ -109,7 +109,9 @@ class Sending:
         now_ns = self._edge.time.now_ns()
         if is_open.any():
             shard.write(Cancel(cause=envelope.id, client_ids=memory.ids_of_rows(rows[is_open]).tobytes()), now_ns)
-            self.ask_to_cancel(shard, rows[is_open])
+            self._take_back(shard, memory.ids_of_rows(rows[is_open]))
+            still = rows[is_open]
+            self.ask_to_cancel(shard, still[memory.orders.rows["state"][still] < OrderState.FILLED])
         waits = np.zeros(slots.size, bool)
         for lane in self._lanes.values():
             waits |= lane.recall(shard, slots, instruments, message.decision)
@@ -150,17 +152,27 @@ class Sending:
         for lane in self._lanes.values():
             lane.forget(shard)
 
+    def _take_back(self, shard: Shard, ids: Ids) -> None:
+        """Refuse orders that are to be cancelled and were not written yet: a cancel would get there before them."""
+        for each in self._outbound:
+            stays = np.isin(each.client_ids, ids)
+            if each.shard is shard and stays.any():
+                codes = np.full(int(stays.sum()), int(EdgeRefusal.RECALLED))
+                self._refuse(shard, each.rows.take(stays), codes, self._edge.time.now_ns())
+                each.rows, each.client_ids = each.rows.take(~stays), each.client_ids[~stays]
+        self._outbound = [each for each in self._outbound if each.client_ids.size]
+
     def _write_cancels(self) -> None:
         """Ask to cancel what is to be cancelled; a broker with limits takes what it does, and the rest later.
 
-        What waits for a session that has ended is asked for again in the next one.
+        What waits for a session that has ended, or is about to, is asked for again in the next one.
         """
         cancels, self._cancels = self._cancels, []
         for link, ids in cancels:
-            if link.session:
+            if link.session and not link.is_changing_sessions():
                 link.cancel(ids)
         for lane in self._lanes.values():
-            if not lane.link.session:
+            if not lane.link.session or lane.link.is_changing_sessions():
                 lane.cancels.clear()
             go = lane.cancels_to_go(self._edge.time.now_ns())
             if go is not None:
@@ -189,7 +201,10 @@ class Sending:
         left = before + 1
         while allocator.waiting.size < left:
             left = allocator.waiting.size
-            self._send(lane, allocator.expired(now_ns), EdgeRefusal.RATE_LIMIT)
+            over = allocator.expired(now_ns)
+            is_recalled = over["deadline_ns"] == RECALLED_NS
+            self._send(lane, over[is_recalled], EdgeRefusal.RECALLED)
+            self._send(lane, over[~is_recalled], EdgeRefusal.RATE_LIMIT)
             if not lane.cancels:
                 self._send(lane, allocator.next_units(now_ns))
         lane.due_ns = allocator.next_ns(now_ns)

@@ -31,6 +31,8 @@ class FakeBroker:
     open: set[int] = field(default_factory=set)
     arrived: list[tuple[int, str, int, int]] = field(default_factory=list)  # (session, id, account, steps)
     cancelled: list[str] = field(default_factory=list)
+    cancelled_in: list[int] = field(default_factory=list)  # sessions
+    holds_logins: bool = False  # what is said after a login waits
     held: dict[int, int] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     swallows: bool = False  # orders get lost on their way
@@ -64,6 +66,7 @@ class FakeBroker:
     def cancel(self, session: int, client_ids: Any) -> None:
         self._write("cancel")
         self.cancelled += [each.decode() for each in client_ids.tolist()]
+        self.cancelled_in.append(session)
 
     def query(self, request: int, session: int, client_ids: Any, accounts: Ints) -> None:
         self._write("query")
@@ -95,6 +98,8 @@ class FakeBroker:
     def receive(self) -> list[Event]:
         if not self.is_up:
             raise BrokerUnavailableError("it is down")
+        if self.holds_logins and any(isinstance(each, SessionBegan) for each in self.events):
+            return []
         events, self.events = self.events, []
         return events
 

@@ -12,7 +12,7 @@ from apps.execution.edge.ledger import Ledger
 from apps.execution.edge.port import BrokerUnavailableError
 from apps.execution.edge.shard import missed
 from tests.integration.edge.desk import SECOND, SHARD, Desk, Open, arrived, name, refusals
-from tests.integration.edge.fake_broker import FakeBroker
+from tests.integration.edge.fake_broker import FakeBroker, executions
 
 pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
 
@@ -405,6 +405,53 @@ def test_a_cancel_goes_to_the_broker_once_it_is_in_the_ledger_and_again_after_a_
 
 
 # ---- restores ----
+
+
+def test_an_order_that_is_cancelled_before_it_was_written_never_leaves(desk, fake):
+    desk.release([(1, 1, 5), (2, 1, 5)], order_type=[1, 1], limit_ticks=[100_000, 100_000])
+    desk.cancel((1, 1))
+    desk.poll()
+    assert (arrived(fake), fake.cancelled) == ([(name(2, 1), 5)], [])
+    assert refusals(desk) == [(1, 1, EdgeRefusal.RECALLED)]
+    desk.release([(1, 2, 5)])
+    desk.poll()
+    assert arrived(fake)[1:] == [(name(1, 2), 5)]
+
+
+def test_a_broker_that_had_no_order_to_cancel_yet_is_asked_again_when_it_has(desk, fake, clock):
+    fake.answers_queries = False
+    desk.release([(1, 1, 5)], order_type=[1], limit_ticks=[100_000])
+    desk.poll()
+    clock.move_to(clock.wall_ns() + 1_100_000_000)
+    desk.poll()
+    desk.cancel((1, 1))
+    desk.poll()
+    fake.events.append(executions([0], ("", name(1, 1), 1, ReportKind.CANCEL_REJECTED, 0)))
+    desk.poll()
+    assert desk.kinds(1, 1) == [UNKNOWN, ReportKind.CANCEL_REJECTED]
+    fake.say(("e1", name(1, 1), 1, ACCEPTED, 0))
+    desk.poll()
+    desk.edge.reconcile()
+    desk.until(lambda: fake.cancelled == [name(1, 1)] * 2)
+
+
+def test_what_works_after_all_and_was_to_be_cancelled_is_cancelled_as_soon_as_that_is_known(desk, fake, clock):
+    begun_ns = clock.wall_ns()
+    fake.answers_queries = False
+    desk.release([(1, 1, 5)], order_type=[1], limit_ticks=[100_000])
+    desk.poll()
+    clock.move_to(clock.wall_ns() + 1_100_000_000)
+    desk.poll()
+    desk.cancel((1, 1))
+    desk.poll()
+    fake.events.append(executions([0], ("", name(1, 1), 1, ReportKind.CANCEL_REJECTED, 0)))
+    fake.say(("e1", name(1, 1), 1, ACCEPTED, 0), is_told=False)
+    fake.answers_queries = True
+    clock.move_to(clock.wall_ns() + 6 * SECOND)
+    desk.poll()
+    clock.move_to(clock.wall_ns() + SECOND // 10)
+    desk.until(lambda: fake.cancelled == [name(1, 1)] * 2)
+    assert clock.wall_ns() < begun_ns + desk.edge.settings.reconcile_ns
 
 
 def test_after_a_restore_orders_released_before_are_asked_for_and_never_sent(desk, fake, clock):

@@ -120,6 +120,25 @@ def test_cancels_go_before_orders_and_count(desk, fake, clock):
     assert sent(fake)[2:] == [(3, 1)]
 
 
+def test_a_cancel_that_waits_while_a_session_ends_is_asked_for_in_the_next(desk, fake, clock):
+    desk.release([(1, 1, 5), (2, 1, 5)])
+    desk.poll()
+    fake.say(("e1", client_order_id("A1", "EURUSD", 1), 1, ReportKind.ACCEPTED, 0))
+    desk.release([(3, 1, 5), (4, 1, 5)])
+    pass_time(desk, clock, SLICE)
+    desk.cancel((1, 1))
+    desk.poll()
+    before, fake.holds_logins = fake.session, True
+    desk.open(7)
+    desk.poll()
+    pass_time(desk, clock, SLICE)
+    pass_time(desk, clock, SLICE)
+    assert (fake.session, fake.cancelled_in) == (before + 1, [])
+    fake.holds_logins = False
+    desk.until(lambda: fake.cancelled)
+    assert fake.cancelled_in == [fake.session]
+
+
 def test_an_order_that_waits_can_be_cancelled_and_never_leaves(desk, fake, clock):
     desk.release([(account, 1, 5) for account in (1, 2, 3)])
     desk.release([(3, 2, 5)])
@@ -127,7 +146,7 @@ def test_an_order_that_waits_can_be_cancelled_and_never_leaves(desk, fake, clock
     desk.cancel((3, 2))
     pass_time(desk, clock, SLICE)
     assert sent(fake) == [(1, 1), (2, 1), (3, 1)]
-    assert refusals(desk) == [(3, 2, EdgeRefusal.RATE_LIMIT)]
+    assert refusals(desk) == [(3, 2, EdgeRefusal.RECALLED)]
     pass_time(desk, clock, SLICE)
     assert len(sent(fake)) == 3
 
