@@ -22,7 +22,7 @@ from apps.execution.kernels.reports import any_gap
 from apps.execution.kernels.values import amounts_of
 from apps.execution.netted_orders import column, indexed
 from apps.execution.order_states import OrderState
-from apps.execution.people import net_soon
+from apps.execution.people import flatten, held_though_flat, net_soon
 from apps.execution.state import ShardState
 from apps.execution.tables import NULL
 from apps.execution.valued import values_now
@@ -114,6 +114,20 @@ def reconcile(state: ShardState, received: Received, told: AccountsReconciled) -
         cells = after.cells_named(booked.instruments, booked.account, booked.instrument)
         events += values_now(after, received.event_time_ns, cells)
     events.append(net_soon(received))
+    return events + _closed_again(after, received, numbers)
+
+
+def _closed_again(state: ShardState, received: Received, numbers: Ints) -> list[Message]:
+    """Return what closes, once more, what accounts hold that are held at zero and may trade now."""
+    if received.event_time_ns <= state.gated_at_ns:
+        return []
+    left = held_though_flat(state, state.rows_of(numbers))
+    if not left:
+        return []
+    after = evolve(state.copy(), AccountsReady(account=numbers))
+    events: list[Message] = []
+    for instrument, held in left:
+        events += flatten(after, received, held, instrument, "what was to close it came to nothing")
     return events
 
 

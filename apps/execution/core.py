@@ -72,7 +72,7 @@ def _commanded(state: ShardState, received: Received) -> Sequence[Message]:
         case OpenAccount() as command:
             events = open_account(state, received, command)
         case ConfigureSet() as command:
-            events = configure_set(command)
+            events = configure_set(state, command)
         case ConfigureAccount() as command:
             events = configure_account(state, command)
         case Subscribe() as command:

@@ -21,8 +21,9 @@ from apps.execution.contracts import (
     Subscribe,
 )
 from apps.execution.edge.kill_switch import KillSwitch
-from apps.execution.models import Account
+from apps.execution.models import Account, SetLevel
 from apps.execution.settings_chain import refusal_of
+from apps.signals.contracts import DefineSet
 from banyan.clock import Clock, SystemClock
 from banyan.codec import decode_envelope, decode_message
 from banyan.columns import ints
@@ -183,6 +184,40 @@ def configure_set(message: ConfigureSet, *, request: str, clock: Clock | None = 
     message_id = derive("configure-set", request, message.set)
     shards = shard_keys(settings.SHARDS)
     _ask([Command(shard, message, derive(message_id, shard)) for shard in shards], clock)
+
+
+def learn_set(defined: DefineSet) -> None:
+    """Let the shards that have accounts know what a set trades that is defined so: its next targets are of that.
+
+    Raises InstrumentNotFound.
+    """
+    store = Store(ALIAS)
+    shards = store.connection.execute("SELECT DISTINCT shard FROM execution_account ORDER BY shard").fetchall()
+    store.close()
+    if shards:
+        from apps.execution.terms import configured_as
+
+        _tell_of_set(configured_as(defined), [key for (key,) in shards])
+
+
+def configure_followers(set_name: str, level: Mapping[str, Any]) -> None:
+    """Set what holds for all who follow a set, in place of what was set so, where they do not say otherwise.
+
+    `level` has fields of `ConfigureSet`. Raises AccountError, SetError and InstrumentNotFound.
+    """
+    from apps.execution.terms import configured
+
+    configured(set_name)
+    problem = refusal_of(ConfigureSet(set=set_name, terms=[], **level))
+    if problem:
+        raise AccountError(problem)
+    SetLevel.objects.using(ALIAS).update_or_create(set=set_name, defaults={"level": dict(level)})
+    _tell_of_set(configured(set_name), shard_keys(settings.SHARDS))
+
+
+def _tell_of_set(message: ConfigureSet, shards: Iterable[str]) -> None:
+    now_ns = SystemClock().wall_ns()
+    _ask([Command(key, message, derive("tell-of-set", key, message.set, now_ns)) for key in shards])
 
 
 def flatten(accounts: Iterable[str], *, instrument: str = "", reason: str = "", request: str) -> None:

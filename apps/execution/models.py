@@ -1,4 +1,7 @@
-"""The directory of accounts: which number an account has in columns, and in which shard it is. Both are for life."""
+"""The directory of accounts: which number an account has in columns, and in which shard it is. Both are for life.
+
+Beside it, what people have set for all who follow a set: the shards are told with the set's terms, whenever these are.
+"""
 
 from django.db import models
 
@@ -20,3 +23,16 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class SetLevel(models.Model):
+    """What holds for all who follow a strategy set, unless their subscriptions or accounts say otherwise."""
+
+    set = models.CharField(primary_key=True, max_length=64)
+    level = models.JSONField(help_text="The settings that were given, as fields of `ConfigureSet`.")
+
+    class Meta:
+        ordering = ["set"]
+
+    def __str__(self) -> str:
+        return self.set

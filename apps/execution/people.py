@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec.structs import astuple
 
 from apps.execution.apart import both_ways, order_apart, sent_by_hand
 from apps.execution.apart_messages import cancels
@@ -24,6 +25,7 @@ from apps.execution.contracts import (
     Resume,
     Subscribe,
 )
+from apps.execution.kernels.records import BOOK_EXTERNAL
 from apps.execution.netted_orders import crosses, net, requests
 from apps.execution.settings_chain import refusal_of
 from apps.execution.state import ShardState
@@ -72,8 +74,11 @@ def open_account(state: ShardState, received: Received, command: OpenAccount) ->
     ]
 
 
-def configure_set(command: ConfigureSet) -> Sequence[Message]:
-    """Set what holds for a set."""
+def configure_set(state: ShardState, command: ConfigureSet) -> Sequence[Message]:
+    """Set what holds for a set, unless it does already."""
+    known = state.sets.get(command.set)
+    if known is not None and astuple(known) == astuple(command):
+        return []
     problem = refusal_of(command) or _wrong_with(command)
     return [refused("configure-set", -1, problem) if problem else SetConfigured(settings=command)]
 
@@ -121,6 +126,22 @@ def flatten(state: ShardState, received: Received, numbers: Ints, instrument: st
     events += crosses(state, shard, netted)
     events += requests(state, shard, netted, received.event_time_ns, set_name=FLATTEN, reduce_only=True)
     return events
+
+
+def held_though_flat(state: ShardState, rows: Ints) -> list[tuple[str, Ints]]:
+    """Return what of accounts (rows) is held at zero and still holds: an order that was to close it came to nothing.
+
+    Each is an instrument, "" for all of them, with the accounts' numbers, as `flatten` takes them.
+    """
+    lines, accounts = state.lines.columns, state.accounts.columns
+    left = (lines["held"] != 0) & (lines["working"] != 0) & (lines["open"] == 0) & (lines["unknown"] == 0)
+    left &= (lines["book"] != BOOK_EXTERNAL) & np.isin(lines["account"], rows)
+    of_account = left & (accounts["flattened"][lines["account"]] != 0)
+    of_cell = left & ~of_account & (state.cells.columns["flattened"][lines["cell"]] != 0)
+    wholes = [("", of_account)]
+    for each in np.unique(lines["instrument"][of_cell]).tolist():
+        wholes.append((state.instruments.names[each], of_cell & (lines["instrument"] == each)))
+    return [(name, accounts["number"][np.unique(lines["account"][each])]) for name, each in wholes if each.any()]
 
 
 def resume(state: ShardState, received: Received, command: Resume) -> Sequence[Message]:

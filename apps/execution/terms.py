@@ -1,7 +1,9 @@
 """What execution has to know of instruments and sets, asked of the contexts that own them."""
 
 from apps.execution.contracts import ConfigureSet, InstrumentTerms
+from apps.execution.models import SetLevel
 from apps.feeds.interface import get_instrument
+from apps.signals.contracts import DefineSet
 from apps.signals.interface import get_set
 from trading.instruments import Instrument
 
@@ -27,9 +29,20 @@ def terms_from(instrument: Instrument) -> InstrumentTerms:
 
 def configured(name: str) -> ConfigureSet:
     """Return the terms of all that a set trades or converts by. Raises SetError and InstrumentNotFound."""
-    found = get_set(name)
+    return configured_as(get_set(name))
+
+
+def configured_as(found: DefineSet) -> ConfigureSet:
+    """Return the terms of all that a set trades or converts by that is defined so, and what is set for its followers.
+
+    Raises InstrumentNotFound.
+    """
+    level = SetLevel.objects.using("execution").filter(set=found.set).values_list("level", flat=True).first()
     instruments = sorted({channel.instrument for member in found.members for channel in member.channels})
     pairs = sorted({channel.instrument for channel in found.conversions} - set(instruments))
     return ConfigureSet(
-        set=name, terms=[terms_of(each) for each in instruments], conversions=[terms_of(each) for each in pairs]
+        set=found.set,
+        terms=[terms_of(each) for each in instruments],
+        conversions=[terms_of(each) for each in pairs],
+        **(level or {}),
     )

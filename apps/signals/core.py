@@ -131,16 +131,16 @@ def _defined(state: SetState, wanted: DefineSet) -> list[Message]:
         members_of(wanted.members)
     except UNREADY as problem:
         return [SetRefused(set=state.set, reason=str(problem))]
-    return [
-        SetDefined(
-            set=state.set,
-            set_version=state.version + 1,
-            members=wanted.members,
-            grace_ns=wanted.grace_ns,
-            warms_up=wanted.warms_up,
-            conversions=wanted.conversions,
-        )
-    ]
+    gone = state.given_up(wanted.members)
+    defined = SetDefined(
+        set=state.set,
+        set_version=state.version + 1,
+        members=wanted.members,
+        grace_ns=wanted.grace_ns,
+        warms_up=wanted.warms_up,
+        conversions=wanted.conversions,
+    )
+    return [*([state.nothing_of(gone)] if gone else []), defined]
 
 
 SIGNALS: Context[SetState] = Context(

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 from apps.feeds.interface import feed_of, get_instrument
 from apps.signals.contracts import ChannelSpec, DefineSet, MemberSpec, RunSet
@@ -60,6 +62,7 @@ def define_set(
     listened = [*message.conversions, *(channel for spec in specs for channel in spec.channels)]
     feeds = sorted({feed_of(channel.instrument) for channel in listened})
     definition: Any = msgspec.to_builtins(message)
+    import_string(settings.SETS_TOLD)(message)  # before the set itself: a target of what nobody knows is lost
     found, _ = StrategySet.objects.using(ALIAS).update_or_create(
         id=name, defaults={"feeds": feeds, "definition": definition}
     )

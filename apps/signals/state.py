@@ -81,6 +81,8 @@ class SetState:
         self.version, self.grace_ns = defined.set_version, defined.grace_ns
         self.is_cold, self.untold = defined.warms_up, frozenset()
         self.conversions, self.rates = defined.conversions, {}
+        for instrument in self.given_up(defined.members):
+            self.versions[instrument] += 1
         try:
             self.members, self.unready = members_of(defined.members), ""
         except UNREADY as problem:
@@ -192,6 +194,29 @@ class SetState:
             marks=self._marks(instruments),
             volatility=self._volatility(instruments),
         )
+
+    def given_up(self, members: list[MemberSpec]) -> list[str]:
+        """Return the instruments of which it wants something, and which others in its members' place do not trade."""
+        kept = {channel.instrument for member in members for channel in member.channels}
+        if not self.is_running:
+            return []
+        return [name for name in sorted(self._index.places) if name not in kept and self._is_wanted(name)]
+
+    def nothing_of(self, instruments: list[str]) -> TargetSet:
+        """Return that the set wants nothing of `instruments` any more, at the last closes that it has seen."""
+        count = len(instruments)
+        places = [place for each in instruments for place in self._index.places[each]]
+        told = self.targets(instruments, max(self.members[number].slices.shown_at_ns for number, _ in places))
+        none: list[float | None] = [None] * count
+        zeros = ints([0] * count)
+        return msgspec.structs.replace(
+            told, version=told.version + 1, mode=ints([WEIGHT] * count), value=[0.0] * count, entry=zeros, price=none,
+            limit_price=none, stop_loss=none, take_profit=none, trail=none, time_in_force=zeros, expires_ns=zeros,
+        )  # fmt: skip
+
+    def _is_wanted(self, instrument: str) -> bool:
+        target, quoted = self._target(instrument)
+        return quoted.bid_ticks > 0 and not np.isnan(target.value) and target.value != 0.0
 
     def _take(self, bars: BarClosed) -> "_Seen":
         seen = _Seen()

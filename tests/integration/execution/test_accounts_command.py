@@ -5,21 +5,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from msgspec.structs import asdict
 
 from apps.execution import orders_typed
 from apps.execution.book_contracts import ConfigureAccount
-from apps.execution.contracts import CancelOrder, OrderType, PlaceManualOrder
+from apps.execution.contracts import CancelOrder, ConfigureSet, OrderType, PlaceManualOrder
 from apps.execution.interface import NewAccount, open_accounts
 from apps.execution.management.commands import accounts as command
+from apps.signals.interface import NewMember, define_set
 from banyan.codec import decode_envelope, decode_message
 from banyan.models import Request
+from banyan.shards import shard_keys
 from trading.targets import DAY, GTC, GTD
 
-pytestmark = pytest.mark.django_db(databases=["execution", "feeds"], transaction=True)
-EURUSD = "OANDA:EURUSD"
+pytestmark = pytest.mark.django_db(databases=["execution", "feeds", "signals"], transaction=True)
+EURUSD, SPY = "OANDA:EURUSD", "NYSEARCA:SPY"
 
 
 def asked(kind: type) -> list[Any]:
@@ -52,6 +55,41 @@ def test_an_order_is_typed_in_lots_and_prices_and_asked_for_in_steps_and_ticks()
     until_ns = int(np.datetime64("2026-03-02T16:00", "ns").astype(np.int64))
     assert (stop_limit.time_in_force, stop_limit.expires_ns) == (GTD, until_ns)
     assert (market.order_type, market.time_in_force) == (OrderType.MARKET, GTC)
+
+
+def test_who_has_accounts_is_told_of_every_set_that_is_defined_what_it_trades_before_the_set_is():
+    for instruments in ([EURUSD], [SPY, EURUSD], [EURUSD]):
+        define_set("trend", [NewMember("ema_cross", [(each, "1h")], {}) for each in instruments])
+        told = asked(ConfigureSet)[-1]
+        assert (told.set, [each.id for each in told.terms]) == ("trend", sorted(instruments))
+    assert len(asked(ConfigureSet)) == 3
+
+
+def test_what_holds_for_all_who_follow_a_set_is_told_with_its_terms_whenever_these_are():
+    define_set("trend", [NewMember("ema_cross", [(EURUSD, "1h")], {})])
+    level = {"sizing": "vol:15", "lots_max": 2.0, "close_only": "yes"}
+    call_command("accounts", "configure", set="trend", stdout=StringIO(), **level)
+    define_set("trend", [NewMember("ema_cross", [(SPY, "1h")], {})])
+    call_command("accounts", "subscribe", "A-1", set="trend", stdout=StringIO())
+    told, shards = asked(ConfigureSet)[1:], len(shard_keys(settings.SHARDS))
+    assert [each.terms[0].id for each in told] == [EURUSD] * shards + [SPY] * (1 + shards)
+    for each in told:
+        assert (each.sizing, each.sizing_number_e9, each.lots_max_e9) == ("vol", 15 * 10**9, 2 * 10**9)
+        assert (each.multiplier_e9, each.close_only, each.below_min) == (10**9, True, "skip")
+    call_command("accounts", "configure", set="trend", stdout=StringIO())
+    assert (asked(ConfigureSet)[-1].sizing, asked(ConfigureSet)[-1].close_only) == ("all-in", False)
+    with pytest.raises(CommandError, match="accounts or --set, not both"):
+        call_command("accounts", "configure", "A-1", set="trend", stdout=StringIO())
+    with pytest.raises(CommandError, match="there is no set carry"):
+        call_command("accounts", "configure", set="carry", stdout=StringIO())
+
+
+def test_an_account_that_is_open_already_is_said_to_stay_as_it_is():
+    out = StringIO()
+    call_command("accounts", "open", "A-1", "A-2", leverage=30.0, stdout=out)
+    opened, known = out.getvalue().splitlines()
+    assert opened.startswith("opened A-2 (number 2, shard ")
+    assert known == "1 account open already: nothing changes for them"
 
 
 def test_settings_of_an_account_are_typed_as_those_of_a_subscription_are():

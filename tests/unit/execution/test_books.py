@@ -335,6 +335,35 @@ def test_what_is_filled_after_a_flatten_is_closed_too(desk: Desk) -> None:
     assert (rest.steps.tolist(), rest.reduce_only.tolist()) == ([-7], [1])
 
 
+@pytest.mark.parametrize("instrument", ["", EURUSD.id])
+@pytest.mark.parametrize(
+    "because", [ReportKind.REJECTED, ReportKind.REFUSED, ReportKind.NEVER_ARRIVED, ReportKind.DENIED]
+)
+def test_a_close_that_came_to_nothing_is_asked_for_again_when_the_broker_has_said_what_is_held(
+    desk: Desk, because: ReportKind, instrument: str
+) -> None:  # fmt: skip
+    desk.trade(desk.target("trend", 1, EURUSD=0.10))
+    request = only(desk.feed(Flatten(instrument=instrument)), OrdersRequested)
+    if because is ReportKind.DENIED:
+        ended = desk.refuse(request)
+    else:
+        desk.approve(request)
+        ended = desk.report((because, 1, EURUSD.id, 2))
+    assert not of_type(ended, OrdersRequested)
+    again = only(desk.reconcile(1, EURUSD={1: 10}), OrdersRequested)
+    assert (again.steps.tolist(), again.reduce_only.tolist(), again.decision.tolist()) == ([-10], [1], [3])
+    assert not of_type(desk.reconcile(1, EURUSD={1: 10}), OrdersRequested), "it is on its way"
+    desk.trade([again])
+    assert desk.held(1, "trend") == 0
+    assert not of_type(desk.reconcile(1), OrdersRequested)
+
+
+def test_what_is_outside_of_our_books_is_not_closed_however_often_a_broker_tells_of_it(desk: Desk) -> None:
+    desk.feed(Flatten())
+    assert not of_type(desk.reconcile(1, EURUSD={1: 7}), OrdersRequested)
+    assert not of_type(desk.reconcile(1, EURUSD={1: 7}), OrdersRequested)
+
+
 def test_a_manual_order_is_its_own_book_and_a_target_leaves_it_alone(desk: Desk) -> None:
     order = PlaceManualOrder(account=1, terms=EURUSD, steps=5, bid_ticks=BID, ask_ticks=ASK)
     request = only(desk.feed(order), OrdersRequested)

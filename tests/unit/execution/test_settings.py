@@ -15,7 +15,7 @@ from apps.execution.contracts import (
     Subscribe,
 )
 from banyan.columns import ints
-from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, only, skip, target
+from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, of_type, only, skip, target
 
 BID, ASK = QUOTES[EURUSD.id]
 EURUSD_FIELDS = {name: getattr(EURUSD, name) for name in EURUSD.__struct_fields__}
@@ -81,6 +81,17 @@ def test_a_mapped_symbol_is_traded_in_place_of_the_sets_own() -> None:
     request = only(desk.feed(target("trend", 1, {EURUSD.id: 1.0}, mode=ints([0]))), OrdersRequested)
     assert ([each.id for each in request.terms], request.steps.tolist()) == ([mini.id], [89])
     assert (request.bid_ticks.tolist(), request.ask_ticks.tolist()) == ([BID], [ASK])
+
+
+def test_what_a_set_trades_anew_is_traded_by_who_follows_it_already() -> None:
+    desk = Desk()
+    desk.open(1)
+    desk.configure("trend", EURUSD)
+    desk.subscribe("trend", 1)
+    assert not of_type(desk.target("trend", 1, GOLD=10), OrdersRequested)
+    assert desk.configure("trend", EURUSD) == []
+    desk.configure("trend", EURUSD, GOLD)
+    assert only(desk.target("trend", 2, GOLD=10), OrdersRequested).steps.tolist() == [10]
 
 
 def test_what_nobody_can_convert_is_skipped() -> None:

@@ -244,6 +244,39 @@ def test_what_changed_while_a_set_was_paused_is_told_with_the_next_bar_after_it_
     assert values(driven.give(bars(3, EUR=100_200))) == [{EUR.instrument: 1.0}]
 
 
+def holding(**more):
+    """Return a set that wants euros and pounds."""
+    driven = Driven(member("sma_cross", EUR, fast=1, slow=2), member("sma_cross", GBP, fast=1, slow=2), **more)
+    driven.give(bars(1, EUR=100_000, GBP=130_000))
+    assert values(driven.give(bars(2, EUR=100_100, GBP=130_100))) == [{EUR.instrument: 1.0, GBP.instrument: 1.0}]
+    return driven
+
+
+def euros_alone(driven):
+    return driven.give(DefineSet(set="s", members=[member("sma_cross", EUR, fast=2, slow=3)], grace_ns=1))
+
+
+def test_a_set_that_is_replaced_wants_nothing_of_what_it_no_longer_trades():
+    driven = holding()
+    target = euros_alone(driven)[0]
+    assert values([target]) == [{GBP.instrument: 0.0}]
+    assert (target.quotes[0].bid_ticks, target.decided_at_ns, target.version.tolist()) == (130_100, 2 * HOUR, [2])
+    assert values(euros_alone(driven)) == []
+    driven.give(DefineSet(set="s", members=[member("sma_cross", GBP, fast=1, slow=2)], grace_ns=1))
+    driven.give(bars(3, GBP=130_000))
+    again = driven.give(bars(4, GBP=130_100))[-1]
+    assert (values([again]), again.version.tolist()) == ([{GBP.instrument: 1.0}], [3])
+
+
+def test_a_set_that_is_replaced_says_nothing_of_what_it_wants_nothing_of_or_while_it_is_paused():
+    driven = holding()
+    driven.give(bars(3, GBP=130_000))
+    assert values(euros_alone(driven)) == []
+    driven = holding()
+    driven.give(RunSet(set="s", is_running=False))
+    assert values(euros_alone(driven)) == []
+
+
 def test_a_target_with_a_bracket_is_not_told_after_its_time():
     driven = Driven(member("atr_channel", EUR, window=2, width=0.5), warms_up=True)
     history = [bars(hour, EUR=close) for hour, close in enumerate((100_000, 100_010, 100_020, 101_000), 1)]

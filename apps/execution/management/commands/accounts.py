@@ -15,6 +15,7 @@ from apps.execution.interface import (
     NewAccount,
     cancel_order,
     configure_accounts,
+    configure_followers,
     configure_set,
     flatten,
     lift_gates,
@@ -86,6 +87,7 @@ def _subscribe_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _configure_arguments(parser: argparse.ArgumentParser) -> None:
     _some_arguments(parser)
+    parser.add_argument("--set", help="instead of accounts: for all who follow this set and do not say otherwise")
     parser.add_argument(
         "--sizing", default="", metavar="RULE[:N]", help="what a weight means here, as for `backtest`, such as vol:15"
     )
@@ -136,7 +138,7 @@ class Command(commands.Command):
   manage.py accounts order --help"""
     actions = (
         commands.Action(
-            "open", "open accounts, or change their terms", _open_arguments,
+            "open", "open accounts; those that are open already stay as they are", _open_arguments,
             """
   manage.py accounts open ACME-1 --client acme --deposit 100000
   manage.py accounts open DEMO --client demo --deposit 100000 --count 100      (DEMO-001 to DEMO-100)""",
@@ -153,10 +155,13 @@ class Command(commands.Command):
   manage.py accounts unsubscribe ACME-1 --set trend""",
         ),
         commands.Action(
-            "configure", "set what holds for accounts, whatever set they follow; what is not given is left to it again",
+            "configure",
+            "set what holds for accounts, whatever set they follow, or for all who follow a set; what is not given is "
+            "left to others again",
             _configure_arguments,
             """
-  manage.py accounts configure ACME-1 --multiplier 0.5 --lots-max 2 --only OANDA:EURUSD""",
+  manage.py accounts configure ACME-1 --multiplier 0.5 --lots-max 2 --only OANDA:EURUSD
+  manage.py accounts configure --set trend --sizing vol:15 --lots-max 5""",
         ),
         commands.Action(
             "deposit", "pay into accounts at the paper broker", _payment_arguments,
@@ -204,6 +209,7 @@ class Command(commands.Command):
     def _open(self, accounts: list[str], options: dict[str, Any]) -> None:
         if not accounts:
             raise AccountError("open which accounts? Give their ids")
+        known = set(Account.objects.using("execution").filter(id__in=accounts).values_list("id", flat=True))
         opened = open_accounts(
             NewAccount(
                 id=account,
@@ -219,9 +225,11 @@ class Command(commands.Command):
             )
             for account in accounts
         )
-        shown = ", ".join(f"{each.id} (number {each.number}, shard {each.shard})" for each in opened[:3])
-        more = f" and {len(opened) - 3:,} more" if len(opened) > 3 else ""
-        self.say(f"opened {shown}{more}")
+        new = [f"{each.id} (number {each.number}, shard {each.shard})" for each in opened if each.id not in known]
+        if new:
+            self.say(f"opened {', '.join(new[:3])}{f' and {len(new) - 3:,} more' if len(new) > 3 else ''}")
+        if known:
+            self.say(f"{commands.counted(len(known), 'account')} open already: nothing changes for them")
 
     def _subscribe(self, accounts: list[str], options: dict[str, Any]) -> None:
         sizing, number = sizing_of(options["sizing"])
@@ -250,6 +258,9 @@ class Command(commands.Command):
 
     def _configure(self, accounts: list[str], options: dict[str, Any]) -> None:
         """Set what is given at the account, before subscriptions and sets; what is not given is left to them again."""
+        if options["set"]:
+            self._configure_set(accounts, options)
+            return
         sizing, number = sizing_of(options["sizing"])
         terms = ConfigureAccount(
             account=0,
@@ -266,6 +277,23 @@ class Command(commands.Command):
         names = [name for name in _LEVEL if options[name] not in (None, "")]
         given = ", ".join(f"--{name.replace('_', '-')}" for name in names) or "nothing"
         self.say(f"{len(accounts):,} accounts: {given} set here; all else as their subscriptions and sets say")
+
+    def _configure_set(self, accounts: list[str], options: dict[str, Any]) -> None:
+        """Set what is given for all who follow a set, behind what accounts and subscriptions say."""
+        if accounts or options["only"]:
+            raise AccountError("give accounts or --set, not both; --only is of accounts")
+        sizing, number = sizing_of(options["sizing"])
+        given = {
+            "sizing": sizing,
+            "sizing_number_e9": max(0, number) if sizing else None,
+            "multiplier_e9": _e9(options["multiplier"]),
+            "lots_max_e9": _e9(options["lots_max"]),
+            "below_min": options["below_min"],
+            "reverse": _YES_NO.get(options["reverse"]),
+            "close_only": _YES_NO.get(options["close_only"]),
+        }
+        configure_followers(options["set"], {name: each for name, each in given.items() if each not in (None, "", -1)})
+        self.say(f"{options['set']}: what is given holds for all who follow it and do not say otherwise")
 
     def _deposit(self, accounts: list[str], options: dict[str, Any]) -> None:
         self._pay(accounts, options, 1)
