@@ -19,6 +19,7 @@ from apps.execution.edge.paper_market import PaperMarket
 from apps.execution.edge.paper_worker import PaperWorker
 from apps.execution.edge.published import SentOrders
 from apps.execution.edge.worker import EdgeWorker
+from apps.execution.marking import Marking
 from apps.execution.terms import terms_of
 from apps.feeds.answers import answer
 from apps.feeds.beside import Beside, HostLeads
@@ -26,6 +27,7 @@ from apps.feeds.contracts import BarClosed, FindBars
 from apps.feeds.core import FEEDS, listeners_of
 from apps.feeds.defined import adapter_of
 from apps.feeds.directory import StoredDirectory
+from apps.feeds.interface import last_closes
 from apps.feeds.worker import FeedsWorker
 from apps.reporting.books.keeping import READER as BOOKS_READER
 from apps.reporting.books.keeping import BooksKeeper
@@ -255,6 +257,11 @@ def webhooks(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     return [WebhookWorker()]
 
 
+def marks(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:
+    """Return the worker that has accounts valued at the prices of now."""
+    return [Marking(last_closes(), clock)]
+
+
 def switch(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:
     """Return the worker of the central kill switch."""
     return [CentralSwitch(settings.KILL_SWITCH, clock)]
@@ -268,6 +275,7 @@ ROLES: Roles = {
         Role(
             "feeds", "core", "market data: reads the sources of `feeds list`, checks what they give, closes bars", feeds
         ),
+        Role("marks", "core", "prices of now: has accounts valued while nothing of theirs is traded", marks),
         Role("execution", "shards", "accounts and books: targets in, orders out", hosted(EXECUTION, SHARDS), PARTS),
         Role("risk", "shards", "limits: approves orders, or refuses them with a reason", hosted(RISK, SHARDS), PARTS),
         Role("edge", "shards", "broker sessions: sends approved orders, once", edge, PARTS),

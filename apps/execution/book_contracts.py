@@ -159,6 +159,24 @@ class ManualTargeted(Message, frozen=True, kw_only=True):
     working_steps: int
 
 
+@message("execution.mark-prices.v1")
+class MarkPrices(Message, frozen=True, kw_only=True):
+    """Value accounts at the last closing quotes of instruments, in ticks, though nothing of theirs was traded."""
+
+    instruments: list[str]
+    bid_ticks: Ints
+    ask_ticks: Ints
+
+
+@message("execution.prices-marked.v1")
+class PricesMarked(Message, frozen=True, kw_only=True):
+    """The closing quotes, in ticks, by which what is held counts from here on."""
+
+    instruments: list[str]
+    bid_ticks: Ints
+    ask_ticks: Ints
+
+
 @message("execution.lots-booked.v1")
 class LotsBooked(Message, frozen=True, kw_only=True):
     """Lots that books got or gave without an order of ours: `kind` is a Booking, `amount_micro` cash before the fee."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from apps.execution.approved import gate, lift_gates, reconcile, refuse, release
-from apps.execution.book_contracts import ConfigureAccount
+from apps.execution.book_contracts import ConfigureAccount, MarkPrices
 from apps.execution.by_hand import cancel_order, place_manual
 from apps.execution.contracts import (
     AccountsReconciled,
@@ -19,6 +19,7 @@ from apps.execution.contracts import (
     Subscribe,
 )
 from apps.execution.evolving import evolve
+from apps.execution.marked import mark_prices
 from apps.execution.people import (
     configure_account,
     configure_set,
@@ -62,7 +63,9 @@ def decide(state: ShardState, received: Received) -> Sequence[Message]:
 
 
 def is_urgent(state: ShardState, message: Message) -> bool:
-    """Tell whether orders may follow from a message: a target that nobody here follows is only to be known."""
+    """Tell whether orders may follow from a message: prices, and a target that nobody here follows, are to be known."""
+    if isinstance(message, MarkPrices):
+        return False
     return not isinstance(message, TargetSet) or is_followed(state, message)
 
 
@@ -89,6 +92,8 @@ def _commanded(state: ShardState, received: Received) -> Sequence[Message]:
             events = gate(state, received, command)
         case LiftGates() as command:
             events = lift_gates(state, command)
+        case MarkPrices() as command:
+            events = mark_prices(state, received, command)
         case other:
             raise TypeError(f"{type(other).__name__} is nothing that execution takes")
     return events

@@ -22,6 +22,7 @@ from apps.execution.book_contracts import (
     LotsBooked,
     ManualTargeted,
     OrdersAdopted,
+    PricesMarked,
     SetConfigured,
     Subscribed,
     TargetsSkipped,
@@ -56,7 +57,7 @@ from apps.execution.kernels.records import BOOK_EXTERNAL, BOOK_MANUAL, FIRST_SET
 from apps.execution.order_states import OrderState
 from apps.execution.settings_chain import apply_settings, sets_of
 from apps.execution.state import AccountNames, ShardState
-from apps.execution.targeting import SEES_NOT, quote_instruments, target_rows
+from apps.execution.targeting import SEES_NOT, quote_at, quote_instruments, target_rows
 from apps.execution.tickets import fill_one_by_one, hedging_cells, note_sides, ticket_of
 from apps.signals.contracts import TargetSet
 from banyan.columns import Ints
@@ -159,9 +160,24 @@ def _held_up(state: ShardState, event: Message) -> None:
         case AccountsGated():
             state.accounts.columns["ready"][state.rows_of(event.account)] = 0
             state.gated_at_ns, state.known_fills = event.gated_at_ns, set(event.known_fills)
+        case PricesMarked():
+            _priced(state, event)
         case RowsParked(accounts=numbers):
             rows = state.rows_of(numbers)
             state.accounts.columns["close_only"][rows[rows >= 0]] = 1
+
+
+def _priced(state: ShardState, event: PricesMarked) -> None:
+    """Quote instruments, and before them what is traded in their place: its own quote counts where it has one."""
+    lines, instruments = state.lines.columns, state.instrument_rows.columns
+    quotes = list(zip(event.bid_ticks.tolist(), event.ask_ticks.tolist(), strict=True))
+    rows = [state.instruments.known(name) for name in event.instruments]
+    mapped = lines[lines["source"] != lines["instrument"]]
+    for row, quote in zip(rows, quotes, strict=True):
+        others = np.unique(mapped["instrument"][mapped["source"] == row]).tolist()
+        quote_at(instruments, others, int(instruments["tick_e9"][row]), quote)
+    for row, quote in zip(rows, quotes, strict=True):
+        quote_at(instruments, (row,), int(instruments["tick_e9"][row]), quote)
 
 
 def _targeted(state: ShardState, event: BooksTargeted) -> None:

@@ -1,5 +1,6 @@
 """What follows from a target: what books want from here on, who gets no order and why, crosses and orders."""
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,13 +82,19 @@ def quote_instruments(state: ShardState, instruments: Any, target: TargetSet) ->
         row = state.instruments.known(quote.instrument)
         if row < 0 or quote.bid_ticks <= 0 or quote.ask_ticks <= 0:
             continue
-        bid_e9, ask_e9 = quote.bid_ticks * int(ticks[row]), quote.ask_ticks * int(ticks[row])
         traded = state.lines.columns["instrument"][state.source_lines(book, row)]
         others = traded[traded != row]
-        for at in {row, *np.unique(others).tolist()} if others.size else (row,):
-            tick = int(ticks[at])
-            if tick > 0:
-                instruments["bid_ticks"][at], instruments["ask_ticks"][at] = bid_e9 // tick, -(-ask_e9 // tick)
+        quoted = {row, *np.unique(others).tolist()} if others.size else (row,)
+        quote_at(instruments, quoted, int(ticks[row]), (quote.bid_ticks, quote.ask_ticks))
+
+
+def quote_at(instruments: Any, rows: Collection[int], tick_e9: int, quote: tuple[int, int]) -> None:
+    """Write a bid and ask in ticks of `tick_e9` into INSTRUMENT_DTYPE rows, each in its own ticks."""
+    bid_e9, ask_e9 = quote[0] * tick_e9, quote[1] * tick_e9
+    for at in rows:
+        tick = int(instruments["tick_e9"][at])
+        if tick > 0:
+            instruments["bid_ticks"][at], instruments["ask_ticks"][at] = bid_e9 // tick, -(-ask_e9 // tick)
 
 
 def is_followed(state: ShardState, target: TargetSet) -> bool:

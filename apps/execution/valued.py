@@ -49,10 +49,16 @@ def values_of(
         steps=columns["held"][cells] + steps[cells],
         short_steps=column(columns["short"][cells]),
     )
-    accounts = each_once(owners)
+    yield value_of(state, shard, valued_at_ns, each_once(owners), steps, cash)
+
+
+def value_of(
+    state: ShardState, shard: Shard, valued_at_ns: int, accounts: Ints, steps: Ints, cash: Ints
+) -> AccountValued:  # fmt: skip
+    """Return what accounts (rows, each once) are worth after changes as in `values_of`."""
     values = np.zeros((5, accounts.size), np.int64)
     value_accounts(shard, accounts, steps, cash, values)
-    yield AccountValued(
+    return AccountValued(
         valued_at_ns=valued_at_ns,
         account=state.accounts.columns["number"][accounts],
         balance_micro=values[0],

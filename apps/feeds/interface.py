@@ -16,7 +16,7 @@ from trading.bars import Bars
 from trading.instruments import Instrument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from apps.feeds.contracts import BarClosed
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Candles", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap",
     "NoData", "NoGoodRows", "Reason", "bars_before", "candles", "data_hash", "feed_names", "feed_of", "feed_standings",
-    "get_instrument", "intervals_of", "last_quote", "list_instruments", "listen", "live_gaps", "notices",
+    "get_instrument", "intervals_of", "last_closes", "last_quote", "list_instruments", "listen", "live_gaps", "notices",
     "quarantine_columns", "quarantine_count", "quarantine_counts", "quarantine_discard", "quarantine_discard_all",
     "quarantine_discard_live", "quarantine_plan", "quarantine_release", "quarantined", "quarantined_live",
     "quarantined_row", "read_bars", "read_bars_file", "read_ticks", "run_feed", "shipped_instruments", "ticks_page",
@@ -272,6 +272,16 @@ def last_quote(instrument_id: str) -> tuple[int, int] | None:
     from apps.feeds.history import last_quote as found
 
     return found(feed_of(instrument_id), instrument_id)
+
+
+def last_closes() -> "Callable[[], Mapping[str, tuple[int, int]]]":
+    """Return what tells, whenever it is asked, the last closing quote (bid, ask in ticks) of each live instrument.
+
+    It reads what has come since it was asked last. Asking raises psycopg.Error while the database is away.
+    """
+    from apps.feeds.closes import Closes
+
+    return Closes().look
 
 
 def listen(feed: str, name: str, *, listens: bool) -> None:

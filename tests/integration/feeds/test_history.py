@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from apps.feeds.contracts import BAR_COLUMNS, ReceiveBars
 from apps.feeds.core import FEEDS
-from apps.feeds.interface import bars_before, last_quote
+from apps.feeds.interface import bars_before, last_closes, last_quote
 from banyan.clock import SystemClock
 from banyan.columns import ints
 from banyan.host import Host
@@ -95,3 +95,13 @@ def test_the_last_quote_is_that_of_the_newest_bar_that_was_let_in():
     assert last_quote(EUR) == (110_002, 110_002)
     assert last_quote(GBP) == (130_000, 130_000)
     assert last_quote("OANDA:USDJPY") is None
+
+
+def test_the_last_closes_are_those_of_the_newest_bars_and_of_what_came_since():
+    closes = last_closes()
+    assert closes() == {}
+    close_live((1, EUR, 110_001), (2, EUR, 110_002), (2, GBP, 130_000))
+    assert closes() == {EUR: (110_002, 110_002), GBP: (130_000, 130_000)}
+    close_live((3, EUR, 110_003))
+    assert closes() == {EUR: (110_003, 110_003), GBP: (130_000, 130_000)}
+    assert last_closes()() == closes()

@@ -1,0 +1,39 @@
+"""What follows from prices at which nothing was traded: accounts are worth something else, and risk has to know."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from apps.execution.book_contracts import MarkPrices, PricesMarked
+from apps.execution.evolving import evolve
+from apps.execution.state import ShardState
+from apps.execution.valued import value_of
+from banyan.columns import Ints, ints
+from banyan.messages import Message, Received
+
+
+def mark_prices(state: ShardState, received: Received, command: MarkPrices) -> Sequence[Message]:
+    """Know new closing quotes, and value the accounts that hold anything; nothing follows where no quote is new."""
+    rows = ints([state.instruments.known(name) for name in command.instruments])
+    bid, ask = command.bid_ticks, command.ask_ticks
+    new = (rows >= 0) & (bid > 0) & (ask >= bid)
+    known = state.instrument_rows.columns[rows[new]]
+    new[new] = (known["bid_ticks"] != bid[new]) | (known["ask_ticks"] != ask[new])
+    if not new.any():
+        return []
+    chosen = np.flatnonzero(new)
+    marked = PricesMarked(
+        instruments=[command.instruments[at] for at in chosen.tolist()], bid_ticks=bid[chosen], ask_ticks=ask[chosen]
+    )
+    holding = _holding(state)
+    if not holding.size:
+        return [marked]
+    after = evolve(state.copy(), marked)
+    none = np.zeros(after.cells.count, np.int64), np.zeros(after.accounts.count, np.int64)
+    return [marked, value_of(after, after.shard(), received.event_time_ns, holding, *none)]
+
+
+def _holding(state: ShardState) -> Ints:
+    """Return the accounts (rows) that hold anything."""
+    cells = state.cells.columns
+    return np.unique(cells["account"][(cells["held"] != 0) | (cells["short"] != 0)])

@@ -1,0 +1,44 @@
+"""The last closing quote of each instrument, read from the logs of feeds while they grow."""
+
+from collections.abc import Mapping
+from contextlib import closing
+
+from apps.feeds.contracts import BarClosed
+from apps.feeds.core import FEEDS
+from banyan.codec import decode_message
+from banyan.host.delivery import split_events
+from banyan.store import Store
+
+_LOOKED_BACK = 500
+"""So many records at the most are read of a feed at once: of what came before only the end counts."""
+
+
+class Closes:
+    """Remembers what it has read. Not for several threads at once."""
+
+    def __init__(self) -> None:
+        self._upto: dict[str, int] = {}
+        self._last: dict[str, tuple[int, int, int]] = {}  # when it closed, at which bid and ask, by instrument
+
+    def look(self) -> Mapping[str, tuple[int, int]]:
+        """Return the last bid and ask, in ticks, at which a bar of each instrument has closed, with what came since.
+
+        Raises psycopg.Error where the database of feeds is not there.
+        """
+        with closing(Store(FEEDS.name)) as store:
+            for feed, number in store.connection.execute("SELECT key, number FROM banyan_key").fetchall():
+                after = max(self._upto.get(feed, 0), number - _LOOKED_BACK)
+                for step in store.steps(feed, after, number):
+                    for name, body in split_events(step.events):
+                        if name == BarClosed.wire_name:
+                            bars = decode_message(name, body)
+                            assert isinstance(bars, BarClosed)
+                            self._take(bars)
+                self._upto[feed] = number
+        return {name: (bid, ask) for name, (_, bid, ask) in self._last.items()}
+
+    def _take(self, bars: BarClosed) -> None:
+        closes = zip(bars.instruments, bars.bid_close.tolist(), bars.ask_close.tolist(), strict=True)
+        for name, bid, ask in closes:
+            if bars.closed_at_ns >= self._last.get(name, (0, 0, 0))[0]:
+                self._last[name] = bars.closed_at_ns, bid, ask
