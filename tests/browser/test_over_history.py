@@ -104,7 +104,9 @@ def test_an_account_among_all_is_found_by_typing_and_its_history_is_gone_through
         older = page.get_by_role("link", name="Older")
         if not older.count():
             break
+        before = page.url
         older.click()
+        page.wait_for_url(lambda url, before=before: url != before)
     assert len(seen) == len(set(seen)) >= size.orders // size.accounts
     page.locator("#live tbody tr td a").last.click()
     page.get_by_role("heading", name="Its life").wait_for()
@@ -145,7 +147,7 @@ def test_an_order_by_hand_and_those_of_a_signal_come_to_who_looks(new_context, s
     before = said.locator("time").get_attribute("datetime")
     server.hand_in_a_bar()
     told = of_set.locator(f"section[aria-labelledby=c-said] tbody tr:first-child:not(:has(time[datetime='{before}']))")
-    told.filter(has_text=whole(size.accounts)).wait_for()
+    told.locator("td:nth-child(5)").get_by_text(whole(size.accounts), exact=True).wait_for()
     blotter.locator("#live tbody tr").first.filter(has_text=SET).wait_for()
 
 
