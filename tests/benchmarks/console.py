@@ -36,11 +36,11 @@ _PAGES = (
     "/", "/orders/", f"/orders/?set={SET}", "/orders/?state=refused", "/orders/?account={account}", "{order}",
     "{followed}", "/accounts/", "/accounts/?find=B-0", "/accounts/{account}/", "/markets/", f"/markets/{INSTRUMENT}/",
     "/markets/BENCH:GBM/?interval=1m", "/markets/quarantine/", "/sets/", f"/sets/{SET}/",
-    f"/sets/+/?set={SET}&member=0", "/risk/", "/risk/limits/",
+    "/sets/+/?strategy=ema_cross", "/risk/", "/risk/limits/",
     "/research/", "/research/jobs/", "/research/jobs/new/?kind=sweep&strategy=ema_cross",
     "/extraction/", "/extraction/risk/", "/extraction/risk/plan/", "/alerts/", "/alerts/rule/?measure=lag", "/streams/",
     "/streams/?context=execution", "/dead-letters/", "/configuration/", "/audit/", "/people/", "/you/", "/keys/",
-    "/keys/new/", "/act/trading.halt/", "/act/accounts.halt/?find=", "/act/kill-switch.throw/", "/admin/",
+    "/keys/new/", "/act/trading.halt/", "/act/account.halt/?account={account}", "/act/kill-switch.throw/", "/admin/",
     "/admin/feeds/instrument/",
 )  # fmt: skip
 
