@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.benchmarks.api_calls import at_a_rate, listening
+from tests.benchmarks.history import SET
 from tests.benchmarks.measure import ROOT
 
 READS, STREAMS = 50, 50
@@ -50,7 +51,7 @@ def loading(port: int, key: str, *through: str) -> Iterator[Load]:
 async def _obey(port: int, key: str) -> None:
     paths = [(path, path) for path in PATHS]
     while await _told() == "on":
-        async with listening(port, key, "orders", "limit=0", STREAMS):
+        async with listening(port, key, "orders", f"set={SET}", STREAMS):
             reading = asyncio.create_task(_read(port, key, paths))
             _answer("on")
             waiting = asyncio.create_task(_told())

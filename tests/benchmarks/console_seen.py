@@ -8,26 +8,30 @@ from typing import Any, NamedTuple
 from tests.benchmarks.api_calls import HOST
 
 _PATIENCE_MS = 60_000
-_DRAWN = """(() => {
+_DRAWN = """window.drawn = new Promise((resolve, reject) => {
   const missing = "[data-equity]:not([data-points]), [data-market]:not([data-bars])";
   const look = () => {
     const isThere = document.documentElement?.dataset.ready === "yes" && !document.querySelector(missing);
-    requestAnimationFrame(isThere ? () => setTimeout(() => { window.drawnMs = performance.now(); }) : look);
+    requestAnimationFrame(isThere ? () => setTimeout(() => resolve(performance.now())) : look);
   };
   look();
-})()"""
+  setTimeout(() => reject(new Error("the page was not drawn")), 60000);
+})"""
 _WATCH = """([rows, column, text]) => {
   const first = () => document.querySelector(`${rows} tr`);
   const at = (row) => row?.querySelector("time")?.dateTime;
   const before = at(first());
-  window.seenMs = 0;
-  const observer = new MutationObserver(() => {
-    const row = first();
-    if (!row || at(row) === before || row.children[column].textContent.replace(/[^\\w-]/g, "") !== text) return;
-    observer.disconnect();
-    requestAnimationFrame(() => setTimeout(() => { window.seenMs = performance.timeOrigin + performance.now(); }));
+  window.seen = new Promise((resolve, reject) => {
+    const observer = new MutationObserver(() => {
+      const row = first();
+      if (!row || at(row) === before || row.children[column].textContent.replace(/[^\\w-]/g, "") !== text) return;
+      observer.disconnect();
+      requestAnimationFrame(() => setTimeout(() => resolve(performance.timeOrigin + performance.now())));
+    });
+    observer.observe(document.querySelector("#live"), { childList: true, subtree: true });
+    setTimeout(() => reject(new Error(`no row with ${text} came`)), 60000);
   });
-  observer.observe(document.querySelector("#live"), { childList: true, subtree: true });
+  window.seen.catch(() => {});
 }"""
 
 
@@ -49,10 +53,8 @@ class Screen:
         """Go to a page, and wait until it is drawn."""
         answer = self._page.goto(self._address + path)
         assert answer.status == 200, (path, answer.status)
-        self._page.wait_for_function("window.drawnMs > 0")
-        first_ms, drawn_ms = self._page.evaluate(
-            "[performance.getEntriesByType('navigation')[0].responseStart, window.drawnMs]"
-        )
+        drawn_ms = self._page.evaluate("window.drawn")
+        first_ms = self._page.evaluate("performance.getEntriesByType('navigation')[0].responseStart")
         return View(first_ms / 1e3, drawn_ms / 1e3)
 
     def wait_until_live(self) -> None:
@@ -65,8 +67,7 @@ class Screen:
 
     def seen_ns(self) -> int:
         """Wait until what is watched for is on the screen; return since when, in ns since 1970 UTC."""
-        self._page.wait_for_function("window.seenMs > 0")
-        return int(self._page.evaluate("window.seenMs") * 1e6)
+        return int(self._page.evaluate("window.seen") * 1e6)
 
     def link(self, path: str, selector: str) -> str:
         """Return where the first link of a page leads."""
