@@ -258,7 +258,7 @@ def listened(port, key, last, account):
     if last:
         request.add_header("Last-Event-ID", last)
     else:
-        request.full_url += "&since=2020-01-01"
+        request.full_url += "&since=2020-01-01T00:00:00Z"
     found, fields = [], {}
     with urllib.request.urlopen(request, timeout=120) as stream:
         for line in stream:
