@@ -39,7 +39,7 @@ _PAGES = (
     "/sets/+/?strategy=ema_cross", "/risk/", "/risk/limits/",
     "/research/", "/research/jobs/", "/research/jobs/new/?kind=sweep&strategy=ema_cross",
     "/extraction/", "/extraction/risk/", "/extraction/risk/plan/", "/alerts/", "/alerts/rule/?measure=lag", "/streams/",
-    "/streams/?context=execution", "/dead-letters/", "/configuration/", "/audit/", "/people/", "/you/", "/keys/",
+    f"/streams/?context=signals&key={SET}", "/dead-letters/", "/configuration/", "/audit/", "/people/", "/you/", "/keys/",
     "/keys/new/", "/act/trading.halt/", "/act/account.halt/?account={account}", "/act/kill-switch.throw/", "/admin/",
     "/admin/feeds/instrument/",
 )  # fmt: skip
