@@ -36,12 +36,12 @@ _PAGES = (
     "/", "/orders/", f"/orders/?set={SET}", "/orders/?state=refused", "/orders/?account={account}", "{order}",
     "{followed}", "/accounts/", "/accounts/?find=B-0", "/accounts/{account}/", "/markets/", f"/markets/{INSTRUMENT}/",
     "/markets/BENCH:GBM/?interval=1m", "/markets/quarantine/", "/sets/", f"/sets/{SET}/",
-    "/sets/+/?strategy=ema_cross", "/risk/", "/risk/limits/",
-    "/research/", "/research/jobs/", "/research/jobs/new/?kind=sweep&strategy=ema_cross",
-    "/extraction/", "/extraction/risk/", "/extraction/risk/plan/", "/alerts/", "/alerts/rule/?measure=lag", "/streams/",
-    f"/streams/?context=signals&key={SET}", "/dead-letters/", "/configuration/", "/audit/", "/people/", "/you/", "/keys/",
-    "/keys/new/", "/act/trading.halt/", "/act/account.halt/?account={account}", "/act/kill-switch.throw/", "/admin/",
-    "/admin/feeds/instrument/",
+    "/sets/+/?strategy=ema_cross", "/risk/", "/risk/limits/", "/research/", "/research/jobs/",
+    "/research/jobs/new/?kind=sweep&strategy=ema_cross", "/extraction/", "/extraction/risk/",
+    "/extraction/risk/plan/", "/alerts/", "/alerts/rule/?measure=lag", "/streams/",
+    f"/streams/?context=signals&key={SET}", "/dead-letters/", "/configuration/", "/audit/", "/people/", "/you/",
+    "/keys/", "/keys/new/", "/act/trading.halt/", "/act/account.halt/?account={account}", "/act/kill-switch.throw/",
+    "/admin/", "/admin/feeds/instrument/",
 )  # fmt: skip
 
 
