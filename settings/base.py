@@ -152,8 +152,11 @@ LOGGING: dict[str, Any] = {
     "loggers": {name: {"level": LOG_LEVEL} for name in ("apps", "banyan", "trading")},
 }
 
-SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12", default=12)
-"""How many shards accounts are spread over, beside the canary shard: fixed once the first account is open."""
+SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12", default=4)
+"""How many shards accounts are spread over, beside the canary shard: fixed once the first account is open.
+
+Every shard costs each signal its fixed part: two for each process of `SHARD_PROCESSES` are enough.
+"""
 
 SHARD_PROCESSES: int = environment.read("BANYAN_SHARD_PROCESSES", whole_number(1, 48), example="2", default=2)
 """Over how many processes the shards are spread: as many as the machine has cores. May change at every start."""

@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.db import DatabaseError
 
 from apps.execution.contracts import AccountOpened, AccountValued, OrdersFilled, OrdersRequested, PositionChanged
 from apps.execution.growing import ChainedIds, decimal_ids, first_of_each
+from apps.execution.interface import check_spread
 from apps.execution.paper.broker import warm as warm_broker
 from apps.reporting.warming import warm as warm_reporting
 from apps.risk.contracts import Limits, OrdersApproved, OrdersRefused, SetLimits
@@ -31,8 +34,11 @@ def prepare() -> None:
     """Load what the processes of a system share, before the first of them is forked.
 
     What is not kept yet is compiled in another process: compiling takes hundreds of megabytes that are never given
-    back, and all that are forked from here would have their part of them.
+    back, and all that are forked from here would have their part of them. Raises AccountError where accounts are spread
+    over other shards than are set.
     """
+    with suppress(DatabaseError):  # it is away, or not made yet: whoever needs it says so
+        check_spread()
     compile_all()
     _load()
 

@@ -29,11 +29,12 @@ from banyan.codec import decode_envelope, decode_message
 from banyan.columns import ints
 from banyan.ids import derive
 from banyan.models import Key, Request
-from banyan.shards import CANARY, shard_keys, shard_of
+from banyan.shards import CANARY, SHARDS_MAX, shard_keys, shard_of
 from banyan.store import Store
 from banyan.transport import Command, ask
 
 ALIAS = "execution"
+_LOOKED_AT = 1_000
 
 
 class AccountError(ValueError):
@@ -83,10 +84,22 @@ def open_accounts(wanted: Iterable[NewAccount], clock: Clock | None = None) -> l
     accounts = list(wanted)
     for account in accounts:
         account.check()
+    check_spread()
     with transaction.atomic(using=ALIAS):
         entries = [_entry(account) for account in accounts]
     _ask([_opening(account, entry) for account, entry in zip(accounts, entries, strict=True)], clock)
     return entries
+
+
+def check_spread() -> None:
+    """Raise AccountError where the accounts there are were spread over another number of shards than is set."""
+    entries = Account.objects.using(ALIAS).exclude(shard=CANARY).order_by("number")
+    first = list(entries.values_list("id", "shard")[:_LOOKED_AT])
+    fits = [count for count in range(1, SHARDS_MAX + 1) if all(shard_of(id_, count) == shard for id_, shard in first)]
+    if settings.SHARDS in fits:
+        return
+    was = f"set BANYAN_SHARDS={fits[0]}" if fits else "restore the database that they were opened in"
+    raise AccountError(f"the accounts here are not spread over {settings.SHARDS} shards, and stay where they are: {was}")
 
 
 def subscribe(subscriptions: Iterable[tuple[str, Subscribe]], *, request: str, clock: Clock | None = None) -> int:

@@ -4,6 +4,8 @@ from banyan.ids import stable_hash
 
 CANARY = "canary"
 """The shard of accounts that were opened to go first when something new is tried."""
+SHARDS_MAX = 48
+"""Over how many shards accounts can be spread at most."""
 
 
 def shard_keys(shards: int) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ EXTRACTED: tuple[str, ...] = environment.read(
     "BANYAN_EXTRACTED", contexts(*EXTRACTABLE), example="risk", default=()
 )  # fmt: skip
 """Where the app is without a context, its service leads from the first on; else it follows until it is told."""
-SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12", default=12)
+SHARDS: int = environment.read("BANYAN_SHARDS", whole_number(1, 48), example="12", default=4)
 
 LOG_LEVEL: str = environment.read("BANYAN_LOG_LEVEL", log_level, example="INFO", default="INFO")
 LOGGING: dict[str, Any] = {
