@@ -98,8 +98,10 @@ def check_spread() -> None:
     fits = [count for count in range(1, SHARDS_MAX + 1) if all(shard_of(id_, count) == shard for id_, shard in first)]
     if settings.SHARDS in fits:
         return
-    was = f"set BANYAN_SHARDS={fits[0]}" if fits else "restore the database that they were opened in"
-    raise AccountError(f"the accounts here are not spread over {settings.SHARDS} shards, and stay where they are: {was}")
+    to_do = f"set BANYAN_SHARDS={fits[0]}" if fits else "restore the database that they were opened in"
+    raise AccountError(
+        f"the accounts here are not spread over {settings.SHARDS} shards, and stay where they are: {to_do}"
+    )
 
 
 def subscribe(subscriptions: Iterable[tuple[str, Subscribe]], *, request: str, clock: Clock | None = None) -> int:

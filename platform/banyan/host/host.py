@@ -10,19 +10,19 @@ import psycopg
 
 from banyan import crash
 from banyan.clock import Clock
-from banyan.codec import CodecError, Envelope, encode_message
+from banyan.codec import CodecError
 from banyan.context import Context
 from banyan.host.delivery import Delivery
 from banyan.host.following import follow, is_record, next_inputs, next_records, plant_seeds, take_record
+from banyan.host.inputs import timer_due, took_over
 from banyan.host.memory import KeyMemory, NewerError, RebuildError, digest_of, rebuild, snapshot_of
 from banyan.host.polling import Polling
-from banyan.host.records import record_of, seed_of, took_over
+from banyan.host.records import record_of, seed_of
 from banyan.host.resting import Resting
 from banyan.host.round import Round, Shown
 from banyan.host.routes import Route
 from banyan.host.settings import HostSettings
 from banyan.host.turns import Turn
-from banyan.ids import derive
 from banyan.messages import Message, TimerDue
 from banyan.road import Road
 from banyan.store import FETCH_MOST, KeyRow, NotFollowingError, Store
@@ -34,6 +34,7 @@ Wanted = Mapping[str, tuple[Marks, set[str] | None]]
 _LOGGER = logging.getLogger(__name__)
 _SEEN_MOST = 10_000
 _HELD_MOST = 256
+_PILED_UP = 32
 
 
 class BusyError(RuntimeError):
@@ -150,6 +151,8 @@ class Host(Generic[State]):
         waiting = [memory for memory in self._keys.values() if memory.waiting]
         rest = self._resting.keys(waiting, self._clock, self.road.used_ns()) if may_rest else set()
         rest -= self._fetch(rest)
+        if any(memory.is_leading and len(memory.waiting) >= _PILED_UP for memory in waiting if memory.key not in rest):
+            self.road.jam()
         now_ns = self._clock.monotonic_ns()
         if may_rest and now_ns < self._follows_at_ns():
             rest |= {key for key, memory in self._keys.items() if not memory.is_leading}
@@ -324,7 +327,7 @@ class Host(Generic[State]):
             return next_records(memory, most)
         now_ns = self._clock.wall_ns()
         due = sorted((due_ns, name) for name, due_ns in memory.timers.items() if due_ns <= now_ns)
-        inputs = [self._timer(memory.key, name, due_ns) for due_ns, name in due]
+        inputs = [timer_due(self.context.name, memory.key, name, due_ns) for due_ns, name in due]
         return inputs + next_inputs(memory, most - len(inputs))
 
     def _round(self, taken: dict[str, list[Delivery]]) -> None:
@@ -348,14 +351,6 @@ class Host(Generic[State]):
         self._left_in_outboxes |= current.gaps - self._looked
         if is_whole and current.batch.keys:
             self._commit(current)
-
-    def _timer(self, key: str, name: str, due_ns: int) -> Delivery:
-        message = TimerDue(name=name, due_ns=due_ns)
-        envelope = Envelope(
-            name=TimerDue.wire_name, id=derive(self.context.name, key, name, due_ns), key=key, correlation=name,
-            event_time_ns=due_ns,
-        )  # fmt: skip
-        return Delivery(self.context.name, envelope, encode_message(message), message)
 
     def _apply(self, current: Round[State], taken: dict[str, list[Delivery]]) -> bool:
         """Apply inputs in memory; where one fails, throw that memory away and tell that nothing may be committed."""

@@ -8,8 +8,7 @@ from banyan.codec import CodecError, Envelope, decode_envelope, decode_message, 
 from banyan.context import Context
 from banyan.host.delivery import Delivery
 from banyan.host.memory import KeyMemory, digest_of
-from banyan.ids import derive
-from banyan.messages import Logged, Seeded, StreamMark, TookOver
+from banyan.messages import Logged, Seeded, StreamMark
 from banyan.store import Seed, Step
 
 State = TypeVar("State")
@@ -30,13 +29,6 @@ def record_of(context: str, step: Step, committed_at_ns: int, digest: str = "", 
     cause = decode_envelope(step.header).id
     envelope = _envelope(context, step.key, Logged.wire_name, cause, step.epoch, step.number, step.number - 1)
     return Delivery(context, msgspec.structs.replace(envelope, sent_at_ns=committed_at_ns), encode_message(logged))
-
-
-def took_over(context: str, key: str, epoch: int, side: str) -> Delivery:
-    """Return the first input of a key in an epoch in which a side leads it."""
-    envelope = Envelope(name=TookOver.wire_name, id=derive(context, key, "took-over", epoch), key=key)
-    message = TookOver(side=side)
-    return Delivery(context, envelope, encode_message(message), message)
 
 
 def seed_of(context: Context[State], memory: KeyMemory[State], seen: list[str], now_ns: int) -> Delivery:

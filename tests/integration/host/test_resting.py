@@ -132,3 +132,17 @@ def test_nothing_rests_when_a_host_ends(resting):
     assert not resting.execution.step()
     resting.execution.close()
     assert Log.objects.using("execution").filter(key="a").count() == 1
+
+
+def test_the_road_is_jammed_where_inputs_pile_up_with_a_key_and_not_where_they_rest(resting):
+    for _ in range(40):
+        say(resting, IDLE, "a")
+    for number in range(31):
+        say(resting, number, "b")
+    assert resting.execution.step()
+    assert not resting.execution.road.is_jammed()
+    for number in range(32):
+        say(resting, number, "b")
+    assert resting.execution.step()
+    assert resting.execution.road.is_jammed()
+    assert len(numbers(resting, "b")) == 63

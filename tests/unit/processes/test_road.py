@@ -82,6 +82,22 @@ def test_what_was_not_waited_is_left_for_the_next_time(give_way, road, time):
     assert waited_ms(give_way, time) == 50
 
 
+def test_in_a_jam_it_is_waited_twenty_times_as_long_and_then_as_before(give_way, road, time):
+    give_way()
+    time.then = road.use
+    time.now_ns += 10 * MS
+    road.use()
+    road.jam()
+    assert waited_ms(give_way, time) == 200
+    time.now_ns += 1_000 * MS
+    road.use()
+    road.jam()
+    assert waited_ms(give_way, time) == 5_000
+    time.now_ns += 10 * MS
+    road.use()
+    assert waited_ms(give_way, time) == 20
+
+
 def test_a_forked_process_uses_the_same_road():
     road = Road()
     assert road.used_ns() == 0
