@@ -10,6 +10,7 @@ import fcntl
 import filecmp
 import logging
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from apps.reporting.books.form import Owner, Portion, Position, header, position_of
+import numpy as np
+
+from apps.reporting.books.form import Portion, Position, header, position_of
 
 _LOGGER = logging.getLogger(__name__)
 _IN_THE_WAY = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EACCES, errno.EPERM)
@@ -25,6 +28,7 @@ _APPENDING = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAIL_BYTES = 4096
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _NAME_BYTES_MAX = 200
+_PLAIN_NAME = re.compile(rf"(?!\.)[A-Za-z0-9_.-]{{1,{_NAME_BYTES_MAX}}}")
 BEGINNING: Position = (0, 0, 0)
 
 
@@ -40,16 +44,53 @@ class _Seen(NamedTuple):
     last: Position
 
 
+class _AllSeen:
+    """How all files were left, in few bytes each: there are two of every account.
+
+    They are found by a hash of their paths. Of two with the same each is looked at again whenever the other was, since
+    another file has another inode.
+    """
+
+    def __init__(self) -> None:
+        self._row_of: dict[int, int] = {}
+        self._rows = np.zeros((1024, 2 + len(BEGINNING)), np.int64)
+
+    def __contains__(self, path: str) -> bool:
+        return hash(path) in self._row_of
+
+    def get(self, path: str) -> _Seen | None:
+        """Return how a file was left, None where it is to be looked at."""
+        row = self._row_of.get(hash(path))
+        if row is None or not self._rows[row, 0]:
+            return None
+        inode, size, record, event, line = self._rows[row].tolist()
+        return _Seen(inode, size, (record, event, line))
+
+    def put(self, path: str, seen: _Seen) -> None:
+        """Remember how a file is left."""
+        row = self._row_of.setdefault(hash(path), len(self._row_of))
+        if row == self._rows.shape[0]:
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+        self._rows[row] = seen.inode, seen.size, *seen.last
+
+    def doubt(self, path: str) -> None:
+        """Have a file looked at that is known."""
+        self._rows[self._row_of[hash(path)], 0] = 0
+
+    def clear(self) -> None:
+        """Know none."""
+        self._row_of.clear()
+
+
 class BookFiles:
     """The files below `root`, one directory per client and account. Several processes may append in turn."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._seen: dict[str, _Seen] = {}
+        self._seen = _AllSeen()
         self._refused: set[str] = set()
-        self._paths: dict[tuple[Owner, str], str] = {}
-        self._made: set[Path] = set()
-        """Directories that were looked at."""
+        self._made: set[str] = set()
+        """Directories of clients that were looked at, and their own."""
 
     def append(self, portions: Iterable[Portion]) -> int:
         """Append lines, which stand in the order of their positions, to their files; return how many were new.
@@ -61,7 +102,7 @@ class BookFiles:
 
     def path(self, client: str, account: str, file: str) -> Path:
         """Return where a file of an account is."""
-        return self.root / directory_name(client) / directory_name(account) / f"{file}.csv"
+        return Path(self._path_of(client, account, file))
 
     def repair(self, path: Path, file: str) -> Position:
         """Cut off what is no whole line of a file; return the position of its last line."""
@@ -99,14 +140,11 @@ class BookFiles:
         self._seen.clear()
         self._made.clear()
 
-    def _path_of(self, owner: Owner, file: str) -> str:
-        known = self._paths.get((owner, file))
-        if known is None:
-            known = self._paths[owner, file] = str(self.path(owner.client, owner.account, file))
-        return known
+    def _path_of(self, client: str, account: str, file: str) -> str:
+        return f"{self.root}/{directory_name(client)}/{directory_name(account)}/{file}.csv"
 
     def _append_if_it_can_be(self, portion: Portion) -> int:
-        path = self._path_of(portion.owner, portion.file)
+        path = self._path_of(portion.owner.client, portion.owner.account, portion.file)
         try:
             count = self._append(path, portion)
         except OSError as problem:
@@ -135,9 +173,9 @@ class BookFiles:
             first, last = (tuple(portion.positions[at].tolist()) for at in (0, -1))
             new = portion if first > seen.last else portion.after(seen.last)
             if new.ends.size:
-                del self._seen[path]  # where writing fails, what is there is looked at again
+                self._seen.doubt(path)  # where writing fails, what is there is looked at again
                 _write(handle, new.text.data)
-                self._seen[path] = _Seen(seen.inode, seen.size + new.text.size, last)
+                self._seen.put(path, _Seen(seen.inode, seen.size + new.text.size, last))
             return new.ends.size
         finally:
             os.close(handle)
@@ -158,12 +196,14 @@ class BookFiles:
         seen = self._seen.get(path)
         if seen is None or (seen.inode, seen.size) != (told.st_ino, told.st_size):
             size, last = _whole(handle, told.st_size, file)
-            seen = self._seen[path] = _Seen(told.st_ino, size, last)
+            seen = _Seen(told.st_ino, size, last)
+            self._seen.put(path, seen)
         return seen
 
     def _make_directory(self, path: Path) -> None:
-        for directory in (self.root, path.parent.parent, path.parent):
-            if directory in self._made:
+        of_many = self.root, path.parent.parent
+        for directory in (*of_many, path.parent):
+            if str(directory) in self._made:
                 continue
             with suppress(FileExistsError):
                 directory.mkdir(mode=0o700, parents=directory == self.root)
@@ -172,7 +212,8 @@ class BookFiles:
                 raise BookFileError(f"{directory} must be a directory of the user who runs this: move it away")
             if stat.S_IMODE(told.st_mode) != 0o700:
                 directory.chmod(0o700)
-            self._made.add(directory)
+            if directory in of_many:
+                self._made.add(str(directory))
 
 
 def directory_name(name: str) -> str:
@@ -181,6 +222,8 @@ def directory_name(name: str) -> str:
     Letters, digits, `_`, `-` and `.` stay (no `.` at the beginning), other bytes become %XX. Names that would be too
     long end in `~` and a digest.
     """
+    if _PLAIN_NAME.fullmatch(name):
+        return name
     written = "".join(
         each if each in _PLAIN and not (each == "." and at == 0)
         else "".join(f"%{byte:02X}" for byte in each.encode("utf-8", "surrogatepass"))
