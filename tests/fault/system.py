@@ -31,6 +31,7 @@ class System:
     def __init__(self, folder: Path, database_url: str) -> None:
         self.environment = {
             **os.environ,
+            "BANYAN_SHARDS": "12",  # more than a process has by default: what befalls keys meets some and not others
             "DATABASE_URL": database_url,
             "BANYAN_DATA_DIR": str(folder),
             "DJANGO_SETTINGS_MODULE": "settings.dev",
