@@ -1,4 +1,4 @@
-"""Accounts stay in the shards that they were opened in: another number of shards is refused, and the right one named."""
+"""Accounts stay in the shards that they were opened in: another number is refused, and the right one named."""
 
 import pytest
 
