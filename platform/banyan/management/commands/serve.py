@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
@@ -22,7 +23,8 @@ from banyan.standing import standings
 
 _CONNECTIONS_MAX = 24
 """To each database, for all requests that are answered at once, and for the threads that keep theirs."""
-_ACCOUNTS_SECONDS = 60.0
+_ACCOUNTS_SECONDS = 180.0
+_ACCOUNTS_LOOK_SECONDS = 2.0
 _PATIENCE_SECONDS = 3
 """For a connection: then a page says what is away."""
 
@@ -84,19 +86,30 @@ accounts and a feed of real ticks; then it starts the pipeline (`manage.py run`)
             command = [sys.executable, sys.argv[0], "run"]
             pipeline = subprocess.Popen(command, stdout=written, stderr=written, preexec_fn=end_with_parent)  # noqa: PLW1509
         try:
-            self._wait_for_accounts()
+            self._wait_for_accounts(pipeline)
             yield
         finally:
             self._tell("Stopping the pipeline …")
             pipeline.send_signal(signal.SIGTERM)
             pipeline.wait(timeout=30)
 
-    def _wait_for_accounts(self) -> None:
+    def _wait_for_accounts(self, pipeline: "subprocess.Popen[bytes] | None" = None) -> None:
         """Wait until accounts can be read, so that who is told that it is ready finds them; it serves in any case."""
-        try:
-            call_command("load_sample_trading", until_read=_ACCOUNTS_SECONDS, stdout=self.stdout)
-        except CommandError as problem:
-            self._tell(f"Not all is there: {problem}")
+        begun = time.monotonic()
+        told = False
+        while True:
+            try:
+                call_command("load_sample_trading", until_read=_ACCOUNTS_LOOK_SECONDS, stdout=self.stdout)
+            except CommandError as problem:
+                has_ended = pipeline is not None and pipeline.poll() is not None
+                if has_ended or time.monotonic() - begun >= _ACCOUNTS_SECONDS:
+                    self._tell(f"Not all is there: {problem}")
+                    return
+                if not told:
+                    self._tell("Waiting until the accounts can be read: the first time all is compiled before …")
+                    told = True
+            else:
+                return
 
     def _tell(self, text: str) -> None:
         self.say(text)
