@@ -38,7 +38,6 @@ class Command(commands.Command):
         until = time.monotonic() + options["until_read"]
         while missing := missing_for_readers():
             if time.monotonic() >= until:
-                raise CommandError(
-                    f"{missing:,} accounts cannot be read yet: does `manage.py run` run? Look at run.log."
-                )
+                accounts = "1 account" if missing == 1 else f"{missing:,} accounts"
+                raise CommandError(f"{accounts} cannot be read yet: does `manage.py run` run? Look at run.log.")
             time.sleep(_LOOK_SECONDS)
