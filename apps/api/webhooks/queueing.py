@@ -70,11 +70,12 @@ def _collect(family: str, webhooks: Sequence[Any], upto: Places) -> Collected:
     """Put what came next into deliveries of webhooks of a family that are at the same places: it is read once."""
     places: Places = {log: tuple(place) for log, place in webhooks[0].places.items()}
     scopes = {webhook.pk: scope for webhook in webhooks if (scope := _scope_of(webhook)) is not None}
-    if upto == places or not scopes:
+    reader = Reader(FAMILIES[family])
+    if not scopes or not reader.lacks(places, upto):
         return Collected(0, is_behind=False)
     clients = sorted({scope.client for scope in scopes.values()})
     whose = next(iter(scopes.values())) if len(scopes) == 1 else scope_of_clients(clients)
-    piece = Reader(FAMILIES[family]).piece(whose, places, upto, clients, _ROWS_MAX)
+    piece = reader.piece(whose, places, upto, clients, _ROWS_MAX)
     theirs = {pk: list(piece.within(scope)) for pk, scope in scopes.items()}
     # Only who finds a webhook as it was read moves it: nothing is put into two deliveries.
     same = Webhook.objects.filter(places=webhooks[0].places, is_on=True)
@@ -88,7 +89,7 @@ def _collect(family: str, webhooks: Sequence[Any], upto: Places) -> Collected:
                 if same.filter(pk=webhook.pk).update(places=_kept(after)):
                     _queue(webhook, kept)
                     count += 1
-    return Collected(count, is_behind=count > 0 and piece.high != upto)
+    return Collected(count, is_behind=count > 0 and reader.lacks(piece.high, upto))
 
 
 def _kept(places: Places) -> dict[str, list[Any]]:

@@ -163,6 +163,14 @@ def test_of_changes_that_come_together_a_webhook_hears_what_they_led_to(callers,
     assert sorted(events_of(hook), key=key) == sorted(rows, key=key)
 
 
+def test_a_webhook_that_is_further_than_all_logs_waits_for_them(callers):
+    """As after a restore: what it is sent is what comes when the logs are there again."""
+    hook = made(callers["viewer"])
+    Webhook.objects.update(places={"0": [10**9], "gone": [7]})
+    assert collect() == (0, False)
+    assert events_of(hook) == []
+
+
 def test_what_does_not_arrive_is_sent_later_and_later_then_parked_and_sent_once_more(callers):
     hook = made(callers["viewer"])
     collect()
