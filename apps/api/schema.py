@@ -186,7 +186,8 @@ def _stream(name: str, of: Family) -> dict[str, Any]:
     whose = "; not for keys of clients" if of.is_firm_only else ""
     return {
         "operationId": f"stream{name.capitalize()}",
-        "description": f"Hear of {name} as they come, by events `{name}` as {row} tells one.\n\n"
+        "description": f"Hear of {name} as they come, by events `{name}` as {row} tells one; "
+        "an event `problem` has a Problem.\n\n"
         f"Scope: `{of.scope}`{whose}.",
         "parameters": [*query, last | {"description": "The id of the last event that was heard."}],
         "tags": ["streams"],
