@@ -1,5 +1,6 @@
 """What signals, execution, risk and the edge send each other, by contracts alone: each can be a process apart."""
 
+from apps.execution.book_contracts import ResolutionAsked
 from apps.execution.contracts import (
     AccountOpened,
     AccountsGated,
@@ -32,7 +33,7 @@ TO_RISK = [
 ]
 TO_EDGE = [
     Route(kind, "edge", same_key)
-    for kind in (OrdersReleased, CancelsReleased, AccountOpened, AccountsGated, GatesLifted)
+    for kind in (OrdersReleased, CancelsReleased, AccountOpened, AccountsGated, GatesLifted, ResolutionAsked)
 ]
 FROM_SIGNALS = [Route(TargetSet, "execution", every(SHARDS))]
 FROM_RISK = [Route(kind, "execution", same_key) for kind in (OrdersApproved, OrdersRefused, TradingStateChanged)]

@@ -6,7 +6,15 @@ import numpy as np
 
 from apps.execution.apart import any_waiting, flat_by_hand
 from apps.execution.apart_messages import cancels, with_guards
-from apps.execution.book_contracts import EXTERNAL, AccountsReady, Booking, LotsBooked
+from apps.execution.book_contracts import (
+    EXTERNAL,
+    AccountsReady,
+    Booking,
+    LotsBooked,
+    Resolution,
+    ResolutionAsked,
+    ResolveOrder,
+)
 from apps.execution.contracts import (
     AccountsGated,
     AccountsReconciled,
@@ -22,7 +30,7 @@ from apps.execution.kernels.reports import any_gap
 from apps.execution.kernels.values import amounts_of
 from apps.execution.netted_orders import column, indexed
 from apps.execution.order_states import OrderState
-from apps.execution.people import flatten, held_though_flat, net_soon
+from apps.execution.people import flatten, held_though_flat, net_soon, refused, unknown_account
 from apps.execution.state import ShardState
 from apps.execution.tables import NULL
 from apps.execution.valued import values_now
@@ -150,6 +158,20 @@ def lift_gates(state: ShardState, command: LiftGates) -> Sequence[Message]:
     """Tell the edge that accounts may trade again."""
     ours = command.accounts[state.rows_of(command.accounts) >= 0]
     return [GatesLifted(account=ours, reason=command.reason)] if ours.size else []
+
+
+def resolve(state: ShardState, command: ResolveOrder) -> Sequence[Message]:
+    """Tell the edge what a person says of an order."""
+    problem = unknown_account(state, command.account)
+    if not problem and command.how not in list(Resolution):
+        problem = f"how={command.how}: there is no such resolution"
+    if problem:
+        return [refused("resolve-order", command.account, problem)]
+    asked = ResolutionAsked(
+        account=command.account, instrument=command.instrument, decision=command.decision, how=command.how,
+        reason=command.reason,
+    )  # fmt: skip
+    return [asked]
 
 
 def _book_of(state: ShardState, order: int) -> str:

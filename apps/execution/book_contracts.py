@@ -61,6 +61,39 @@ class SettingLevel(IntEnum):
     ACCOUNT = 3
 
 
+class Resolution(IntEnum):
+    """What a person wants of an order that is UNKNOWN."""
+
+    QUERY = 0
+    """Its broker is asked for it again, now."""
+    ADOPT = 1
+    """The broker has it: it works there."""
+    RESOLVE = 2
+    """It has never arrived, and nothing will come of it."""
+
+
+@message("execution.resolve-order.v1")
+class ResolveOrder(Message, frozen=True, kw_only=True):
+    """Do what a person says of an order that is UNKNOWN; `how` is a Resolution."""
+
+    account: int
+    instrument: str
+    decision: int
+    how: int
+    reason: str
+
+
+@message("execution.resolution-asked.v1")
+class ResolutionAsked(Message, frozen=True, kw_only=True):
+    """What a person says of an order, for the edge, which alone knows whether it is UNKNOWN still."""
+
+    account: int
+    instrument: str
+    decision: int
+    how: int
+    reason: str
+
+
 @message("execution.configure-account.v1")
 class ConfigureAccount(Message, frozen=True, kw_only=True):
     """Set what holds for all subscriptions of an account, before what they and their sets say; -1, "", None: not."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from apps.execution.approved import gate, lift_gates, reconcile, refuse, release
-from apps.execution.book_contracts import ConfigureAccount, MarkPrices
+from apps.execution.approved import gate, lift_gates, reconcile, refuse, release, resolve
+from apps.execution.book_contracts import ConfigureAccount, MarkPrices, ResolveOrder
 from apps.execution.by_hand import cancel_order, place_manual
 from apps.execution.contracts import (
     AccountsReconciled,
@@ -94,6 +94,8 @@ def _commanded(state: ShardState, received: Received) -> Sequence[Message]:
             events = lift_gates(state, command)
         case MarkPrices() as command:
             events = mark_prices(state, received, command)
+        case ResolveOrder() as command:
+            events = resolve(state, command)
         case other:
             raise TypeError(f"{type(other).__name__} is nothing that execution takes")
     return events

@@ -9,7 +9,7 @@ import msgspec
 from django.conf import settings
 from django.db import transaction
 
-from apps.execution.book_contracts import ConfigureAccount
+from apps.execution.book_contracts import ConfigureAccount, Resolution, ResolveOrder
 from apps.execution.contracts import (
     CancelOrder,
     ConfigureSet,
@@ -287,6 +287,19 @@ def cancel_order(account: str, instrument: str, decision: int, *, request: str) 
     ((shard, numbers),) = numbers_by_shard([account])
     message = CancelOrder(account=numbers[0], instrument=instrument, decision=decision)
     command = Command(shard, message, derive("cancel-order", account, request))
+    _ask([command])
+    return Asked(shard, command.id)
+
+
+def resolve_order(
+    account: str, instrument: str, decision: int, how: Resolution, *, reason: str, request: str
+) -> Asked:  # fmt: skip
+    """Do what a person says of an order that is UNKNOWN, which the edge looks after. Raises AccountError."""
+    ((shard, numbers),) = numbers_by_shard([account])
+    message = ResolveOrder(
+        account=numbers[0], instrument=instrument, decision=decision, how=int(how), reason=reason
+    )  # fmt: skip
+    command = Command(shard, message, derive("resolve-order", account, request))
     _ask([command])
     return Asked(shard, command.id)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from apps.execution.book_contracts import ResolutionAsked
 from apps.execution.contracts import (
     AccountOpened,
     AccountsGated,
@@ -136,6 +137,7 @@ SHAPES: Mapping[str, Shape] = {
                 AccountValued,
                 AccountsGated,
                 GatesLifted,
+                ResolutionAsked,
             )
         ],
         weigh=_weigh_steps,

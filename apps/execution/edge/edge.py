@@ -14,6 +14,7 @@ from typing import Protocol
 
 import psycopg
 
+from apps.execution.book_contracts import ResolutionAsked
 from apps.execution.contracts import AccountOpened, AccountsGated, CancelsReleased, GatesLifted, OrdersReleased
 from apps.execution.edge.entries import Gate, Opened
 from apps.execution.edge.ledger import Incarnation, Ledger
@@ -32,7 +33,7 @@ from banyan.host.streams import Verdict, judge
 from banyan.messages import Message
 
 _LOGGER = logging.getLogger(__name__)
-HANDLED = (OrdersReleased, CancelsReleased, AccountOpened, AccountsGated, GatesLifted)
+HANDLED = (OrdersReleased, CancelsReleased, AccountOpened, AccountsGated, GatesLifted, ResolutionAsked)
 
 
 class Switch(Protocol):
@@ -237,6 +238,8 @@ class Edge:
                 self.reconcile()
             case GatesLifted():
                 self.lift_gate(shard.key, message.account.tolist())
+            case ResolutionAsked():
+                self._resolving.resolve(shard, message)
         shard.take(envelope, waits)
 
     def _open_account(self, shard: Shard, message: AccountOpened) -> None:

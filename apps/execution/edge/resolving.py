@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.execution.book_contracts import Resolution, ResolutionAsked
 from apps.execution.contracts import AccountsReconciled, ReportKind
 from apps.execution.edge.entries import Adopted, Covered, Gate, Reconciled
 from apps.execution.edge.link import Link
@@ -186,6 +187,30 @@ class Resolving:
         self._make_unknown(shard, rows[asked])
         shard.reconciled[np.isin(shard.memory.numbers, accounts)] = False
 
+    def resolve(self, shard: Shard, asked: ResolutionAsked) -> None:
+        """Do what a person says of an order, if it is UNKNOWN still.
+
+        That it never arrived is not taken from anybody before its deadline and the settle window have passed: it may
+        be on its way. What comes of it all the same later is adopted, as ever.
+        """
+        rows = _named(shard, asked)
+        orders = shard.memory.orders.rows[rows]
+        name = f"order {asked.decision} of account {asked.account} in {asked.instrument}"
+        if not rows.size or orders["state"][0] != OrderState.UNKNOWN:
+            _LOGGER.warning("edge/%s: %s is not UNKNOWN: a person's word on it comes too late", shard.key, name)
+            return
+        how = Resolution(asked.how)
+        may_arrive = self._edge.time.now_ns() < orders["deadline_ns"][0] + self._edge.settings.settle_ns
+        if how is Resolution.RESOLVE and may_arrive:
+            _LOGGER.warning("edge/%s: %s may still arrive: it stays UNKNOWN", shard.key, name)
+        elif how is Resolution.QUERY:
+            link = self._edge.links.get(str(shard.memory.brokers[orders["slot"][0]]))
+            if link is not None and link.session and link.broker.capabilities.client_id_lookup:
+                link.query(shard.memory.ids_of_rows(rows), shard.memory.numbers[orders["slot"]])
+        else:
+            _LOGGER.warning("edge/%s: %s is %s by a person's word: %s", shard.key, name, how.name, asked.reason)
+            self._tell(shard, rows, _SAID_BY_PEOPLE[how])
+
     def patience_ns(self) -> int:
         """Return when there is something to do next, at the latest."""
         now_ns = self._edge.time.monotonic_ns()
@@ -288,6 +313,19 @@ class Resolving:
         assert message is not None
         shard.write(message, now_ns)
         return True
+
+
+_SAID_BY_PEOPLE = {Resolution.ADOPT: ReportKind.ACCEPTED, Resolution.RESOLVE: ReportKind.NEVER_ARRIVED}
+
+
+def _named(shard: Shard, asked: ResolutionAsked) -> Ints:
+    """Return the row of an order that is called by its account, instrument and decision; none where there is none."""
+    memory, slots = shard.memory, shard.memory.slots(np.array([asked.account], np.int64))
+    instrument = memory.instruments.get(asked.instrument, -1)
+    if slots[0] < 0 or instrument < 0:
+        return np.zeros(0, np.int64)
+    rows = memory.ids.find(memory.client_ids(slots, np.array([instrument]), np.array([asked.decision])))
+    return rows[rows >= 0]
 
 
 def _of(shard: Shard, link: Link) -> NDArray[Any]:
