@@ -10,6 +10,7 @@ from settings.env import (
     contexts,
     flag,
     log_level,
+    names,
     networks,
     text,
     whole_number,
@@ -141,6 +142,11 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL: str = environment.read(
     "BANYAN_EMAIL_FROM", text, example="banyan@example.com", default="banyan@localhost"
 )
+
+TWO_PEOPLE: list[str] = environment.read(
+    "BANYAN_TWO_PEOPLE", names, example="order.resolve,kill-switch.lift", default=[]
+)
+"""Acts that one person asks for and another confirms, by their names as the audit has them."""
 
 LOG_LEVEL: str = environment.read("BANYAN_LOG_LEVEL", log_level, example="INFO", default="INFO")
 LOGGING: dict[str, Any] = {

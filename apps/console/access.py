@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from apps.console import numbers
 from apps.console.asking import ERRORS, is_away, why
 from banyan.databases import forget_broken
 
@@ -77,6 +78,7 @@ def refusal(request: HttpRequest, permission: str) -> HttpResponse | None:
 
 def _answer(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """Return a page, or in words why there is none while the database that it is about is away."""
+    numbers.use(request.headers.get("Accept-Language", ""))
     try:
         return view(request, *args, **kwargs)
     except ERRORS as problem:

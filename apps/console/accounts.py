@@ -10,9 +10,12 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from apps.console.access import page
+from apps.console.asking import Asking
+from apps.console.fills import fills_of
 from apps.console.orders import Filters, orders_of
 from apps.reporting import interface as reporting
-from apps.reporting.interface import FoundAccount, OrderRow, Scope, skip_in_words
+from apps.reporting.interface import FoundAccount, OrderRow, Scope, SetSettings, skip_in_words
+from apps.signals import interface as signals
 from banyan.cursors import decoded, encoded
 
 _A_PAGE = 50
@@ -72,10 +75,12 @@ def show_account(request: HttpRequest, account: str) -> HttpResponse:
         "holds": reporting.holds_of(of, orders, [each.set for each in settings]),
         "positions": [each for each in positions if each.steps],
         "earned": reporting.pnl(scope, ("set",), 100),
-        "orders": orders,
+        "working": orders_of(Filters(account=account, state="working"), most=_SHOWN),
+        "fills": fills_of(Filters(account=account), most=_SHOWN),
         "became": _became(of, orders),
         "settings": settings,
         "ranges": list(_RANGES),
+        "unfollowed": _unfollowed(settings),
     }
     part = "console/account_live.html" if request.headers.get("HX-Request") else "console/account.html"
     return render(request, part, context)
@@ -96,6 +101,13 @@ def _account(account: str) -> FoundAccount:
     if of is None:
         raise Http404(f"there is no account {account}")
     return of
+
+
+def _unfollowed(settings: list[SetSettings]) -> list[str]:
+    """Return the sets that an account could follow, and of which it has no settings; none where nobody can be asked."""
+    known = {each.set for each in settings}
+    standings = Asking().of("signals", signals.set_standings) or []
+    return [each.name for each in standings if each.name not in known]
 
 
 def _became(of: FoundAccount, orders: list[OrderRow]) -> list[Became]:

@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping
 
 from apps.console.acts_of_alerts import ALERT_KINDS
 from apps.console.acts_of_many import MANY_KINDS
+from apps.console.acts_of_orders import ORDER_KINDS
 from apps.console.acts_of_people import PEOPLE_KINDS
+from apps.console.acts_of_proposals import PROPOSAL_KINDS
 from apps.console.acts_of_quarantine import QUARANTINE_KINDS
 from apps.console.acts_of_risk import RISK_KINDS
 from apps.console.acts_of_sets import SET_KINDS
+from apps.console.acts_of_settings import SETTING_KINDS
 from apps.console.kinds import Danger, Given, Kind
 from apps.console.recording import Facts
 from apps.execution.interface import flatten, kill_switch, resume
@@ -18,6 +21,13 @@ from apps.risk.contracts import TradingState
 from apps.risk.interface import set_trading_state
 from banyan.commands import counted
 from banyan.dead_letters import drop, redrive, release, shown
+
+
+class NothingHeldError(ValueError):
+    """There is no position to close."""
+
+    exit_code = 2
+
 
 # ---- trading --------------------------------------------------------------------------------------------------------
 
@@ -111,6 +121,24 @@ def _flatten(given: Given, why: str, request: str) -> tuple[str, Facts]:
     }
 
 
+def _closes(given: Given) -> list[str]:
+    scope = Scope(account=given["account"], instrument=given["instrument"])
+    held = [each for each in reporting.positions(scope, 500) if each.steps]
+    if not held:
+        raise NothingHeldError(f"{given['account']} holds nothing of {given['instrument']}")
+    lots = ", ".join(f"{each.lots:+,g} lots in {each.set}" for each in held)
+    return [
+        f"It holds {lots}: all of it is closed at market.",
+        f"{given['instrument']} is held at zero in this account until the account is resumed.",
+    ]
+
+
+def _close(given: Given, why: str, request: str) -> tuple[str, Facts]:
+    flatten([given["account"]], instrument=given["instrument"], reason=why, request=request)
+    told = f"Asked: {given['account']} closes {given['instrument']}, and holds it at zero until it is resumed."
+    return told, {"asked": "flat", "instrument": given["instrument"]}
+
+
 def _resume(given: Given, _: str, request: str) -> tuple[str, Facts]:
     resume([given["account"]], request=request)
     return f"Asked: {given['account']} trades again with its sets' next word.", {"asked": "resumed"}
@@ -144,9 +172,12 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         *ALERT_KINDS,
         *MANY_KINDS,
+        *ORDER_KINDS,
         *PEOPLE_KINDS,
+        *PROPOSAL_KINDS,
         *QUARANTINE_KINDS,
         *RISK_KINDS,
+        *SETTING_KINDS,
         *SET_KINDS,
         Kind("trading.halt", "Halt trading", "Halt trading", Danger.GREAT, _halts, _states,
              _set_state(TradingState.HALTED), word="HALT"),
@@ -173,6 +204,8 @@ KINDS: Mapping[str, Kind] = {
         Kind("account.flatten", "Flatten the account", "Flatten", Danger.GREAT,
              lambda given: [_exposure(given), "All of it is closed at market, and held at zero until it is resumed."],
              _holds, _flatten, about=_ACCOUNT, word="FLATTEN"),
+        Kind("account.close", "Close a position", "Close it", Danger.SOME, _closes, _holds, _close,
+             about=("account", "instrument")),
         Kind("account.resume", "Resume the account", "Resume", Danger.SOME,
              lambda given: [_exposure(given), "It is held at zero no longer: its sets' next word is traded."], _holds,
              _resume, about=_ACCOUNT),

@@ -122,7 +122,7 @@ def _discards_live(given: Given) -> list[str]:
     count = len(places_read(given["places"]))
     return [
         f"{counted(count, 'record')} of feed {given['feed']} are open no longer.",
-        "Bars that have closed were traded on, so a record of a live feed is never let in later: it is only given up.",
+        "They stay in the feed's log, with your reason; stored history does not get them.",
     ]
 
 
@@ -130,6 +130,51 @@ def _discard_live(given: Given, why: str, _: str) -> Done:
     places = places_read(given["places"])
     count = feeds.quarantine_discard_live(given["feed"], places, by=who(why), why=_reason(why))
     return f"{counted(count, 'record')} of feed {given['feed']} discarded.", {"discarded": count}
+
+
+def _place(given: Given) -> tuple[int, int]:
+    places = places_read(given["places"])
+    if len(places) != 1:
+        raise WrittenError(f"{given['places']!r} is no place of one record, such as 12.0")
+    return places[0]
+
+
+def _series(given: Given) -> int:
+    if not given["series"].isdecimal() or len(given["series"]) > 9:
+        raise WrittenError(f"{given['series']!r} is no number of a series")
+    return int(given["series"])
+
+
+def _live_stands(given: Given) -> Facts:
+    found = feeds.quarantined_live_row(given["feed"], *_place(given))
+    if found is None:
+        return {}
+    return {"instrument": found.instrument, "reason": found.reason, "record": found.record[:200]}
+
+
+def _releases_live(given: Given) -> list[str]:
+    values = values_read(given["values"])
+    plan = feeds.quarantine_live_plan(given["feed"], _place(given), _series(given), given["time"], values)
+    told = [f"{plan.series} gets the row of {plan.time:%Y-%m-%d %H:%M:%S} UTC: {columns_told(plan.values)}."]
+    if plan.replaces is not None:
+        told.append(f"It takes the place of what is stored at that time: {columns_told(plan.replaces)}.")
+    if plan.is_corrected:
+        told.append("It is corrected, and fits the rows that are stored before and after it.")
+    else:
+        told.append("It is as it was read: with this you say that it is true.")
+    return [
+        *told,
+        "Stored history gets it, which backtests and charts read. Bars that have closed live stay as they are.",
+    ]
+
+
+def _release_live(given: Given, why: str, _: str) -> Done:
+    plan = feeds.quarantine_live_release(
+        given["feed"], _place(given), _series(given), given["time"], values_read(given["values"]), by=who(why),
+        why=_reason(why),
+    )  # fmt: skip
+    after = {"time": f"{plan.time:%Y-%m-%d %H:%M:%S} UTC", **plan.values, "replaced": plan.replaces or "nothing"}
+    return f"Let in: {plan.series} at {plan.time:%Y-%m-%d %H:%M:%S} UTC.", after
 
 
 def _reason(why: str) -> str:
@@ -144,6 +189,8 @@ QUARANTINE_KINDS = (
          about=("record",)),
     Kind("quarantine.discard-all", "Discard all that was found", "Discard them", Danger.GREAT, _discards_all, _open_of,
          _discard_all, about=("instrument", "reason", "file", "count"), word="DISCARD"),
+    Kind("quarantine.release-live", "Let a record of a live feed into history", "Let it in", Danger.SOME,
+         _releases_live, _live_stands, _release_live, about=("feed", "places", "series", "time", "values")),
     Kind("quarantine.discard-live", "Discard records of a live feed", "Discard", Danger.SOME, _discards_live,
          lambda _: {}, _discard_live, about=("feed", "places")),
 )  # fmt: skip

@@ -16,9 +16,10 @@ from apps.console.access import acting
 from apps.console.acts import KINDS
 from apps.console.addresses import address_of
 from apps.console.kinds import Danger, Given, Kind
-from apps.console.models import Outcome
+from apps.console.models import Outcome, Proposal
+from apps.console.proposing import confirm, needs_two, propose, proposed
 from apps.console.proving import doubted, proof_wanted
-from apps.console.recording import Actor, Became, in_words, recorded
+from apps.console.recording import Actor, Became, Facts, in_words, recorded
 
 
 @acting
@@ -33,12 +34,13 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
         given = kind.given(request.POST if request.method == "POST" else request.GET)
     except KeyError as missing:
         raise Http404(f"{name} needs {missing}") from None
-    problem = ""
+    problem, proposal = "", _proposal(request, kind, given)
     why, typed = request.POST.get("why", "").strip(), request.POST.get("word", "").strip()
     if request.method == "POST":
         problem = _missing(kind, why, typed) or (doubted(request) if kind.asks_who else "")
         if not problem:
-            outcome = carry_out(request, kind, given, why)
+            do = carry_out if proposal is not None or not needs_two(kind) else _ask_another
+            outcome = do(request, kind, given, why)
             (messages.success if outcome.is_done else messages.error)(request, outcome.text)
             return redirect(_back(request))
     try:
@@ -48,7 +50,8 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "kind": kind, "given": given, "subject": kind.subject(given), "effect": effect, "problem": problem, "why": why,
         "next": _back(request), "needs_word": kind.danger is Danger.GREAT, "needs_why": kind.danger >= Danger.SOME,
-        "title": kind.title, "proof": proof_wanted(request) if kind.asks_who else None,
+        "title": kind.title, "proof": proof_wanted(request) if kind.asks_who else None, "proposal": proposal,
+        "is_by_two": needs_two(kind),
     }  # fmt: skip
     return render(request, "console/act.html", context, status=422 if problem else 200)
 
@@ -61,17 +64,48 @@ def _beyond() -> dict[str, Kind]:
 
 def carry_out(request: HttpRequest, kind: Kind, given: Given, why: str) -> Outcome:
     """Do an act with a record of it; return what became of it."""
-    actor = Actor(request.user.get_username(), address_of(request))
-    return carried_out(actor, kind, given, why, uuid.uuid4().hex).outcome
+    proposal = _proposal(request, kind, given)
+    return carried_out(_actor(request), kind, given, why, uuid.uuid4().hex, proposal=proposal).outcome
 
 
-def carried_out(actor: Actor, kind: Kind, given: Given, why: str, request_id: str) -> Became:
-    """Do an act with a record of it; `request_id` makes asking twice one act."""
+def carried_out(
+    actor: Actor, kind: Kind, given: Given, why: str, request_id: str, *, proposal: Proposal | None = None
+) -> Became:  # fmt: skip
+    """Do an act with a record of it; `request_id` makes asking twice one act.
+
+    One that needs two people is done only where another has proposed it.
+    """
+    why = f"{why} (asked for by {proposal.user}: {proposal.why})" if proposal is not None else why
+
+    def do() -> tuple[str, Facts]:
+        if needs_two(kind):
+            confirm(kind, proposal, actor.name)
+        return kind.do(given, f"{actor.name}: {why}" if why else actor.name, request_id)
+
     return recorded(
-        actor, kind.name, kind.subject(given), why, title=kind.title,
-        before=lambda: kind.before(given),
-        do=lambda: kind.do(given, f"{actor.name}: {why}" if why else actor.name, request_id),
-    )  # fmt: skip
+        actor, kind.name, kind.subject(given), why, title=kind.title, before=lambda: kind.before(given), do=do
+    )
+
+
+def _ask_another(request: HttpRequest, kind: Kind, given: Given, why: str) -> Outcome:
+    """Let an act wait for a second person, with a record of who asked."""
+    actor = _actor(request)
+
+    def do() -> tuple[str, Facts]:
+        propose(kind, given, actor.name, why)
+        return f"Asked for: {kind.title.lower()}. Somebody else confirms it within an hour, from the overview.", {}
+
+    subject = f"{kind.name} {kind.subject(given)}"
+    return recorded(actor, "proposal.ask", subject, why, title=kind.title, before=dict, do=do).outcome
+
+
+def _proposal(request: HttpRequest, kind: Kind, given: Given) -> Proposal | None:
+    number = request.POST.get("proposal") or request.GET.get("proposal") or ""
+    return proposed(number, kind, given) if number and needs_two(kind) else None
+
+
+def _actor(request: HttpRequest) -> Actor:
+    return Actor(request.user.get_username(), address_of(request))
 
 
 def _missing(kind: Kind, why: str, typed: str) -> str:

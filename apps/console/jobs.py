@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from apps.backtest.interface import JobStanding
 
 KINDS = {"backtest": "Backtest", "sweep": "Sweep", "walkforward": "Walk-forward"}
+_TITLES = {"backtest": "A backtest", "sweep": "A sweep", "walkforward": "A walk-forward"}
 _FIRST = ("cash", "fee_bps", "slippage_bps", "spread", "sizing", "fill")
 """Options that are asked for first; the others are behind a word."""
 _MORE = ("adjust", "benchmark", "conversions", "step", "anchored")
@@ -89,7 +90,8 @@ def _form(request: HttpRequest, given: MultiValueDict[str, str], problem: str) -
     options = [Choice(*each, given.get(f"o.{each.name}") or "") for each in backtest.option_fields()]
     instrument = (given.get("instruments") or "").split(",")[0].strip()
     context = {
-        "title": "A backtest", "kind": kind, "kinds": KINDS, "strategy": strategy if chosen else "", "known": known,
+        "title": _TITLES.get(kind, "A backtest"), "kind": kind, "kinds": KINDS, "known": known,
+        "strategy": strategy if chosen else "",
         "doc": chosen.doc if chosen else "", "fields": fields, "given": given, "problem": problem,
         "instruments": [each.id for each in feeds.list_instruments()],
         "intervals": _intervals(instrument),

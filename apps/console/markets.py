@@ -61,7 +61,8 @@ def show_markets(request: HttpRequest) -> HttpResponse:
     standings = feeds.feed_standings()
     of_feed = {name: each for each in standings for name in each.instruments}
     text = request.GET.get("find", "").strip().upper()
-    found = [each for each in feeds.list_instruments("", _LISTED) if text in each.id]
+    listed = feeds.list_instruments("", _LISTED)
+    found = [each for each in listed if text in each.id or text == each.asset_class.upper()]
     asking = Asking()
     quotes = asking.of("reporting", lambda: reporting.last_quotes([each.id for each in found])) or {}
     rows = [Listed(each, quotes.get(each.id), of_feed.get(each.id)) for each in found]

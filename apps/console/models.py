@@ -1,4 +1,4 @@
-"""What the console itself remembers: who did what, and who failed to sign in."""
+"""What the console itself remembers: who did what, what waits for a second person, and who failed to sign in."""
 
 from django.db import models
 
@@ -38,6 +38,25 @@ class Outcome(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Proposal(models.Model):
+    """An act that one person has asked for and another has to confirm, while it is open. Kept for ever."""
+
+    id = models.UUIDField(primary_key=True)
+    at = models.DateTimeField(db_index=True)
+    user = models.CharField(max_length=150)
+    name = models.CharField(max_length=40)
+    given = models.JSONField(help_text="What the act is about, by the names of its parameters.")
+    why = models.TextField()
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user} proposes {self.name}"
 
 
 class SignInTry(models.Model):

@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from apps.alerts.interface import AlertTold
+from apps.console.models import Proposal
+from apps.console.proposing import address
 from apps.feeds.interface import FeedStanding
 from apps.reporting.interface import Restriction, Speed, Unresolved
 
@@ -104,10 +106,17 @@ def of_trading(trading: Trading | None) -> list[Need]:
         text = "Trading is halted for all accounts." if trading.state == "halted" else "All accounts may only reduce."
         needs.append(Need("bad", text, trading.why, button, _act("trading.activate"), True))
     for each in trading.others[:_LISTED_MAX]:
-        needs.append(Need("warn", f"{_whose(each)} {each.state}.", each.reason, "", "", False))
+        needs.append(Need("warn", f"{_whose(each)} {each.state}.", each.reason, "Look at it", _where(each), False))
     if len(trading.others) > _LISTED_MAX:
-        needs.append(Need("warn", f"{len(trading.others) - _LISTED_MAX:,} more restrictions.", "", "", "", False))
+        text = f"{len(trading.others) - _LISTED_MAX:,} more restrictions."
+        needs.append(Need("warn", text, "", "Look at them", reverse("risk"), False))
     return needs
+
+
+def _where(each: Restriction) -> str:
+    """Return where a restriction is lifted."""
+    of_one = each.level == "account" and each.accounts == 1
+    return reverse("account", args=[each.name]) if of_one else reverse("risk")
 
 
 def _whose(each: Restriction) -> str:
@@ -124,7 +133,17 @@ def of_orders(found: Unresolved | None) -> list[Need]:
         return []
     many = f"{found.orders:,} orders are" if found.orders > 1 else "An order is"
     return [Need("warn", f"{many} UNKNOWN: nobody knows whether the broker has it.", "The edge asks the broker; "
-                 "its account and instrument stand still meanwhile.", "", "", False)]  # fmt: skip
+                 "its account and instrument stand still meanwhile.", "Look at them", reverse("unknown"),
+                 False)]  # fmt: skip
+
+
+def of_proposals(proposals: Sequence[Proposal]) -> list[Need]:
+    """Tell of acts that wait for a second person."""
+    return [
+        Need("warn", f"{each.user} asks for {each.name} {' '.join(map(str, each.given.values()))}.".replace(" .", "."),
+             f"A second person confirms or declines it: {each.why}", "Look at it", address(each), True)
+        for each in proposals
+    ]  # fmt: skip
 
 
 def of_feeds(feeds: Sequence[FeedStanding]) -> list[Need]:
@@ -133,7 +152,8 @@ def of_feeds(feeds: Sequence[FeedStanding]) -> list[Need]:
     for feed in feeds:
         if feed.state in ("stale", "failing", "not run"):
             why = feed.problem or ("no process runs it" if feed.state == "not run" else "nothing comes any more")
-            needs.append(Need("bad", f"Feed {feed.name} is {feed.state}.", why, "", "", False))
+            where = reverse("feed", args=[feed.name])
+            needs.append(Need("bad", f"Feed {feed.name} is {feed.state}.", why, "Look at it", where, False))
         elif feed.state in ("stopped", "ended"):
             act = _act("feed.start", feed=feed.name) if feed.state == "stopped" else ""
             needs.append(

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -72,6 +73,19 @@ def show_orders(request: HttpRequest) -> HttpResponse:
         "is_newest": not cursor, "query": wanted.urlencode(), "is_filtered": any(filters),
     }  # fmt: skip
     part = "console/orders_live.html" if request.headers.get("HX-Request") else "console/orders.html"
+    return render(request, part, context)
+
+
+@page
+def show_unknown(request: HttpRequest) -> HttpResponse:
+    """Show the ledger of orders that are UNKNOWN, with what people can do about each."""
+    cursor = request.GET.get("before", "")
+    context = {
+        "title": "UNKNOWN orders", "page": orders_of(Filters(state="unknown"), cursor), "is_newest": not cursor,
+        "is_by_two": "order.resolve" in settings.TWO_PEOPLE,
+        "acts": (("order.query", "Ask now"), ("order.adopt", "Adopt"), ("order.resolve", "Resolve")),
+    }  # fmt: skip
+    part = "console/unknown_orders_live.html" if request.headers.get("HX-Request") else "console/unknown_orders.html"
     return render(request, part, context)
 
 

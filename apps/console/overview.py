@@ -11,13 +11,15 @@ from apps.alerts import interface as alerts
 from apps.console import needs
 from apps.console.asking import Asking, Told
 from apps.console.needs import LAG_MAX, SPEED_MINUTES, ContextRow, Need, Trading
+from apps.console.proposing import open_proposals
 from apps.execution.interface import kill_switch
-from apps.feeds.interface import FeedStanding, feed_standings
+from apps.feeds.interface import FeedStanding, feed_standings, list_instruments
 from apps.reporting import interface as reporting
-from apps.reporting.interface import Funds, Minute, SetRow, Speed, Unresolved
+from apps.reporting.interface import BrokerRow, Funds, Minute, Speed, Today, Unresolved
 from banyan import standing as standings
 
 MINUTES = 30
+_INSTRUMENTS_MAX = 10_000
 
 
 class Database(NamedTuple):
@@ -40,7 +42,8 @@ class Overview:
     contexts: Told[list[ContextRow]]
     unresolved: Told[Unresolved]
     funds: Told[list[Funds]]
-    sets: Told[list[SetRow]]
+    today: Told[Today]
+    brokers: Told[list[BrokerRow]]
     minutes: Told[list[Minute]]
     speed: Told[Speed]
     database: Told[Database]
@@ -50,6 +53,11 @@ class Overview:
     def is_new(self) -> bool:
         """Whether nothing has been set up yet."""
         return not self.funds.problem and not self.funds.value and not self.feeds.value
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether all that comes in is the past, given as if it came now."""
+        return bool(self.feeds.value) and all(each.source.startswith("replay") for each in self.feeds.value or [])
 
     @property
     def level(self) -> str:
@@ -67,19 +75,23 @@ def overview() -> Overview:
     marks = asking.told("reporting", reporting.marks)
     trading = asking.told("reporting", _trading)
     feeds = asking.told("feeds", feed_standings)
+    classes = asking.told("feeds", _classes)
     opened = asking.told("the console", alerts.open_alerts)
     unresolved = asking.told("reporting", reporting.unresolved)
+    proposals = asking.told("the console", open_proposals)
     rows = [*_contexts(known, marks.value or {}), *(_away(name, of) for name, of in standing.items() if of.problem)]
     parts: dict[str, Told[Any]] = {
         "trading": trading, "feeds": feeds, "contexts": Told(rows), "unresolved": unresolved,
         "funds": asking.told("reporting", reporting.funds),
-        "sets": asking.told("reporting", reporting.by_set),
+        "today": asking.told("reporting", partial(reporting.today, classes.value or {})),
+        "brokers": asking.told("reporting", lambda: reporting.brokers(now_ns, SPEED_MINUTES)),
         "minutes": asking.told("reporting", lambda: reporting.minutes(now_ns, MINUTES)),
         "speed": asking.told("reporting", lambda: reporting.speed(now_ns, SPEED_MINUTES)),
         "database": asking.told("reporting", _database),
     }  # fmt: skip
     found = [
         *needs.of_trading(trading.value),
+        *needs.of_proposals(proposals.value or []),
         *needs.of_orders(unresolved.value),
         *needs.of_feeds(feeds.value or []),
         *needs.of_contexts(known, [row for row in rows if not row.problem]),
@@ -93,6 +105,11 @@ def overview() -> Overview:
 
 def _away(name: str, told: Told[Any]) -> ContextRow:
     return ContextRow(name, 0, 0, 0, 0, None, 0, 0, False, told.problem)
+
+
+def _classes() -> dict[str, str]:
+    """Return of which class of assets each instrument is."""
+    return {each.id: each.asset_class for each in list_instruments("", _INSTRUMENTS_MAX)}
 
 
 def _trading() -> Trading:

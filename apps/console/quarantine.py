@@ -14,6 +14,7 @@ from apps.feeds.interface import Reason
 _ROWS_A_PAGE = 50
 _COUNTS = 30
 _LIVE = 50
+_NUMBER_MAX = 2**53
 _STATES = ("open", "released", "discarded")
 _FILTERS = ("instrument", "reason", "file")
 
@@ -66,6 +67,39 @@ def show_quarantined(request: HttpRequest, record: int) -> HttpResponse:
         "problem": problem, "is_open": found.state == "open", "is_gap": found.reason == Reason.GAP,
     }  # fmt: skip
     return render(request, "console/quarantined.html", context, status=422 if problem else 200)
+
+
+@page
+def show_live(request: HttpRequest, name: str, number: int, event: int) -> HttpResponse:
+    """Show a record that a live feed has put aside, and a form that lets it into stored history."""
+    known = number < _NUMBER_MAX and any(each.name == name for each in feeds.feed_standings())
+    of = feeds.quarantined_live_row(name, number, event) if known else None
+    if of is None:
+        raise Http404(f"feed {name} has put aside no record {number}.{event}")
+    place, problem, time, columns = (number, event), "", "", []
+    series = feeds.quarantine_live_series(name, place) if of.decided_at is None else []
+    chosen = next((each for each in series if str(each.id) == request.GET.get("series")), next(iter(series), None))
+    if chosen is not None:
+        read = {column: repr(value) for column, value in chosen.values.items()}
+        time = request.GET.get("time", chosen.time)
+        columns = [(each, request.GET.get(each, read.get(each, "")), needed) for each, needed in chosen.columns]
+        if "try" in request.GET:
+            values = {column: text for column, text, _ in columns}
+            try:
+                feeds.quarantine_live_plan(name, place, chosen.id, time, values)
+            except ValueError as error:
+                problem = str(error)
+            else:
+                asked = {
+                    "feed": name, "places": f"{number}.{event}", "series": chosen.id, "time": time,
+                    "values": values_written(values), "next": reverse("feed-quarantine", args=[name]),
+                }  # fmt: skip
+                return redirect(f"{reverse('act', args=['quarantine.release-live'])}?{urlencode(asked)}")
+    context = {
+        "title": f"{of.instrument} from {name}", "feed": name, "of": of, "place": f"{number}.{event}",
+        "series": series, "chosen": chosen, "time": time, "columns": columns, "problem": problem,
+    }  # fmt: skip
+    return render(request, "console/live_quarantined.html", context, status=422 if problem else 200)
 
 
 @page

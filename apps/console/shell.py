@@ -33,6 +33,7 @@ class Group(NamedTuple):
 _LIVE = (
     ("Overview", "overview", "monitoring", "o"),
     ("Orders", "orders", "receipt_long", "r"),
+    ("Fills", "fills", "swap_vert", "f"),
     ("Accounts", "accounts", "account_balance", "a"),
     ("Markets", "markets", "candlestick_chart", "m"),
     ("Strategy sets", "sets", "account_tree", "s"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from apps.feeds.quarantined import LiveQuarantined, QuarantineCount, Quarantined
     from apps.feeds.reading import Moment
     from apps.feeds.releasing import Release
+    from apps.feeds.releasing_live import LiveSeries
     from apps.feeds.tick_reading import TickPlace, Ticks
 
 __all__ = [
@@ -30,7 +31,8 @@ __all__ = [
     "NoData", "NoGoodRows", "Reason", "bars_before", "candles", "data_hash", "feed_names", "feed_of", "feed_standings",
     "get_instrument", "intervals_of", "last_closes", "last_quote", "list_instruments", "listen", "live_gaps", "notices",
     "quarantine_columns", "quarantine_count", "quarantine_counts", "quarantine_discard", "quarantine_discard_all",
-    "quarantine_discard_live", "quarantine_plan", "quarantine_release", "quarantined", "quarantined_live",
+    "quarantine_discard_live", "quarantine_live_plan", "quarantine_live_release", "quarantine_live_series",
+    "quarantine_plan", "quarantine_release", "quarantined", "quarantined_live", "quarantined_live_row",
     "quarantined_row", "read_bars", "read_bars_file", "read_ticks", "run_feed", "shipped_instruments", "ticks_page",
 ]  # fmt: skip
 
@@ -131,6 +133,44 @@ def quarantined_live(feed: str, most: int, before: tuple[int, int] | None = None
     from apps.feeds.quarantined import live_quarantined as found
 
     return found(feed, most, before)
+
+
+def quarantined_live_row(feed: str, number: int, event: int) -> "LiveQuarantined | None":
+    """Return what a live feed did not let in, by its place."""
+    from apps.feeds.quarantined import live_quarantined_row as found
+
+    return found(feed, number, event)
+
+
+def quarantine_live_series(feed: str, place: tuple[int, int]) -> "list[LiveSeries]":
+    """Return the stored series that a record of a live feed can be let into, the likeliest first, with what was read.
+
+    Raises QuarantineError (a ValueError) where there is no such record, or it is decided on.
+    """
+    from apps.feeds.releasing_live import series_for
+
+    return series_for(feed, place)
+
+
+def quarantine_live_plan(
+    feed: str, place: tuple[int, int], series: int, time: str, values: "Mapping[str, str]"
+) -> "Release":  # fmt: skip
+    """Return what letting a record of a live feed into a stored series (by id) would do. Raises QuarantineError."""
+    from apps.feeds.releasing_live import planned_live
+
+    return planned_live(feed, place, series, time, values)
+
+
+def quarantine_live_release(
+    feed: str, place: tuple[int, int], series: int, time: str, values: "Mapping[str, str]", *, by: str, why: str
+) -> "Release":  # fmt: skip
+    """Let a record of a live feed into a stored series, as `quarantine_live_plan` says.
+
+    Bars that were traded on stay as they are. Raises QuarantineError, and SeriesBusy (a RuntimeError).
+    """
+    from apps.feeds.releasing_live import release_live
+
+    return release_live(feed, place, series, time, values, by=by, why=why)
 
 
 def quarantine_counts(most: int) -> "list[QuarantineCount]":

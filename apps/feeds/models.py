@@ -181,7 +181,10 @@ class QuarantinedRecord(models.Model):
 
 
 class LiveDecision(models.Model):
-    """What somebody has decided of a record of a live feed that was not let in: it is given up. Kept with the log."""
+    """What somebody has decided of a record of a live feed that was not let in. Kept with the log.
+
+    `released` is what stored history got of it; without, it was given up.
+    """
 
     id = models.BigAutoField(primary_key=True)
     feed = models.CharField(max_length=64)
@@ -190,6 +193,7 @@ class LiveDecision(models.Model):
     at = models.DateTimeField()
     by = models.CharField(max_length=150)
     why = models.TextField()
+    released = models.JSONField(null=True)
 
     class Meta:
         ordering = ["feed", "number", "event"]

@@ -229,7 +229,7 @@ class FeedPipeline:
         if not is_wrong.any():
             return records
         for row in np.flatnonzero(is_wrong).tolist():
-            values = ", ".join(f"{value:g}" for value in records.values[:, row].tolist())
+            values = ", ".join(f"{value:.12g}" for value in records.values[:, row].tolist())
             self._refuse(name, reason, f"line {int(records.line[row])}: {values}", int(records.time[row]))
         return records.select(~is_wrong)
 

@@ -13,7 +13,7 @@ from apps.feeds.records import Reason
 from apps.feeds.rows import ALIAS
 from banyan.codec import decode_message
 from banyan.host.delivery import split_events
-from banyan.store import Store
+from banyan.store import Step, Store
 from trading.intervals import format_interval
 
 _AT_ONCE = 500
@@ -42,7 +42,10 @@ class Quarantined(NamedTuple):
 
 
 class LiveQuarantined(NamedTuple):
-    """A record of a live feed that was not let in; `records` such came too fast to keep each."""
+    """A record of a live feed that was not let in; `records` such came too fast to keep each.
+
+    `released` is what stored history got of it; None: nothing, be it given up or not decided yet.
+    """
 
     received_at_ns: int
     number: int
@@ -55,6 +58,7 @@ class LiveQuarantined(NamedTuple):
     decided_at: datetime | None
     decided_by: str
     decided_why: str
+    released: dict[str, Any] | None
 
 
 class QuarantineCount(NamedTuple):
@@ -107,10 +111,10 @@ def live_quarantined(feed: str, most: int, before: tuple[int, int] | None = None
         first = max(0, last - _RECORDS_MAX)
         while last > first and len(found) < most:
             piece = [
-                LiveQuarantined(step.received_at_ns, step.number, index, *_fields(body), None, "", "")
+                each
                 for step in store.steps(feed, max(first, last - _AT_ONCE), last)
-                for index, (name, body) in enumerate(split_events(step.events))
-                if name == RecordQuarantined.wire_name and (before is None or (step.number, index) < before)
+                for each in _of_step(step)
+                if before is None or (each.number, each.event) < before
             ]
             found += reversed(piece)
             last -= _AT_ONCE
@@ -127,8 +131,26 @@ def _decided(feed: str, found: list[LiveQuarantined]) -> list[LiveQuarantined]:
     told = []
     for each in found:
         of = decisions.get((each.number, each.event))
-        told.append(each if of is None else each._replace(decided_at=of.at, decided_by=of.by, decided_why=of.why))
+        if of is not None:
+            each = each._replace(decided_at=of.at, decided_by=of.by, decided_why=of.why, released=of.released)  # noqa: PLW2901
+        told.append(each)
     return told
+
+
+def live_quarantined_row(feed: str, number: int, event: int) -> LiveQuarantined | None:
+    """Return what a live feed did not let in, by its place; None where there is no such record."""
+    with closing(Store(FEEDS.name)) as store:
+        found = [each for step in store.steps(feed, number - 1, number) for each in _of_step(step)]
+    found = [each for each in found if each.event == event]
+    return _decided(feed, found)[0] if found else None
+
+
+def _of_step(step: Step) -> list[LiveQuarantined]:
+    return [
+        LiveQuarantined(step.received_at_ns, step.number, index, *_fields(body), None, "", "", None)
+        for index, (name, body) in enumerate(split_events(step.events))
+        if name == RecordQuarantined.wire_name
+    ]
 
 
 def _fields(body: bytes) -> tuple[str, str, str, int, int]:

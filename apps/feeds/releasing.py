@@ -145,8 +145,17 @@ def _planned(record: QuarantinedRecord, time: str, values: Mapping[str, str]) ->
     series = record.source.series
     kind = Kind(series.kind)
     at = _time(record, time)
-    row = _values(kind, record, values)
+    row = read_values(kind, record.values, values)
     is_corrected = record.time is None or at != to_time(record.time) or told_values(kind, row) != (record.values or {})
+    return judged(series, at, row, is_corrected=is_corrected)
+
+
+def judged(series: Series, at: int, row: Sequence[float], *, is_corrected: bool) -> tuple[Release, Rows, Rows]:
+    """Return what letting a row into a series would do, the row, and the stored one that it takes the place of, if any.
+
+    What is corrected has to fit the rows that are stored around it. Raises QuarantineError where it cannot be let in.
+    """
+    kind = Kind(series.kind)
     stored = _stored_at(series, at)
     names = tuple(name for name, value in zip(COLUMNS[kind], row, strict=True) if not np.isnan(value))
     _check(series, at, row, tuple({*PRICES[kind], *names}), is_corrected)
@@ -161,10 +170,15 @@ def _planned(record: QuarantinedRecord, time: str, values: Mapping[str, str]) ->
 
 
 def _time(record: QuarantinedRecord, time: str) -> int:
+    if time.strip() or record.time is None:
+        return read_time(time)
+    return to_time(record.time)
+
+
+def read_time(time: str) -> int:
+    """Return a time that was typed, in ns. Raises QuarantineError."""
     if not time.strip():
-        if record.time is None:
-            raise QuarantineError("time: say when it was, as 2026-03-31T14:30:00Z")
-        return to_time(record.time)
+        raise QuarantineError("time: say when it was, as 2026-03-31T14:30:00Z")
     try:
         moment = datetime.fromisoformat(time.strip())
     except ValueError:
@@ -174,12 +188,13 @@ def _time(record: QuarantinedRecord, time: str) -> int:
     return to_time(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
 
 
-def _values(kind: Kind, record: QuarantinedRecord, given: Mapping[str, str]) -> list[float]:
+def read_values(kind: Kind, read: Mapping[str, float] | None, given: Mapping[str, str]) -> list[float]:
+    """Return the columns of a kind, those that were typed and else those that were read. Raises QuarantineError."""
     if unknown := sorted(set(given) - set(COLUMNS[kind])):
         raise QuarantineError(f"{', '.join(unknown)}: there is no such column among {', '.join(COLUMNS[kind])}")
-    if not given and record.values is None:
+    if not given and read is None:
         raise QuarantineError(f"what it holds could not be read: give {', '.join(COLUMNS[kind])}")
-    known = {name: str(value) for name, value in (record.values or {}).items()} | dict(given)
+    known = {name: str(value) for name, value in (read or {}).items()} | dict(given)
     row = []
     for name in COLUMNS[kind]:
         text = known.get(name, "").strip()

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from apps.execution.book_contracts import SettingLevel, SkipReason, effective_settings
+from apps.execution.book_contracts import ConfigureAccount, SettingLevel, SkipReason, effective_settings
+from apps.execution.contracts import Subscribe
 from apps.reporting.earnings import Terms
 from apps.reporting.rates import Rates
 from apps.reporting.reading import OrderRow, SkipRow, named
@@ -221,8 +222,11 @@ def _summed(at_ns: Sequence[int], amounts: Sequence[int], times: "np.ndarray[Any
 # ---- what holds, and why --------------------------------------------------------------------------------------------
 
 
-def settings_now(of: FoundAccount) -> list[SetSettings]:
-    """Return what holds now for each set that an account follows, each setting with the level that gave it."""
+def settings_now(of: FoundAccount, instead: ConfigureAccount | Subscribe | None = None) -> list[SetSettings]:
+    """Return what holds now for each set that an account follows, each setting with the level that gave it.
+
+    `instead` takes the place of what was given last at its level, as if it had been.
+    """
     found = rows(
         """
         SELECT DISTINCT ON (s.level, s.set) s.level, s.set, s.body FROM reporting_setting AS s
@@ -236,6 +240,9 @@ def settings_now(of: FoundAccount) -> list[SetSettings]:
     told: dict[tuple[int, str], Any] = {
         (level, name): decode_message(LEVELS[level - 1].wire_name, bytes(body)) for level, name, body in found
     }
+    if instead is not None:
+        is_own = isinstance(instead, ConfigureAccount)
+        told[(SettingLevel.ACCOUNT, "") if is_own else (SettingLevel.SUBSCRIPTION, instead.set)] = instead  # type: ignore[union-attr]
     own = told.get((SettingLevel.ACCOUNT, ""))
     return [
         SetSettings(name, effective_settings(told[SettingLevel.SET, name], each, own))

@@ -32,6 +32,22 @@ class SetRow(NamedTuple):
     gross: float | None
 
 
+class Today(NamedTuple):
+    """Today by set, and by class of instrument: there `set` is the class, `accounts` the positions that are held."""
+
+    sets: list[SetRow]
+    classes: list[SetRow]
+
+
+class BrokerRow(NamedTuple):
+    """A broker: how many accounts are there, how many of their orders are UNKNOWN, when it acknowledged one lately."""
+
+    broker: str
+    accounts: int
+    unknown: int
+    accepted_at_ns: int | None
+
+
 class HeldBySet(NamedTuple):
     """What the accounts that follow a set hold of an instrument in one currency; None: a price is missing."""
 
@@ -110,15 +126,25 @@ class _Sum:
 
 def by_set() -> list[SetRow]:
     """Return what each set has earned today, in the accounts' days, and what it holds."""
+    return today({}).sets
+
+
+def today(class_of: Mapping[str, str]) -> Today:
+    """Return what was earned today, in the accounts' days, and what is held: by set, and by class of instrument.
+
+    `class_of` says of which class an instrument is; what it does not name is of the class "".
+    """
     terms, now, before = _terms_and_closes()
     rates_now, rates_before = (
         Rates({name: (each.currency, each.tick_e9) for name, each in terms.items()}, closes) for closes in (now, before)
     )
     sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
+    classes: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
     counts: dict[tuple[str, str, str], int] = defaultdict(int)
     for book, instrument, currency, via, accounts, *numbers in _held():
         steps, long, cost, realised, fees, steps_before, cost_before = map(int, numbers)
         of, total = terms.get(instrument), sums[book, currency]
+        of_class = classes[class_of.get(instrument, ""), currency]
         worth, above, below = (
             _value(of, each, now.get(instrument), rates_now, (currency, via)) for each in (steps, long, long - steps)
         )
@@ -128,14 +154,21 @@ def by_set() -> list[SetRow]:
         is_known = worth is not None and above is not None and below is not None and was is not None
         counts[book, currency, instrument] += accounts
         total.accounts = max(total.accounts, counts[book, currency, instrument])
-        total.earned += realised - fees
-        total.add("change", worth - cost - (was - cost_before) if is_known else None)  # type: ignore[operator]
-        total.add("open", worth - cost if is_known else None)  # type: ignore[operator]
-        total.add("net", worth)
-        total.add("gross", above + below if is_known else None)  # type: ignore[operator]
-    for book, currency, amount in _cash_today():
+        of_class.accounts += accounts
+        for each in (total, of_class):
+            each.earned += realised - fees
+            each.add("change", worth - cost - (was - cost_before) if is_known else None)  # type: ignore[operator]
+            each.add("open", worth - cost if is_known else None)  # type: ignore[operator]
+            each.add("net", worth)
+            each.add("gross", above + below if is_known else None)  # type: ignore[operator]
+    for book, instrument, currency, amount in _cash_today():
         sums[book, currency].earned += int(amount)
-    return [_set_row(name, currency, sums[name, currency]) for name, currency in sorted(sums)]
+        classes[class_of.get(instrument, ""), currency].earned += int(amount)
+    return Today(_rows_of(sums), _rows_of(classes))
+
+
+def _rows_of(sums: Mapping[tuple[str, str], _Sum]) -> list[SetRow]:
+    return [_set_row(name, currency, of) for (name, currency), of in sorted(sums.items())]
 
 
 def held(name: str = "") -> list[HeldBySet]:
@@ -263,6 +296,27 @@ def unresolved() -> Unresolved:
     return Unresolved(orders, since_ns)
 
 
+def brokers(now_ns: int, minutes_back: int) -> list[BrokerRow]:
+    """Return the brokers that accounts are at, with the last acknowledgement of the last minutes, if there was one."""
+    found = rows(
+        """
+        WITH late AS (
+            SELECT o.account, o.accepted_at_ns, 0 AS unknown FROM reporting_order AS o WHERE o.requested_at_ns >= %s
+            UNION ALL
+            SELECT o.account, NULL, 1 FROM reporting_order AS o WHERE o.is_unknown AND o.end_kind IS NULL
+        ), told AS (
+            SELECT a.broker, sum(l.unknown) AS unknown, max(l.accepted_at_ns) AS accepted
+            FROM late AS l JOIN reporting_account AS a ON a.number = l.account GROUP BY a.broker
+        )
+        SELECT c.broker, c.accounts, COALESCE(t.unknown, 0), t.accepted
+        FROM (SELECT broker, count(*) AS accounts FROM reporting_account GROUP BY broker) AS c
+        LEFT JOIN told AS t ON t.broker = c.broker ORDER BY c.broker
+        """,
+        [now_ns - minutes_back * _MINUTE_NS],
+    )
+    return [BrokerRow(name, count, int(unknown), accepted) for name, count, unknown, accepted in found]
+
+
 def marks() -> dict[str, dict[str, int]]:
     """Return how far the read models are: the last record taken, by source and key."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
@@ -295,10 +349,10 @@ def _held() -> list[tuple[Any, ...]]:
 
 def _cash_today() -> list[tuple[Any, ...]]:
     return rows(
-        "SELECT c.book, a.currency, sum(c.amount_micro) FROM reporting_cash AS c "
+        "SELECT c.book, c.instrument, a.currency, sum(c.amount_micro) FROM reporting_cash AS c "
         "JOIN reporting_account AS a ON a.number = c.account "
         "WHERE c.kind <> %s AND c.day >= CURRENT_DATE - 1 AND c.day = (now() AT TIME ZONE a.time_zone)::date "
-        "GROUP BY c.book, a.currency",
+        "GROUP BY c.book, c.instrument, a.currency",
         [int(CashKind.PAYMENT)],
     )
 

@@ -11,7 +11,9 @@ SECONDS = 1000
 def pages_of(account: str, set_: str, instrument: str = "OANDA:EURUSD") -> tuple[str, ...]:
     """Return the addresses of all pages, of an account, a set and an instrument that there are."""
     return (
-        "/", "/orders/", "/orders/?account=NOBODY", "/accounts/", f"/accounts/{account}/", "/markets/",
+        "/", "/orders/", "/orders/?account=NOBODY", "/orders/unknown/", f"/orders/+/?account={account}", "/fills/",
+        "/accounts/", f"/accounts/{account}/", f"/accounts/{account}/settings/",
+        f"/accounts/{account}/settings/?set={set_}", "/markets/",
         f"/markets/{instrument}/", "/markets/quarantine/", "/extraction/", "/extraction/risk/",
         "/extraction/risk/plan/", "/research/", "/research/jobs/",
         "/research/jobs/new/?kind=sweep&strategy=ema_cross", "/sets/", f"/sets/{set_}/",

@@ -33,21 +33,25 @@ class Shot(NamedTuple):
     dark: bool = False
 
 
+WAYS = ((1440, False, ""), (1440, True, "-dark"), (390, False, "-phone"), (390, True, "-phone-dark"))
+"""Wide and narrow, light and dark, with what each adds to a picture's name."""
+WHOLE = (
+    ("overview", "/"), ("account", "/accounts/CEDAR-07/"), ("instrument", "/markets/OANDA:EURUSD/"), ("risk", "/risk/"),
+)  # fmt: skip
+"""The pages that are shown in all ways."""
 SHOTS = (
-    Shot("overview", "/"),
-    Shot("overview-phone-dark", "/", 390, True),
+    *(Shot(name + more, path, width, dark) for name, path in WHOLE for width, dark, more in WAYS),
     Shot("orders-dark", "/orders/", dark=True),
     Shot("order", "{order}"),
     Shot("followed", "{followed}"),
-    Shot("account-dark", "/accounts/CEDAR-07/", dark=True),
-    Shot("account-phone", "/accounts/CEDAR-07/", 390),
-    Shot("instrument-dark", "/markets/OANDA:EURUSD/", dark=True),
     Shot("set", "/sets/trend/"),
-    Shot("risk", "/risk/"),
+    Shot("settings-phone", "/accounts/CEDAR-07/settings/?set=trend", 390),
     Shot("alerts-phone-dark", "/alerts/", 390, True),
     Shot("extraction-dark", "/extraction/risk/plan/", dark=True),
 )
 MORE = (
+    "/fills/", "/orders/unknown/", "/orders/+/?account=CEDAR-07", "/accounts/CEDAR-07/settings/",
+    "/research/jobs/new/?kind=walkforward&strategy=ema_cross",
     "/alerts/", "/alerts/rule/?measure=lag", "/people/", "/people/admin/", "/you/", "/you/?second=1", "/research/jobs/",
     "/research/jobs/new/?kind=sweep&strategy=ema_cross",
     "/keys/", "/keys/new/", "/markets/quarantine/", "/markets/quarantine/1/", "/markets/feeds/oanda/quarantine/",

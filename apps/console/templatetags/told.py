@@ -8,6 +8,7 @@ from django import template
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from apps.console.numbers import written
 from apps.reporting.interface import OrderRow
 
 register = template.Library()
@@ -19,13 +20,13 @@ _CODE = re.compile(r"`([^`]+)`")
 @register.filter
 def money(value: float | None) -> str:
     """Return an amount with two decimals."""
-    return _NOTHING if value is None else f"{value:,.2f}".replace("-", _MINUS)
+    return _NOTHING if value is None else written(f"{value:,.2f}".replace("-", _MINUS))
 
 
 @register.filter
 def whole(value: float | None) -> str:
     """Return a number without decimals."""
-    return _NOTHING if value is None else f"{value:,.0f}".replace("-", _MINUS)
+    return _NOTHING if value is None else written(f"{value:,.0f}".replace("-", _MINUS))
 
 
 @register.filter
@@ -34,19 +35,19 @@ def figure(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _NOTHING if value in (None, "") else str(value)
     shown = f"{value:,}" if isinstance(value, int) else f"{value:,.2f}" if abs(value) >= 0.1 else f"{value:.4g}"
-    return shown.replace("-", _MINUS)
+    return written(shown.replace("-", _MINUS))
 
 
 @register.filter
 def bound(value: float) -> str:
     """Return a number with two decimals at the most, and none where it has none."""
-    return f"{value:,.2f}".rstrip("0").rstrip(".").replace("-", _MINUS)
+    return written(f"{value:,.2f}".rstrip("0").rstrip(".").replace("-", _MINUS))
 
 
 @register.filter
 def change(value: float | None) -> str:
     """Return an amount with its sign."""
-    return _NOTHING if value is None else f"{value:+,.2f}".replace("-", _MINUS)
+    return _NOTHING if value is None else written(f"{value:+,.2f}".replace("-", _MINUS))
 
 
 @register.filter
@@ -58,7 +59,7 @@ def tone(value: float | None) -> str:
 @register.filter
 def ms(value: float | None) -> str:
     """Return milliseconds."""
-    return _NOTHING if value is None else f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
+    return _NOTHING if value is None else written(f"{value:,.1f}" if value < 10 else f"{value:,.0f}")
 
 
 @register.filter
@@ -100,13 +101,13 @@ def _plain(value: object) -> str:
 @register.filter
 def lots(value: float | None) -> str:
     """Return lots with their sign."""
-    return _NOTHING if value is None else "0" if not value else f"{value:+,.10g}".replace("-", _MINUS)
+    return _NOTHING if value is None else "0" if not value else written(f"{value:+,.10g}".replace("-", _MINUS))
 
 
 @register.filter
 def price(value: float | None) -> str:
     """Return a price."""
-    return _NOTHING if value is None else f"{value:,.6g}" if value < 1000 else f"{value:,.2f}"
+    return _NOTHING if value is None else written(f"{value:,.6g}" if value < 1000 else f"{value:,.2f}")
 
 
 def digits_of(tick_size: float) -> int:
@@ -121,7 +122,7 @@ def at_tick(value: float | None, tick_size: float) -> str:
     """Return a price with all the decimals of its instrument's tick."""
     if value is None or tick_size <= 0:
         return price(value)
-    return f"{value:,.{digits_of(tick_size)}f}"
+    return written(f"{value:,.{digits_of(tick_size)}f}")
 
 
 _STATES = {

@@ -22,6 +22,10 @@ TABLE = {
     "overview": PAGES,
     "dead-letters": PAGES,
     "orders": PAGES,
+    "order-form": PAGES,
+    "unknown": PAGES,
+    "fills": PAGES,
+    "settings-form": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "order": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "accounts": PAGES,
     "account": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
@@ -37,7 +41,10 @@ TABLE = {
     "compare": PAGES | {"viewer": 422, "operator": 422, "administrator": 422},
     "markets": PAGES,
     "quarantine": PAGES,
-    **dict.fromkeys(("feed-quarantine", "quarantined"), PAGES | {"viewer": 404, "operator": 404, "administrator": 404}),
+    **dict.fromkeys(
+        ("feed-quarantine", "quarantined", "feed-quarantined"),
+        PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    ),
     "feed": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "instrument": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "bars": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
@@ -81,8 +88,9 @@ TABLE = {
     "sign-out": dict.fromkeys(PAGES, 405),  # only by POST, so that no link or picture signs anybody out
 }
 ARGUMENTS = {
-    "account": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1], "set": ["nothing"],
-    "feed": ["none"], "feed-quarantine": ["none"], "quarantined": [987_654_321],
+    "account": ["NOBODY"], "settings-form": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1],
+    "set": ["nothing"],
+    "feed": ["none"], "feed-quarantine": ["none"], "quarantined": [987_654_321], "feed-quarantined": ["none", 1, 0],
     "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
     "person": ["nobody"], "job": ["nothing"], "job-report": ["nothing"],
     "job-cancel": ["nothing"], "run": ["nothing"], "curve": ["nothing"], "step": ["risk", "00", 1],
@@ -120,6 +128,15 @@ ABOUT = {
     "reason": "jump",
     "file": "",
     "places": "1.0",
+    "settings": "multiplier=2",
+    "lots": "1",
+    "limit": "",
+    "stop": "",
+    "in_force": "gtc",
+    "until": "",
+    "decision": "1",
+    "proposal": "1",
+    "series": "1",
 }
 
 
@@ -156,9 +173,9 @@ def test_pages_open_for_those_who_may_see_them(client, people, kill_switch, name
 def test_only_operators_are_asked_whether_they_mean_it(client, people, kill_switch, name):
     path = reverse("act", args=[name]) + "?" + "&".join(f"{key}={ABOUT[key]}" for key in KINDS[name].about)
     told = ACTS if KINDS[name].permission == OPERATE else ADMINISTRATORS
-    if set(KINDS[name].about) & {"set", "instrument", "find", "alert"}:
+    if set(KINDS[name].about) & {"set", "instrument", "find", "alert", "settings", "proposal"}:
         told = told | UNKNOWN
-    if name in ("quarantine.release", "quarantine.discard"):  # there is no such record
+    if name in ("quarantine.release", "quarantine.discard", "quarantine.release-live"):  # there is no such record
         told = told | UNKNOWN
     if name == "person.remove-factor":  # the stranger has none
         told = told | {"administrator": 422}

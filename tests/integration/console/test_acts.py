@@ -85,6 +85,7 @@ def test_what_is_dangerous_asks_for_more():
         "accounts.flatten",
         "accounts.halt",
         "kill-switch.throw",
+        "order.resolve",
         "quarantine.discard-all",
         "trading.halt",
     }

@@ -80,6 +80,34 @@ def test_profit_of_today_is_what_the_report_by_day_says(desk):
     assert found.realised_today == pytest.approx(expected.realised - expected.fees, abs=1e-4)
 
 
+def test_what_is_held_by_class_of_assets_adds_up_to_what_is_held_by_set(desk):
+    trade_at_random(desk, 4, rounds=12)
+    read(desk)
+    names = sorted({each.instrument for each in reporting.positions(Scope(), 1000)})
+    assert len(names) > 1
+    found = reporting.today({names[0]: "fx"})
+    assert {each.set for each in found.classes} == {"", "fx"}
+    for name in ("today", "open", "net", "gross", "realised_today"):
+        by_class, by_set = (sum(getattr(each, name) for each in rows) for rows in (found.classes, found.sets))
+        assert by_class == pytest.approx(by_set, abs=1e-4), name
+    held = [each for each in reporting.positions(Scope(instrument=names[0]), 1000) if each.steps]
+    of_class = {each.set: each for each in found.classes}["fx"]
+    assert of_class.accounts == len(held)
+    assert of_class.gross == pytest.approx(sum(abs(each.value) for each in held), abs=1e-4)
+
+
+def test_each_broker_has_its_accounts_and_what_is_unknown_there(desk):
+    trade_at_random(desk, 7, rounds=8)
+    read(desk)
+    (found,) = reporting.brokers(desk.now_ns, 60 * 24 * 3)
+    assert (found.broker, found.accounts) == ("paper", len(reporting.accounts(Scope(), 100)))
+    orders = reporting.orders(Scope(), 10_000)
+    assert found.accepted_at_ns == max(each.accepted_at_ns or 0 for each in orders)
+    assert found.unknown == sum(each.state == "Unknown" for each in orders)
+    (later,) = reporting.brokers(desk.now_ns + 3_600 * 10**9, 1)
+    assert (later.accounts, later.accepted_at_ns) == (found.accounts, None)
+
+
 def test_orders_and_refusals_are_counted_by_minute(desk):
     trade_at_random(desk, 5, rounds=12)
     read(desk)
@@ -161,11 +189,11 @@ def test_pages_cost_the_same_queries_however_much_there_is(desk, client, people,
 def test_a_part_that_cannot_be_asked_says_why_and_the_others_are_told(monkeypatch, kill_switch):
     from django.db import OperationalError
 
-    def away():
+    def away(class_of):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("apps.console.overview.reporting.by_set", away)
+    monkeypatch.setattr("apps.console.overview.reporting.today", away)
     found = overview()
-    assert "connection refused" in found.sets.problem
+    assert "connection refused" in found.today.problem
     assert found.funds.problem == ""
     assert found.level == "bad"

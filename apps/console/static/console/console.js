@@ -152,6 +152,16 @@
     });
   }
 
+  // ---- what was closed stays closed, in this browser ----
+
+  for (const each of all("details[data-kept]")) {
+    const name = `closed-${each.dataset.kept}`;
+    try { if (localStorage.getItem(name)) each.open = false; } catch { /* then it is open each time */ }
+    each.addEventListener("toggle", () => {
+      try { if (each.open) localStorage.removeItem(name); else localStorage.setItem(name, "yes"); } catch { /* the same */ }
+    });
+  }
+
   // ---- keys, the menu, the way to other pages ----
 
   const help = one("#help");

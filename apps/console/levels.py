@@ -1,0 +1,117 @@
+"""What an account says of its trading, and how it follows a set, as one line of text that an address can hold.
+
+Such as "sizing=vol:15; multiplier=2; close_only=yes". What is left out is left to the level before.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+_YES = {"yes": True, "no": False}
+_DIGITS_MAX = 9
+
+
+class LevelError(ValueError):
+    """What was typed is no setting: the message names it, and says what it looks like."""
+
+    exit_code = 2
+
+
+class Asked(NamedTuple):
+    """A setting as a form asks for it: what it means, and what it can be (nothing: it is typed)."""
+
+    name: str
+    doc: str
+    choices: tuple[str, ...] = ()
+
+
+OF_LEVEL = (
+    Asked("sizing", "such as risk:1, vol:15, percent:10, lots:1, kelly:0.5, all-in, equal, weights"),
+    Asked("multiplier", "what each quantity is multiplied by, such as 0.5"),
+    Asked("lots_max", "lots of an instrument at the most"),
+    Asked("below_min", "what happens to less than the smallest lot", ("skip", "round-up")),
+    Asked("instruments", "the only ones that may be traded, with commas"),
+    Asked("reverse", "whether everything is done the other way round", ("yes", "no")),
+    Asked("close_only", "whether positions may only become smaller", ("yes", "no")),
+)
+OF_SUBSCRIPTION = (
+    Asked("is_active", "whether the account follows the set", ("yes", "no")),
+    Asked("allocation", "the share of its equity, such as 0.5"),
+    Asked("join", "at once, or with the set's next word", ("converge", "next-change")),
+    Asked("symbols", "what is traded instead, such as OANDA:EURUSD>FX:EURUSD, with commas"),
+)
+"""What only a subscription has; all but `symbols` must be given."""
+
+
+def written(told: Mapping[str, Any]) -> dict[str, str]:
+    """Return settings, as execution tells them, as they are typed; those that are left to others are left out."""
+    return {name: _text(value) for name, value in told.items() if value not in (None, {}, "")}
+
+
+def line(typed: Mapping[str, str]) -> str:
+    """Return settings that were typed as one line."""
+    return "; ".join(f"{name}={text.strip()}" for name, text in typed.items() if text.strip())
+
+
+def typed_in(text: str) -> dict[str, str]:
+    """Return what a line says, as it was typed. Raises LevelError."""
+    parts = [each.strip().partition("=") for each in text.split(";") if each.strip()]
+    for name, equals, _ in parts:
+        if not equals:
+            raise LevelError(f"{name!r} is no setting such as multiplier=2")
+    return {name.strip(): value.strip() for name, _, value in parts}
+
+
+def given(typed: Mapping[str, str], *, of_subscription: bool) -> dict[str, Any]:
+    """Return settings as execution takes them. Raises LevelError."""
+    asked = (*OF_SUBSCRIPTION, *OF_LEVEL) if of_subscription else OF_LEVEL
+    known = {each.name: each for each in asked}
+    if unknown := sorted(set(typed) - set(known)):
+        raise LevelError(f"there is no setting {', '.join(unknown)}; there are {', '.join(known)}")
+    values = {name: _value(each, typed.get(name, "").strip()) for name, each in known.items()}
+    if of_subscription:
+        values["symbols"] = values["symbols"] or {}
+        if missing := [each.name for each in OF_SUBSCRIPTION if values[each.name] is None]:
+            raise LevelError(f"{', '.join(missing)}: say what it is to be")
+    return values
+
+
+def _value(of: Asked, text: str) -> Any:
+    if not text:
+        return None
+    if of.choices and text not in of.choices:
+        raise LevelError(f"{of.name}: {text!r} is none of {', '.join(of.choices)}")
+    if of.choices == tuple(_YES):
+        return _YES[text]
+    if of.name == "instruments":
+        return [each.strip().upper() for each in text.split(",") if each.strip()]
+    if of.name == "symbols":
+        return _symbols(text)
+    if of.name in ("multiplier", "lots_max", "allocation"):
+        return _number(of.name, text)
+    return text
+
+
+def _number(name: str, text: str) -> str:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite() or number.adjusted() > _DIGITS_MAX:
+        raise LevelError(f"{name}: {text!r} is no number below a billion")
+    return text
+
+
+def _symbols(text: str) -> dict[str, str]:
+    pairs = [each.partition(">") for each in text.split(",") if each.strip()]
+    if any(not of.strip() or not traded.strip() for of, _, traded in pairs):
+        raise LevelError(f"symbols: {text!r} is no list such as OANDA:EURUSD>FX:EURUSD")
+    return {of.strip().upper(): traded.strip().upper() for of, _, traded in pairs}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ",".join(f"{of}>{traded}" for of, traded in value.items())
+    return ",".join(value) if isinstance(value, list) else str(value)

@@ -1,0 +1,86 @@
+"""Forms in which an account is told what to do: an order by hand, and the settings of a level."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from apps.console import levels
+from apps.console.access import page
+from apps.console.acts_of_orders import IN_FORCE, PLACED, wanted
+from apps.console.acts_of_settings import account_of, terms, typed_last
+from apps.console.asking import ERRORS
+from apps.console.levels import LevelError
+from apps.reporting import interface as reporting
+from apps.signals import interface as signals
+from banyan.commands import explained
+
+
+@page
+def place_order(request: HttpRequest) -> HttpResponse:
+    """Show the form of an order by hand; with everything typed, go on to where it says what it would do."""
+    given = {name: request.GET.get(name, "").strip() for name in PLACED}
+    problem = ""
+    if "place" in request.GET:
+        given["instrument"] = given["instrument"].upper()
+        problem = _problem(lambda: wanted(given))
+        if not problem:
+            return redirect(_act("order.place", given, _back(given["account"])))
+    context = {
+        "title": "An order by hand", "given": given, "problem": problem, "in_force": IN_FORCE,
+        "instruments": reporting.instruments_traded(),
+    }  # fmt: skip
+    return render(request, "console/order_form.html", context, status=422 if problem else 200)
+
+
+@page
+def edit_settings(request: HttpRequest, account: str) -> HttpResponse:
+    """Show what an account says at a level, its own or that of a set, in a form; with a change, go on to preview it."""
+    try:
+        of = account_of(account)
+    except LevelError as error:
+        raise Http404(str(error)) from None
+    name = request.GET.get("set", "").strip()
+    if name and all(each.name != name for each in signals.set_standings()):
+        raise Http404(f"there is no set {name}")
+    asked = (*levels.OF_SUBSCRIPTION, *levels.OF_LEVEL) if name else levels.OF_LEVEL
+    known = typed_last(of, name)
+    is_followed = known.get("is_active") == "yes"
+    if name and not known:
+        known = {"is_active": "yes", "allocation": "1", "join": "next-change"}
+    typed = {each.name: request.GET.get(each.name, known.get(each.name, "")).strip() for each in asked}
+    problem = ""
+    if "change" in request.GET:
+        problem = _problem(lambda: terms(name, {key: text for key, text in typed.items() if text}))
+        if not problem:
+            about = {"account": of.account, "set": name, "settings": levels.line(typed)}
+            return redirect(_act(f"account.{'subscribe' if name else 'configure'}", about, _back(of.account)))
+    context = {
+        "title": of.account, "of": of, "set": name, "problem": problem, "is_followed": is_followed,
+        "fields": [(each, typed[each.name]) for each in asked],
+    }  # fmt: skip
+    return render(request, "console/settings_form.html", context, status=422 if problem else 200)
+
+
+def _problem(check: Any) -> str:
+    """Return what is wrong with what was typed, "" where nothing is."""
+    try:
+        check()
+    except ERRORS:
+        raise
+    except Exception as error:
+        told = explained(error)
+        if told is None:
+            raise
+        return told[0]
+    return ""
+
+
+def _act(name: str, about: dict[str, str], back: str) -> str:
+    return f"{reverse('act', args=[name])}?{urlencode(about | {'next': back})}"
+
+
+def _back(account: str) -> str:
+    return reverse("account", args=[account])

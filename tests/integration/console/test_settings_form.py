@@ -1,0 +1,110 @@
+"""The chain of settings, edited at the level that one means: previewed by set, asked of execution, recorded."""
+
+import time
+
+import pytest
+from django.urls import reverse
+
+from apps.console.models import Act
+from apps.execution.book_contracts import ConfigureAccount
+from apps.execution.contracts import Subscribe
+from apps.execution.interface import NewAccount, open_accounts
+from apps.feeds.models import Instrument
+from banyan.codec import decode_envelope, decode_message
+from banyan.models import Request
+from tests.integration.console.conftest import ALL
+from tests.integration.console.test_overview import read
+from tests.integration.reporting.recorded import HOUR_NS, RecordedDesk
+from tests.unit.execution.desk import EURUSD
+
+pytestmark = [pytest.mark.django_db(databases=ALL, transaction=True), pytest.mark.usefixtures("commands_of_this_test")]
+
+
+@pytest.fixture
+def account():
+    """An account that follows two sets, as reporting and execution know it."""
+    desk = RecordedDesk()
+    desk.now_ns = time.time_ns() - 50 * HOUR_NS
+    desk.open(1)
+    for name in ("trend", "revert"):
+        desk.configure(name, EURUSD)
+        desk.subscribe(name, 1, allocation_e9=400_000_000)
+    read(desk)
+    open_accounts([NewAccount(id="A1", client="c", deposit=1e3)])
+    return "A1"
+
+
+@pytest.fixture
+def operator(client, people):
+    client.force_login(people["operator"])
+    return client
+
+
+def asked(kind):
+    rows = Request.objects.using("execution").order_by("place")
+    found = [decode_message(decode_envelope(bytes(each.header)).name, bytes(each.body)) for each in rows]
+    return [each for each in found if isinstance(each, kind)]
+
+
+def test_the_accounts_own_level_is_previewed_by_set_and_asked_for(operator, account):
+    path = reverse("settings-form", args=[account])
+    wrong = operator.get(path, {"change": "1", "multiplier": "plenty"})
+    assert wrong.status_code == 422
+    assert "multiplier: &#x27;plenty&#x27; is no number" in wrong.content.decode()
+    led_on = operator.get(path, {"change": "1", "multiplier": "2", "close_only": "yes"})
+    assert led_on.status_code == 302
+    previewed = operator.get(led_on.headers["Location"]).context
+    effect = "\n".join(previewed["effect"])
+    assert "multiplier: not given becomes 2, at the level of A1" in effect
+    assert "In trend: multiplier 1 becomes 2, close_only no becomes yes." in effect
+    assert "In revert: multiplier 1 becomes 2" in effect
+    posted = dict(previewed["given"].items()) | {"why": "its client asked"}
+    assert operator.post(reverse("act", args=["account.configure"]), posted).status_code == 302
+    (told,) = asked(ConfigureAccount)
+    assert (told.multiplier_e9, told.close_only, told.reverse, told.sizing) == (2 * 10**9, True, None, "")
+    act = Act.objects.select_related("outcome").get()
+    assert (act.name, act.why, act.before) == ("account.configure", "its client asked", {})
+    assert act.outcome.after == {"multiplier": "2", "close_only": "yes"}
+    again = operator.get(path)  # what waits is what was asked last
+    assert {each.name: text for each, text in again.context["fields"]}["multiplier"] == "2"
+    same = operator.get(operator.get(path, {"change": "1", "multiplier": "2", "close_only": "yes"}).headers["Location"])
+    assert same.context["effect"] == ["Nothing changes: this is what was asked last for A1, for all that it follows."]
+
+
+def test_how_a_set_is_followed_is_changed_at_its_own_level(operator, account, monkeypatch):
+    Instrument.objects.using("feeds").get_or_create(id="SIM:OTHER", defaults={"currency": "USD", "tick_size": 1e-5})
+    monkeypatch.setattr("apps.console.placing.signals.set_standings", lambda: [Named("trend")])
+    monkeypatch.setattr("apps.console.acts_of_settings.get_set", lambda name: None)
+    followed = []
+    monkeypatch.setattr(
+        "apps.console.acts_of_settings.execution.follow", lambda account, terms, request: followed.append(terms)
+    )
+    path = reverse("settings-form", args=[account])
+    shown = {each.name: text for each, text in operator.get(path, {"set": "trend"}).context["fields"]}
+    assert (shown["allocation"], shown["is_active"], shown["join"]) == ("0.4", "yes", "next-change")
+    typed = shown | {"change": "1", "set": "trend", "sizing": "risk:1", "symbols": "SIM:EURUSD>SIM:OTHER"}
+    led_on = operator.get(path, typed)
+    assert led_on.status_code == 302, led_on.context["problem"]
+    previewed = operator.get(led_on.headers["Location"]).context
+    effect = "\n".join(previewed["effect"])
+    assert "sizing: not given becomes risk:1, at the level of how A1 follows trend." in effect
+    assert "In trend: sizing all-in becomes risk:1." in effect
+    assert "In revert: what holds stays as it is." in effect
+    posted = dict(previewed["given"].items()) | {"why": "agreed"}
+    assert operator.post(reverse("act", args=["account.subscribe"]), posted).status_code == 302
+    (terms,) = followed
+    assert isinstance(terms, Subscribe)
+    assert (terms.allocation_e9, terms.sizing, terms.symbols) == (400_000_000, "risk", {"SIM:EURUSD": "SIM:OTHER"})
+    assert operator.get(path, {"set": "nothing"}).status_code == 404
+
+
+class Named:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def test_an_instrument_that_there_is_not_is_told_before_anything_is_asked(operator, account):
+    found = operator.get(reverse("settings-form", args=[account]), {"change": "1", "instruments": "SIM:NONE"})
+    assert found.status_code == 422
+    assert "SIM:NONE" in found.context["problem"]
+    assert asked(ConfigureAccount) == []
