@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import orjson
 from rest_framework import serializers
 
+from apps.alerts import interface as alerts
+from apps.alerts.interface import AlertTold
 from apps.api.rows import Row
 from apps.execution.interface import kill_switch
 from apps.reporting import interface as reporting
@@ -22,7 +24,7 @@ _OF_CONTEXT = ("dead_letters", "stopped", "notices")
 
 
 class SystemRow(Row):
-    """What is so: of a context, a stage, trading-states or kill-switch, which `thing` names."""
+    """What is so: of a context, a stage, trading-states, kill-switch or alerts, which `thing` names."""
 
     thing = serializers.CharField()
     now = serializers.DictField()
@@ -84,4 +86,15 @@ def _things() -> dict[str, dict[str, Any]]:
     found["trading-states"] = {"restricted": restricted}
     reason = kill_switch().reason()
     found["kill-switch"] = {"is_thrown": bool(reason), "reason": reason}
+    found["alerts"] = {"open": [_alert(each) for each in sorted(alerts.open_alerts(), key=lambda each: each.of.pk)]}
     return found
+
+
+def _alert(told: AlertTold) -> dict[str, Any]:
+    """Return an alert without what swings while it is open: it is told when it is raised, dealt with and over."""
+    of = told.of
+    return {
+        "id": of.pk, "rule": of.rule, "subject": of.subject, "measure": of.measure, "bound": of.bound,
+        "is_grave": of.is_grave, "raised_at": of.raised_at.isoformat(), "acknowledged_by": of.acknowledged_by,
+        "silenced_until": told.silenced_until and told.silenced_until.isoformat(),
+    }  # fmt: skip

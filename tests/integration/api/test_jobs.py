@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from io import StringIO
 
 import orjson
@@ -10,6 +11,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
+from apps.alerts.models import Alert
 from apps.api import streams, system_state
 from apps.api.access import Caller
 from apps.api.families import FAMILIES
@@ -201,6 +203,30 @@ def test_a_stream_of_the_system_tells_what_has_become_different(monkeypatch, set
     events = heard("system", FAMILIES["system"].marks(), lambda: settings.KILL_SWITCH.write_text("a drill\n"))
     assert [row for _, row in events] == [{"thing": "kill-switch", "now": {"is_thrown": True, "reason": "a drill"}}]
     assert heard("system", events[-1][0]) == []
+
+
+def test_a_stream_of_the_system_tells_when_an_alert_is_raised_dealt_with_and_over(monkeypatch, settings, tmp_path):
+    settings.KILL_SWITCH = tmp_path / "kill_switch"
+    monkeypatch.setattr(system_state, "_LOOK_SECONDS", 0.0)
+    at = datetime(2026, 3, 31, 14, 30, tzinfo=UTC)
+    of, heard_of = FAMILIES["system"], []
+    raise_it = {"rule": "lag", "subject": "risk", "measure": "lag", "is_grave": True, "text": "old", "raised_at": at}
+    after = of.marks()
+    for change in (
+        lambda: Alert.objects.create(**raise_it, value=1, worst=1, bound=1),
+        lambda: Alert.objects.update(value=7, worst=9, text="it swings"),
+        lambda: Alert.objects.update(acknowledged_by="ann", acknowledged_at=at),
+        lambda: Alert.objects.update(ended_at=at),
+    ):
+        change()
+        marks = of.marks()
+        heard_of += [row["now"]["open"] for thing, _, row in of.onward(None, after, marks, 100) if thing == "alerts"]
+        after = marks
+    raised, acknowledged, over = heard_of
+    assert [(each["rule"], each["subject"], each["acknowledged_by"]) for each in raised] == [("lag", "risk", "")]
+    assert raised[0]["raised_at"] == "2026-03-31T14:30:00+00:00"
+    assert [each["acknowledged_by"] for each in acknowledged] == ["ann"]
+    assert over == []
 
 
 @pytest.mark.redis
