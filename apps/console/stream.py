@@ -33,4 +33,4 @@ def _may_listen(request: HttpRequest) -> bool:
     try:
         return request.user.is_authenticated and request.user.has_perm(VIEW)
     finally:
-        pass
+        close_old_connections()  # or they would be kept for as long as the stream goes on

@@ -88,17 +88,26 @@ def _commanded(state: ShardState, received: Received) -> Sequence[Message]:
             events = flatten(state, received, accounts, instrument, reason)
         case Resume() as command:
             events = resume(state, received, command)
-        case GateAccounts() as command:
-            events = gate(state, received, command)
-        case LiftGates() as command:
-            events = lift_gates(state, command)
+        case GateAccounts() | LiftGates() | ResolveOrder():
+            events = _passed_on(state, received)
         case MarkPrices() as command:
             events = mark_prices(state, received, command)
-        case ResolveOrder() as command:
-            events = resolve(state, command)
         case other:
             raise TypeError(f"{type(other).__name__} is nothing that execution takes")
     return events
+
+
+def _passed_on(state: ShardState, received: Received) -> Sequence[Message]:
+    """Return what the edge is told of accounts and orders that it looks after."""
+    match received.message:
+        case GateAccounts() as command:
+            return gate(state, received, command)
+        case LiftGates() as command:
+            return lift_gates(state, command)
+        case ResolveOrder() as command:
+            return resolve(state, command)
+        case other:
+            raise TypeError(f"{type(other).__name__} is nothing that execution passes on")
 
 
 EXECUTION: Context[ShardState] = Context(
