@@ -213,9 +213,12 @@ def _forgotten(state: ShardState, report: OrdersReported, ours: NDArray[np.bool_
     last = (
         np.where(cells >= 0, state.cells.columns["decision"][cells], 0) if state.cells.count else np.zeros(cells.size)
     )
+    beyond = ours & (report.decision > last)
+    if not beyond.any():
+        return None
     steps = full(report.steps, report.account)
     tells = (np.isin(report.kind, _OF_SOMETHING) & (steps != 0)) | np.isin(report.kind, _OF_NOTHING)
-    chosen = np.flatnonzero(ours & (report.decision > last) & tells)
+    chosen = np.flatnonzero(beyond & tells)
     instrument = full(report.instrument, report.account)
     seen: dict[tuple[int, int, int], int] = {}
     for at in chosen.tolist():

@@ -205,15 +205,15 @@ class ShardState:
 
     def terms_of(self, row: int) -> InstrumentTerms:
         """Return an instrument's terms. They must be known."""
-        record = self.instrument_rows.rows[row]
+        record = self.instrument_rows.columns[row]
         return InstrumentTerms(
             id=self.instruments.names[row],
-            currency=self.currencies.names[record.currency],
-            tick_e9=int(record.tick_e9),
-            lot_step_e9=int(record.lot_step_e9),
-            lot_min_steps=int(record.lot_min_steps),
-            contract_e9=int(record.contract_e9),
-            margin_e9=int(record.margin_e9),
+            currency=self.currencies.names[record["currency"]],
+            tick_e9=int(record["tick_e9"]),
+            lot_step_e9=int(record["lot_step_e9"]),
+            lot_min_steps=int(record["lot_min_steps"]),
+            contract_e9=int(record["contract_e9"]),
+            margin_e9=int(record["margin_e9"]),
         )
 
     def cell(self, account: int, instrument: int) -> int:
