@@ -5,6 +5,7 @@
 
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -21,6 +22,7 @@ from tests.network import Network
 pytestmark = pytest.mark.chromium
 SHARDS = 12
 HERE = "127.0.0.1"
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture(
@@ -40,6 +42,7 @@ def server(size, tmp_path_factory):
     try:
         made.start()
         made.run()
+        made.hand_in_a_bar()  # the paper broker knows a price from then on
         yield made
     finally:
         made.stop()
@@ -61,7 +64,7 @@ def called(port, key, path, body=None):
     }
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"http://{HERE}:{port}/api/v1{path}", data, headers)
-    with urllib.request.urlopen(request, timeout=120) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
         yield answer
 
 
@@ -108,7 +111,7 @@ def test_an_account_among_all_is_found_by_typing_and_its_history_is_gone_through
         older.click()
         page.wait_for_url(lambda url, before=before: url != before)
     assert len(seen) == len(set(seen)) >= size.orders // size.accounts
-    page.locator("#live tbody tr td a").last.click()
+    page.locator("#live tbody tr td:first-child a").last.click()
     page.get_by_role("heading", name="Its life").wait_for()
     page.get_by_role("link", name="Follow its message").click()
     for context in ("feeds/oanda", f"signals/{SET}", "execution/", "risk/"):
@@ -259,9 +262,10 @@ def listened(port, key, last, account):
         request.add_header("Last-Event-ID", last)
     else:
         request.full_url += "&since=2020-01-01T00:00:00Z"
-    found, fields = [], {}
-    with urllib.request.urlopen(request, timeout=120) as stream:
+    found, fields, until = [], {}, time.monotonic() + PATIENCE_SECONDS
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as stream:
         for line in stream:
+            assert time.monotonic() < until, "its order was not filled"
             name, _, value = line.decode().strip().partition(": ")
             if name:
                 fields[name] = value
