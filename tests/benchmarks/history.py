@@ -30,6 +30,7 @@ SET, QUIET_SET = "bench", "quiet"
 CLIENT, CLIENTS = "acme", 100
 """One client has so many of the accounts, ACME-…; each of the others, B-…, has a client of its own."""
 _MADE = "made.json"
+_READ_SECONDS_MAX = 3_600.0
 _DECIDES = (
     "docs/schemas/**/*.json", "apps/**/migrations/*.py", "platform/banyan/migrations/*.py", "apps/*/state.py",
     "apps/reporting/*.py", "platform/banyan/store/*.py", "platform/banyan/embedded.py",
@@ -144,7 +145,7 @@ def _trade(size: Size) -> dict[str, Any]:
 
     with trading(size.accounts, lambda count, call: _open(count, call, size.bars)) as tree:
         made, seconds = make_history(tree.feeds, tree.probe, size.accounts, size.orders)
-        until(all_read())
+        until(all_read(), _READ_SECONDS_MAX)
         for alias in ("feeds", "signals", "execution", "risk", "edge", "reporting"):
             with connections[alias].cursor() as cursor:
                 cursor.execute("VACUUM (ANALYZE)")  # as the server does by itself when it comes by

@@ -137,9 +137,9 @@ def all_read() -> Callable[[], bool]:
     return lambda: not any(behind(marks_of(connection, reader), sources) for reader, sources in readers.items())
 
 
-def until(is_so: Callable[[], bool]) -> float:
+def until(is_so: Callable[[], bool], seconds_max: float = REST_SECONDS_MAX) -> float:
     """Wait until something is so; return the time of a monotonic clock then."""
-    ends = time.monotonic() + REST_SECONDS_MAX
+    ends = time.monotonic() + seconds_max
     while not is_so():
         assert time.monotonic() < ends, "it does not come to rest: see run.log"
         time.sleep(0.2)
