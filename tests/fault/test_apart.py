@@ -10,7 +10,14 @@ from banyan.kafka import Cluster
 from tests.fault.followed import Grown
 from tests.fault.service import Service, delete_topics, join_kafka, wait_until_ready
 from tests.fault.system import System, closes
-from tests.fault.test_pipeline import check_that_nothing_was_lost_or_doubled, columns, is_at_rest, open_accounts
+from tests.fault.test_pipeline import (
+    check_that_nothing_was_lost_or_doubled,
+    columns,
+    is_at_rest,
+    is_quiet,
+    is_ready,
+    open_accounts,
+)
 from tests.fault.test_processes import define_trend
 
 CONTEXTS = ("feeds", "signals")
@@ -49,14 +56,18 @@ def test_orders_are_filled_at_prices_that_only_services_have_seen_though_both_ar
     assert "prices" in here
 
     def grow(bars: int) -> None:
-        file.grow(bars)
-        system.wait_for("the set", lambda: len(applied()) >= file.count)
+        """Let bars come a few at a time: what comes all at once is traded in a few orders, maybe in none."""
+        for _ in range(0, bars, 6):
+            file.grow(6)
+            system.wait_for("the set", lambda: len(applied()) >= file.count)
+            system.wait_for("the end of what it led to", lambda: is_quiet(system))
 
     def applied() -> list[int]:
         return list(closes(system, "signals", "signals.bars-applied.v1"))
 
     for service in services:
         wait_until_ready(system, service)
+    system.wait_for("accounts that may trade", lambda: is_ready(system))
     grow(60)
     for service in services:
         service.kill()
@@ -71,7 +82,8 @@ def test_orders_are_filled_at_prices_that_only_services_have_seen_though_both_ar
     assert len(applied()) == file.count
     check_that_nothing_was_lost_or_doubled(system)
     filled = {int(each) for body in columns(system, "execution.orders-filled.v1") for each in body["price_e9"]}
-    assert len(filled) > 1
+    ended = columns(system, "execution.orders-ended.v1")
+    assert len(filled) > 1, f"orders are filled at more than one close; without a fill ended {ended}"
     assert filled <= closing_prices(file), "each order is filled at the close of a bar"
     for service in services:
         assert "Traceback" not in service.log()

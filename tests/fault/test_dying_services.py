@@ -1,11 +1,13 @@
 """Services that die at every crash point, while they lead and while they take over, again and again."""
 
+import re
 import signal
 
 import pytest
 
 from banyan.kafka import Cluster
-from tests.fault.service import Service, delete_topics, join_kafka, started_again
+from settings.shards import SHARDS
+from tests.fault.service import Service, delete_topics, join_kafka, started_again, wait_until_ready
 from tests.fault.system import System
 from tests.fault.test_pipeline import (
     WEEKS,
@@ -51,6 +53,46 @@ def test_a_service_that_dies_at_a_crash_point_again_and_again_loses_and_doubles_
         check_that_nothing_was_lost_or_doubled(system)
         assert "Traceback" not in service.log()
     delete_topics(kafka, name)
+
+
+def test_a_worker_that_is_killed_has_its_shards_held_by_the_other_until_it_is_back(system: System, kafka: Cluster):
+    name = join_kafka(system, kafka, risk="risk")
+    system.environment["BANYAN_EXTRACTED"] = "risk"
+    define_trend(system)
+    system.manage("topics", "apply")
+    open_accounts(system)
+    system.start()
+    workers = [
+        Service(system, program=("-m", "extract.risk", "--part", f"{part}/2"), name=f"part-{part}") for part in (1, 2)
+    ]
+    try:
+        for each in workers:
+            each.start()
+        for each in workers:
+            wait_until_ready(system, each)
+        replay_bars(system, "2016-01-01", "2016-01-15")
+        workers[0].kill()
+        system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-15", "--to", "2016-02-01")
+        system.wait_for("the other", lambda: held(workers[1]) == set(SHARDS))
+        system.wait_for("rest", lambda: is_at_rest(system))
+        workers[0].start()
+        wait_until_ready(system, workers[0])
+        assert held(workers[0]) == set(SHARDS[::2])
+        replay_bars(system, "2016-02-01", "2016-02-10")
+        system.wait_for("its own part", lambda: held(workers[1]) == set(SHARDS[1::2]))
+        check_that_nothing_was_lost_or_doubled(system)
+        for each in workers:
+            assert each.stop() == 0
+            assert "Traceback" not in each.log()
+    finally:
+        for each in workers:
+            each.end()
+        delete_topics(kafka, name)
+
+
+def held(worker: Service) -> set[str]:
+    """Return the shards that a worker holds."""
+    return set(re.findall(r'banyan_log_number\{key="([^"]+)"\}', worker.ask("/metrics")[1]))
 
 
 @pytest.mark.parametrize("point", ["before-lead", "after-lead"])
