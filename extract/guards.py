@@ -74,14 +74,20 @@ def problems_of(context: str, routing: Routing, keys: Sequence[str], limits: Lim
     lasted, sums = watched(context, most)
     for side, cohort in of_cohorts(routing, sums).items():
         found |= _rates(side, cohort, limits)
-    if _records(added(sums.values())) < limits.records:
-        return found
-    app = fences(context, Side.APP, keys)
-    behind = max((app[key].number - row.number for key, row in there.items() if key in app), default=0)
-    late_ns = max(each["lag_ns_max"] for each in sums.values())
-    if behind > limits.behind or late_ns / 1e9 > limits.lag_seconds:
-        found["lag"] = f"{behind:,} records behind, {late_ns / 1e9:.1f} s at most"
+    found |= _lag(context, {key: each for key, each in sums.items() if routing.leader(key) is Side.APP}, limits)
     return found | _slowness(routing, took(context, datetime.now(UTC) - min(most, lasted)), limits)
+
+
+def _lag(context: str, sums: Mapping[str, Sums], limits: Limits) -> dict[str, str]:
+    """Return whether the service is behind where it follows. Where it leads, it is the app that may be behind."""
+    if _records(added(sums.values())) < limits.records:
+        return {}
+    app, there = fences(context, Side.APP, list(sums)), reached(context)
+    behind = max((app[key].number - there[key].number for key in sums if key in app and key in there), default=0)
+    late_ns = max(each["lag_ns_max"] for each in sums.values())
+    if behind <= limits.behind and late_ns / 1e9 <= limits.lag_seconds:
+        return {}
+    return {"lag": f"the service is {behind:,} records behind, {late_ns / 1e9:.1f} s at most"}
 
 
 def _records(sums: Sums) -> int:

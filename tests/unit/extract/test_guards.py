@@ -87,6 +87,11 @@ def test_what_differs_where_the_service_leads_is_not_lost_among_all_that_the_app
     assert seen({"00": {"same": 100_000}, "canary": {"same": 95, "differing": 5}}) == ["mismatch rate (service)"]
 
 
+def test_an_app_that_was_away_while_the_service_led_is_behind_and_no_reason(seen):
+    away = {"same": 1_000, "lag_ns_max": 60_000_000_000}
+    assert seen({"00": {"same": 1_000}, "canary": away}) == []
+
+
 def took(*, leader: dict[int, int], follower: dict[int, int]) -> Took:
     made = Took()
     for counts, wanted in ((made.leader, leader), (made.follower, follower)):
