@@ -13,20 +13,16 @@ from django.db import OperationalError
 
 from banyan.facade import Routing, Stage
 from banyan.facade import Side as Which
-from banyan.kafka import Cluster, KafkaServer
 from banyan.models import Log, Request
 from extract import moving
-from extract import sides as where
 from extract.agreement import disagreements, log
 from extract.handing import Handing
 from extract.moving import Mover
 from tests.integration.kafka.conftest import KEYS, PATIENCE_SECONDS, Bench, Side
 from tests.integration.kafka.proxy import Proxy
 from tests.integration.kafka.test_handover import (
-    ALIASES,
     app,
     are_level,
-    both,
     handing,
     leads,
     service,
@@ -222,41 +218,3 @@ def test_whatever_befalls_handovers_each_message_is_answered_once(
 ):
     record_property("faults", _walk(bench, handing, network, sides, random.Random(seed)))
     check_that_each_message_was_answered_once(bench)
-
-
-@pytest.mark.soak
-def test_a_broker_that_dies_in_the_middle_of_handovers_leaves_each_key_to_one_side(
-    kafka, transactional_db, tmp_path, monkeypatch, record_property
-):
-    if kafka.server is None:
-        pytest.skip("KAFKA_BOOTSTRAP names a cluster that is not ours to kill")
-    monkeypatch.setattr(where, "alias_of", lambda context, side: ALIASES[side])
-    server = KafkaServer(tmp_path / "broker", kafka.server.jars)
-    bench = Bench(Cluster("soak", server.start()))
-    try:
-        execution, _first, _other = both(bench)
-        handing, say = Handing("risk", bench.cluster, bench.topics), iter(range(1, 1_000))
-        for number, to in enumerate((Which.SERVICE, Which.APP, Which.SERVICE, Which.APP, Which.SERVICE)):
-            execution.say(*(next(say) for _ in range(10)))
-            wish = threading.Thread(target=try_to_hand_over, args=(handing, to))
-            if number % 2:
-                server.kill()
-                wish.start()
-            else:
-                wish.start()
-                server.kill()
-            execution.say(*(next(say) for _ in range(10)))
-            wish.join()
-            server.start()
-            record_property("faults", number + 1)
-        check_that_each_message_was_answered_once(bench)
-    finally:
-        for side in bench.sides:
-            side.stop()
-        server.remove()
-
-
-def try_to_hand_over(handing: Handing, to: Which) -> None:
-    """Hand a key over, if that can be while there is no broker."""
-    with contextlib.suppress(KafkaException):
-        handing.hand_over(["a"], to, seconds=1.0)
