@@ -18,6 +18,8 @@ from trading.compiled import data_directory
 
 PROBE = "BANYAN_BENCH_PROBE"
 HERE = Path(__file__).parent
+SHARDS = 12
+"""Whatever the tests' own settings are: accounts stay in the shards in which they were opened."""
 
 
 def measured_apart(module: str, *arguments: object) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def environment_of(folder: Path) -> dict[str, str]:
     kept.pop("BANYAN_POSTGRES_DIR", None)
     return kept | {
         "BANYAN_DATA_DIR": str(folder),
+        "BANYAN_SHARDS": str(SHARDS),
         PROBE: f"{folder}/probe",
         "DJANGO_SETTINGS_MODULE": "settings.dev",
         "PYTHONPATH": str(ROOT),

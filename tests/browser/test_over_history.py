@@ -15,12 +15,12 @@ from itertools import cycle
 import pytest
 
 from tests.benchmarks.history import FULL, GBM, SET, SMALL, account_of, copy, kept
+from tests.benchmarks.tree import SHARDS
 from tests.browser.console_server import ConsoleServer
 from tests.browser.pages import pages_of, shown
 from tests.network import Network
 
 pytestmark = pytest.mark.chromium
-SHARDS = 12
 HERE = "127.0.0.1"
 PATIENCE_SECONDS = 120
 
