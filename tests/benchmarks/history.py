@@ -34,7 +34,8 @@ _READ_SECONDS_MAX = 3_600.0
 _DECIDES = (
     "docs/schemas/**/*.json", "apps/**/migrations/*.py", "platform/banyan/migrations/*.py", "apps/*/state.py",
     "apps/reporting/*.py", "platform/banyan/store/*.py", "platform/banyan/embedded.py",
-    "tests/benchmarks/history.py", "tests/benchmarks/tree.py", "tests/benchmarks/live_tree.py", "tests/benchmarks/flip.py",
+    "tests/benchmarks/history.py", "tests/benchmarks/tree.py", "tests/benchmarks/live_tree.py",
+    "tests/benchmarks/flip.py",
 )  # fmt: skip
 
 
