@@ -73,8 +73,9 @@ def test_the_keys_of_a_worker_that_is_gone_are_held_by_the_others_until_it_is_ba
 
 
 def test_one_that_waits_for_a_part_that_is_held_stands_in_for_nobody(start):
-    first, waiting = start(1), start(1, "its next version")
+    first = start(1)
     until(lambda: first.holds == "abcdef", "all, since nobody runs the other parts")
+    waiting = start(1, "its next version")
     second = start(2)
     until(lambda: (first.holds, second.holds) == ("acd", "bef"), "each its part, and a share of the third")
     assert (waiting.holds, list(waiting.sharing.others)) == ("", [])

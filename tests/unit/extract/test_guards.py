@@ -131,5 +131,6 @@ def test_a_key_that_neither_side_leads_is_a_reason(monkeypatch):
     monkeypatch.setattr(guards, "led_by", lambda *_: {"00": None, "01": "app", "02": None})
     monkeypatch.setattr(guards, "reached", lambda *_: {"00": None, "01": None})
     monkeypatch.setattr(guards, "watched", lambda *_: (timedelta(), {}))
+    monkeypatch.setattr(guards, "took", lambda *_: {})
     found = guards.problems_of("risk", LIVE, ["00", "01", "02"], Limits())
     assert found == {"headless": "neither side leads 1 keys, such as 00"}
