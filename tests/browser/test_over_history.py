@@ -147,7 +147,7 @@ def test_an_order_by_hand_and_those_of_a_signal_come_to_who_looks(new_context, s
     first = blotter.locator("#live tbody tr").first
     first.filter(has_text=account_of(size, 3)).filter(has_text="manual").filter(has_text="filled").wait_for()
     said = of_set.locator("section[aria-labelledby=c-said] tbody tr").first
-    before = said.locator("time").get_attribute("datetime")
+    before = said.locator("time").first.get_attribute("datetime")
     server.hand_in_a_bar()
     told = of_set.locator(f"section[aria-labelledby=c-said] tbody tr:first-child:not(:has(time[datetime='{before}']))")
     told.locator("td:nth-child(5)").get_by_text(whole(size.accounts), exact=True).wait_for()
