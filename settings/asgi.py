@@ -14,6 +14,13 @@ if settings.STORAGES["staticfiles"]["BACKEND"] == global_settings.STORAGES["stat
     # Nobody has collected our files: they are served from where they are.
     application = ASGIStaticFilesHandler(application)
 
-from apps.api.serving import Reads  # noqa: E402  (needs the applications, which are set up by now)
+from apps.api.middleware import BODY_MAX, PREFIX  # noqa: E402  (needs the applications, which are set up by now)
+from apps.api.serving import Reads  # noqa: E402
+from banyan.bodies import Bodies  # noqa: E402
 
-application = Reads(application)
+
+def _most(path: str) -> int:
+    return BODY_MAX if path.startswith(PREFIX) else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+application = Bodies(Reads(application), _most, told=PREFIX)

@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "apps.console.typed.TypedMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -152,7 +153,9 @@ LOG_LEVEL: str = environment.read("BANYAN_LOG_LEVEL", log_level, example="INFO",
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {"class": "banyan.log_lines.OneLine", "format": "{asctime} {levelname} {name}: {message}", "style": "{"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {name: {"level": LOG_LEVEL} for name in ("apps", "banyan", "trading")},
@@ -176,7 +179,7 @@ EXTRACTED: tuple[str, ...] = environment.read("BANYAN_EXTRACTED", contexts(*EXTR
 WEBHOOK_NETWORKS: tuple[str, ...] = environment.read(
     "BANYAN_WEBHOOK_NETWORKS", networks, example="10.1.2.0/24", default=()
 )
-"""Networks of the firm's own that webhooks may be sent to, without TLS too: else only to public addresses."""
+"""Networks of the firm's own that webhooks of its own keys may be sent to, without TLS too; else to public ones."""
 
 KILL_SWITCH = DATA_DIR / "edge" / "kill_switch"
 PAPER_DIR = DATA_DIR / "paper"

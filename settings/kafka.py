@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from banyan.kafka import Cluster, KafkaServer
-from settings.env import Environment, absolute_path, brokers, one_of, text, topic_prefix, whole_number
+from settings.env import REQUIRED, Environment, absolute_path, brokers, one_of, text, topic_prefix, whole_number
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -18,7 +18,8 @@ def cluster(environment: Environment, server: KafkaServer | None) -> Cluster:
     bootstrap = environment.read("KAFKA_BOOTSTRAP", brokers, example="kafka-1:9092,kafka-2:9092", default="")
     if not bootstrap:
         return Cluster(prefix, server=server)
-    protocol = environment.read("KAFKA_SECURITY_PROTOCOL", one_of(*_PROTOCOLS), example="SASL_SSL", default="PLAINTEXT")
+    unsaid = "PLAINTEXT" if all(map(_is_here, bootstrap.split(","))) else REQUIRED
+    protocol = environment.read("KAFKA_SECURITY_PROTOCOL", one_of(*_PROTOCOLS), example="SASL_SSL", default=unsaid)
     security = {"security.protocol": protocol}
     if "SSL" in protocol.split("_"):
         security |= _tls(environment)
@@ -32,6 +33,11 @@ def cluster(environment: Environment, server: KafkaServer | None) -> Cluster:
         }
     copies = environment.read("KAFKA_COPIES", whole_number(1, 9), example="3", default=3)
     return Cluster(prefix, bootstrap, security, copies=copies)
+
+
+def _is_here(broker: str) -> bool:
+    """Tell whether a broker is on this machine: to others nobody speaks in the clear unless that was said."""
+    return broker.rpartition(":")[0].strip("[]") in ("localhost", "127.0.0.1", "::1")
 
 
 def kafka_server(environment: Environment, data_directory: Path) -> KafkaServer:

@@ -12,7 +12,7 @@ os.environ.setdefault("BANYAN_POSTGRES_DIR", str(DATA_DIR / "test" / f"postgres-
 os.environ.setdefault("BANYAN_KAFKA_DIR", str(DATA_DIR / "test" / f"kafka-{os.getpid()}"))
 
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
-SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105  (it guards nothing)
+SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105  # nosec B105 # it guards nothing
 KAFKA = cluster(environment, kafka_server(environment, DATA_DIR))
 DATABASES = databases(environment, embedded_server(environment, DATA_DIR, durable=False), EXTRACTED)
 SERVICE_DATABASES = service_databases(environment, embedded_server(environment, DATA_DIR, durable=False))

@@ -21,6 +21,7 @@ OF_CLIENTS = frozenset({"read", "trade"})
 """What a client's key can have."""
 _WRITTEN = re.compile(r"bnyn_([a-z2-7]{12})_([A-Za-z0-9_-]{43})")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_NETWORK_MAX = 43
 _USED_EVERY = timedelta(minutes=1)
 
 
@@ -51,15 +52,15 @@ class Wanted:
             raise WrongKeyError(f"a client's key cannot have {', '.join(sorted(beyond))}: only read and trade")
         if not self.name.strip() or len(self.name) > 100:
             raise WrongKeyError("say what the key is for, in 1 to 100 characters")
+        if len(self.client) > 64 or not self.client.isprintable():
+            raise WrongKeyError("no client has a name of more than 64 printable characters")
         if not 1 <= self.days <= 3650:
             raise WrongKeyError(f"a key lives for 1 to 3650 days, not {self.days}")
         if not 1 <= self.calls_per_minute <= 1_000_000:
             raise WrongKeyError(f"a key has 1 to 1,000,000 calls a minute, not {self.calls_per_minute}")
         for network in self.networks:
-            try:
-                ip_network(network)
-            except ValueError:
-                raise WrongKeyError(f"{network!r} is no network such as 203.0.113.0/24 or 203.0.113.7") from None
+            if not _is_network(network):
+                raise WrongKeyError(f"{network!r} is no network such as 203.0.113.0/24 or 203.0.113.7")
 
 
 def make(wanted: Wanted, *, replaces: str = "", holder: str = "") -> tuple[Key, str]:
@@ -140,7 +141,7 @@ def _known(key_id: str) -> Key | None:
     """Return a key by its id, by a statement that is not put together anew for every call."""
     names = [each.attname for each in Key._meta.concrete_fields]
     with connections["default"].cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(names)} FROM api_key WHERE id = %s", [key_id])  # noqa: S608
+        cursor.execute(f"SELECT {', '.join(names)} FROM api_key WHERE id = %s", [key_id])  # noqa: S608  (names of ours)
         row = cursor.fetchone()
     return None if row is None else Key.from_db("default", names, row)
 
@@ -155,6 +156,14 @@ def _open(key_id: str) -> Key:
     if key.revoked_at is not None:
         raise WrongKeyError(f"key {key_id} was revoked already")
     return key
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return len(text) <= _NETWORK_MAX
 
 
 def _is_within(address: str | None, networks: Sequence[str]) -> bool:

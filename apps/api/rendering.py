@@ -8,8 +8,7 @@ from typing import Any
 import orjson
 from rest_framework.renderers import BaseRenderer
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that a spreadsheet would compute."""
+from banyan.spreadsheets import as_text
 
 
 def to_json(value: Any) -> bytes:
@@ -64,5 +63,4 @@ def _cell(name: str, row: Mapping[str, Any]) -> str:
     if value is None:
         return ""
     text = orjson.dumps(value).decode() if isinstance(value, list | dict) else str(value)
-    is_number = text.replace(".", "", 1).removeprefix("-").isdigit()
-    return f"'{text}" if text.startswith(_FORMULA) and not is_number else text
+    return as_text(text)

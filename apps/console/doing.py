@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.module_loading import import_string
 
@@ -42,7 +42,7 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
             do = carry_out if proposal is not None or not needs_two(kind) else _ask_another
             outcome = do(request, kind, given, why)
             (messages.success if outcome.is_done else messages.error)(request, outcome.text)
-            return redirect(_back(request))
+            return HttpResponseRedirect(_back(request))
     try:
         effect = kind.effect(given)
     except Exception as error:  # noqa: BLE001  (whatever it is, it is told)
@@ -119,4 +119,4 @@ def _missing(kind: Kind, why: str, typed: str) -> str:
 def _back(request: HttpRequest) -> str:
     wanted: Any = request.POST.get("next") or request.GET.get("next") or "/"
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return str(wanted) if is_ours else "/"
+    return str(wanted) if is_ours and wanted.startswith("/") else "/"

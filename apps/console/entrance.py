@@ -72,7 +72,7 @@ def type_code(request: HttpRequest) -> HttpResponse:
             login(request, user, "django.contrib.auth.backends.ModelBackend")
             request.session.pop(_PENDING, None)
             sessions.begin(request)
-            return redirect(_wanted(request))
+            return HttpResponseRedirect(_wanted(request))
     context = {
         "problem": problem, "next": _wanted(request), "has_passkey": passkeys.can_be_used(request, user),
         "has_authenticator": factors.has_authenticator,
@@ -105,7 +105,7 @@ def _half_in(request: HttpRequest) -> User | None:
 def _wanted(request: HttpRequest) -> str:
     wanted = request.POST.get("next") or request.GET.get("next") or "/"
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if is_ours else "/"
+    return wanted if is_ours and wanted.startswith("/") else "/"
 
 
 class SignOut(LogoutView):

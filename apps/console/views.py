@@ -75,6 +75,8 @@ def _within(found: "QuerySet[Act]", condition: str, day: str) -> "QuerySet[Act]"
     if not day:
         return found
     begins = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+    if not 1970 <= begins.year <= 9998:
+        raise ValueError(f"{day} is no day on which anything was done")
     return found.filter(**{condition: begins if condition == "at__gte" else begins + timedelta(days=1)})
 
 

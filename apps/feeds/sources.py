@@ -12,6 +12,8 @@ from apps.feeds.records import Kind, Source
 from trading.sessions import find_zone
 
 _CHUNK_BYTES = 8 << 20
+_LINE_BYTES_MAX = 1 << 20
+"""Of a line of text; what goes on without an end, as a few packed bytes can, would fill the memory."""
 
 Progress = Callable[[int], None]
 
@@ -74,6 +76,11 @@ def _chunks(file: BinaryIO, magic: bytes, path: Path, progress: Progress | None)
             cut = block.rfind(b"\n") + 1
             if cut == 0:
                 rest += block
+                if len(rest) > _LINE_BYTES_MAX:
+                    raise LayoutError(
+                        f"{path}: it has a line of more than {_LINE_BYTES_MAX:,} bytes, so it is no file of rows. "
+                        "Nothing was read from it."
+                    )
                 continue
             yield rest + block[:cut]
             rest = block[cut:]

@@ -1,5 +1,7 @@
 """The runtime as a Django application: it brings the commands that every context needs."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,7 @@ class BanyanConfig(AppConfig):
 
     name = "banyan"
     verbose_name = "Banyan"
+
+    def ready(self) -> None:
+        """Let `manage.py check --deploy` look at what is said in the clear."""
+        import_module("banyan.clear_text")

@@ -146,7 +146,7 @@ def rewind(aliases: Sequence[str], others: Sequence[str]) -> None:
                 rows = [(position, key, sender, theirs) for to, key, theirs, position in sent if to == receiver]
                 with connections[receiver].cursor() as cursor:
                     cursor.executemany(
-                        f"UPDATE {table} SET position = LEAST(position, %s) "  # noqa: S608
+                        f"UPDATE {table} SET position = LEAST(position, %s) "  # noqa: S608  (names of ours)
                         "WHERE key = %s AND sender = %s AND sender_key = %s",
                         rows,
                     )
@@ -158,7 +158,7 @@ def release(aliases: Sequence[str]) -> None:
         for table in (each for each in _HELD if _has(alias, each)):
             with connections[alias].cursor() as cursor:
                 cursor.execute(
-                    f"UPDATE {table} SET owner = '', lease_until = NULL WHERE owner = %s",  # noqa: S608
+                    f"UPDATE {table} SET owner = '', lease_until = NULL WHERE owner = %s",  # noqa: S608  (names of ours)
                     [RESTORING],
                 )
 

@@ -15,6 +15,7 @@ import hashlib
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -220,12 +221,15 @@ def _socket_folder(directory: Path, account: system_user.Account) -> Path:
     if len(os.fsencode(directory)) <= _SOCKET_FOLDER_LENGTH_MAX and "'" not in str(directory):
         return directory
     folder = _short_socket_folder(directory)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if account.switches:
-        os.chown(folder, account.uid, account.gid)
-    if folder.is_symlink() or folder.stat().st_uid != account.uid:
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        if account.switches:
+            os.chown(folder, account.uid, account.gid, follow_symlinks=False)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or found.st_mode & 0o077:
         raise EmbeddedServerError(
-            f"{folder} belongs to another user. Remove it, or set BANYAN_POSTGRES_DIR to a short path."
+            f"{folder} belongs to another user, or is open to others. Remove it, or set BANYAN_POSTGRES_DIR to a short "
+            "path."
         )
     return folder
 

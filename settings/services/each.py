@@ -14,7 +14,7 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 DATA_DIR: Path = environment.read("BANYAN_DATA_DIR", absolute_path, example="/srv/banyan", default=BASE_DIR / "var")
 os.environ.setdefault("BANYAN_DATA_DIR", str(DATA_DIR))  # where kernels are kept
 DEBUG = False
-SECRET_KEY = "a service signs nothing"  # noqa: S105
+SECRET_KEY = "a service signs nothing"  # noqa: S105  # nosec B105 # as it says
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -31,7 +31,9 @@ LOG_LEVEL: str = environment.read("BANYAN_LOG_LEVEL", log_level, example="INFO",
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {"class": "banyan.log_lines.OneLine", "format": "{asctime} {levelname} {name}: {message}", "style": "{"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {name: {"level": LOG_LEVEL} for name in ("apps", "banyan", "extract", "trading")},

@@ -11,6 +11,7 @@ import numpy as np
 
 from apps.reporting.written import Bytes
 from banyan.columns import Ints
+from banyan.spreadsheets import as_text
 
 TRADEBOOK, ORDERBOOK = "tradebook", "orderbook"
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -74,7 +75,8 @@ def position_of(line: str, file: str) -> Position | None:
 
 
 def field_of(text: str) -> str:
-    """Return a text as a field: on one line whatever is in it, quoted where it must be."""
+    """Return a text as a field: on one line whatever is in it, no formula, quoted where it must be."""
+    text = as_text(text)
     if text.isprintable() and "," not in text and '"' not in text:
         return text
     one_line = "".join(each if each.isprintable() else " " for each in text)

@@ -28,6 +28,7 @@ from banyan.codec import decode_envelope, decode_message
 from banyan.columns import Ints
 from banyan.host.delivery import split_events
 from banyan.messages import Message
+from banyan.spreadsheets import are_texts
 from banyan.store import Step
 
 
@@ -247,7 +248,7 @@ def _field(text: str) -> bytes:
 def _fields(texts: Sequence[str]) -> list[bytes]:
     """Return texts as fields: at once where none of them needs quotes."""
     together = "".join(texts)
-    if together.isascii() and field_of(together) == together:
+    if together.isascii() and are_texts(texts) and field_of(together) == together:
         return [each.encode() for each in texts]
     return [_field(each) for each in texts]
 

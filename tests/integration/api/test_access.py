@@ -234,6 +234,9 @@ def test_the_last_use_is_known_to_a_minute():
         (Wanted(" ", ["read"]), "say what"),
         (Wanted("x", ["read"], days=0), "1 to 3650"),
         (Wanted("x", ["read"], networks=["10.0.0.1/8"]), "no network"),
+        (Wanted("x", ["read"], networks=["fe80::1%" + "x" * 40]), "no network"),
+        (Wanted("x", ["read"], "x" * 65), "64 printable"),
+        (Wanted("x", ["read"], "a\nb"), "64 printable"),
         (Wanted("x", ["read"], calls_per_minute=0), "calls a minute"),
     ],
 )

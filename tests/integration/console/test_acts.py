@@ -1,5 +1,6 @@
 import pytest
 from django.db import ProgrammingError, connection, transaction
+from django.test import Client
 from django.urls import reverse
 
 from apps.console.acts import KINDS, Danger
@@ -8,8 +9,12 @@ from apps.risk.contracts import SetTradingState, TradingState
 from banyan.codec import decode_envelope, decode_message
 from banyan.models import Request
 from tests.integration.console.conftest import ALL, PASSWORD
+from tests.integration.console.test_access import ARGUMENTS
+from tests.integration.console.test_away import ASKED, OF_BOARD
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("commands_of_this_test")]
+
+OTHERS = ("sign-in", "sign-out", "api-keys", "api-key-new")
 
 
 @pytest.fixture
@@ -92,9 +97,15 @@ def test_what_is_dangerous_asks_for_more():
 
 
 def test_every_post_needs_the_token_of_a_form(people, kill_switch):
-    from django.test import Client
-
     client = Client(enforce_csrf_checks=True)
-    client.force_login(people["operator"])
+    client.force_login(people["administrator"])
     assert ask(client, "kill-switch.throw", why="x", word="STOP").status_code == 403
     assert not kill_switch.exists()
+    records = [reverse("admin:auth_user_add"), reverse("admin:auth_group_add"), reverse("admin:feeds_instrument_add")]
+    for path in [
+        *(reverse(name, args=ARGUMENTS.get(name) or OF_BOARD.get(name)) for name in sorted({*ASKED, *OTHERS})),
+        *records,
+    ]:
+        answer = client.post(path, {"password": PASSWORD, "why": "x"})
+        assert answer.status_code in (403, 405), path
+    assert not Act.objects.exists()

@@ -78,6 +78,6 @@ def test_status_of_a_broker_that_does_not_run_says_how_to_start_one(tmp_path):
 
 
 def test_a_cluster_of_somebody_else_is_neither_started_nor_stopped():
-    asked = manage("stop", KAFKA_BOOTSTRAP="kafka.invalid:9092")
+    asked = manage("stop", KAFKA_BOOTSTRAP="kafka.invalid:9092", KAFKA_SECURITY_PROTOCOL="SSL")
     assert asked.returncode == 1
     assert "which is not ours to start or stop" in asked.stderr

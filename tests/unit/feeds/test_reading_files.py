@@ -1,5 +1,7 @@
 """Bars straight off files: headers, forms of time, zones, lines that cannot be read."""
 
+import gzip
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -233,6 +235,20 @@ def test_an_empty_file_one_without_rows_and_a_cut_gzip_are_refused(write_csv, tm
         read_bars_file(packed)
     with pytest.raises(ZoneError, match="not a time zone"):
         read_bars_file(write_csv(HEADER, *hours(3)), tz="Mars/Olympus")
+
+
+def test_a_file_that_unpacks_to_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.csv.gz"
+    with gzip.open(bomb, "wb") as file:
+        for _ in range(64):
+            file.write(b"1" * (1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(LayoutError, match="a line of more than 1,048,576 bytes"):
+            read_bars_file(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_interval_is_the_commonest_spacing_unless_it_is_given(write_csv) -> None:

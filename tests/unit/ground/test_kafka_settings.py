@@ -55,6 +55,19 @@ def test_sasl_without_a_password_is_refused():
         cluster(Environment(variables), None)
 
 
+@pytest.mark.parametrize("brokers", ["kafka-1:9092", "127.0.0.1:9092,kafka-1:9092", "127.0.0.1.evil.example:9092"])
+def test_brokers_of_other_machines_are_spoken_to_in_the_clear_only_where_somebody_has_said_so(brokers):
+    with pytest.raises(SettingError, match="KAFKA_SECURITY_PROTOCOL is not set. Set it, for example .*=SASL_SSL"):
+        cluster(Environment({"KAFKA_BOOTSTRAP": brokers}), None)
+    said = cluster(Environment({"KAFKA_BOOTSTRAP": brokers, "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}), None)
+    assert said.options()["security.protocol"] == "PLAINTEXT"
+
+
+@pytest.mark.parametrize("brokers", ["127.0.0.1:9092", "localhost:9092,127.0.0.1:9093", "[::1]:9092"])
+def test_brokers_of_this_machine_need_no_word(brokers):
+    assert cluster(Environment({"KAFKA_BOOTSTRAP": brokers}), None).options()["security.protocol"] == "PLAINTEXT"
+
+
 def test_where_there_is_no_cluster_whoever_asks_is_told_how_to_name_one():
     with pytest.raises(KafkaError, match="Name one: KAFKA_BOOTSTRAP="):
         cluster(Environment({}), None).address()
