@@ -36,10 +36,12 @@ def begin(request: HttpRequest) -> None:
     confirmed(request)
     if request.session.session_key is None:
         request.session.save()
-    SignedIn.objects.create(
-        session=str(request.session.session_key), user_id=somebody(request).pk, at=timezone.now(),
-        address=address_of(request), agent=request.headers.get("User-Agent", "")[:_AGENT_MAX],
-    )  # fmt: skip
+    told = {
+        "user_id": somebody(request).pk, "at": timezone.now(), "address": address_of(request),
+        "agent": request.headers.get("User-Agent", "")[:_AGENT_MAX],
+    }  # fmt: skip
+    # Who signs in once more, in a session that goes on, has one all the same.
+    SignedIn.objects.update_or_create(session=str(request.session.session_key), defaults=told)
 
 
 def confirmed(request: HttpRequest) -> None:
