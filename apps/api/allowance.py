@@ -11,7 +11,7 @@ _TAKE = f"""
     VALUES (%(key)s, %(most)s - 1, true, %(now)s)
     ON CONFLICT (key) DO UPDATE SET at = greatest(%(now)s, a.at), is_granted = {_THERE} >= 1,
       calls_left = {_THERE} - CASE WHEN {_THERE} >= 1 THEN 1 ELSE 0 END
-    RETURNING calls_left, is_granted"""  # noqa: S608
+    RETURNING calls_left, is_granted"""  # noqa: S608  (names of ours)
 
 
 class Allowance(NamedTuple):

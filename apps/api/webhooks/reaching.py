@@ -59,8 +59,8 @@ def target_of(text: str, allowed: Sequence[str] = ()) -> Target:
     private = [each for each in addresses if not any(each in network for network in networks)]
     if url.scheme == "http" and private:
         raise AddressError("give a URL that begins with https://")
-    if wrong := [each for each in private if not _is_public(each)]:
-        raise AddressError(f"{host} stands for {wrong[0]}, which is no public address")
+    if not all(map(_is_public, private)):
+        raise AddressError(_nowhere(host))
     return Target(url, host, port, addresses)
 
 
@@ -110,8 +110,13 @@ def _addresses(host: str, port: int) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise AddressError(f"the name {host} is not known") from None
+        raise AddressError(_nowhere(host)) from None
     return [ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+
+
+def _nowhere(host: str) -> str:
+    """Return why nothing is sent to a name: whoever tries names is not told which of the firm's own there are."""
+    return f"{host} is not known, or leads to no public address"
 
 
 def _is_public(address: Address) -> bool:

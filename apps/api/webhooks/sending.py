@@ -40,10 +40,16 @@ def sent(webhook: Webhook, delivery: Delivery, now: datetime) -> str:
         SIGNATURE: signature(secrets_of(webhook, now), body, int(now.timestamp())),
     }
     try:
-        status = post(target_of(webhook.url, settings.WEBHOOK_NETWORKS), body, headers)
+        status = post(target_of(webhook.url, networks_of(webhook.client)), body, headers)
     except (AddressError, ReachError) as error:
         return str(error)
     return "" if 200 <= status < 300 else f"the receiver answered {status}"
+
+
+def networks_of(client: str) -> tuple[str, ...]:
+    """Return the networks of the firm that webhooks may lead to: those of its own keys, and of no client's."""
+    networks: tuple[str, ...] = () if client else settings.WEBHOOK_NETWORKS
+    return networks
 
 
 def due(now: datetime, busy: frozenset[str] = frozenset()) -> list[Delivery]:

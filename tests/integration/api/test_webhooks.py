@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.api.families import FAMILIES
 from apps.api.keys import Wanted, make, revoke
 from apps.api.models import Delivery, Key, Post, Webhook
-from apps.api.webhooks import queueing
+from apps.api.webhooks import queueing, sending
 from apps.api.webhooks.queueing import collect
 from apps.api.webhooks.sending import ATTEMPTS_MAX, WebhookWorker, deliver, due, retain
 from apps.api.webhooks.signing import secret_of, secrets_of, signature
@@ -23,13 +23,8 @@ from tests.integration.api.conftest import ALL
 from tests.integration.runs.conftest import wait_until
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
-HOOK = {"url": "http://10.1.2.3/hook", "family": "fills"}
-
-
-@pytest.fixture(autouse=True)
-def inside(settings):
-    """Let webhooks lead to a network of the firm, so that no name is looked up."""
-    settings.WEBHOOK_NETWORKS = ("10.1.2.0/24",)
+HOOK = {"url": "https://93.184.215.14/hook", "family": "fills"}
+"""To a public address, so that no name is looked up."""
 
 
 def post(caller, path, body, key="k-1"):
@@ -249,7 +244,7 @@ def test_a_key_reaches_its_own_webhooks_alone(callers):
         ("viewer", {"family": "jobs"}, 403, "research"),
         ("viewer", {"family": "signals", "account": "A1"}, 400, "account"),
         ("viewer", {"family": "weather"}, 400, "family"),
-        ("viewer", {"url": "http://10.1.3.1/"}, 422, "https://"),
+        ("viewer", {"url": "http://93.184.215.14/"}, 422, "https://"),
         ("viewer", {"url": "https://10.1.3.1/"}, 422, "no public address"),
         ("viewer", {"url": "https://localhost/"}, 422, "no public address"),
         ("viewer", {"url": "nowhere"}, 422, "give a URL"),
@@ -260,6 +255,48 @@ def test_what_can_be_no_webhook_is_told_so(callers, who, change, status, words):
     assert answer.status_code == status
     assert words in answer.content.decode()
     assert Webhook.objects.count() == 0
+
+
+def test_networks_of_the_firm_are_reached_by_webhooks_of_its_own_keys_alone(callers, settings, monkeypatch):
+    settings.WEBHOOK_NETWORKS = ("10.1.2.0/24",)
+    inside = HOOK | {"url": "http://10.1.2.3/hook"}
+    assert post(callers["client one"], "webhooks", inside).status_code == 422
+    assert post(callers["viewer"], "webhooks", inside).status_code == 202
+    hook, heard = Webhook.objects.get(), []
+    monkeypatch.setattr(sending, "post", lambda target, *_: heard.append(str(target.addresses[0])) or 204)
+    now = timezone.now()
+    delivery = Delivery.objects.create(webhook=hook, body=b"{}", made_at=now, next_at=now)
+    assert sending.sent(hook, delivery, now) == ""
+    hook.client = "one"  # as one that a client had before
+    assert "https://" in sending.sent(hook, delivery, now)
+    assert heard == ["10.1.2.3"]
+
+
+def test_who_tries_names_is_not_told_which_of_the_firms_there_are(callers, monkeypatch):
+    def found(host, port, **_):
+        if host == "nobody.internal":
+            raise OSError("no such name")
+        return [(None, None, 0, "", ("10.9.8.7", port))]
+
+    monkeypatch.setattr("socket.getaddrinfo", found)
+    told = []
+    for name in ("database.internal", "nobody.internal"):
+        answer = post(callers["client one"], "webhooks", HOOK | {"url": f"https://{name}/"}, key=name)
+        told.append(orjson.loads(answer.content)["detail"].replace(name, "NAME"))
+    assert told[0] == told[1]
+    assert "10.9.8.7" not in told[0]
+
+
+def test_where_a_name_leads_to_is_looked_at_anew_at_each_delivery(callers, monkeypatch):
+    leads = ["93.184.215.14", "10.9.8.7"]
+    monkeypatch.setattr("socket.getaddrinfo", lambda host, port, **_: [(None, None, 0, "", (leads.pop(0), port))])
+    hook = made(callers["viewer"], url="https://turns.example/")
+    now = timezone.now()
+    delivery = Delivery.objects.create(webhook=hook, body=b"{}", made_at=now, next_at=now)
+    deliver(delivery, now)
+    delivery.refresh_from_db()
+    assert (delivery.state, leads) == ("waiting", [])
+    assert "leads to no public address" in delivery.problem
 
 
 def test_deliveries_that_arrived_are_forgotten_after_a_week(callers):
