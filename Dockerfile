@@ -24,7 +24,8 @@ RUN BANYAN_SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(
     python manage.py collectstatic --noinput --verbosity 0 \
     && chown -R banyan /var/lib/banyan
 
-USER banyan
+# By its number, so that a cluster which forbids root can tell.
+USER 10001
 VOLUME /var/lib/banyan
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \

@@ -39,7 +39,7 @@ class KillSwitch:
 
     def throw(self, reason: str) -> None:
         """Stop new orders. When this returns the switch is on the disk."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(self._path.parent)
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(descriptor, reason.encode() + b"\n")
@@ -76,7 +76,8 @@ class HeardSwitch:
         self._clock = clock
         self._heard_ns: int | None = None
         folder = listeners(path)
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
+        _make_folder(folder)
         self._address = folder / name
         self._address.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -121,7 +122,7 @@ class CentralSwitch:
 
     def run(self, stop: threading.Event) -> None:
         """Beat until `stop` is set."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(self._path.parent)
         while not stop.is_set():
             self.beat()
             self._stopped.wait(BEAT_SECONDS)
@@ -150,6 +151,12 @@ class CentralSwitch:
 def listeners(path: Path) -> Path:
     """Return the folder with the sockets of those who listen to the switch in `path`."""
     return path.with_name(path.name + ".heard")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder that nobody else enters: who writes there could throw the switch, or say that it is clear."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync(folder: Path) -> None:

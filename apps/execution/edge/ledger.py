@@ -131,7 +131,7 @@ class Ledger:
         Nobody waits for the disk: what is sent is sent under a lease that the commit of SENT has made last longer.
         """
         rows = self.connection.execute(
-            f"{SOON} UPDATE edge_lease AS l SET lease_until = now() + make_interval(secs => %s) "  # noqa: S608
+            f"{SOON} UPDATE edge_lease AS l SET lease_until = now() + make_interval(secs => %s) "  # noqa: S608  (names of ours)
             "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch), soon WHERE l.key = v.key AND l.epoch = v.epoch "
             "RETURNING l.key",
             [self.lease_seconds, list(epochs), list(epochs.values())],
@@ -217,7 +217,7 @@ class Ledger:
     def keep_snapshot(self, key: str, number: int, version: int, state: bytes) -> None:
         """Keep a snapshot, and of those before it the last one. Nobody waits for the disk: the lines are there."""
         self.connection.execute(
-            f"{SOON}, gone AS (DELETE FROM edge_snapshot WHERE key = %s AND number < "  # noqa: S608
+            f"{SOON}, gone AS (DELETE FROM edge_snapshot WHERE key = %s AND number < "  # noqa: S608  (names of ours)
             "(SELECT max(number) FROM edge_snapshot WHERE key = %s)) "
             "INSERT INTO edge_snapshot (key, number, version, made_at, state) SELECT %s, %s, %s, now(), %b FROM soon "
             "ON CONFLICT DO NOTHING",

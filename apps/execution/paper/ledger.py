@@ -91,7 +91,7 @@ class Ledger:
     """The ledger in the file `path`, made where there is none, and locked against a second broker."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:

@@ -196,7 +196,7 @@ def _listen(address: Path) -> socket.socket:
 
     The ledger's lock, which is held by now, says that there is no other broker on the same ledger.
     """
-    address.parent.mkdir(parents=True, exist_ok=True)
+    address.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.suppress(FileNotFoundError):
         address.unlink()

@@ -1,6 +1,7 @@
 """The kill switch: a file that holds, a heartbeat without which nothing goes, and the command for people."""
 
 import os
+import stat
 import subprocess
 import sys
 
@@ -33,6 +34,19 @@ def ear(path, clock):
 @pytest.fixture
 def central(path, clock):
     return CentralSwitch(path, clock)
+
+
+def test_nobody_else_can_throw_the_switch_or_say_that_it_is_clear(tmp_path, clock):
+    """Whatever the umask of who starts it: sockets in a folder are as closed as the folder."""
+    path = tmp_path / "edge" / "kill_switch"
+    before = os.umask(0)
+    try:
+        ear = HeardSwitch(path, clock, name="edge")
+        KillSwitch(path).throw("to see the file")
+    finally:
+        os.umask(before)
+    ear.close()
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent, listeners(path))] == [0o600, 0o700, 0o700]
 
 
 def test_nothing_goes_out_before_the_central_switch_was_heard(ear, central):

@@ -13,7 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from banyan.embedded import Address, EmbeddedServer, EmbeddedServerError
+from banyan import system_user
+from banyan.embedded import Address, EmbeddedServer, EmbeddedServerError, _short_socket_folder
 from banyan.system_user import SystemUserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -304,4 +305,32 @@ def test_programs_in_a_folder_of_root_only_are_copied_where_every_user_can_run_t
         assert "18" in version(server.start())
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
     finally:
+        server.remove()
+
+
+@pytest.mark.parametrize(
+    "made", ["a link to somewhere", "a folder of somebody else", "a folder that others may enter", "a file"]
+)
+@only_root
+def test_what_somebody_has_put_in_the_place_of_the_short_folder_is_neither_used_nor_changed(folder, made):
+    """Under a path that is too long for a socket its folder is in /tmp, where anybody can make one first."""
+    server = EmbeddedServer(folder / ("long" * 25) / "postgres", durable=False)
+    place, other = _short_socket_folder(server.directory), folder / "other"
+    other.mkdir()
+    if made == "a link to somewhere":
+        place.symlink_to(other)
+    elif made == "a file":
+        place.write_text("")
+    else:
+        place.mkdir()
+        place.chmod(0o777 if "others" in made else 0o700)
+        os.chown(place, NOBODY if "somebody" in made else system_user.owner_of(server.directory).uid, NOBODY)
+    before, owner = place.lstat(), other.stat().st_uid
+    try:
+        with pytest.raises(EmbeddedServerError, match="belongs to another user, or is open to others"):
+            server.start()
+        after = place.lstat()
+        assert (after.st_mode, after.st_uid, other.stat().st_uid) == (before.st_mode, before.st_uid, owner)
+    finally:
+        (shutil.rmtree if place.is_dir() and not place.is_symlink() else Path.unlink)(place)
         server.remove()
