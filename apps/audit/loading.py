@@ -275,5 +275,5 @@ def _taken(stores: Mapping[str, Store], ledger: Ledger, sender: str, receiver: s
         where, table = ledger.connection, "edge_stream"
     else:
         where, table = stores[receiver].connection, "banyan_mark"
-    query = f"SELECT sender_key, key, epoch, position FROM {table} WHERE sender = %s"  # noqa: S608
+    query = f"SELECT sender_key, key, epoch, position FROM {table} WHERE sender = %s"  # noqa: S608  (names of ours)
     return {(theirs, key): (epoch, at) for theirs, key, epoch, at in where.execute(query, [sender]).fetchall()}

@@ -90,11 +90,11 @@ def delete_rows(kind: Kind, series_id: int, rows: Rows) -> None:
     with connections[ALIAS].cursor() as cursor:
         _announce(cursor)
         if rows.sequence is None:
-            query = f"DELETE FROM {table} WHERE series_id = %s AND time = ANY(%s)"  # noqa: S608
+            query = f"DELETE FROM {table} WHERE series_id = %s AND time = ANY(%s)"  # noqa: S608  (names of ours)
             cursor.execute(query, [series_id, moments])
         else:
             query = (
-                f"DELETE FROM {table} t USING unnest(%s::timestamptz[], %s::int[]) AS given(time, sequence) "  # noqa: S608
+                f"DELETE FROM {table} t USING unnest(%s::timestamptz[], %s::int[]) AS given(time, sequence) "  # noqa: S608  (names of ours)
                 f"WHERE t.series_id = %s AND t.time = given.time AND t.sequence = given.sequence"
             )
             cursor.execute(query, [moments, rows.sequence.tolist(), series_id])
@@ -110,7 +110,7 @@ def read_rows(series: Series, start: int | None = None, end: int | None = None, 
     dtype = np.dtype([(name, _RECEIVED.get(name, (">f8", ""))[0]) for name in names])
     packed = " || ".join(_RECEIVED.get(name, ("", "float8send"))[1] + f"({name})" for name in names)
     query = (
-        f"COPY (SELECT string_agg({packed}, '') FROM {_TABLES[kind]._meta.db_table} WHERE series_id = {series.pk} "  # noqa: S608
+        f"COPY (SELECT string_agg({packed}, '') FROM {_TABLES[kind]._meta.db_table} WHERE series_id = {series.pk} "  # noqa: S608  (names of ours)
         f"AND time >= '{{}}' AND time < '{{}}') TO STDOUT (FORMAT BINARY)"
     )
     blocks = []

@@ -85,7 +85,7 @@ def find_accounts(scope: Scope, text: str, after: tuple[int, str] | None, most: 
     pattern = _literally(text)
     beyond, place = ("(f.rank, f.id) > (%s, %s)", list(after)) if after else ("true", [])
     found = rows(
-        f"SELECT * FROM (SELECT {_COLUMNS}, CASE WHEN a.id ILIKE %s OR a.client ILIKE %s THEN 0 ELSE 1 END AS rank "  # noqa: S608
+        f"SELECT * FROM (SELECT {_COLUMNS}, CASE WHEN a.id ILIKE %s OR a.client ILIKE %s THEN 0 ELSE 1 END AS rank "  # noqa: S608  (names of ours)
         f"FROM reporting_account AS a WHERE {limits} AND (a.id ILIKE %s OR a.client ILIKE %s)) AS f "
         f"WHERE {beyond} ORDER BY f.rank, f.id LIMIT %s",
         [f"{pattern}%", f"{pattern}%", *values, f"%{pattern}%", f"%{pattern}%", *place, most],
@@ -121,7 +121,7 @@ def _literally(text: str) -> str:
 def account(scope: Scope) -> FoundAccount | None:
     """Return the account of a scope, if there is one."""
     limits, values = where(scope, Columns())
-    found = rows(f"SELECT {_COLUMNS}, 0 FROM reporting_account AS a WHERE {limits}", values)  # noqa: S608
+    found = rows(f"SELECT {_COLUMNS}, 0 FROM reporting_account AS a WHERE {limits}", values)  # noqa: S608  (names of ours)
     return next((_found(row) for row in found), None)
 
 

@@ -60,7 +60,7 @@ def stage(cursor: Any, table: str, rows: int, columns: Columns) -> str:
     listed = ", ".join(columns)
     staged = f"{table}_{'_'.join(each[:2] for each in columns)}"[:60]
     cursor.execute(
-        f"CREATE TEMP TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS SELECT {listed} FROM {table} "  # noqa: S608
+        f"CREATE TEMP TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS SELECT {listed} FROM {table} "  # noqa: S608  (names of ours)
         "WITH NO DATA"
     )
     copy_columns(cursor, staged, rows, columns)
@@ -94,7 +94,7 @@ def replaced(names: Sequence[str]) -> str:
 def _merge(cursor: Any, staged: str, table: str, key: Sequence[str], columns: Sequence[str], sets: str) -> None:
     listed, order = ", ".join(columns), ", ".join(key)
     cursor.execute(
-        f"INSERT INTO {table} AS t ({listed}) SELECT {listed} FROM {staged} ORDER BY {order} "  # noqa: S608
+        f"INSERT INTO {table} AS t ({listed}) SELECT {listed} FROM {staged} ORDER BY {order} "  # noqa: S608  (names of ours)
         f"ON CONFLICT ({order}) DO UPDATE SET {sets}"
     )
 

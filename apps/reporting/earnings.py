@@ -168,7 +168,7 @@ def _accounts_onward(scope: Scope, first: str, most: int) -> Iterator[tuple[str,
     sign = ">="
     while True:
         found = rows(
-            f'SELECT a.id FROM reporting_account AS a WHERE {limits} AND a.id COLLATE "C" {sign} %s '  # noqa: S608
+            f'SELECT a.id FROM reporting_account AS a WHERE {limits} AND a.id COLLATE "C" {sign} %s '  # noqa: S608  (names of ours)
             'ORDER BY a.id COLLATE "C" LIMIT %s',
             [*values, first, most],
         )
@@ -218,7 +218,7 @@ def _cash(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int]]:
           sum(c.amount_micro) FILTER (WHERE c.kind = %s)
         FROM reporting_cash AS c JOIN reporting_account AS a ON a.number = c.account
         WHERE c.kind <> %s AND {limits} GROUP BY a.id, c.book, c.instrument, c.day, a.currency
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         [int(CashKind.SWAP), int(CashKind.DIVIDEND), int(CashKind.PAYMENT), *values],
     )
     for account, book, instrument, day, currency, swap, dividends in found:
@@ -241,7 +241,7 @@ def _positions(
           a.via
         FROM reporting_position AS p JOIN reporting_account AS a ON a.number = p.account
         WHERE {limits} AND {condition} AND {beyond} AND (p.steps <> 0 OR NOT %s) ORDER BY {walk.order()} LIMIT %s
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         [*values, *more, *place, only_open, most],
     )
     terms, closes = _terms(), _last_prices()
@@ -261,7 +261,7 @@ def _positions_alike(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, i
           sum(p.fee_micro), sum(p.fills)
         FROM reporting_position AS p JOIN reporting_account AS a ON a.number = p.account
         WHERE {limits} GROUP BY p.book, p.instrument, a.currency, a.via, p.steps
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         values,
     )
     terms, closes = _terms(), _last_prices()
@@ -293,7 +293,7 @@ def _by_day(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, 
           d.cost_micro, a.via
         FROM reporting_day AS d JOIN reporting_account AS a ON a.number = d.account
         WHERE {limits} ORDER BY a.id, d.book, d.instrument, d.day
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         values,
     )
     books: dict[tuple[str, str, str, str, str], dict[date, tuple[int, ...]]] = defaultdict(dict)
@@ -321,7 +321,7 @@ def _by_day_alike(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int,
         SELECT book, instrument, currency, via, day, old_day, old_steps, steps, count(*), sum(fills)::bigint,
           sum(realised_micro)::bigint, sum(fee_micro)::bigint, sum(cost_micro)::bigint, sum(old_cost_micro)::bigint
         FROM turns GROUP BY book, instrument, currency, via, day, old_day, old_steps, steps
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         values,
     )
     books: dict[tuple[str, str, str, str], list[Turn]] = defaultdict(list)

@@ -90,7 +90,7 @@ def feed_events_onward(scope: Scope, after: Places, upto: Places, most: int) -> 
     def read(log: _Log, left: int) -> list[tuple[str, Place, FeedEventRow]]:
         condition, values = log.between("e", "e.event", key="feed")
         found = rows(
-            "SELECT e.feed, e.number, e.event, e.said_at_ns, e.feed, e.what, e.instrument, e.detail "  # noqa: S608
+            "SELECT e.feed, e.number, e.event, e.said_at_ns, e.feed, e.what, e.instrument, e.detail "  # noqa: S608  (names of ours)
             f"FROM reporting_feedevent AS e WHERE (%s = '' OR e.instrument = %s) AND {condition} "
             "ORDER BY e.feed, e.number, e.event LIMIT %s",
             [scope.instrument, scope.instrument, *values, left],
@@ -104,7 +104,7 @@ def places_at(
     table: str, time: str, since_ns: int, key: str = "shard", source: str = "execution"
 ) -> dict[str, Place]:  # fmt: skip
     """Return the places before the first row of a time: what came earlier is left out, and is not looked at."""
-    found = rows(f"SELECT {key}, min(number) - 1 FROM {table} WHERE {time} >= %s GROUP BY {key}", [since_ns])  # noqa: S608
+    found = rows(f"SELECT {key}, min(number) - 1 FROM {table} WHERE {time} >= %s GROUP BY {key}", [since_ns])  # noqa: S608  (names of ours)
     return log_marks(source) | {name: (number,) for name, number in found}
 
 

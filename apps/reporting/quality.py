@@ -56,7 +56,7 @@ def latencies(scope: Scope) -> list[LatencyRow]:
         FROM reporting_order AS o JOIN reporting_account AS a ON a.number = o.account
         CROSS JOIN LATERAL (VALUES {stages}) AS v(stage, took, place)
         WHERE v.took IS NOT NULL AND {limits} GROUP BY v.stage, v.place ORDER BY v.place
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         values,
     )
     return [LatencyRow(stage, count, *(took / 1e6 for took in times)) for stage, count, times in found]
@@ -92,7 +92,7 @@ def slippage(scope: Scope) -> list[SlippageRow]:
           sum(side * (paid - arrived) * size) / NULLIF(sum(arrived * size), 0) * 1e4,
           sum(side * (paid - decided) * size), COALESCE(sum(side * (paid - arrived) * size), 0), count(arrived)
         FROM arrived GROUP BY set, broker, currency ORDER BY set, broker, currency
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         values,
     )
     return [

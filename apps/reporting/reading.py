@@ -157,7 +157,7 @@ def accounts(scope: Scope, most: int) -> list[AccountRow]:
     """Return accounts, by number."""
     limits, values = where(scope, Columns())
     found = rows(
-        "SELECT id, client, broker, currency, (deposit_micro + (SELECT COALESCE(sum(c.amount_micro), 0) "  # noqa: S608
+        "SELECT id, client, broker, currency, (deposit_micro + (SELECT COALESCE(sum(c.amount_micro), 0) "  # noqa: S608  (names of ours)
         "FROM reporting_cash AS c WHERE c.account = a.number AND c.kind = 0)) / 1e6, balance_micro / 1e6, "
         "equity_micro / 1e6, "
         f"margin_micro / 1e6 FROM reporting_account AS a WHERE {limits} ORDER BY number LIMIT %s",
@@ -212,7 +212,7 @@ def _orders(limits: str, values: list[Any], most: int, walk: Walk, source: str =
         FROM {source or of_all(_ORDERS)}
         LEFT JOIN reporting_instrument AS i ON i.id = o.instrument
         WHERE o.steps IS NOT NULL AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         [*values, *place, most],
     )
     told: list[tuple[Any, OrderRow]] = []
@@ -270,7 +270,7 @@ def _fills(limits: str, values: list[Any], most: int, walk: Walk, source: str = 
         FROM {source or of_all(_FILLS)}
         LEFT JOIN reporting_instrument AS i ON i.id = f.instrument
         WHERE {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         [*values, *after, most],
     )
     told: list[tuple[FillPlace, FillRow]] = []
@@ -290,7 +290,7 @@ def signals(scope: Scope, most: int) -> list[SignalRow]:
         f"WHERE o.set = s.set AND {theirs})"
     )
     found = rows(
-        f"SELECT s.said_at_ns, s.body FROM reporting_signal AS s WHERE {of_theirs if values else 'true'} "  # noqa: S608
+        f"SELECT s.said_at_ns, s.body FROM reporting_signal AS s WHERE {of_theirs if values else 'true'} "  # noqa: S608  (names of ours)
         "AND (%s = '' OR s.set = %s) AND (%s = '' OR %s = ANY(s.instruments)) "
         "AND (%s::date IS NULL OR to_timestamp(s.said_at_ns / 1e9)::date = %s::date) "
         "ORDER BY s.said_at_ns DESC, s.set, s.number DESC, s.event DESC LIMIT %s",
@@ -349,7 +349,7 @@ def _refusals(
         LEFT JOIN reporting_order AS o ON o.account = u.account AND o.decision = u.decision
           AND o.instrument = r.instruments[u.instrument + 1]
         WHERE {theirs} AND {limits} AND {condition} AND {beyond} ORDER BY {walk.order()} LIMIT %s
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         [*own, *values, *more, *place, most],
     )
     return [(row[:6], _refusal_row(row[6:])) for row in found]  # type: ignore[misc]
@@ -418,7 +418,7 @@ def skips_from(
         CROSS JOIN LATERAL unnest(s.account, s.instrument, s.reason, s.level) AS u(account, instrument, reason, level)
         JOIN reporting_account AS a ON a.number = u.account
         WHERE {theirs} AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
-        """,  # noqa: S608
+        """,  # noqa: S608  (names of ours)
         [*own, *values, *place, most],
     )
     return [(row[:6], _skip_row(row[6:])) for row in found]  # type: ignore[misc]

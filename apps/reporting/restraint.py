@@ -62,7 +62,7 @@ def involved_in(level: str, name: str) -> Involved:
     """Return what a set or an instrument ("set", "instrument") concerns."""
     held, ordered = {"set": ("book", "set"), "instrument": ("instrument", "instrument")}[level]
     ((accounts, orders),) = rows(
-        f"SELECT (SELECT count(DISTINCT account) FROM reporting_position WHERE steps <> 0 AND {held} = %s), "  # noqa: S608
+        f"SELECT (SELECT count(DISTINCT account) FROM reporting_position WHERE steps <> 0 AND {held} = %s), "  # noqa: S608  (names of ours)
         f"(SELECT count(*) FROM reporting_order WHERE end_kind IS NULL AND filled_steps <> steps AND {ordered} = %s)",
         [name, name],
     )

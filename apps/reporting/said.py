@@ -33,7 +33,7 @@ def write_accounts(cursor: Any, news: News) -> None:
         staged = stage(cursor, "reporting_account", numbers.size, {"number": numbers, **values})
         sets = ", ".join(f"{name} = v.{name}" for name in values)
         cursor.execute(
-            f"UPDATE reporting_account AS a SET {sets} FROM {staged} AS v WHERE a.number = v.number"  # noqa: S608
+            f"UPDATE reporting_account AS a SET {sets} FROM {staged} AS v WHERE a.number = v.number"  # noqa: S608  (names of ours)
         )
     terms = [
         (each.id, each.currency, each.tick_e9, each.lot_step_e9, each.contract_e9, at_ns)

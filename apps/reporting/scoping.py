@@ -111,7 +111,7 @@ def of_each(table: str, limits: str, walk: Walk) -> str:
     """
     name = table.rpartition(" ")[2]
     return (
-        f"reporting_account AS a CROSS JOIN LATERAL (SELECT {name}.* FROM {table} WHERE {name}.account = a.number "  # noqa: S608
+        f"reporting_account AS a CROSS JOIN LATERAL (SELECT {name}.* FROM {table} WHERE {name}.account = a.number "  # noqa: S608  (names of ours)
         f"AND {limits} AND {walk.beyond()[0]} ORDER BY {walk.order(without='a.id')} LIMIT %s) AS {name}"
     )
 
@@ -130,13 +130,13 @@ def among(column: str, scope: Scope) -> tuple[str, list[Any]]:
     if not is_of_few(scope):
         return "true", []
     limits, values = where(Scope(client=scope.client, account=scope.account), Columns())
-    return f"{column} && ARRAY(SELECT a.number FROM reporting_account AS a WHERE {limits})", values  # noqa: S608
+    return f"{column} && ARRAY(SELECT a.number FROM reporting_account AS a WHERE {limits})", values  # noqa: S608  (names of ours)
 
 
 def check(scope: Scope) -> None:
     """Raise ScopeError for a client or an account that reporting has never heard of."""
     for column, value in (("client", scope.client), ("id", scope.account)):
-        if value and not rows(f"SELECT 1 FROM reporting_account WHERE {column} = %s LIMIT 1", [value]):  # noqa: S608
+        if value and not rows(f"SELECT 1 FROM reporting_account WHERE {column} = %s LIMIT 1", [value]):  # noqa: S608  (names of ours)
             name = "client" if column == "client" else "account"
             raise ScopeError(f"there is no {name} {value}: `manage.py report accounts` lists those that there are")
 

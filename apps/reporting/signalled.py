@@ -76,7 +76,7 @@ def _signals(scope: Scope, condition: str, more: list[Any], most: int, walk: Wal
     )
     beyond, place = walk.beyond()
     found = rows(
-        f"SELECT {', '.join(_PLACE)}, s.set_version, s.decided_at_ns, s.body FROM reporting_signal AS s "  # noqa: S608
+        f"SELECT {', '.join(_PLACE)}, s.set_version, s.decided_at_ns, s.body FROM reporting_signal AS s "  # noqa: S608  (names of ours)
         f"WHERE {limits} AND (%s = '' OR %s = ANY(s.instruments)) AND {condition} AND {beyond} "
         f"ORDER BY {walk.order()} LIMIT %s",
         [*values, scope.instrument, scope.instrument, *more, *place, most],

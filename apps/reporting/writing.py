@@ -121,7 +121,7 @@ class Writer:
         cursor.execute("SELECT number, time_zone FROM reporting_account WHERE number = ANY(%s)", [wanted])
         self._zones.update(cursor.fetchall())
         cursor.execute(
-            f"SELECT account, instrument, book, {', '.join(_HELD)} "  # noqa: S608
+            f"SELECT account, instrument, book, {', '.join(_HELD)} "  # noqa: S608  (names of ours)
             "FROM reporting_position WHERE account = ANY(%s)",
             [wanted],
         )

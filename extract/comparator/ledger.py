@@ -212,18 +212,18 @@ _SUMMED = (*COUNTS, "lag_ns_max")
 _CLASSED = ("leader_took", "follower_took")
 _NAMES = (*_SUMMED, *_CLASSED)
 _ADD = (
-    f"INSERT INTO facade_comparison AS c (context, key, minute, {', '.join(_NAMES)}) "  # noqa: S608
+    f"INSERT INTO facade_comparison AS c (context, key, minute, {', '.join(_NAMES)}) "  # noqa: S608  (names of ours)
     f"VALUES ({', '.join(['%s'] * (3 + len(_NAMES)))}) ON CONFLICT (context, key, minute) DO UPDATE SET "
     + ", ".join(f"{name} = c.{name} + EXCLUDED.{name}" for name in COUNTS)
     + ", lag_ns_max = GREATEST(c.lag_ns_max, EXCLUDED.lag_ns_max), "
     + ", ".join(
-        f"{name} = ARRAY(SELECT COALESCE(a, 0) + COALESCE(b, 0) FROM "  # noqa: S608
+        f"{name} = ARRAY(SELECT COALESCE(a, 0) + COALESCE(b, 0) FROM "  # noqa: S608  (names of ours)
         f"unnest(c.{name}, EXCLUDED.{name}) WITH ORDINALITY AS u (a, b, at) ORDER BY at)"
         for name in _CLASSED
     )
 )
 _TOOK = " UNION ALL ".join(
-    f"SELECT key, '{name.removesuffix('_took')}', at, sum(count) FROM facade_comparison, "  # noqa: S608
+    f"SELECT key, '{name.removesuffix('_took')}', at, sum(count) FROM facade_comparison, "  # noqa: S608  (names of ours)
     f"unnest({name}) WITH ORDINALITY AS u (count, at) "
     "WHERE context = %s AND minute >= %s AND count > 0 GROUP BY key, at"
     for name in _CLASSED

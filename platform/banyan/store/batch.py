@@ -226,4 +226,4 @@ def _statement(parts: tuple[str, ...], is_soon: bool) -> str:
         names = ", ".join(column for column, _ in table.columns)
         rows = f"FROM unnest({arrays(table.kinds)}) AS r({names}) JOIN moved ON moved.key = r.key"
         clauses.append(f"{name} AS ({table.statement.format(rows=rows)})")
-    return f"{f'{SOON},' if is_soon else 'WITH'} {', '.join(clauses)} SELECT key FROM moved"  # noqa: S608
+    return f"{f'{SOON},' if is_soon else 'WITH'} {', '.join(clauses)} SELECT key FROM moved"  # noqa: S608  (names of ours)

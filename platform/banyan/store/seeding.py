@@ -36,9 +36,9 @@ def plant(connection: "psycopg.Connection[Any]", key: str, epoch: int, seed: See
     if not moved.rowcount:
         raise NotFollowingError(f"{key} does not follow here any more: it is not begun anew")
     for table in ("mark", "stream", "timer"):
-        connection.execute(f"DELETE FROM banyan_{table} WHERE key = %s", [key])  # noqa: S608
+        connection.execute(f"DELETE FROM banyan_{table} WHERE key = %s", [key])  # noqa: S608  (names of ours)
     for table in ("log", "snapshot"):
-        connection.execute(f"DELETE FROM banyan_{table} WHERE key = %s AND number > %s", [key, seed.number])  # noqa: S608
+        connection.execute(f"DELETE FROM banyan_{table} WHERE key = %s AND number > %s", [key, seed.number])  # noqa: S608  (names of ours)
     connection.execute("DELETE FROM banyan_snapshot WHERE key = %s AND number = %s", [key, seed.number])
     connection.execute(
         "INSERT INTO banyan_snapshot (key, number, version, made_at, digest, state, is_verified) "

@@ -56,13 +56,13 @@ class Outgoing(NamedTuple):
 _RELAYED_AGAIN = 200
 FETCH_MOST = 500
 """How many messages are read at a time where some were missed."""
-_WAKE = f"{SOON} SELECT pg_notify('{CHANNEL}', payload) FROM unnest($1::text[]) AS p(payload), soon"  # noqa: S608
+_WAKE = f"{SOON} SELECT pg_notify('{CHANNEL}', payload) FROM unnest($1::text[]) AS p(payload), soon"  # noqa: S608  (names of ours)
 _SEEN = (
     "SELECT s.key, s.id FROM banyan_seen AS s "
     "JOIN unnest($1::text[], $2::text[]) AS v(key, id) ON s.key = v.key AND s.id = v.id"
 )
 _REQUESTS = (
-    "SELECT r.key, f.id, f.header, f.body, "  # noqa: S608
+    "SELECT r.key, f.id, f.header, f.body, "  # noqa: S608  (names of ours)
     "EXISTS (SELECT FROM banyan_seen AS s WHERE s.key = r.key AND s.id = f.id) "
     "FROM unnest($1::text[]) AS r(key) CROSS JOIN LATERAL "
     f"(SELECT id, header, body FROM banyan_request WHERE key = r.key ORDER BY place LIMIT {FETCH_MOST}) AS f"
@@ -148,7 +148,7 @@ class Store:
         asks whether the key is still held.
         """
         rows = self.connection.execute(
-            f"{SOON} UPDATE banyan_key AS k SET lease_until = now() + make_interval(secs => %s) "  # noqa: S608
+            f"{SOON} UPDATE banyan_key AS k SET lease_until = now() + make_interval(secs => %s) "  # noqa: S608  (names of ours)
             "FROM unnest(%s::text[], %s::bigint[]) AS v(key, epoch), soon WHERE k.key = v.key AND k.epoch = v.epoch "
             "RETURNING k.key, k.parked_because",
             [self.lease_seconds, list(epochs), list(epochs.values())],
@@ -232,7 +232,7 @@ class Store:
         Nobody waits for the disk: without it the state is as it was, from the log and the snapshot before.
         """
         self.connection.execute(
-            f"{SOON} INSERT INTO banyan_snapshot (key, number, version, made_at, digest, state, is_verified) "  # noqa: S608
+            f"{SOON} INSERT INTO banyan_snapshot (key, number, version, made_at, digest, state, is_verified) "  # noqa: S608  (names of ours)
             "SELECT %s, %s, %s, now(), %s, %b, false FROM soon ON CONFLICT DO NOTHING",
             [key, snapshot.number, snapshot.version, snapshot.digest, compress(snapshot.state)],
         )
