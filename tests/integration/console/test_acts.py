@@ -81,6 +81,7 @@ def test_an_act_leads_back_to_where_it_came_from_and_to_no_other_site(operator, 
     assert ask(operator, "kill-switch.lift", why="x", next="/audit/").headers["Location"] == "/audit/"
     assert ask(operator, "kill-switch.lift", why="x", next="https://evil.example/").headers["Location"] == "/"
     assert ask(operator, "kill-switch.lift", why="x", next="//evil.example/").headers["Location"] == "/"
+    assert ask(operator, "kill-switch.lift", why="x", next="-1").headers["Location"] == "/"  # no name of a page either
 
 
 def test_what_is_dangerous_asks_for_more():
