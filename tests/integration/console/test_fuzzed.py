@@ -16,7 +16,9 @@ from tests.integration.console.conftest import ALL, PASSWORD
 from tests.integration.console.test_access import ABOUT
 from tests.profiles import examples
 
-pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("commands_of_this_test")]
+pytestmark = [
+    pytest.mark.soak, pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("commands_of_this_test"),
+]  # fmt: skip
 SOURCES = [*Path("apps/console").glob("*.py"), *Path("apps/api").glob("key_*.py"), *Path("extract/board").glob("*.py")]
 LOOKED_FOR = r'(?:request|query|given|GET|POST)\.get(?:list)?\("([a-z_]+)"|\["([a-z_]+)"\]'
 FOUND = [name for path in SOURCES for pair in re.findall(LOOKED_FOR, path.read_text()) for name in pair if name]
