@@ -13,6 +13,7 @@ from apps.console.acts_of_orders import IN_FORCE, PLACED, wanted
 from apps.console.acts_of_settings import account_of, terms, typed_last
 from apps.console.asking import ERRORS
 from apps.console.levels import LevelError
+from apps.execution.interface import AccountError
 from apps.reporting import interface as reporting
 from apps.signals import interface as signals
 from banyan.commands import explained
@@ -38,15 +39,15 @@ def place_order(request: HttpRequest) -> HttpResponse:
 @page
 def edit_settings(request: HttpRequest, account: str) -> HttpResponse:
     """Show what an account says at a level, its own or that of a set, in a form; with a change, go on to preview it."""
-    try:
-        of = account_of(account)
-    except LevelError as error:
-        raise Http404(str(error)) from None
     name = request.GET.get("set", "").strip()
     if name and all(each.name != name for each in signals.set_standings()):
         raise Http404(f"there is no set {name}")
+    try:
+        of = account_of(account)
+        known = typed_last(of, name)
+    except (LevelError, AccountError) as error:
+        raise Http404(str(error)) from None
     asked = (*levels.OF_SUBSCRIPTION, *levels.OF_LEVEL) if name else levels.OF_LEVEL
-    known = typed_last(of, name)
     is_followed = known.get("is_active") == "yes"
     if name and not known:
         known = {"is_active": "yes", "allocation": "1", "join": "next-change"}

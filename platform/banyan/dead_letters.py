@@ -120,7 +120,10 @@ def release(context: str, key: str) -> tuple[str, dict[str, Any]]:
 
 
 def _told(context: str, found: DeadLetter) -> Letter:
-    name = decode_envelope(bytes(found.header)).name
+    try:
+        name = decode_envelope(bytes(found.header)).name
+    except CodecError:
+        name = "unreadable"
     rows = None if found.rows is None else len(found.rows)
     return Letter(context, found.pk, found.key, found.number, name, rows, found.parked_at, found.reason, found.status)
 
