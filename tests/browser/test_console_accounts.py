@@ -29,6 +29,7 @@ def test_a_setting_is_changed_at_the_level_of_the_account_and_holds_there(new_co
     assert "0.5" in held.inner_text()
 
 
+@pytest.mark.soak  # a minute, for the bars by which it is priced
 def test_an_order_by_hand_is_previewed_placed_works_and_is_cancelled(new_context, find_violations, server):
     page = shown(new_context(), server, "/accounts/DUNMORE-06/")
     page.get_by_role("link", name="Place an order").click()

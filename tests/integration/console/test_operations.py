@@ -136,3 +136,11 @@ def test_the_audit_is_found_by_outcome_and_day(operator, kill_switch):
     wrong = operator.get(reverse("audit"), {"from": "yesterday"})
     assert wrong.status_code == 422
     assert "yesterday is no day" in wrong.text
+
+
+def test_a_dead_letter_whose_envelope_cannot_be_read_is_shown_as_it_is(operator):
+    letter = DeadLetter.objects.using("risk").create(
+        key="00", number=3, reason="no envelope", header=b"\xff{", body=b"torn", parked_at=timezone.now()
+    )
+    assert "unreadable" in operator.get(reverse("dead-letters")).text
+    assert "torn" in operator.get(reverse("dead-letter", args=["risk", letter.pk])).text
