@@ -62,6 +62,7 @@ def test_numbers_are_written_as_the_reader_writes_them(new_context, server):
     assert "," in equity
 
 
+@pytest.mark.soak
 def test_a_printed_page_has_the_whole_of_it_and_nothing_to_click(new_context, server):
     page = shown(new_context(dark=True), server, "/accounts/CEDAR-09/")
     page.locator("section[aria-labelledby=c-fills] tbody tr").first.wait_for(timeout=180 * SECONDS)

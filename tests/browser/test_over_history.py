@@ -1,6 +1,6 @@
 """The console as it is used over a long history of trading: full, ten thousand accounts and a million orders.
 
-`make test` does all of it over a small history that was made in the same way, `make soak` over the full one.
+All of it is for `make soak`, over a small history that was made in the same way too.
 """
 
 import json
@@ -20,14 +20,14 @@ from tests.browser.console_server import ConsoleServer
 from tests.browser.pages import pages_of, shown
 from tests.network import Network
 
-pytestmark = pytest.mark.chromium
+pytestmark = [pytest.mark.chromium, pytest.mark.soak]
 HERE = "127.0.0.1"
 PATIENCE_SECONDS = 120
 
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(SMALL, id="small"), pytest.param(FULL, id="full", marks=pytest.mark.soak)],
+    params=[pytest.param(SMALL, id="small"), pytest.param(FULL, id="full")],
 )
 def size(request):
     return request.param

@@ -94,6 +94,12 @@ def test_bodies_that_are_made_to_harm_are_refused_in_words(callers, bomb):
     assert len(answer.content) < 5_000
 
 
+@pytest.mark.parametrize(("levels", "is_refused"), [(7, False), (8, True)])
+def test_what_is_deeper_than_anything_of_ours_is_not_looked_at(callers, levels, is_refused):
+    answer = send(callers["operator"], "trading-states", b'{"reason": ' + b"[" * levels + b"]" * levels + b"}")
+    assert ("deeper than 8 levels" in orjson.loads(answer.content)["detail"]) == is_refused
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -140,7 +140,7 @@ def test_from_the_beginning_everything_is_told_once(callers, family):
 def test_after_any_event_a_listener_goes_on_with_the_next(monkeypatch, family, size):
     monkeypatch.setattr(news, "_A_PIECE", size)
     events = listen(family, {}, 1).events
-    for at in range(0, len(events), max(1, len(events) // 7)):
+    for at in range(0, len(events), max(1, len(events) // 3)):
         assert listen(family, read(events[at][0], family), 1).events == events[at + 1 :], events[at][0]
     assert listen(family, read(events[-1][0], family), 1).events == []
 

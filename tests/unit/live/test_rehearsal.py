@@ -40,6 +40,7 @@ def test_what_is_not_kept_yet_is_compiled_by_another_process(tmp_path, monkeypat
         with told.open("a") as file:
             file.write(f"{os.getpid()}\n")
 
+    monkeypatch.setattr(warming, "check_spread", lambda: None)
     monkeypatch.setattr(warming, "cache_directory", lambda: tmp_path)
     monkeypatch.setattr(warming, "_load", load)
     warming.prepare()
@@ -55,6 +56,7 @@ def test_what_could_not_be_compiled_by_another_process_is_tried_there_again(tmp_
     def load():
         assert os.getpid() == own
 
+    monkeypatch.setattr(warming, "check_spread", lambda: None)
     monkeypatch.setattr(warming, "cache_directory", lambda: tmp_path)
     monkeypatch.setattr(warming, "_load", load)
     warming.prepare()
