@@ -1,6 +1,7 @@
 """The console in a real browser, over a pipeline that trades sample accounts on real ticks."""
 
 import base64
+import re
 import time
 
 import pytest
@@ -314,8 +315,9 @@ def test_a_chart_goes_on_by_itself_and_back_through_history_as_it_is_looked_at(n
             break
         page.keyboard.press("ArrowLeft")
     page.locator("[data-market]:not([data-bars='500'])").wait_for()
-    page.get_by_label("EMA 20").check()
-    page.locator("[data-market][data-bars='500']").wait_for()
+    with page.expect_response(lambda answer: re.search(r"[?&]averages=[^&]", answer.url)) as averaged:
+        page.get_by_label("EMA 20").check()
+    assert averaged.value.ok
     assert find_violations(page) == []
 
 

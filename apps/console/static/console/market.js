@@ -114,7 +114,7 @@
       if (rows) chart.timeScale().setVisibleLogicalRange({ from: place.dataset.live ? rows - 160 : Math.max(0, rows - 160), to: rows + 4 });
       told.textContent = rows ? "" : "There are no bars of this interval.";
     } catch { told.textContent = "The bars could not be fetched; it is tried again with the next change."; }
-    answered();
+    asking = false;  // what is seen from now on is set in the next frame, and tells of itself
   };
   const further = async (range) => {
     if (!range || asking || !hasEarlier || range.from > 60 || !held.size) return;
