@@ -18,7 +18,7 @@ from trading.compiled import data_directory
 
 PROBE = "BANYAN_BENCH_PROBE"
 HERE = Path(__file__).parent
-SHARDS = 12
+SHARDS = 4
 """Whatever the tests' own settings are: accounts stay in the shards in which they were opened."""
 
 
