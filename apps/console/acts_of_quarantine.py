@@ -57,6 +57,11 @@ def _stands(given: Given) -> Facts:
 
 def _releases(given: Given) -> list[str]:
     plan = feeds.quarantine_plan(_number(given), given["time"], values_read(given["values"]))
+    return [*_gets(plan), "Whoever reads these data from now on has it; runs of before were made without it."]
+
+
+def _gets(plan: "feeds.Release") -> list[str]:
+    """Return what a release writes into stored history, in words."""
     told = [f"{plan.series} gets the row of {plan.time:%Y-%m-%d %H:%M:%S} UTC: {columns_told(plan.values)}."]
     if plan.replaces is not None:
         told.append(f"It takes the place of what is stored at that time: {columns_told(plan.replaces)}.")
@@ -64,7 +69,7 @@ def _releases(given: Given) -> list[str]:
         told.append("It is corrected, and fits the rows that are stored before and after it.")
     else:
         told.append("It is as it was read: with this you say that it is true.")
-    return [*told, "Whoever reads these data from now on has it; runs of before were made without it."]
+    return told
 
 
 def _release(given: Given, why: str, _: str) -> Done:
@@ -155,15 +160,8 @@ def _live_stands(given: Given) -> Facts:
 def _releases_live(given: Given) -> list[str]:
     values = values_read(given["values"])
     plan = feeds.quarantine_live_plan(given["feed"], _place(given), _series(given), given["time"], values)
-    told = [f"{plan.series} gets the row of {plan.time:%Y-%m-%d %H:%M:%S} UTC: {columns_told(plan.values)}."]
-    if plan.replaces is not None:
-        told.append(f"It takes the place of what is stored at that time: {columns_told(plan.replaces)}.")
-    if plan.is_corrected:
-        told.append("It is corrected, and fits the rows that are stored before and after it.")
-    else:
-        told.append("It is as it was read: with this you say that it is true.")
     return [
-        *told,
+        *_gets(plan),
         "Stored history gets it, which backtests and charts read. Bars that have closed live stay as they are.",
     ]
 

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import threading
-from dataclasses import dataclass, field
 
 import orjson
 import pytest
@@ -13,76 +12,28 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.api import news, streams
-from apps.api.access import Caller
 from apps.api.keys import problems_of, revoke
 from apps.api.models import Key
 from apps.api.news import AwayError, Course
 from apps.api.problems import Problem
 from apps.api.sealing import sealed
-from apps.api.streams import FAMILIES, Listener, read, written
+from apps.api.streams import FAMILIES, read, written
 from apps.console.interface import Beat
 from apps.feeds.contracts import BarClosed, FeedStale, GapDetected, RecordQuarantined
 from apps.reporting import interface as reporting
 from apps.reporting.interface import Scope
 from banyan.codec import decode_message
 from tests.integration.api.conftest import ALL
+from tests.integration.api.listening import FIRM, chunks_of, listen, listener_of, troubles
 from tests.integration.console.test_overview import read as read_logs
 from tests.integration.reporting.recorded import HOUR_NS
 from tests.integration.reporting.test_read_models import trade_at_random
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
-FIRM = Caller("k", "k", "firm", "", frozenset({"read"}))
 ONE, TWO = FIRM._replace(client="one"), FIRM._replace(client="two")
 OF_ACCOUNTS = [name for name, of in FAMILIES.items() if not of.is_firm_only]
 ONCE = ("fills", "refusals", "signals")
 """Those that tell what happened; the others tell what something has become."""
-NOTHING = {"client": "", "account": "", "set": "", "instrument": ""}
-
-
-class Keys:
-    """Keys that are good until one of `problems` is the matter with them, looked at by look."""
-
-    def __init__(self, *problems):
-        self.problems = list(problems)
-
-    async def problem_of(self, key):
-        found = self.problems.pop(0) if self.problems else None
-        if isinstance(found, AwayError):
-            raise found
-        return found
-
-
-def listener_of(family, caller, places, *problems, **asked):
-    return Listener(family, caller, NOTHING | asked, places, lambda _: contextlib.nullcontext(Keys(*problems)))
-
-
-@dataclass
-class Heard:
-    """What a listener has been sent: (id, data) of each event of the family."""
-
-    events: list = field(default_factory=list)
-    others: list = field(default_factory=list)
-
-
-def listen(family, places, *marks, caller=FIRM, between=lambda: None, **asked):
-    """Listen for as many beats as there are marks, and do something between them."""
-    listener = listener_of(family, caller, places, **asked)
-    heard = Heard()
-
-    async def beats():
-        for at, each in enumerate(marks):
-            if at:
-                await asyncio.to_thread(between)
-            yield Beat(1, {"execution": each})
-
-    async def run():
-        async for chunk in listener.events(beats()):
-            lines = dict(line.split(b": ", 1) for line in chunk.strip().split(b"\n"))
-            name, data = lines[b"event"].decode(), orjson.loads(lines[b"data"])
-            (heard.events if name == family else heard.others).append((lines[b"id"].decode(), data))
-
-    asyncio.run(run())
-    return heard
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -386,19 +337,6 @@ def test_a_stream_is_there_for_keys_that_may_read(callers):
 
 
 REVOKED = Problem("key-revoked")
-
-
-def chunks_of(listener, beats):
-    async def run():
-        return [chunk async for chunk in listener.events(beats())]
-
-    return asyncio.run(run())
-
-
-def troubles(chunks):
-    """Return the codes of the problems that were told."""
-    told = [chunk.split(b"data: ")[1] for chunk in chunks if chunk.startswith(b"event: problem")]
-    return [orjson.loads(each)["code"] for each in told]
 
 
 @pytest.mark.parametrize("good", [1, 2])

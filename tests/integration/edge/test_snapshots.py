@@ -1,9 +1,11 @@
-"""When an edge keeps snapshots."""
+"""When an edge keeps snapshots, and what they and the lines after them give."""
 
 import pytest
 
+from apps.execution.contracts import ReportKind
 from apps.execution.edge.edge import EdgeSettings
-from tests.integration.edge.desk import SECOND, Desk
+from tests.integration.edge.desk import SECOND, SHARD, Desk, name
+from tests.integration.edge.test_edge import restarted
 
 pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
 QUIET_NS = SECOND // 20
@@ -22,3 +24,48 @@ def test_shards_that_come_to_their_snapshots_together_keep_them_one_after_the_ot
         kept.append(sum(shard.snapshot_number > 0 for shard in desk.edge.shards.values()))
     assert kept == [1, 1, 1, 2]
     desk.close()
+
+
+def test_a_snapshot_and_the_lines_after_it_give_the_same_memory(transactional_db, fake, clock):
+    desk = Desk([fake], clock=clock, settings=EdgeSettings(snapshot_every=5, quiet_ns=0, answer_ns_max=100 * SECOND))
+    desk.ready(1, 2)
+    for decision in range(1, 12):
+        desk.release([(1, decision, decision), (2, decision, -1)], seconds=100)
+        desk.poll()
+        fake.say((f"e{decision}", name(1, decision), 1, ReportKind.FILLED, decision))
+        if decision % 3 == 0:
+            fake.say((f"f{decision}", name(2, decision), 2, ReportKind.ACCEPTED, 0))
+        desk.poll()
+    memory = desk.edge.shards[SHARD].memory
+    again = restarted(desk, fake)
+    fake.is_up = False
+    again.poll()
+    rebuilt = again.edge.shards[SHARD].memory
+    wanted = {**_content(memory)}
+    for each in wanted["orders"].values():
+        if each[0] == 0:
+            each[0] = 2  # what was on its way is unknown after a crash
+    assert _content(rebuilt) == wanted
+    again.close()
+
+
+def test_a_snapshot_waits_until_nothing_is_done(transactional_db, fake, clock):
+    desk = Desk([fake], clock=clock, settings=EdgeSettings(snapshot_every=10, answer_ns_max=100 * SECOND))
+    desk.ready(1)
+    before = desk.edge.shards[SHARD].snapshot_number
+    while desk.edge.shards[SHARD].committed - before < 12:
+        desk.release([(1, desk.edge.shards[SHARD].committed, 1)], seconds=100)
+        desk.poll()
+    assert desk.edge.shards[SHARD].snapshot_number == before
+    clock.move_to(clock.wall_ns() + SECOND // 10)
+    desk.poll()
+    assert desk.edge.shards[SHARD].snapshot_number == desk.edge.shards[SHARD].committed
+    desk.close()
+
+
+def _content(memory):
+    orders = {}
+    for row, client_id in zip(memory.orders.rows, memory.ids.ids.tolist(), strict=True):
+        orders[client_id] = [int(row["state"]), int(row["filled"]), int(row["steps"]), int(row["decision"])]
+    n = len(memory.accounts)
+    return {"orders": orders, "marks": memory.marks[: len(memory.terms), :n].tolist(), "accounts": memory.accounts}

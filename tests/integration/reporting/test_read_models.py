@@ -8,7 +8,6 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 from django.core.management import call_command
-from django.core.management.base import CommandError
 from django.db import connections
 from msgspec.structs import replace
 
@@ -475,38 +474,3 @@ def test_the_day_of_a_fill_is_that_of_its_account_s_zone(desk, follower):
         assert cursor.fetchone() == (date(2026, 3, 3),)
     assert len(interface.orders(Scope(day=date(2026, 3, 3)), 10)) == 1
     assert interface.orders(Scope(day=date(2026, 3, 3) - timedelta(days=1)), 10) == []
-
-
-def run(capsys, *arguments):
-    call_command("report", *arguments)
-    return capsys.readouterr().out
-
-
-def test_the_command_shows_tables_json_and_what_is_not_there(desk, follower, capsys):
-    assert run(capsys, "orders") == "no orders\n"
-    two_clients(desk)
-    desk.trade(desk.target("trend", 1, EURUSD=0.1))
-    read_all(follower)
-    lines = run(capsys, "positions", "--account", "A1").splitlines()
-    assert len({len(line) for line in lines[1:]}) == 1
-    assert lines[0].split()[:4] == ["account", "set", "instrument", "currency"]
-    assert json.loads(run(capsys, "pnl", "--by", "set", "--json"))[0]["set"] == "trend"
-    assert "acknowledged" in run(capsys, "latency") or "sent" in run(capsys, "latency")
-    assert "requested +0.1 lots" in run(capsys, "orders", "--timeline")
-    assert run(capsys, "fills", "--set", "manual") == "no fills of set manual\n"
-    with pytest.raises(CommandError, match="cannot be told by week"):
-        call_command("report", "pnl", "--by", "week")
-    with pytest.raises(CommandError, match="there is no account A9"):
-        call_command("report", "orders", "--account", "A9")
-
-
-def test_every_report_of_a_flattened_account_can_be_shown(desk, follower, capsys):
-    two_clients(desk)
-    desk.trade(desk.target("trend", 1, EURUSD=0.1))
-    desk.trade(desk.feed(Flatten(accounts=ints([1]))))
-    read_all(follower)
-    for what in ("accounts", "orders", "fills", "positions", "pnl", "signals", "refusals", "skips", "latency"):
-        assert run(capsys, what)
-    assert interface.orders(Scope(account="A1"), 10)[0].set == "flatten"
-    assert not of_type(desk.events, OrdersUnknown)
-    assert len(interface.fills(EVERYTHING, 10)) == sum(fill.account.size for fill in of_type(desk.events, OrdersFilled))
