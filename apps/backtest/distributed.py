@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 TASK = "backtest.sweep_chunk"
+_PATIENCE_SECONDS = (2.0, 8.0)
+"""How long workers have to answer; on a busy machine one that is there may be late, so it is asked again."""
 CHUNKS_PER_PROCESS = 8
 COMBINATIONS_MAX = 2_000  # of a chunk: about the work that is lost with a worker
 LOST_MAX = 5
@@ -39,7 +41,8 @@ class Job:
 
 def processes(app: Any) -> int:
     """Return how many worker processes answer. Raises NoWorkersError where none does."""
-    stats = app.control.inspect(timeout=2.0).stats() or {}
+    asked = (app.control.inspect(timeout=seconds).stats() or {} for seconds in _PATIENCE_SECONDS)
+    stats = next(filter(None, asked), {})
     if not stats:
         raise NoWorkersError(
             f"no worker answers at {app.connection().as_uri()}; start some: celery -A settings.celery worker"

@@ -18,6 +18,7 @@ from apps.alerts.models import Alert, Rule, Silence
 from apps.alerts.worker import AlertsWorker, sweep
 from apps.console.models import Act
 from tests.integration.console.conftest import ALL, people  # noqa: F401  (a fixture)
+from tests.integration.runs.conftest import wait_until
 
 pytestmark = pytest.mark.django_db(databases=ALL)
 
@@ -236,7 +237,7 @@ def test_one_process_looks_at_a_time_and_another_takes_over():
     first, second = AlertsWorker(), AlertsWorker()
     assert [first._is_mine(), second._is_mine(), first._is_mine()] == [True, False, True]
     first._forget()
-    assert second._is_mine()
+    wait_until(second._is_mine, "the server to notice that the first has gone")
     second._forget()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from apps.backtest import distributed
 from apps.backtest.distributed import NoWorkersError, decoded, encoded
 from apps.backtest.distributed_bars import SharedBarsError, share, shared
 from apps.backtest.request import RunRequest
@@ -146,7 +147,6 @@ def test_worker_with_other_code_refuses_the_sweep(
     workers.start()
     path = Path(gated.strategy.rpartition(":")[0])
     loaded = gated.data.load()
-    from apps.backtest import distributed
 
     def change_the_file(job: Any, *_: Any, **__: Any) -> Any:
         path.write_text(GATED + "\n# changed\n")
@@ -158,7 +158,10 @@ def test_worker_with_other_code_refuses_the_sweep(
         sweep_on_workers(gated, loaded, {"window": [1, 2]}, "sharpe", celery_app)
 
 
-def test_without_workers_the_sweep_says_how_to_start_them(celery_app: Any, request_of_spy: RunRequest) -> None:
+def test_without_workers_the_sweep_says_how_to_start_them(
+    celery_app: Any, request_of_spy: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distributed, "_PATIENCE_SECONDS", (0.2, 0.2))
     with pytest.raises(NoWorkersError, match="celery -A settings.celery worker"):
         sweep_on_workers(replace(request_of_spy, params={}), request_of_spy.data.load(), GRID, "sharpe", celery_app)
 
