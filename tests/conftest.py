@@ -61,7 +61,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Remove the embedded servers of runs that were killed."""
+    """Remove the embedded servers of runs that were killed, and empty databases our way."""
+    from tests.emptying import empty_quickly
+
+    empty_quickly()
     for name, remove in _REMOVERS.items():
         for directory in _server_directory(name).parent.glob(f"{name}-*"):
             if not Path("/proc", directory.name.removeprefix(f"{name}-")).exists() and Path("/proc").exists():

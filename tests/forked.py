@@ -10,6 +10,8 @@ from importlib import import_module, reload
 from multiprocessing import get_context
 from typing import Any
 
+from tests.patience import PATIENCE_SECONDS
+
 _CONTEXT: Any = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.forked_ahead"])
 
@@ -40,7 +42,7 @@ class Forked:
         code: int | None = self._process.exitcode
         return code
 
-    def wait(self, seconds: float = 30.0) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Return its exit code once it has ended, which must be within so many seconds."""
         self._process.join(seconds)
         code = self.poll()

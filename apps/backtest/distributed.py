@@ -42,7 +42,7 @@ class Job:
 def processes(app: Any) -> int:
     """Return how many worker processes answer. Raises NoWorkersError where none does."""
     asked = (app.control.inspect(timeout=seconds).stats() or {} for seconds in _PATIENCE_SECONDS)
-    stats = next(filter(None, asked), {})
+    stats: dict[str, Any] = next(filter(None, asked), {})
     if not stats:
         raise NoWorkersError(
             f"no worker answers at {app.connection().as_uri()}; start some: celery -A settings.celery worker"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = str(Path(sysconfig.get_paths()["stdlib"]) / "platform.py")
 PRINT = "import platform; print(platform.__file__, bool(platform.machine()))"
@@ -89,7 +91,7 @@ def test_a_celery_worker_finds_the_standard_library_platform(tmp_path):
         )
     finally:
         worker.terminate()
-        worker.wait(timeout=60)
+        worker.wait(timeout=PATIENCE_SECONDS)
     assert caller.stdout.strip() == EXPECTED, caller.stderr
 
 

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from banyan.embedded import EmbeddedServer
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,13 +38,13 @@ def start(server: EmbeddedServer, *arguments: str, **variables: str) -> "subproc
 
 def run(server: EmbeddedServer, *arguments: str, **variables: str) -> tuple[int, str, str]:
     process = start(server, *arguments, **variables)
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, output, errors
 
 
 def test_two_at_once_from_nothing_make_every_database_once(server):
     processes = [start(server, "migrate") for _ in range(2)]
-    outputs = [process.communicate(timeout=120) for process in processes]
+    outputs = [process.communicate(timeout=PATIENCE_SECONDS) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs[0][1] + outputs[1][1]
     created = "".join(output for output, _ in outputs)
     for name in ("banyan", "banyan_feeds", "banyan_backtest"):
@@ -53,6 +54,7 @@ def test_two_at_once_from_nothing_make_every_database_once(server):
     assert (status, output) == (0, "")
 
 
+@pytest.mark.soak  # of the core are the systems of tests/fault, each on databases that a URL names
 def test_databases_are_made_on_the_server_that_a_url_names(server):
     address = server.start()
     url = f"postgresql://{address.user}@/firm?host={address.host}"

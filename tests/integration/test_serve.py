@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from banyan.embedded import EmbeddedServer
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,7 +41,7 @@ def serve_once(data_directory: Path, *paths: str) -> tuple[str, dict[str, bytes]
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as server:
         assert server.stdout is not None
-        limit = threading.Timer(120, server.kill)
+        limit = threading.Timer(PATIENCE_SECONDS, server.kill)
         limit.start()
         try:
             printed = []

@@ -1,5 +1,6 @@
-"""Whether a system has come to rest: nothing waits anywhere, and everything that was sent has been applied."""
+"""Whether a system has come to rest: nothing waits or is due anywhere, and all that was sent has been applied."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -48,7 +49,7 @@ class Quiet:
 
     def _is_at_rest(self, receiver: str) -> bool:
         store = self._stores[receiver]
-        if store.has_requests():
+        if store.has_requests() or store.has_timers_due(time.time_ns()):
             return False
         for sender in self._senders.get(receiver, ()):
             if sender in self._stores:

@@ -437,6 +437,10 @@ class Store:
         """Tell whether a command waits for any key."""
         return bool(self._rows("SELECT EXISTS (SELECT FROM banyan_request)", [])[0][0])
 
+    def has_timers_due(self, now_ns: int) -> bool:
+        """Tell whether a timer of any key is due by `now_ns`, and its `TimerDue` has not been applied."""
+        return bool(self._rows("SELECT EXISTS (SELECT FROM banyan_timer WHERE due_ns <= %s)", [now_ns])[0][0])
+
     def numbers(self, keys: Sequence[str]) -> dict[str, int]:
         """Return the last number of the log of each key that there is."""
         return dict(self._rows("SELECT key, number FROM banyan_key WHERE key = ANY(%s)", [list(keys)]))

@@ -18,7 +18,7 @@ from apps.alerts.models import Alert, Rule, Silence
 from apps.alerts.worker import AlertsWorker, sweep
 from apps.console.models import Act
 from tests.integration.console.conftest import ALL, people  # noqa: F401  (a fixture)
-from tests.integration.runs.conftest import wait_until
+from tests.patience import wait_until
 
 pytestmark = pytest.mark.django_db(databases=ALL)
 

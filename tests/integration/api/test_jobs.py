@@ -25,7 +25,8 @@ from apps.console.interface import Beat
 from apps.console.models import Act
 from apps.reporting.interface import Scope
 from tests.integration.api.conftest import ALL
-from tests.integration.runs.conftest import SAMPLE, celery_app, wait_until, workers
+from tests.integration.runs.conftest import SAMPLE, celery_app, workers
+from tests.patience import wait_until
 
 __all__ = ["celery_app", "workers"]
 

@@ -14,7 +14,7 @@ from apps.api.keys import Wanted, make
 from apps.api.models import Key
 from apps.api.serving import Reads
 from tests.integration.api.conftest import ALL
-from tests.integration.runs.conftest import wait_until
+from tests.patience import wait_until
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
 CHANGING = ("x-request-id", "ratelimit", "date")

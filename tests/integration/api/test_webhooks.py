@@ -20,7 +20,7 @@ from apps.console.models import Act
 from apps.reporting.interface import Scope
 from tests.documents import python_blocks
 from tests.integration.api.conftest import ALL
-from tests.integration.runs.conftest import wait_until
+from tests.patience import wait_until
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
 HOOK = {"url": "https://93.184.215.14/hook", "family": "fills"}

@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from apps.console import pulse
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 NEVER_SECONDS = 3_600.0
-PATIENCE_SECONDS = 60.0
 
 
 class Marks:
@@ -33,7 +33,8 @@ def marks(monkeypatch):
     monkeypatch.setattr(pulse, "_beat", made.beat)
     monkeypatch.setattr(pulse, "alerts_to_look_at", lambda: None)
     monkeypatch.setattr(pulse, "_BEAT_SECONDS", NEVER_SECONDS)
-    return made
+    yield made
+    wait_until(lambda: not any(each.name == "console-pulse" for each in threading.enumerate()), "the pulse to stop")
 
 
 def test_what_is_new_after_a_pause_is_told_at_once_and_what_is_not_new_is_not_told(marks):

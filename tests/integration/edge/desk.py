@@ -27,6 +27,7 @@ from banyan.codec import Envelope, decode_message, encode_message
 from banyan.messages import Message
 from tests.integration.edge.fake_broker import FakeBroker
 from tests.integration.edge.paper_client import EURUSD
+from tests.patience import PATIENCE_SECONDS
 
 SHARD = "00"
 SECOND = 1_000_000_000
@@ -80,11 +81,11 @@ class Desk:
         outgoing, self.edge.outgoing = self.edge.outgoing, []
         self.told += [(each.envelope, decode_message(each.envelope.name, each.body)) for each in outgoing]
 
-    def until(self, done: Callable[[], Any], seconds: float = 20.0) -> None:
+    def until(self, done: Callable[[], Any]) -> None:
         """Work until something holds."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE_SECONDS
         while not done():
-            assert time.monotonic() < end, f"it has not come to this after {seconds:g} s: {self.rows()}"
+            assert time.monotonic() < end, f"it has not come to this: {self.rows()}"
             select.select(self.edge.filenos(), [], [], min(0.02, self.edge.patience_ns() / 1e9))
             self.poll()
 

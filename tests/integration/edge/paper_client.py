@@ -12,6 +12,7 @@ from apps.execution.contracts import InstrumentTerms
 from apps.execution.packed import pack, unpack
 from apps.execution.paper import protocol
 from tests.forked import Forked
+from tests.patience import PATIENCE_SECONDS
 
 EURUSD = InstrumentTerms(
     id="EURUSD", currency="USD", tick_e9=10_000, lot_step_e9=10_000_000, lot_min_steps=1, contract_e9=10**14
@@ -57,7 +58,7 @@ class Client:
 
     def __init__(self, address: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(30)
+        self.socket.settimeout(PATIENCE_SECONDS)
         self.socket.connect(str(address))
         self.buffer = protocol.FrameBuffer()
         self.waiting: list[Any] = []

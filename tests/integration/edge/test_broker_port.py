@@ -23,6 +23,7 @@ from apps.execution.edge.port import (
 )
 from banyan.columns import Ints
 from tests.integration.edge.paper_client import EURUSD, FAR, BrokerProcess, Client
+from tests.patience import PATIENCE_SECONDS
 
 ACCEPTED, FILLED, REJECTED, CANCELLED = (
     ReportKind.ACCEPTED, ReportKind.FILLED, ReportKind.REJECTED, ReportKind.CANCELLED,
@@ -72,7 +73,7 @@ class Line:
 
     def next(self, kind: Any) -> Any:
         """Return the next event of a kind."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_SECONDS
         while True:
             for at, event in enumerate(self.heard):
                 if isinstance(event, kind):

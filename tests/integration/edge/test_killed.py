@@ -25,6 +25,7 @@ from tests.forked import Forked
 from tests.integration.edge.desk import SECOND, SHARD, rows_of
 from tests.integration.edge.edge_process import whole_lines
 from tests.integration.edge.paper_client import EURUSD, BrokerProcess, Client
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
 ACCOUNTS = [1, 2, 3]
@@ -93,7 +94,7 @@ class Firm:
 
     def until_dead(self, process: Forked) -> None:
         """Release orders until a process has killed itself."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE_SECONDS
         while process.poll() is None:
             assert time.monotonic() < end, "it does not come to the point at which it dies"
             self.release(seconds=1)
@@ -115,8 +116,8 @@ class Firm:
     def reconciled(self) -> bool:
         return any(line["name"].startswith("edge.accounts") for line in self.lines())
 
-    def wait(self, done: Any, seconds: float = 40.0) -> None:
-        end = time.monotonic() + seconds
+    def wait(self, done: Any) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
         while not done():
             assert time.monotonic() < end, f"open: {sorted(self.approved.keys() - self.ended())}; told: {self.told()}"
             time.sleep(0.02)

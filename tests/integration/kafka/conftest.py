@@ -3,7 +3,6 @@
 import itertools
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,18 +21,10 @@ from banyan.store import Store
 from banyan.transport import LocalTransport
 from banyan.transport.kafka import Link
 from tests.integration.host import tally
+from tests.patience import PATIENCE_SECONDS, wait_for_thread, wait_until
 
-PATIENCE_SECONDS = 60.0
 KEYS = ("a", "b", "c")
 _NUMBERS = itertools.count(1)
-
-
-def until(is_so: Callable[[], Any], what: str) -> None:
-    """Ask again and again until it is so."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < end, f"{what} did not come about"
-        time.sleep(0.005)
 
 
 class Side:
@@ -107,8 +98,7 @@ class Side:
         for worker in self.workers:
             worker.wake()
         for thread in (each for each in self.threads if each.ident is not None):
-            thread.join(20)
-            assert not thread.is_alive(), thread.name
+            wait_for_thread(thread)
         self.host.store.close()
         self.transport.close()
 
@@ -136,13 +126,13 @@ class Bench:
         self.made = [*keyed, *single]
         wanted = [NewTopic(name, len(KEYS) if name in keyed else 1, 1) for name in self.made]
         for made in self.admin.create_topics(wanted).values():
-            made.result(20)
+            made.result(PATIENCE_SECONDS)
 
     def lose_topic(self) -> None:
         """Throw away all that Kafka has, and make the topic anew."""
-        self.admin.delete_topics([self.topic])[self.topic].result(20)
-        self.until(lambda: self.topic not in self.admin.list_topics(timeout=10).topics)
-        self.admin.create_topics([NewTopic(self.topic, len(KEYS), 1)])[self.topic].result(20)
+        self.admin.delete_topics([self.topic])[self.topic].result(PATIENCE_SECONDS)
+        self.until(lambda: self.topic not in self.admin.list_topics(timeout=PATIENCE_SECONDS).topics)
+        self.admin.create_topics([NewTopic(self.topic, len(KEYS), 1)])[self.topic].result(PATIENCE_SECONDS)
 
     def side(self, name: str, owner: str = "one", **how: Any) -> Side:
         made = Side(name, how.pop("cluster", self.cluster), self.topics, owner, **how)
@@ -150,7 +140,7 @@ class Bench:
         return made
 
     def until(self, is_so: Callable[[], Any], what: str = "it") -> None:
-        until(is_so, what)
+        wait_until(is_so, what)
 
 
 @pytest.fixture
@@ -177,5 +167,4 @@ class Running:
         for worker in self._workers:
             worker.wake()
         for thread in self._threads:
-            thread.join(20)
-            assert not thread.is_alive(), thread.name
+            wait_for_thread(thread)

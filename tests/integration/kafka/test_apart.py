@@ -17,8 +17,9 @@ from banyan.transport.kafka import Apart, Link
 from extract import sides
 from extract.handing import Handing
 from tests.integration.host import tally
-from tests.integration.kafka.conftest import PATIENCE_SECONDS, Bench, Running
+from tests.integration.kafka.conftest import Bench, Running
 from tests.integration.kafka.test_handover import ALIASES, are_level, leads, told_in_log
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk", "signals"])
 MINE = ("a", "b")

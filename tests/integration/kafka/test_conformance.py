@@ -26,12 +26,12 @@ from banyan.transport import LocalTransport
 from banyan.transport.kafka import Link
 from extract.conform import Conformance
 from tests.fault import wrong_risk
+from tests.patience import PATIENCE_SECONDS, wait_for_thread
 from tests.unit.risk.desk import E9, terms
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["risk", "signals"])
 KEYS = ("00", "01")
 ROOT = Path(__file__).resolve().parents[3]
-SECONDS = 60.0
 _NUMBERS = itertools.count(1)
 
 
@@ -113,19 +113,19 @@ def service(conformance, kafka):
     yield start
     stop.set()
     for thread in threads:
-        thread.join(20)
+        wait_for_thread(thread)
 
 
 def test_our_own_service_conforms(conformance, service):
     service(RISK)
-    trial = conformance.run(SECONDS)
+    trial = conformance.run(PATIENCE_SECONDS)
     assert trial.conforms, (trial.sums, trial.missing, [each.fields for each in trial.found[:3]])
     assert trial.sums["same"] == sum(trial.wanted.values())
 
 
 def test_a_broken_one_is_caught_with_what_it_does_wrong(conformance, service):
     service(dataclasses.replace(RISK, decide=wrong_risk.decide))
-    trial = conformance.run(SECONDS)
+    trial = conformance.run(PATIENCE_SECONDS)
     assert not trial.conforms
     assert trial.missing == []
     changed = {tuple(each.fields["event"]) for each in trial.found if "event" in each.fields}
@@ -137,7 +137,7 @@ def test_another_implementation_in_plain_python_conforms(conformance, kafka):
     command = [sys.executable, program, kafka.address(), conformance._topics.environment, ",".join(KEYS)]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}"}
     with subprocess.Popen(command, cwd=ROOT, env=environment) as other:
-        trial = conformance.run(SECONDS)
+        trial = conformance.run(PATIENCE_SECONDS)
         other.kill()
     assert trial.conforms, (trial.sums, trial.missing, [each.fields for each in trial.found[:3]])
 

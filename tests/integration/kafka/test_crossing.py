@@ -11,6 +11,7 @@ from banyan.models import Relayed
 from banyan.transport.kafka import Link
 from tests.integration.kafka.conftest import Bench, Side
 from tests.integration.kafka.test_following import knows
+from tests.patience import wait_for_thread
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk", "facade"])
 
@@ -34,7 +35,7 @@ def crossing(bench):
     thread.start()
     yield made.start(), stages, worker
     stop.set()
-    thread.join(20)
+    wait_for_thread(thread)
 
 
 class Nobody:

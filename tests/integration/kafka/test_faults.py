@@ -18,7 +18,7 @@ from extract import moving
 from extract.agreement import disagreements, log
 from extract.handing import Handing
 from extract.moving import Mover
-from tests.integration.kafka.conftest import KEYS, PATIENCE_SECONDS, Bench, Side
+from tests.integration.kafka.conftest import KEYS, Bench, Side
 from tests.integration.kafka.proxy import Proxy
 from tests.integration.kafka.test_handover import (
     app,
@@ -28,6 +28,7 @@ from tests.integration.kafka.test_handover import (
     service,
     told_in_log,
 )
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "facade", "risk", "signals"])
 __all__ = ["handing"]
@@ -73,7 +74,7 @@ def test_a_leader_without_kafka_keeps_its_keys_and_nobody_hears_of_what_kafka_ha
     bench, handing, network, sides, how
 ):
     execution, first, _other = sides
-    assert handing.hand_over(["a"], Which.SERVICE)[0].took
+    assert handing.hand_over(["a"], Which.SERVICE, seconds=PATIENCE_SECONDS)[0].took
     execution.say(1)
     bench.until(lambda: told_in_log("risk") == [1])
     getattr(network, how)()
@@ -93,7 +94,7 @@ def test_a_key_goes_to_and_fro_over_a_slow_network(bench, handing, network, side
     network.delay_seconds = 0.05
     for number, to in enumerate((Which.SERVICE, Which.APP, Which.SERVICE), 1):
         execution.say(number)
-        [handed] = handing.hand_over(["a"], to, seconds=30.0)
+        [handed] = handing.hand_over(["a"], to, seconds=PATIENCE_SECONDS)
         assert (handed.took, handed.problem) == (True, "")
     check_that_each_message_was_answered_once(bench)
 
@@ -166,7 +167,7 @@ def forget_groups(bench: Bench) -> None:
     ours = [f"{bench.topics.environment}.risk.{side}{log}.a" for side in Which for log in ("", ".log")]
     for lost in bench.admin.delete_consumer_groups(ours).values():
         with contextlib.suppress(KafkaException):  # not made yet, or just being written
-            lost.result(10)
+            lost.result(PATIENCE_SECONDS)
 
 
 def stand_still(side: Side, seconds: float) -> None:

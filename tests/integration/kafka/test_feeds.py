@@ -5,7 +5,6 @@ The service's database is that of `risk`. The sides run in threads, the set at t
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +38,8 @@ from banyan.transport.kafka import Apart, Link
 from banyan.transport.kafka.wire import envelope_of
 from extract import sides
 from extract.handing import Handing
-from tests.integration.kafka.conftest import _NUMBERS, PATIENCE_SECONDS, Running
+from tests.integration.kafka.conftest import _NUMBERS, Running
+from tests.patience import PATIENCE_SECONDS, wait_until
 from trading.instruments import Instrument
 from trading.intervals import HOUR
 
@@ -146,7 +146,7 @@ class Stage:
         ]  # fmt: skip
         self.admin = AdminClient(cluster.options())
         for made in self.admin.create_topics([NewTopic(name, 1, 1) for name in names]).values():
-            made.result(20)
+            made.result(PATIENCE_SECONDS)
         self.names = names
         here, there = socket.socketpair()
         self.channels = Channels("signals")
@@ -171,10 +171,7 @@ class Stage:
         return self.all[-1]
 
     def until(self, is_so: Callable[[], Any], what: str) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while not is_so():
-            assert time.monotonic() < end, f"{what} did not come about: {self.heard()}"
-            time.sleep(0.01)
+        wait_until(is_so, what)
 
     def heard(self) -> list[int]:
         """Return the hours of the bars that the set has applied, once they are committed."""
@@ -187,7 +184,7 @@ class Stage:
         consumer = Consumer(self.cluster.options(group_id="any", enable_auto_commit=False, enable_partition_eof=True))
         consumer.assign([TopicPartition(self.topics.compared("feeds"), 0, 0)])
         found = []
-        while (record := consumer.poll(10)) is not None and record.error() is None:
+        while (record := consumer.poll(PATIENCE_SECONDS)) is not None and record.error() is None:
             told = decode_message(envelope_of(record).name, record.value())
             if isinstance(told, Compared) and told.source:
                 found.append(told)
@@ -234,7 +231,7 @@ def test_a_feed_goes_to_its_service_which_dies_and_the_set_gets_each_bar_once_an
     assert stage.heard() == [1, 2, 3, 4, 5]
     assert stage.passed == []
     handing = Handing("feeds", stage.cluster, stage.topics)
-    [handed] = handing.hand_over([FEED], Which.SERVICE, seconds=30.0)
+    [handed] = handing.hand_over([FEED], Which.SERVICE, seconds=PATIENCE_SECONDS)
     assert (handed.took, handed.problem) == (True, "")
     for side in (app, service):
         side.give(6)

@@ -16,6 +16,7 @@ from banyan.store import Store
 from banyan.transport.kafka.wire import Resend, encode_resend, envelope_of
 from tests.integration.host import tally
 from tests.integration.kafka.conftest import KEYS, Bench, Side
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk", "signals"])
 
@@ -43,7 +44,7 @@ def has_begun(side: Side, key: str = "a") -> bool:
 def compared(bench: Bench) -> Iterator[Compared]:
     consumer = Consumer(bench.cluster.options(group_id="compared", enable_auto_commit=False, enable_partition_eof=True))
     consumer.assign([TopicPartition(bench.topics.compared("execution"), 0, 0)])
-    while (record := consumer.poll(10)) is not None and record.error() is None:
+    while (record := consumer.poll(PATIENCE_SECONDS)) is not None and record.error() is None:
         found = decode_message(envelope_of(record).name, record.value())
         assert isinstance(found, Compared)
         if found.input != Seeded.wire_name:
@@ -121,7 +122,7 @@ def test_a_follower_that_is_made_to_send_sends_nothing(bench):
     relay.offer(handed)
     asking = Producer(bench.cluster.options())
     asking.produce(bench.topics.resend("execution"), encode_resend(Resend("risk", "a", "a", 0)))
-    asking.flush(10)
+    asking.flush(PATIENCE_SECONDS)
     bench.until(lambda: first.link.relay.count > 2 + 2, "the leader, who does send again")
     relay.look_soon()
     bench.until(lambda: relay._looked_at > 0, "a look of the follower's")
@@ -162,7 +163,7 @@ def test_a_follower_that_was_away_goes_on_from_its_place_and_asks_for_what_kafka
     again.stop()
     lose = bench.admin.delete_records([TopicPartition(bench.log_topic, 0, OFFSET_END)])
     for lost in lose.values():
-        lost.result(10)
+        lost.result(PATIENCE_SECONDS)
     first.say(4)
     last = follower(bench, "four").start()
     bench.until(lambda: knows(last) == [1, 2, 3, 4])
@@ -177,7 +178,7 @@ def test_a_record_that_cannot_be_read_stops_the_follower_and_not_the_leader_unti
     )
     producer = Producer(bench.cluster.options())
     producer.produce(bench.log_topic, b'{"garbage":', "a", 0, headers=[("envelope", encode_envelope(first_record))])
-    producer.flush(10)
+    producer.flush(PATIENCE_SECONDS)
     bench.until(lambda: "a" in other.host.keys and other.host.keys["a"].parked_because, "it stops")
     first.say(2)
     bench.until(lambda: knows(first) == [1, 2])
@@ -216,7 +217,7 @@ def envelope_of_last(bench: Bench):
     consumer = Consumer(bench.cluster.options(group_id="last", enable_auto_commit=False, enable_partition_eof=True))
     consumer.assign([TopicPartition(bench.log_topic, 0, 0)])
     found = None
-    while (record := consumer.poll(10)) is not None and record.error() is None:
+    while (record := consumer.poll(PATIENCE_SECONDS)) is not None and record.error() is None:
         found = envelope_of(record)
     consumer.close()
     assert found is not None

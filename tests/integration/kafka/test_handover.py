@@ -15,7 +15,8 @@ from banyan.transport import Command, ask
 from extract import sides
 from extract.handing import Handing
 from tests.integration.host import tally
-from tests.integration.kafka.conftest import KEYS, PATIENCE_SECONDS, Bench, Side
+from tests.integration.kafka.conftest import KEYS, Bench, Side
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk", "signals"])
 ALIASES = {Which.APP: "risk", Which.SERVICE: "signals"}
@@ -128,7 +129,7 @@ def test_a_wish_that_its_leader_does_not_hear_in_time_is_void(bench, handing):
 
 def test_a_dead_leaders_log_is_brought_to_its_end_and_it_changes_nothing_when_it_comes_back(bench, handing):
     execution, _first, other = both(bench)
-    assert handing.hand_over(["a"], Which.SERVICE)[0].took
+    assert handing.hand_over(["a"], Which.SERVICE, seconds=PATIENCE_SECONDS)[0].took
     execution.say(1)
     bench.until(lambda: told_in_log("signals") == [1])
     other.link.close()  # from here on nothing that it commits gets to Kafka
@@ -148,7 +149,7 @@ def test_a_dead_leaders_log_is_brought_to_its_end_and_it_changes_nothing_when_it
 
 def test_where_the_dead_leaders_database_cannot_be_reached_the_key_stays_where_it_is(bench, handing, monkeypatch):
     _execution, _first, _other = both(bench)
-    assert handing.hand_over(["a"], Which.SERVICE)[0].took
+    assert handing.hand_over(["a"], Which.SERVICE, seconds=PATIENCE_SECONDS)[0].took
 
     def refuse(*_):
         raise psycopg.OperationalError("no route to it")
@@ -163,11 +164,11 @@ def test_where_the_dead_leaders_database_cannot_be_reached_the_key_stays_where_i
 
 def test_what_people_ask_reaches_whoever_leads_and_is_done_once(bench, handing):
     _execution, first, other = both(bench)
-    assert handing.hand_over(["a"], Which.SERVICE)[0].took
+    assert handing.hand_over(["a"], Which.SERVICE, seconds=PATIENCE_SECONDS)[0].took
     ask(Store("risk"), [Command("a", tally.Add(number=5), "wish")], 1)
     bench.until(lambda: other.host.keys["a"].state["numbers"] == [5], "the service")
     bench.until(lambda: not Request.objects.using("risk").exists(), "the app's knowing of it")
     ask(Store("risk"), [Command("a", tally.Add(number=5), "wish")], 1)
-    assert handing.hand_over(["a"], Which.APP)[0].took
+    assert handing.hand_over(["a"], Which.APP, seconds=PATIENCE_SECONDS)[0].took
     ask(Store("risk"), [Command("a", tally.Add(number=6), "other")], 1)
     bench.until(lambda: first.host.keys["a"].state["numbers"] == [5, 6])

@@ -13,7 +13,8 @@ from banyan.kafka.topics import Topics
 from banyan.transport.kafka import Onlooker
 from banyan.transport.kafka.wire import HEADER
 from tests.integration.host.tally import Added
-from tests.integration.kafka.conftest import PATIENCE_SECONDS, Running, until
+from tests.integration.kafka.conftest import Running
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 _NUMBERS = itertools.count(1)
 
@@ -23,7 +24,9 @@ def topics(kafka: Cluster):
     made = Topics(f"t{os.getpid()}-o{next(_NUMBERS)}", ("a",))
     yield made
     admin = AdminClient(kafka.options())
-    ours = [each for each in admin.list_topics(timeout=10).topics if each.startswith(f"{made.environment}.")]
+    ours = [
+        each for each in admin.list_topics(timeout=PATIENCE_SECONDS).topics if each.startswith(f"{made.environment}.")
+    ]
     admin.delete_topics(ours)
 
 
@@ -41,7 +44,7 @@ def tell(kafka: Cluster, topics: Topics, feed: str, *numbers: int, sender: str =
 def make(kafka: Cluster, topics: Topics, feed: str) -> None:
     name = topics.name("feeds", "signals", feed)
     admin = AdminClient(kafka.options())
-    admin.create_topics([NewTopic(name, 1, 1)])[name].result(20)
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result(PATIENCE_SECONDS)
 
 
 def test_an_onlooker_recalls_the_last_and_hears_what_comes_also_of_feeds_that_come(kafka, topics, caplog):
@@ -55,14 +58,14 @@ def test_an_onlooker_recalls_the_last_and_hears_what_comes_also_of_feeds_that_co
     tell(kafka, topics, "oanda", 1, 2)
     running = Running(Onlooker("feeds", "signals", kafka, topics, note("listen"), note("recall")))
     try:
-        until(lambda: heard == [("recall", "oanda", 2)], "the last bar")
+        wait_until(lambda: heard == [("recall", "oanda", 2)], "the last bar")
         tell(kafka, topics, "oanda", 3)
         tell(kafka, topics, "empty", 1)
-        until(lambda: {("listen", "oanda", 3), ("listen", "empty", 1)} <= set(heard), "what came")
+        wait_until(lambda: {("listen", "oanda", 3), ("listen", "empty", 1)} <= set(heard), "what came")
         make(kafka, topics, "later")
         tell(kafka, topics, "later", 7, 8)
         tell(kafka, topics, "oanda", 4, sender="signals")
-        until(lambda: ("listen", "later", 8) in heard, "a feed that came later")
+        wait_until(lambda: ("listen", "later", 8) in heard, "a feed that came later")
     finally:
         running.stop()
     assert sorted(heard) == sorted(

@@ -9,7 +9,7 @@ from confluent_kafka.admin import NewTopic
 from banyan.transport.kafka import Answers, Asker
 from banyan.transport.questions import NoAnswerError
 from tests.integration.host import tally
-from tests.integration.kafka.conftest import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, wait_for_thread
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk"])
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "ri
 def topics(bench):
     names = [bench.topics.questions("risk"), bench.topics.answers("risk")]
     for made in bench.admin.create_topics([NewTopic(name, 1, 1) for name in names]).values():
-        made.result(20)
+        made.result(PATIENCE_SECONDS)
     bench.made += names
     return bench.topics
 
@@ -42,8 +42,7 @@ def test_a_question_is_asked_again_until_there_is_somebody_who_can_answer(bench,
     assert (found.wire_name, found.total) == ("tally.added.v1", 42)
     assert ask(tally.Add(number=4)).total == 8
     stop.set()
-    thread.join(20)
-    assert not thread.is_alive()
+    wait_for_thread(thread)
     assert asked[:2] == [21, 21]
     assert set(asked) == {21, 4}
 

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from banyan.kafka import Cluster, KafkaServer
 from banyan.kafka.planning import apply, rules_of
 from settings.topics import TOPICS, planned
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(databases=["facade", "feeds", "signals"])
 REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
@@ -71,9 +72,9 @@ def as_user(address: str, name: str, **more: object) -> dict[str, object]:
 def written(address: str, name: str, topic: str) -> int | None:
     """Return the code of what came of writing to a topic; None: it was taken."""
     found: list[KafkaError | None] = []
-    producer = Producer(as_user(address, name, **{"message.timeout.ms": 20_000}))
+    producer = Producer(as_user(address, name, **{"message.timeout.ms": int(PATIENCE_SECONDS * 1000)}))
     producer.produce(topic, b"{}", "00", 0, lambda problem, _: found.append(problem))
-    producer.flush(30)
+    producer.flush(PATIENCE_SECONDS)
     [problem] = found
     return None if problem is None else problem.code()
 
@@ -81,7 +82,7 @@ def written(address: str, name: str, topic: str) -> int | None:
 def read(address: str, name: str, topic: str, group: str) -> int | None:
     consumer = Consumer(as_user(address, name, **{"group.id": group, "enable.partition.eof": True}))
     consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
-    record = consumer.poll(20)
+    record = consumer.poll(PATIENCE_SECONDS)
     consumer.close()
     assert record is not None
     problem = record.error()

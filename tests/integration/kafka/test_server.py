@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from banyan.kafka import Cluster, KafkaError, KafkaServer
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -24,17 +25,17 @@ def server(kafka: Cluster, tmp_path: Path):
 def test_a_killed_broker_starts_again_where_it_was_with_all_that_it_had_acknowledged(server):
     address = server.start()
     admin = AdminClient({"bootstrap.servers": address})
-    admin.create_topics([NewTopic("kept", 3, 1)])["kept"].result(10)
+    admin.create_topics([NewTopic("kept", 3, 1)])["kept"].result(PATIENCE_SECONDS)
     producer = Producer({"bootstrap.servers": address, "acks": "all"})
     producer.produce("kept", b"still here", partition=1)
-    assert producer.flush(10) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     server.kill()
     assert server.address() is None
     assert server.start() == address
     assert server.start() == address
     consumer = Consumer({"bootstrap.servers": address, "group.id": "test", "enable.auto.commit": False})
     consumer.assign([TopicPartition("kept", 1, 0)])
-    record = consumer.poll(10)
+    record = consumer.poll(PATIENCE_SECONDS)
     assert record is not None
     assert record.value() == b"still here"
     consumer.close()

@@ -11,7 +11,8 @@ from banyan.process import HostWorker, Part
 from banyan.store import Store
 from extract.sharing import Sharing
 from tests.integration.host import tally
-from tests.integration.kafka.conftest import Running, until
+from tests.integration.kafka.conftest import Running
+from tests.patience import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["risk"])
 ALL = ("a", "b", "c", "d", "e", "f")
@@ -22,7 +23,7 @@ class Worker:
 
     def __init__(self, number: int, owner: str) -> None:
         clock = SystemClock()
-        store = Store("risk", lease_seconds=1.0)
+        store = Store("risk", lease_seconds=3.0)
         self.host = Host(
             tally.context("risk"), store, [], clock, owner=owner, settings=HostSettings(poll_seconds=0.1)
         )  # fmt: skip
@@ -63,21 +64,21 @@ def start() -> Iterator[Callable[..., Worker]]:
 
 def test_the_keys_of_a_worker_that_is_gone_are_held_by_the_others_until_it_is_back(start):
     first, second, third = (start(number) for number in (1, 2, 3))
-    until(lambda: (first.holds, second.holds, third.holds) == ("ad", "be", "cf"), "each its part")
+    wait_until(lambda: (first.holds, second.holds, third.holds) == ("ad", "be", "cf"), "each its part")
     third.die()
-    until(lambda: (first.holds, second.holds) == ("acd", "bef"), "a share of what it held")
+    wait_until(lambda: (first.holds, second.holds) == ("acd", "bef"), "a share of what it held")
     back = start(3, "its successor")
-    until(lambda: (first.holds, second.holds, back.holds) == ("ad", "be", "cf"), "each its part again")
+    wait_until(lambda: (first.holds, second.holds, back.holds) == ("ad", "be", "cf"), "each its part again")
     owners = dict(Key.objects.using("risk").values_list("key", "owner"))
     assert owners == dict(zip(ALL, ["worker 1", "worker 2", "its successor"] * 2, strict=True))
 
 
 def test_one_that_waits_for_a_part_that_is_held_stands_in_for_nobody(start):
     first = start(1)
-    until(lambda: first.holds == "abcdef", "all, since nobody runs the other parts")
+    wait_until(lambda: first.holds == "abcdef", "all, since nobody runs the other parts")
     waiting = start(1, "its next version")
     second = start(2)
-    until(lambda: (first.holds, second.holds) == ("acd", "bef"), "each its part, and a share of the third")
+    wait_until(lambda: (first.holds, second.holds) == ("acd", "bef"), "each its part, and a share of the third")
     assert (waiting.holds, list(waiting.sharing.others)) == ("", [])
     first.die()
-    until(lambda: (waiting.holds, second.holds) == ("acd", "bef"), "what the one that is gone held")
+    wait_until(lambda: (waiting.holds, second.holds) == ("acd", "bef"), "what the one that is gone held")

@@ -12,6 +12,7 @@ from banyan.transport.kafka.wire import HEADER
 from tests.integration.host import tally
 from tests.integration.kafka.conftest import Bench
 from tests.integration.kafka.test_following import knows
+from tests.patience import PATIENCE_SECONDS, wait_for_thread
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk", "signals"])
 
@@ -50,7 +51,7 @@ def reading(bench):
     receiver = Receiver(bench)
     yield first, receiver
     receiver.stop.set()
-    receiver.thread.join(20)
+    wait_for_thread(receiver.thread)
 
 
 def test_what_was_sent_before_is_asked_for_and_what_comes_then_is_read(bench, reading):
@@ -86,6 +87,6 @@ def test_nonsense_is_passed_over_and_no_more_than_that(bench, reading):
     theirs = Envelope(name="tally.added.v1", id="x", key="a", sender="risk", sender_key="a", number=1)
     for header in (b"{", encode_envelope(theirs)):
         producer.produce(bench.topic, b"[]", "a", 0, headers=[(HEADER, header)])
-    producer.flush(10)
+    producer.flush(PATIENCE_SECONDS)
     first.say(4)
     bench.until(lambda: receiver.sums["a"] == [1, 3, 6, 10])

@@ -13,6 +13,7 @@ from banyan.kafka.planning import apply, differences, rules_of
 from banyan.kafka.topics import Topic, TopicError, Topics, topic_name
 from banyan.models import Key
 from settings.topics import TOPICS, planned
+from tests.patience import PATIENCE_SECONDS
 
 SHARDS = ("00", "01", "canary")
 PRINCIPALS = {"execution": "User:banyan-app", "risk": "User:banyan-risk"}
@@ -23,10 +24,10 @@ def environment(kafka):
     made = f"t{os.getpid()}-{uuid.uuid4().hex[:6]}"
     yield made
     admin = AdminClient(kafka.options())
-    ours = [topic for topic in admin.list_topics(timeout=10).topics if topic.startswith(f"{made}.")]
+    ours = [topic for topic in admin.list_topics(timeout=PATIENCE_SECONDS).topics if topic.startswith(f"{made}.")]
     if ours:
         for deleted in admin.delete_topics(ours).values():
-            deleted.result(20)
+            deleted.result(PATIENCE_SECONDS)
 
 
 def plan(environment: str, partitions: int = 3, hours: int = 168) -> list[Topic]:
@@ -83,7 +84,7 @@ def test_the_partitions_of_a_keyed_topic_are_never_changed(kafka, environment):
     assert [each.action for each in found] == ["problem", "problem"]
     assert "it has 3 partitions and 4 are planned" in found[0].detail
     assert apply(admin, plan(environment, partitions=4), [], 1, environment) == found
-    assert len(admin.list_topics(timeout=10).topics[plan(environment)[0].name].partitions) == 3
+    assert len(admin.list_topics(timeout=PATIENCE_SECONDS).topics[plan(environment)[0].name].partitions) == 3
 
 
 def test_a_name_that_kafka_would_not_take_is_refused():

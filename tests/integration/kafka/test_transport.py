@@ -9,6 +9,7 @@ from banyan.models import DeadLetter, Log, Place, Relayed, Stream
 from banyan.store import Store
 from tests.integration.host.tally import Added
 from tests.integration.kafka.conftest import Bench
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk"])
 
@@ -40,7 +41,7 @@ def test_a_side_that_was_away_goes_on_from_its_place_and_shows_its_lag_until_the
     bench.until(lambda: execution.link.relay.count == 5)
     again = bench.side("risk", "two").start()
     bench.until(lambda: again.told() == [1, 3, 6, 10, 15])
-    assert again.link.intake.count == 2
+    assert 2 <= again.link.intake.count < 5
     bench.until(lambda: again.link.intake.is_caught_up() and again.link.intake.lags().get("a") == 0)
     bench.until(lambda: offset_in(bench, f"{bench.topics.environment}.risk.app.a") == 5)
 
@@ -52,7 +53,7 @@ def test_a_group_that_kafka_has_lost_changes_nothing_and_a_place_that_was_lost_t
     bench.until(lambda: risk.told() == [1, 3, 6])
     bench.until(lambda: offset_in(bench, group) == 3, "an offset in Kafka")
     risk.stop()
-    bench.admin.delete_consumer_groups([group])[group].result(10)
+    bench.admin.delete_consumer_groups([group])[group].result(PATIENCE_SECONDS)
     assert offset_in(bench, group) == 0
     execution.say(4, 5)
     bench.until(lambda: execution.link.relay.count == 5)
@@ -72,7 +73,7 @@ def test_a_group_that_kafka_has_lost_changes_nothing_and_a_place_that_was_lost_t
 def offset_in(bench: Bench, group: str) -> int:
     """Return how far Kafka says that a group has read, of all partitions together."""
     asked = bench.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-    return sum(max(0, part.offset) for part in asked[group].result(10).topic_partitions)
+    return sum(max(0, part.offset) for part in asked[group].result(PATIENCE_SECONDS).topic_partitions)
 
 
 def test_what_was_committed_while_kafka_did_not_take_it_is_relayed_from_the_outbox(bench):
@@ -142,7 +143,7 @@ def test_records_of_nobody_who_may_send_them_are_passed_over_and_said(bench, cap
     unnumbered = Envelope(name="tally.added.v1", id="y", key="a", sender="execution", sender_key="a")
     for header in (encode_envelope(stranger), encode_envelope(unnumbered), b"{"):
         producer.produce(bench.topic, body, "a", 0, headers=[("envelope", header)])
-    producer.flush(10)
+    producer.flush(PATIENCE_SECONDS)
     execution = bench.side("execution").start()
     execution.say(7)
     bench.until(lambda: risk.told() == [7])
@@ -161,7 +162,7 @@ def test_a_key_that_another_worker_takes_over_is_read_there_from_the_place_where
     first.stop()
     execution.say(3)
     bench.until(lambda: second.told() == [1, 3, 6])
-    assert second.told("b") == [5]
+    bench.until(lambda: second.told("b") == [5])
     assert [step.number for step in Store("risk").steps("a", 0)] == [1, 2, 3]
 
 

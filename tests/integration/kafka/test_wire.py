@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 
 from banyan.codec import Envelope, encode_envelope, encode_message
 from tests.integration.host.tally import Added
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk"])
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "wire.md"
@@ -49,7 +50,7 @@ def test_it_passes_over_what_comes_again_and_tells_of_what_is_missing(bench, rea
         envelope = Envelope(name=ADDED, id="x", key="a", sender="execution", sender_key="a", **place)
         body = encode_message(Added(number=number, total=number))
         producer.produce(bench.topic, body, "a", 0, headers=[("envelope", encode_envelope(envelope))])
-    producer.flush(10)
+    producer.flush(PATIENCE_SECONDS)
     found = reader(bench)
     assert [each.get("missing_after", (each.get("message") or {}).get("number")) for each in found] == [
         4096,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.processes.kept import PLACE
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="what processes take is read from /proc")
@@ -75,7 +76,7 @@ def test_all_end_with_the_process_that_began_them():
         pid = seen.next("report", "works", "running")[3]
         seen.process.send_signal(signal.SIGTERM)
         seen.next("ended")
-        assert seen.process.wait(timeout=60) == 0
+        assert seen.process.wait(timeout=PATIENCE_SECONDS) == 0
         assert not Path(f"/proc/{pid}").exists()
 
 

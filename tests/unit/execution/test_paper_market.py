@@ -15,6 +15,7 @@ from banyan.codec import Envelope, encode_message
 from banyan.columns import ints
 from banyan.host import Delivery
 from banyan.sockets import short_address
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.execution.desk import EURUSD, GOLD
 
 PRICES = [f"{side}_{point}" for side in ("bid", "ask") for point in ("open", "high", "low", "close")]
@@ -44,14 +45,14 @@ class Listening:
         with short_address(address) as short:
             self.listener.bind(short)
         self.listener.listen()
-        self.listener.settimeout(60.0)
+        self.listener.settimeout(PATIENCE_SECONDS)
         self.buffer = FrameBuffer()
         self.peer = None
 
     def next_frame(self):
         if self.peer is None:
             self.peer, _ = self.listener.accept()
-            self.peer.settimeout(60.0)
+            self.peer.settimeout(PATIENCE_SECONDS)
         bodies = list(self.buffer.add(b""))
         while not bodies:
             bodies = list(self.buffer.add(self.peer.recv(1)))

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from banyan.codec import Envelope
 from banyan.host import COMPARATOR, Delivery
 from banyan.transport import ChannelListener, ChannelReader, Channels
+from tests.patience import PATIENCE_SECONDS
 
 RECORD = Delivery("signals", Envelope(name="banyan.logged.v1", id="a", key="trend", number=1), b"{}")
 VERDICT = Delivery(COMPARATOR, Envelope(name="banyan.compared.v1", id="b", key="trend"), b"{}")
@@ -48,7 +49,7 @@ def test_a_process_says_who_it_is_and_tells_its_log_from_when_there_is_another_s
     threads = [threading.Thread(target=each.run, args=(stop,), daemon=True) for each in workers]
     for thread in threads:
         thread.start()
-    assert told.acquire(timeout=60)
+    assert told.acquire(timeout=PATIENCE_SECONDS)
     assert (heard[0][0], heard[0][1].owner, heard[0][1].is_leading) == ("trend", "somebody", None)
     assert host.log is None
     channels.join_other_side(is_there=True)
@@ -57,14 +58,14 @@ def test_a_process_says_who_it_is_and_tells_its_log_from_when_there_is_another_s
     host.log([RECORD])
     host.keys["trend"].is_leading, host.keys["trend"].is_astray = False, True
     host.compare([VERDICT])
-    assert told.acquire(timeout=60)
-    assert told.acquire(timeout=60)
+    assert told.acquire(timeout=PATIENCE_SECONDS)
+    assert told.acquire(timeout=PATIENCE_SECONDS)
     assert [(each.is_leading, each.is_astray, each.log, each.compared) for _, each in list(heard)[1:]] == [
         (True, False, [RECORD], []), (False, True, [], [VERDICT]),
     ]  # fmt: skip
     channels.close()
     for thread in threads[:1]:
-        thread.join(60)
+        thread.join(PATIENCE_SECONDS)
     assert stop.is_set()  # a process whose other end is closed stops
-    threads[1].join(60)
+    threads[1].join(PATIENCE_SECONDS)
     assert not any(thread.is_alive() for thread in threads)

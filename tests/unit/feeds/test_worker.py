@@ -20,11 +20,11 @@ from banyan.clock import VirtualClock
 from banyan.codec import decode_message
 from banyan.messages import Message
 from banyan.transport import Command, LocalTransport
+from tests.patience import PATIENCE_SECONDS
 from trading.instruments import Instrument
 from trading.intervals import DAY, MILLISECOND, SECOND
 
 BEGIN = int(np.datetime64("2024-03-06T14:00", "ns").astype(np.int64))  # a Wednesday
-PATIENCE_SECONDS = 120.0
 
 
 class Told:

@@ -16,6 +16,7 @@ import pytest
 from banyan import system_user
 from banyan.embedded import Address, EmbeddedServer, EmbeddedServerError, _short_socket_folder
 from banyan.system_user import SystemUserError
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 AS_ROOT = os.geteuid() == 0
@@ -60,22 +61,38 @@ def server(folder: Path) -> Iterator[EmbeddedServer]:
     embedded.remove()
 
 
-def test_another_has_a_copy_of_its_data_of_its_own(server, folder):
-    address = server.start()
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server that was made, for copies: making one takes longer than most of these tests."""
+    embedded = EmbeddedServer(tmp_path_factory.mktemp("cluster") / "postgres", durable=False)
+    embedded.start()
+    yield embedded
+    embedded.remove()
+
+
+@pytest.fixture
+def made(server: EmbeddedServer, cluster: EmbeddedServer) -> EmbeddedServer:
+    """A server whose data is there, and which does not run."""
+    cluster.copy_to(server)
+    return server
+
+
+def test_another_has_a_copy_of_its_data_of_its_own(made, folder):
+    address = made.start()
     with psycopg.connect(host=address.host, user=address.user, dbname="postgres") as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
     other = EmbeddedServer(folder / "other" / "postgres", durable=False)
     try:
-        server.copy_to(other)
-        assert server.address() is None
-        for each, number in ((other, 8), (server, 7)):
+        made.copy_to(other)
+        assert made.address() is None
+        for each, number in ((other, 8), (made, 7)):
             there = each.start()
             with psycopg.connect(host=there.host, user=there.user, dbname="postgres") as connection:
                 if each is other:
                     connection.execute("UPDATE kept SET number = 8")
                 assert connection.execute("SELECT number FROM kept").fetchall() == [(number,)]
         with pytest.raises(EmbeddedServerError, match="is there already"):
-            server.copy_to(other)
+            made.copy_to(other)
     finally:
         other.remove()
 
@@ -104,8 +121,8 @@ def test_it_starts_answers_stops_and_keeps_its_data(server):
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
-def test_it_listens_on_a_socket_of_its_owner_only(server):
-    address = server.start()
+def test_it_listens_on_a_socket_of_its_owner_only(made):
+    address = made.start()
     assert stat.S_IMODE(Path(address.host).stat().st_mode) == 0o700
     with psycopg.connect(host=address.host, user=address.user, dbname="postgres") as connection:
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
@@ -113,50 +130,50 @@ def test_it_listens_on_a_socket_of_its_owner_only(server):
 
 def test_many_processes_can_start_it_at_once(server):
     processes = [in_process("print(server.start().host)", server.directory) for _ in range(5)]
-    answers = [process.communicate(timeout=120) for process in processes]
+    answers = [process.communicate(timeout=PATIENCE_SECONDS) for process in processes]
     assert {answer[0].strip() for answer in answers} == {str(server.directory)}, answers
     assert "18" in version(server.start())
 
 
-def test_a_process_that_ends_or_is_killed_leaves_the_server_to_the_others(server):
-    address = server.start()
+def test_a_process_that_ends_or_is_killed_leaves_the_server_to_the_others(made):
+    address = made.start()
     with psycopg.connect(host=address.host, user=address.user, dbname="postgres") as connection:
-        ended = in_process("server.start()", server.directory)
-        ended.communicate(timeout=60)
-        killed = in_process("server.start(); print('up', flush=True); sys.stdin.read()", server.directory)
+        ended = in_process("server.start()", made.directory)
+        ended.communicate(timeout=PATIENCE_SECONDS)
+        killed = in_process("server.start(); print('up', flush=True); sys.stdin.read()", made.directory)
         assert killed.stdout is not None
         assert killed.stdout.readline() == "up\n"
         killed.kill()
-        killed.communicate(timeout=60)
+        killed.communicate(timeout=PATIENCE_SECONDS)
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_an_interrupt_at_the_keyboard_of_the_command_that_started_it_does_not_reach_it(server):
+def test_an_interrupt_at_the_keyboard_of_the_command_that_started_it_does_not_reach_it(made):
     starter = in_process(
-        "server.start(); print('up', flush=True); sys.stdin.read()", server.directory, start_new_session=True
+        "server.start(); print('up', flush=True); sys.stdin.read()", made.directory, start_new_session=True
     )
     assert starter.stdout is not None
     assert starter.stdout.readline() == "up\n"
     os.killpg(starter.pid, signal.SIGINT)
-    starter.communicate(timeout=60)
-    address = server.address()
+    starter.communicate(timeout=PATIENCE_SECONDS)
+    address = made.address()
     assert address is not None
     assert "18" in version(address)
 
 
-def test_a_crashed_server_is_started_again(server):
-    server.start()
-    pid = int((server.directory / "postmaster.pid").read_text().splitlines()[0])
+def test_a_crashed_server_is_started_again(made):
+    made.start()
+    pid = int((made.directory / "postmaster.pid").read_text().splitlines()[0])
     os.kill(pid, signal.SIGKILL)
     os_wait_until_gone(pid)
-    assert "18" in version(server.start())
+    assert "18" in version(made.start())
 
 
 def os_wait_until_gone(pid: int) -> None:
     import psutil
 
     try:
-        psutil.Process(pid).wait(timeout=30)
+        psutil.Process(pid).wait(timeout=PATIENCE_SECONDS)
     except psutil.NoSuchProcess:
         return
 
@@ -190,22 +207,18 @@ def test_a_folder_with_something_else_in_it_is_refused(folder):
     assert (directory / "thesis.txt").read_text() == "precious"
 
 
-def test_a_failure_shows_what_postgresql_said(server):
-    server.start()
-    server.stop()
-    settings = server.directory / "postgresql.conf"
+def test_a_failure_shows_what_postgresql_said(made):
+    settings = made.directory / "postgresql.conf"
     settings.write_text(settings.read_text() + "\nshared_buffers = '12 parsecs'\n")
     with pytest.raises(EmbeddedServerError, match="parsecs"):
-        server.start()
+        made.start()
 
 
-def test_a_cluster_of_an_unknown_version_is_refused(server):
-    server.start()
-    server.stop()
-    (server.directory / "PG_VERSION").write_text("9\n")
+def test_a_cluster_of_an_unknown_version_is_refused(made):
+    (made.directory / "PG_VERSION").write_text("9\n")
     with pytest.raises(EmbeddedServerError, match=r"made by PostgreSQL 9.*brings 16 and 18"):
-        server.start()
-    (server.directory / "PG_VERSION").write_text("18\n")
+        made.start()
+    (made.directory / "PG_VERSION").write_text("18\n")
 
 
 @only_root
@@ -245,10 +258,8 @@ def as_nobody(action: Callable[[], object]) -> str:
 
 
 @only_root
-def test_data_of_another_user_is_refused_to_an_ordinary_one(server):
-    server.start()
-    server.stop()
-    outcome = as_nobody(server.start)
+def test_data_of_another_user_is_refused_to_an_ordinary_one(made):
+    outcome = as_nobody(made.start)
     assert outcome.startswith(SystemUserError.__name__)
     assert "belongs to user" in outcome
 
@@ -308,29 +319,32 @@ def test_programs_in_a_folder_of_root_only_are_copied_where_every_user_can_run_t
         server.remove()
 
 
-@pytest.mark.parametrize(
-    "made", ["a link to somewhere", "a folder of somebody else", "a folder that others may enter", "a file"]
-)
 @only_root
-def test_what_somebody_has_put_in_the_place_of_the_short_folder_is_neither_used_nor_changed(folder, made):
+def test_what_somebody_has_put_in_the_place_of_the_short_folder_is_neither_used_nor_changed(folder):
     """Under a path that is too long for a socket its folder is in /tmp, where anybody can make one first."""
     server = EmbeddedServer(folder / ("long" * 25) / "postgres", durable=False)
     place, other = _short_socket_folder(server.directory), folder / "other"
     other.mkdir()
-    if made == "a link to somewhere":
-        place.symlink_to(other)
-    elif made == "a file":
-        place.write_text("")
-    else:
-        place.mkdir()
-        place.chmod(0o777 if "others" in made else 0o700)
-        os.chown(place, NOBODY if "somebody" in made else system_user.owner_of(server.directory).uid, NOBODY)
-    before, owner = place.lstat(), other.stat().st_uid
+
+    def make(made: str) -> None:
+        if made == "a link to somewhere":
+            place.symlink_to(other)
+        elif made == "a file":
+            place.write_text("")
+        else:
+            place.mkdir()
+            place.chmod(0o777 if "others" in made else 0o700)
+            os.chown(place, NOBODY if "somebody" in made else system_user.owner_of(server.directory).uid, NOBODY)
+
     try:
-        with pytest.raises(EmbeddedServerError, match="belongs to another user, or is open to others"):
-            server.start()
-        after = place.lstat()
-        assert (after.st_mode, after.st_uid, other.stat().st_uid) == (before.st_mode, before.st_uid, owner)
+        for made in ("a link to somewhere", "a folder of somebody else", "a folder that others may enter", "a file"):
+            make(made)
+            before, owner = place.lstat(), other.stat().st_uid
+            with pytest.raises(EmbeddedServerError, match="belongs to another user, or is open to others"):
+                server.start()
+            after = place.lstat()
+            assert (after.st_mode, after.st_uid) == (before.st_mode, before.st_uid), made
+            assert other.stat().st_uid == owner, made
+            (shutil.rmtree if place.is_dir() and not place.is_symlink() else Path.unlink)(place)
     finally:
-        (shutil.rmtree if place.is_dir() and not place.is_symlink() else Path.unlink)(place)
         server.remove()

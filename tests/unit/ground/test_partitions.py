@@ -13,6 +13,7 @@ from django.test.utils import isolate_apps
 
 from banyan.timescale import PartitionError, TimeBucket, TimePartitionField, ensure_partitions
 from banyan.timescale.intervals import Interval
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(databases=["feeds"])
 
@@ -201,7 +202,7 @@ def test_several_loaders_can_ensure_the_same_partitions_at_once(committed_sample
 
     def load(series: int) -> None:
         try:
-            together.wait(timeout=30)
+            together.wait(timeout=PATIENCE_SECONDS)
             ensure_partitions(connections["feeds"], committed_samples, nanoseconds(TIMES[0]), nanoseconds(TIMES[-1]))
             committed_samples.objects.bulk_create(
                 [committed_samples(series=series, time=time, value=0.0) for time in TIMES]

@@ -3,6 +3,7 @@ import threading
 
 from banyan.process import collector
 from banyan.process.collector import Collector
+from tests.patience import PATIENCE_SECONDS
 
 
 def test_what_has_been_there_for_long_is_left_alone_and_what_went_before_as_it_was(monkeypatch):
@@ -17,7 +18,7 @@ def test_what_has_been_there_for_long_is_left_alone_and_what_went_before_as_it_w
     before, stop, worker = gc.get_threshold(), threading.Event(), Collector()
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
-    assert frozen.wait(30.0)
+    assert frozen.wait(PATIENCE_SECONDS)
     stop.set()
     worker.wake()
     thread.join()
