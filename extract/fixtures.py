@@ -80,12 +80,19 @@ def freeze(context: Context[Any], mismatch: Mismatch) -> Fixture:
     )
 
 
-def write(fixture: Fixture, folder: Path) -> Path:
-    """Write a fixture into a folder and return its path: the same one for the same record."""
-    folder.mkdir(parents=True, exist_ok=True)
+def file_of(fixture: Fixture) -> tuple[str, bytes]:
+    """Return the name of a fixture's file, the same one for the same record, and what stands in it."""
     safe = re.sub(r"[^A-Za-z0-9_-]", "-", fixture.key)
-    path = folder / f"{fixture.context}-{safe}-{fixture.number}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(fixture), indent=1) + b"\n")
+    text = msgspec.json.format(msgspec.json.encode(fixture), indent=1) + b"\n"
+    return f"{fixture.context}-{safe}-{fixture.number}.json", text
+
+
+def write(fixture: Fixture, folder: Path) -> Path:
+    """Write a fixture into a folder and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name, text = file_of(fixture)
+    path = folder / name
+    path.write_bytes(text)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Acts on what holds for an account: at its own level, and at that of how it follows a set."""
+"""Acts on what holds: at the level of a set for all who follow it, of an account, and of how it follows a set."""
 
 from typing import Any
 
@@ -8,14 +8,16 @@ from apps.console.levels import LevelError
 from apps.console.recording import Facts
 from apps.execution import interface as execution
 from apps.execution.book_contracts import ConfigureAccount
-from apps.execution.contracts import Subscribe
+from apps.execution.contracts import ConfigureSet, Subscribe
 from apps.feeds.interface import get_instrument
 from apps.reporting import interface as reporting
 from apps.reporting.interface import FoundAccount, Scope
 from apps.signals.interface import get_set
+from banyan.commands import counted
 
 Terms = ConfigureAccount | Subscribe
 _NAMED_MAX = 12
+_COUNTS_FROM = "It counts from the set's next word on; nothing is traded for the change alone."
 
 
 def account_of(name: str) -> FoundAccount:
@@ -44,13 +46,25 @@ def terms(set_name: str, typed: dict[str, str]) -> Terms:
 
     Raises LevelError, AccountError, SetError and InstrumentNotFound.
     """
-    given = levels.given(typed, of_subscription=bool(set_name))
+    given = levels.given(typed, levels.OF_FOLLOWING if set_name else levels.OF_ACCOUNT)
     for name in [*(given["instruments"] or ()), *(given.get("symbols") or {}).values()]:
         get_instrument(name)
     if not set_name:
         return execution.account_settings(given)
     get_set(set_name)
     return execution.subscription(set_name, given)
+
+
+def set_level(set_name: str, typed: dict[str, str]) -> dict[str, Any]:
+    """Return what settings for all who follow a set are, as typed. Raises LevelError, AccountError and SetError."""
+    get_set(set_name)
+    return execution.followers_level(levels.given(typed, levels.OF_SET))
+
+
+def typed_of_set(set_name: str) -> dict[str, str]:
+    """Return what is set for all who follow a set, as it is typed."""
+    level = execution.level_of_followers(set_name)
+    return levels.written(execution.in_words(ConfigureAccount(account=0, **level)))
 
 
 def _wanted(given: Given) -> Terms:
@@ -65,14 +79,18 @@ def _changes(given: Given) -> list[str]:
     of, wanted, name = account_of(given["account"]), _wanted(given), given.get("set", "")
     before, then = typed_last(of, name), levels.written(execution.in_words(wanted))
     where = f"how {of.account} follows {name}" if name else f"{of.account}, for all that it follows"
-    told = [
+    told = _differing(before, then, where)
+    if not told:
+        return [f"Nothing changes: this is what was asked last for {where}."]
+    return [*told, *(_effects(of, wanted) or ["What holds follows when the shard knows the set."])]
+
+
+def _differing(before: dict[str, str], then: dict[str, str], where: str) -> list[str]:
+    return [
         f"{each}: {before.get(each, 'not given')} becomes {then.get(each, 'not given')}, at the level of {where}."
         for each in dict.fromkeys([*before, *then])
         if before.get(each) != then.get(each)
     ]
-    if not told:
-        return [f"Nothing changes: this is what was asked last for {where}."]
-    return [*told, *(_effects(of, wanted) or ["What holds follows when the shard knows the set."])]
 
 
 def _effects(of: FoundAccount, wanted: Terms) -> list[str]:
@@ -106,7 +124,35 @@ def _subscribe(given: Given, _: str, request: str) -> Done:
     return f"Asked: how {given['account']} follows {given['set']}.", told
 
 
+def _stands_for_all(given: Given) -> Facts:
+    return dict(typed_of_set(given["set"]))
+
+
+def _changes_for_all(given: Given) -> list[str]:
+    name = given["set"]
+    level = set_level(name, levels.typed_in(given["settings"]))
+    then = levels.written(execution.in_words(ConfigureAccount(account=0, **level)))
+    told = _differing(typed_of_set(name), then, f"all who follow {name}")
+    if not told:
+        return [f"Nothing changes: this is what is set for all who follow {name}."]
+    before = ConfigureSet(set=name, terms=[], **execution.level_of_followers(name))
+    found = reporting.followers_changed(before, ConfigureSet(set=name, terms=[], **level))
+    of = f"of {counted(found.followers, 'account')} that follow it"
+    told += [f"For {each.accounts:,} {of}: {each.name} {each.before} becomes {each.then}." for each in found.changed]
+    if found.unchanged:
+        told.append(f"For {found.unchanged:,} {of} nothing changes: what they say themselves goes before this.")
+    return [*told, _COUNTS_FROM]
+
+
+def _configure_for_all(given: Given, _: str, __: str) -> Done:
+    level = set_level(given["set"], levels.typed_in(given["settings"]))
+    execution.configure_followers(given["set"], level)
+    return f"Asked every shard: what holds for all who follow {given['set']}.", dict(typed_of_set(given["set"]))
+
+
 SETTING_KINDS = (
+    Kind("set.configure", "Change what holds for all who follow the set", "Change it for all", Danger.GREAT,
+         _changes_for_all, _stands_for_all, _configure_for_all, about=("set", "settings"), word="ALL"),
     Kind("account.configure", "Change the account's settings", "Change them", Danger.SOME, _changes, _stands,
          _configure, about=("account", "settings")),
     Kind("account.subscribe", "Change how the account follows a set", "Change it", Danger.SOME, _changes, _stands,

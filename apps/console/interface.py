@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from apps.console.access import PEOPLE, acting, page
+from apps.console.access import OPERATE, PEOPLE, acting, page
 from apps.console.acts import KINDS
 from apps.console.addresses import address_of
 from apps.console.asking import Asking
@@ -17,8 +17,8 @@ from apps.console.pulse import PULSE, Beat
 from apps.console.recording import Actor, Became, Facts, recorded
 
 __all__ = [
-    "KINDS", "PEOPLE", "PULSE", "Actor", "Asking", "Beat", "Became", "Danger", "Facts", "Given", "Kind", "Told",
-    "acting", "acts", "address_of", "carried_out", "doubted", "page", "proof_wanted", "recorded",
+    "KINDS", "OPERATE", "PEOPLE", "PULSE", "Actor", "Asking", "Beat", "Became", "Danger", "Facts", "Given", "Kind",
+    "Told", "acting", "acts", "address_of", "carried_out", "doubted", "page", "proof_wanted", "recorded",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What an account says of its trading, and how it follows a set, as one line of text that an address can hold.
+"""What is said of trading for a set, an account, or how it follows one, as a line of text that an address can hold.
 
 Such as "sizing=vol:15; multiplier=2; close_only=yes". What is left out is left to the level before.
 """
@@ -25,7 +25,7 @@ class Asked(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
-OF_LEVEL = (
+OF_ACCOUNT = (
     Asked("sizing", "such as risk:1, vol:15, percent:10, lots:1, kelly:0.5, all-in, equal, weights"),
     Asked("multiplier", "what each quantity is multiplied by, such as 0.5"),
     Asked("lots_max", "lots of an instrument at the most"),
@@ -34,13 +34,16 @@ OF_LEVEL = (
     Asked("reverse", "whether everything is done the other way round", ("yes", "no")),
     Asked("close_only", "whether positions may only become smaller", ("yes", "no")),
 )
-OF_SUBSCRIPTION = (
+OF_SET = tuple(each for each in OF_ACCOUNT if each.name != "instruments")
+"""What is set for all who follow a set: it trades what it trades, whoever follows it."""
+_OF_SUBSCRIPTION = (
     Asked("is_active", "whether the account follows the set", ("yes", "no")),
     Asked("allocation", "the share of its equity, such as 0.5"),
     Asked("join", "at once, or with the set's next word", ("converge", "next-change")),
     Asked("symbols", "what is traded instead, such as OANDA:EURUSD>FX:EURUSD, with commas"),
 )
-"""What only a subscription has; all but `symbols` must be given."""
+OF_FOLLOWING = (*_OF_SUBSCRIPTION, *OF_ACCOUNT)
+"""What holds for how an account follows a set; of what only that has, all but `symbols` must be given."""
 
 
 def written(told: Mapping[str, Any]) -> dict[str, str]:
@@ -62,16 +65,15 @@ def typed_in(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in parts}
 
 
-def given(typed: Mapping[str, str], *, of_subscription: bool) -> dict[str, Any]:
-    """Return settings as execution takes them. Raises LevelError."""
-    asked = (*OF_SUBSCRIPTION, *OF_LEVEL) if of_subscription else OF_LEVEL
+def given(typed: Mapping[str, str], asked: tuple[Asked, ...]) -> dict[str, Any]:
+    """Return settings of a level, at which `asked` can be given, as execution takes them. Raises LevelError."""
     known = {each.name: each for each in asked}
     if unknown := sorted(set(typed) - set(known)):
         raise LevelError(f"there is no setting {', '.join(unknown)}; there are {', '.join(known)}")
     values = {name: _value(each, typed.get(name, "").strip()) for name, each in known.items()}
-    if of_subscription:
+    if asked is OF_FOLLOWING:
         values["symbols"] = values["symbols"] or {}
-        if missing := [each.name for each in OF_SUBSCRIPTION if values[each.name] is None]:
+        if missing := [each.name for each in _OF_SUBSCRIPTION if values[each.name] is None]:
             raise LevelError(f"{', '.join(missing)}: say what it is to be")
     return values
 

@@ -7,10 +7,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from apps.console import levels
 from apps.console.access import page
 from apps.console.acts_of_sets import members_now, members_of
 from apps.console.asking import ERRORS, Asking
 from apps.console.members import member_of, members_written
+from apps.execution import interface as execution
+from apps.execution.book_contracts import effective_settings
+from apps.execution.contracts import ConfigureSet, Subscribe
 from apps.reporting import interface as reporting
 from apps.reporting.interface import Scope, SetRow
 from apps.signals import interface as signals
@@ -43,6 +47,14 @@ class Field(NamedTuple):
     choices: tuple[str, ...]
     value: object
     bounds: str
+
+
+class ForAll(NamedTuple):
+    """What holds for all who follow a set: settings with whether each was given, and how many shards have taken it."""
+
+    settings: list[tuple[str, str, bool]]
+    taken: int
+    shards: int
 
 
 @page
@@ -83,11 +95,27 @@ def show_set(request: HttpRequest, name: str) -> HttpResponse:
         "earned": asking.of("reporting", lambda: reporting.pnl(Scope(set=name), ("instrument",), 100)),
         "held": asking.of("reporting", lambda: reporting.held(name)),
         "said": asking.of("reporting", lambda: reporting.answered(name, _SAID)),
+        "for_all": _for_all(asking, name),
         "restricted": [each for each in restricted if (each.level, each.name) == ("set", name)],
         "away": asking.away,
     }
     part = "console/set_live.html" if request.headers.get("HX-Request") else "console/set.html"
     return render(request, part, context)
+
+
+def _for_all(asking: Asking, name: str) -> ForAll | None:
+    level = asking.of("execution", lambda: execution.level_of_followers(name))
+    told = asking.of("reporting", lambda: reporting.told_of_set(name))
+    if level is None or told is None:
+        return None
+    wanted, *taken = (_in_words(each) for each in (ConfigureSet(set=name, terms=[], **level), *told))
+    given = {each.removesuffix("_e9") for each in level}
+    rows = [(each.name, wanted[each.name], each.name in given) for each in levels.OF_SET]
+    return ForAll(rows, taken.count(wanted), len(taken))
+
+
+def _in_words(level: ConfigureSet) -> dict[str, str]:
+    return {each.name: each.value for each in effective_settings(level, Subscribe(account=0, set=level.set), None)}
 
 
 @page

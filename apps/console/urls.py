@@ -41,6 +41,7 @@ urlpatterns = [
     path("sets/", sets.show_sets, name="sets"),
     path("sets/+/", sets.edit_set, name="set-edit"),
     path("sets/<str:name>/", sets.show_set, name="set"),
+    path("sets/<str:name>/settings/", placing.edit_set_settings, name="set-settings"),
     path("markets/", markets.show_markets, name="markets"),
     path("markets/feeds/<str:name>/", markets.show_feed, name="feed"),
     path("markets/feeds/<str:name>/quarantine/", quarantine.show_put_aside, name="feed-quarantine"),

@@ -218,7 +218,7 @@ def learn_set(defined: DefineSet) -> None:
 def configure_followers(set_name: str, level: Mapping[str, Any]) -> None:
     """Set what holds for all who follow a set, in place of what was set so, where they do not say otherwise.
 
-    `level` has fields of `ConfigureSet`. Raises AccountError, SetError and InstrumentNotFound.
+    `level` is as `followers_level` returns it. Raises AccountError, SetError and InstrumentNotFound.
     """
     from apps.execution.terms import configured
 
@@ -228,6 +228,22 @@ def configure_followers(set_name: str, level: Mapping[str, Any]) -> None:
         raise AccountError(problem)
     SetLevel.objects.using(ALIAS).update_or_create(set=set_name, defaults={"level": dict(level)})
     _tell_of_set(configured(set_name), shard_keys(settings.SHARDS))
+
+
+def followers_level(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is written by name for all who follow a set, as fields of `ConfigureSet`; None: its default.
+
+    Raises AccountError.
+    """
+    from apps.execution.settings_typed import followers_level_of
+
+    return followers_level_of(given)
+
+
+def level_of_followers(set_name: str) -> dict[str, Any]:
+    """Return what is set for all who follow a set, as fields of `ConfigureSet`; nothing where nothing was set."""
+    found = SetLevel.objects.using(ALIAS).filter(set=set_name).values_list("level", flat=True).first()
+    return dict(found or {})
 
 
 def _tell_of_set(message: ConfigureSet, shards: Iterable[str]) -> None:

@@ -58,6 +58,21 @@ def level_told(level: ConfigureAccount | Subscribe) -> dict[str, Any]:
     }
 
 
+def followers_level_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is written by name for all who follow a set, as fields of `ConfigureSet`; None: its default.
+
+    Raises AccountError.
+    """
+    level = level_of({name: value for name, value in given.items() if name != "instruments"})
+    return given_of({name: value for name, value in level.items() if name != "instruments"})
+
+
+def given_of(level: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a level that are given, as `ConfigureSet` takes them."""
+    given = {name: value for name, value in level.items() if value not in (None, "", -1)}
+    return given | ({"sizing_number_e9": max(0, level["sizing_number_e9"])} if "sizing" in given else {})
+
+
 def subscription_told(found: Subscribe) -> dict[str, Any]:
     """Return a subscription as `subscription_of` reads it."""
     more = {"allocation": _told_e9(found.allocation_e9), "join": found.join, "symbols": found.symbols}

@@ -1,7 +1,7 @@
 """What execution has to know of instruments and sets, asked of the contexts that own them."""
 
 from apps.execution.contracts import ConfigureSet, InstrumentTerms
-from apps.execution.models import SetLevel
+from apps.execution.interface import level_of_followers
 from apps.feeds.interface import get_instrument
 from apps.signals.contracts import DefineSet
 from apps.signals.interface import get_set
@@ -37,12 +37,11 @@ def configured_as(found: DefineSet) -> ConfigureSet:
 
     Raises InstrumentNotFound.
     """
-    level = SetLevel.objects.using("execution").filter(set=found.set).values_list("level", flat=True).first()
     instruments = sorted({channel.instrument for member in found.members for channel in member.channels})
     pairs = sorted({channel.instrument for channel in found.conversions} - set(instruments))
     return ConfigureSet(
         set=found.set,
         terms=[terms_of(each) for each in instruments],
         conversions=[terms_of(each) for each in pairs],
-        **(level or {}),
+        **level_of_followers(found.set),
     )

@@ -25,7 +25,17 @@ from apps.reporting.charted import (
     target_marks,
 )
 from apps.reporting.earnings import BY, PnlRow, PositionRow, pnl, positions
-from apps.reporting.of_sets import Answered, Subscriber, answered, followers, subscribers
+from apps.reporting.of_sets import (
+    Answered,
+    Changed,
+    FollowersChanged,
+    Subscriber,
+    answered,
+    followers,
+    followers_changed,
+    subscribers,
+    told_of_set,
+)
 from apps.reporting.onward import (
     FeedEventRow,
     Place,
@@ -101,18 +111,18 @@ from apps.reporting.timeline import Happening, timeline
 from apps.reporting.words import refusal_in_words, skip_in_words, with_reasons
 
 __all__ = [
-    "BY", "ORDER_STATES", "AccountRow", "Answered", "BrokerRow", "Effective", "FeedEventRow", "FillMark", "FillRow",
-    "FoundAccount", "Funds", "Happening", "HeldBySet", "Hold", "Involved", "LastOrder", "LatencyRow", "Minute",
-    "OrderRow", "Outcome", "Place", "PnlRow", "Point", "PositionRow", "QuoteRow", "RefusalCount", "RefusalRow",
-    "Restriction", "Said", "Scope", "ScopeError", "Selection", "SetRow", "SetSettings", "SignalRow", "SkipRow",
-    "SlippageRow", "Speed", "Stopped", "Subscriber", "TargetMark", "Today", "Unresolved", "Wanted", "account",
-    "accounts", "answered", "brokers", "by_set", "check", "clients_of", "closed_at_ns", "equity_curve",
-    "feed_events_onward", "fill_marks", "fills", "fills_from", "fills_of", "fills_onward", "find_accounts",
-    "followers", "funds", "held", "holds_of", "instruments_traded", "involved_in", "last_orders", "last_quotes",
-    "latencies", "log_marks", "marks", "minutes", "order", "orders", "orders_onward", "outcome_of", "place_of",
-    "places_at", "pnl", "positions", "positions_onward", "quote_of", "refusal_in_words", "refusals",
-    "refusals_by_code", "refusals_from", "refusals_of", "refusals_onward", "restrictions", "selection", "setting_of",
-    "settings_now", "settings_of", "signal", "signals", "signals_from", "signals_onward", "skip_in_words", "skips",
-    "skips_from", "skips_of", "slippage", "speed", "stopped_by_losses", "subscribers", "target_marks", "timeline",
-    "today", "unresolved", "with_reasons",
+    "BY", "ORDER_STATES", "AccountRow", "Answered", "BrokerRow", "Changed", "Effective", "FeedEventRow", "FillMark",
+    "FillRow", "FollowersChanged", "FoundAccount", "Funds", "Happening", "HeldBySet", "Hold", "Involved", "LastOrder",
+    "LatencyRow", "Minute", "OrderRow", "Outcome", "Place", "PnlRow", "Point", "PositionRow", "QuoteRow",
+    "RefusalCount", "RefusalRow", "Restriction", "Said", "Scope", "ScopeError", "Selection", "SetRow", "SetSettings",
+    "SignalRow", "SkipRow", "SlippageRow", "Speed", "Stopped", "Subscriber", "TargetMark", "Today", "Unresolved",
+    "Wanted", "account", "accounts", "answered", "brokers", "by_set", "check", "clients_of", "closed_at_ns",
+    "equity_curve", "feed_events_onward", "fill_marks", "fills", "fills_from", "fills_of", "fills_onward",
+    "find_accounts", "followers", "followers_changed", "funds", "held", "holds_of", "instruments_traded", "involved_in",
+    "last_orders", "last_quotes", "latencies", "log_marks", "marks", "minutes", "order", "orders", "orders_onward",
+    "outcome_of", "place_of", "places_at", "pnl", "positions", "positions_onward", "quote_of", "refusal_in_words",
+    "refusals", "refusals_by_code", "refusals_from", "refusals_of", "refusals_onward", "restrictions", "selection",
+    "setting_of", "settings_now", "settings_of", "signal", "signals", "signals_from", "signals_onward", "skip_in_words",
+    "skips", "skips_from", "skips_of", "slippage", "speed", "stopped_by_losses", "subscribers", "target_marks",
+    "timeline", "today", "told_of_set", "unresolved", "with_reasons",
 ]  # fmt: skip

@@ -7,13 +7,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.module_loading import import_string
 
-from apps.console.interface import Asking, page
+from apps.console.interface import OPERATE, Asking, page
 from banyan.facade import Stage, StageError
 from banyan.facade.models import Mismatch, Rule
 from banyan.facade.routing import ALIAS, changes
 from extract.board.acts import found_for, stage_of
 from extract.board.standing import STAGES, all_keys, standing_of
+from extract.comparator.comparator import SOURCE
 from extract.comparator.shapes import SHAPES
+from extract.fixtures import FixtureError, file_of, freeze, mismatch_of
 from extract.noise import measure_and_keep
 from extract.readiness import beyond, counts, scanned
 
@@ -48,11 +50,30 @@ def show_context(request: HttpRequest, name: str) -> HttpResponse:
         "of": standing_of(name),
         "stages": STAGES,
         "mismatches": found[:_MISMATCHES],
+        "source": SOURCE,
         "rules": Rule.objects.using(ALIAS).filter(context=name).order_by("name"),
         "changes": changes(name, _CHANGES),
     }
     part = "extract/context_live.html" if request.headers.get("HX-Request") else "extract/context.html"
     return render(request, part, context)
+
+
+def take_fixture(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """Answer with a mismatch as a regression test: the state, the input, and what the leader gave of it."""
+    hosted = import_string(settings.HOSTED_CONTEXTS)[_carved(name)]
+    try:
+        mismatch = mismatch_of(number)
+        if mismatch.context != name:
+            raise Http404(f"mismatch {number} is not of {name}")
+        file, text = file_of(freeze(hosted, mismatch))
+    except FixtureError as error:
+        context = {"title": "It cannot be made into a fixture", "text": str(error)}
+        return render(request, "console/error.html", context, status=404)
+    named = {"Content-Disposition": f'attachment; filename="{file}"'}
+    return HttpResponse(text, content_type="application/json", headers=named)
+
+
+take_fixture = page(take_fixture, OPERATE)
 
 
 @page

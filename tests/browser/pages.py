@@ -17,6 +17,7 @@ def pages_of(account: str, set_: str, instrument: str = "OANDA:EURUSD") -> tuple
         f"/markets/{instrument}/", "/markets/quarantine/", "/extraction/", "/extraction/risk/",
         "/extraction/risk/plan/", "/research/", "/research/jobs/",
         "/research/jobs/new/?kind=sweep&strategy=ema_cross", "/sets/", f"/sets/{set_}/",
+        f"/sets/{set_}/settings/",
         f"/sets/+/?set={set_}&member=0", "/risk/", "/risk/limits/", "/alerts/", "/alerts/rule/?measure=lag",
         "/streams/", f"/streams/?context=signals&key={set_}", f"/streams/signals/{set_}/1/", "/configuration/",
         "/people/", "/keys/", "/keys/new/", "/people/admin/", "/you/", "/audit/", "/dead-letters/",

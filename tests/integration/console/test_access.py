@@ -34,7 +34,7 @@ TABLE = {
     "limits": PAGES,
     "sets": PAGES,
     "set-edit": PAGES,
-    "set": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    **dict.fromkeys(("set", "set-settings"), PAGES | {"viewer": 404, "operator": 404, "administrator": 404}),
     "research": PAGES,
     "run": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "curve": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
@@ -89,7 +89,7 @@ TABLE = {
 }
 ARGUMENTS = {
     "account": ["NOBODY"], "settings-form": ["NOBODY"], "equity": ["NOBODY"], "order": ["NOBODY", "SIM:EURUSD", 1],
-    "set": ["nothing"],
+    "set": ["nothing"], "set-settings": ["nothing"],
     "feed": ["none"], "feed-quarantine": ["none"], "quarantined": [987_654_321], "feed-quarantined": ["none", 1, 0],
     "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
     "person": ["nobody"], "job": ["nothing"], "job-report": ["nothing"],

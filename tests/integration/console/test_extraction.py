@@ -35,8 +35,10 @@ def operator(client, people):
 
 @pytest.mark.parametrize("name", [each.name for each in urlpatterns])
 def test_pages_open_for_those_who_may_see_the_console(client, people, name):
-    path = reverse(name, args=[] if name == "extraction" else ["risk"])
-    assert {who: visit(client, user, path) for who, user in people.items()} == PAGES
+    path = reverse(name, args={"extraction": [], "extraction-fixture": ["risk", 987_654_321]}.get(name, ["risk"]))
+    seen = {who: visit(client, user, path) for who, user in people.items()}
+    of_nothing = ACTS | {"operator": 404, "administrator": 404}
+    assert seen == (of_nothing if name == "extraction-fixture" else PAGES)
 
 
 @pytest.mark.parametrize(
@@ -108,3 +110,8 @@ def test_differences_are_told_field_by_field_and_counted(operator):
     assert "clocks" in text
     hour = page.context["of"].hour
     assert (hour.records, hour.rate, hour.leader_ms, hour.follower_ms) == (100, 1.0, 2.0, 3.0)
+    address = reverse("extraction-fixture", args=["risk", Mismatch.objects.using("facade").get().pk])
+    assert address in text
+    gone = operator.get(address)  # of a record that no log has any more
+    assert gone.status_code == 404
+    assert "the log that is here has no record 7 any more" in gone.context["text"]

@@ -7,9 +7,10 @@ from django.urls import reverse
 
 from apps.console.models import Act
 from apps.execution.book_contracts import ConfigureAccount
-from apps.execution.contracts import Subscribe
+from apps.execution.contracts import ConfigureSet, Subscribe
 from apps.execution.interface import NewAccount, open_accounts
 from apps.feeds.models import Instrument
+from apps.signals.interface import NewMember, define_set
 from banyan.codec import decode_envelope, decode_message
 from banyan.models import Request
 from tests.integration.console.conftest import ALL
@@ -101,6 +102,60 @@ def test_how_a_set_is_followed_is_changed_at_its_own_level(operator, account, mo
 class Named:
     def __init__(self, name: str) -> None:
         self.name = name
+
+
+def test_what_holds_for_all_who_follow_a_set_is_counted_on_them_before_it_is_set(operator):
+    Instrument.objects.using("feeds").create(id=EURUSD.id, tick_size=1e-5, lot_step=0.01, lot_min=0.01)
+    define_set("trend", [NewMember("ema_cross", [(EURUSD.id, "1h")], {"fast": 10, "slow": 50})])
+    desk = RecordedDesk()
+    desk.now_ns = time.time_ns() - 50 * HOUR_NS
+    desk.open(1, 2, 3, 4, 5)
+    desk.configure("trend", EURUSD)
+    desk.subscribe("trend", 1, 2)
+    desk.subscribe("trend", 3, multiplier_e9=3 * 10**9)
+    desk.subscribe("trend", 4, 5)
+    desk.subscribe("trend", 5, is_active=False)
+    desk.feed(ConfigureAccount(account=2, close_only=False))
+    desk.feed(ConfigureAccount(account=4, multiplier_e9=10**9, close_only=True))
+    read(desk)
+    path = reverse("set-settings", args=["trend"])
+    wrong = operator.get(path, {"change": "1", "sizing": "vol"})
+    assert (wrong.status_code, "such as vol:15" in wrong.context["problem"]) == (422, True)
+    led_on = operator.get(path, {"change": "1", "multiplier": "2", "close_only": "yes"})
+    previewed = operator.get(led_on.headers["Location"]).context
+    assert previewed["effect"][:2] == [
+        "multiplier: not given becomes 2, at the level of all who follow trend.",
+        "close_only: not given becomes yes, at the level of all who follow trend.",
+    ]
+    assert set(previewed["effect"][2:4]) == {
+        "For 2 of 4 accounts that follow it: multiplier 1 becomes 2.",
+        "For 2 of 4 accounts that follow it: close_only no becomes yes.",
+    }
+    assert previewed["effect"][4] == (
+        "For 1 of 4 accounts that follow it nothing changes: what they say themselves goes before this."
+    )
+    posted = dict(previewed["given"].items()) | {"why": "calmer", "word": "ALL"}
+    act = reverse("act", args=["set.configure"])
+    assert operator.post(act, posted | {"word": "all"}).status_code == 422
+    assert asked(ConfigureSet) == []
+    assert operator.post(act, posted).status_code == 302
+    told = asked(ConfigureSet)
+    assert {(each.multiplier_e9, each.close_only, each.reverse) for each in told} == {(2 * 10**9, True, False)}
+    assert Act.objects.select_related("outcome").get().outcome.after == {"multiplier": "2", "close_only": "yes"}
+    shown = operator.get(reverse("set", args=["trend"])).context["for_all"]
+    assert ("multiplier", "2", True) in shown.settings
+    assert ("reverse", "no", False) in shown.settings
+    assert (shown.taken, shown.shards) == (0, 1)  # the desk's shard, which has not been told yet
+    desk.feed(told[0])
+    read(desk)
+    shown = operator.get(reverse("set", args=["trend"])).context["for_all"]
+    assert (shown.taken, shown.shards) == (1, 1)
+    assert {each.name: text for each, text in operator.get(path).context["fields"]}["multiplier"] == "2"
+    again = operator.get(
+        operator.get(path, {"change": "1", "multiplier": "2", "close_only": "yes"}).headers["Location"]
+    )
+    assert again.context["effect"] == ["Nothing changes: this is what is set for all who follow trend."]
+    assert operator.get(reverse("set-settings", args=["nothing"])).status_code == 404
 
 
 def test_an_instrument_that_there_is_not_is_told_before_anything_is_asked(operator, account):

@@ -27,7 +27,7 @@ from apps.execution.interface import (
 from apps.execution.models import Account
 from apps.execution.orders_typed import IN_FORCE, Typed, order_of
 from apps.execution.settings_chain import BELOW_MINS
-from apps.execution.settings_typed import sizing_of
+from apps.execution.settings_typed import given_of, sizing_of
 from apps.execution.terms import configured
 from banyan import commands
 from banyan.columns import ints
@@ -283,16 +283,16 @@ class Command(commands.Command):
         if accounts or options["only"]:
             raise AccountError("give accounts or --set, not both; --only is of accounts")
         sizing, number = sizing_of(options["sizing"])
-        given = {
+        level = {
             "sizing": sizing,
-            "sizing_number_e9": max(0, number) if sizing else None,
+            "sizing_number_e9": number,
             "multiplier_e9": _e9(options["multiplier"]),
             "lots_max_e9": _e9(options["lots_max"]),
             "below_min": options["below_min"],
             "reverse": _YES_NO.get(options["reverse"]),
             "close_only": _YES_NO.get(options["close_only"]),
         }
-        configure_followers(options["set"], {name: each for name, each in given.items() if each not in (None, "", -1)})
+        configure_followers(options["set"], given_of(level))
         self.say(f"{options['set']}: what is given holds for all who follow it and do not say otherwise")
 
     def _deposit(self, accounts: list[str], options: dict[str, Any]) -> None:
