@@ -126,7 +126,7 @@ def _closes(given: Given) -> list[str]:
     held = [each for each in reporting.positions(scope, 500) if each.steps]
     if not held:
         raise NothingHeldError(f"{given['account']} holds nothing of {given['instrument']}")
-    lots = ", ".join(f"{each.lots:+,g} lots in {each.set}" for each in held)
+    lots = ", ".join(f"{each.lots:+,.10g} lots in {each.set}" for each in held)
     return [
         f"It holds {lots}: all of it is closed at market.",
         f"{given['instrument']} is held at zero in this account until the account is resumed.",

@@ -13,6 +13,7 @@ _WORDS = {
     "for_seconds": "after seconds", "is_grave": "grave", "is_on": "switched on", "mail_to": "mailed to",
 }  # fmt: skip
 _NAMED_MAX = 8
+SILENCE_MINUTES = {"15": "15 minutes", "60": "an hour", "480": "8 hours", "1440": "a day", "10080": "a week"}
 
 
 def who(why: str) -> str:
@@ -38,8 +39,9 @@ def _acknowledge(given: Given, why: str, _: str) -> Done:
 def _silences(given: Given) -> list[str]:
     alerts.rule(given["rule"])
     of = f" of {given['subject']}" if given["subject"] else ""
+    minutes = SILENCE_MINUTES.get(given["minutes"], f"{given['minutes']} minutes")
     return [
-        f"Alerts of the rule “{given['rule']}”{of} are told to nobody for {given['minutes']} minutes.",
+        f"Alerts of the rule “{given['rule']}”{of} are told to nobody for {minutes}.",
         "There is no mail of them, and they are not on the overview.",
         "They are raised and ended all the same, and stand on the page of alerts.",
     ]
@@ -98,7 +100,7 @@ def _defines(given: Given) -> list[str]:
 def _said(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,g}" if isinstance(value, int | float) else str(value) or "–"
+    return f"{value:,.15g}" if isinstance(value, int | float) else str(value) or "–"
 
 
 def _as_things_are(given: Given) -> str:
@@ -108,7 +110,7 @@ def _as_things_are(given: Given) -> str:
         return "Whether it would be raised now cannot be told: whom to ask is away."
     bound = float(given["bound"])
     over = [
-        f"{subject or 'all'} ({reading.value:,g})"
+        f"{subject or 'all'} ({reading.value:,.10g})"
         for subject, reading in readings.items()
         if reading.value >= bound and given["subject"] in ("", subject)
     ]

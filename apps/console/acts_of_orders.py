@@ -63,10 +63,10 @@ def _places(given: Given) -> list[str]:
     how = " and ".join(f"{name} {given[name]}" for name in ("limit", "stop") if given[name]) or "at market"
     until = f" ({given['until']})" if given["until"] else ""
     held = [each for each in reporting.positions(Scope(account=given["account"], instrument=of.id), 100) if each.steps]
-    holds = ", ".join(f"{each.lots:+g} lots in {each.set}" for each in held) or "nothing"
+    holds = ", ".join(f"{each.lots:+,.10g} lots in {each.set}" for each in held) or "nothing"
     price = float(given["limit"] or given["stop"] or (ask if lots > 0 else bid))
     side, worth = "Buys" if lots > 0 else "Sells", abs(lots) * of.contract_size * price
-    what = f"{abs(lots):g} lots of {of.id} for {given['account']}"
+    what = f"{abs(lots):,.10g} lots of {of.id} for {given['account']}"
     return [
         f"{side} {what}, {how}, {IN_FORCE[given['in_force'] or 'gtc']}{until}.",
         f"That is worth about {worth:,.2f} {of.currency}. Last close of its feed: bid {bid:.10g}, ask {ask:.10g}.",
@@ -101,7 +101,7 @@ def _cancels(given: Given) -> list[str]:
     if found.ended_at_ns is not None or found.filled == found.lots:
         raise OrderError(f"order {found.decision} of {found.account} in {found.instrument} has ended: {found.state}")
     return [
-        f"{found.account}: {found.lots:+g} lots of {found.instrument}, of which {found.filled:+g} are filled.",
+        f"{found.account}: {found.lots:+,.10g} lots of {found.instrument}, of which {found.filled:+,.10g} are filled.",
         "The broker is asked to let it do no more. What it has filled stays, and it is not ordered again.",
         "A fill that is on its way already counts.",
     ]
@@ -123,7 +123,7 @@ def _unknown(given: Given) -> OrderRow:
 
 def _name(found: OrderRow) -> str:
     since = (time.time_ns() - (found.unknown_at_ns or time.time_ns())) / 1e9
-    what = f"Order {found.decision} of {found.account}, {found.lots:+g} lots of {found.instrument}"
+    what = f"Order {found.decision} of {found.account}, {found.lots:+,.10g} lots of {found.instrument}"
     return f"{what}, UNKNOWN for {since:,.0f} s."
 
 

@@ -10,10 +10,9 @@ from django.urls import reverse
 from apps.alerts import interface as alerts
 from apps.alerts.interface import MEASURES, AlertError
 from apps.console.access import page
-from apps.console.acts_of_alerts import RULE, new_rule
+from apps.console.acts_of_alerts import RULE, SILENCE_MINUTES, new_rule
 
 _ENDED_A_PAGE = 30
-SILENCE_MINUTES = {"15": "15 minutes", "60": "an hour", "480": "8 hours", "1440": "a day", "10080": "a week"}
 
 
 @page
@@ -47,8 +46,8 @@ def edit_rule(request: HttpRequest) -> HttpResponse:
         "rule": name,
         "measure": measure,
         "subject": known.subject if known else "",
-        "bound": f"{known.bound:g}" if known else f"{first.bound:g}" if first else "",
-        "clears_below": f"{known.clears_below:g}" if known else f"{first.bound:g}" if first else "",
+        "bound": f"{known.bound:.15g}" if known else f"{first.bound:.15g}" if first else "",
+        "clears_below": f"{known.clears_below:.15g}" if known else f"{first.bound:.15g}" if first else "",
         "for_seconds": known.for_seconds if known else first.for_seconds if first else "",
         "is_grave": "yes" if known and known.is_grave else "no",
         "is_on": "no" if known and not known.is_on else "yes",

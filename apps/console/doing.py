@@ -20,12 +20,13 @@ from apps.console.models import Outcome, Proposal
 from apps.console.proposing import confirm, needs_two, propose, proposed
 from apps.console.proving import doubted, proof_wanted
 from apps.console.recording import Actor, Became, Facts, in_words, recorded
+from banyan.commands import explained
 
 
 @acting
 def act(request: HttpRequest, name: str) -> HttpResponse:
     """Show what an act would do and ask for what it needs; or do it."""
-    kind = KINDS.get(name) or _beyond().get(name)
+    kind = kind_of(name)
     if kind is None:
         raise Http404(f"there is no act {name}")
     if not request.user.has_perm(kind.permission):
@@ -43,17 +44,24 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
             outcome = do(request, kind, given, why)
             (messages.success if outcome.is_done else messages.error)(request, outcome.text)
             return HttpResponseRedirect(_back(request))
+    is_refused = False
     try:
         effect = kind.effect(given)
     except Exception as error:  # noqa: BLE001  (whatever it is, it is told)
         effect, problem = [], in_words(error)
+        is_refused = isinstance(error, ValueError) and explained(error) is not None
     context = {
         "kind": kind, "given": given, "subject": kind.subject(given), "effect": effect, "problem": problem, "why": why,
         "next": _back(request), "needs_word": kind.danger is Danger.GREAT, "needs_why": kind.danger >= Danger.SOME,
         "title": kind.title, "proof": proof_wanted(request) if kind.asks_who else None, "proposal": proposal,
-        "is_by_two": needs_two(kind),
+        "is_by_two": needs_two(kind), "is_refused": is_refused,
     }  # fmt: skip
     return render(request, "console/act.html", context, status=422 if problem else 200)
+
+
+def kind_of(name: str) -> Kind | None:
+    """Return an act by its name, also one of those who stand above the console."""
+    return KINDS.get(name) or _beyond().get(name)
 
 
 @cache

@@ -32,6 +32,11 @@ class SignIn(LoginView):
     template_name = "console/sign_in.html"
     redirect_authenticated_user = False
 
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        """Return what the page shows: until somebody has signed in, also where the first password is."""
+        is_first = not User.objects.exclude(last_login=None).exists()
+        return super().get_context_data(**more) | {"is_first": is_first}
+
     def form_valid(self, form: Any) -> HttpResponse:
         """Sign in who has no second factor; ask the others for it."""
         user = form.get_user()

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from apps.alerts.interface import AlertTold
+from apps.console.doing import kind_of
 from apps.console.models import Proposal
 from apps.console.proposing import address
 from apps.feeds.interface import FeedStanding
@@ -140,10 +141,15 @@ def of_orders(found: Unresolved | None) -> list[Need]:
 def of_proposals(proposals: Sequence[Proposal]) -> list[Need]:
     """Tell of acts that wait for a second person."""
     return [
-        Need("warn", f"{each.user} asks for {each.name} {' '.join(map(str, each.given.values()))}.".replace(" .", "."),
+        Need("warn", f"{each.user} asks for “{_title(each)}”.",
              f"A second person confirms or declines it: {each.why}", "Look at it", address(each), True)
         for each in proposals
     ]  # fmt: skip
+
+
+def _title(of: Proposal) -> str:
+    kind = kind_of(of.name)
+    return of.name if kind is None else ": ".join(filter(None, (kind.title, kind.subject(of.given))))
 
 
 def of_feeds(feeds: Sequence[FeedStanding]) -> list[Need]:

@@ -99,7 +99,7 @@ def show_order(request: HttpRequest, account: str, instrument: str, decision: in
     happened = reporting.timeline(order)
     first_ns = happened[0].at_ns if happened else 0
     context = {
-        "title": "Order",
+        "title": f"Order {decision} of {account}",
         "order": order,
         "happened": [(each, (each.at_ns - first_ns) / 1e6) for each in happened],
         "spans": _life(order),

@@ -117,4 +117,5 @@ def show_put_aside(request: HttpRequest, name: str) -> HttpResponse:
         "next": f"{rows[-1].number}.{rows[-1].event}" if len(found) > _LIVE else "",
         "open": ",".join(f"{each.number}.{each.event}" for each in rows if each.decided_at is None),
     }  # fmt: skip
-    return render(request, "console/feed_quarantine.html", context)
+    part = "console/feed_quarantine_live.html" if request.headers.get("HX-Request") else "console/feed_quarantine.html"
+    return render(request, part, context)

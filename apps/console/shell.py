@@ -56,6 +56,10 @@ _ICONS = {
 }  # fmt: skip
 
 
+_RECORDS = {"auth": "Users and roles"}
+"""What the records of an app are called, where not as the app is."""
+
+
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Return what templates need for the shell, as a context processor; nothing for who is not signed in."""
     user = getattr(request, "user", None)
@@ -83,7 +87,7 @@ def _navigation(request: HttpRequest) -> list[Group]:
                 for model in app["models"]
                 if model.get("admin_url")
             ]  # fmt: skip
-            groups.append(Group(str(app["name"]), places))
+            groups.append(Group(_RECORDS.get(app["app_label"], str(app["name"])), places))
     return groups
 
 

@@ -22,7 +22,7 @@ def timeline(order: OrderRow) -> list[Happening]:
     """
     stages = [
         (order.signalled_at_ns, f"{order.set} said so"),
-        (order.requested_at_ns, f"requested {order.lots:+g} lots"),
+        (order.requested_at_ns, f"requested {order.lots:+,.10g} lots"),
         (order.approved_at_ns, "approved by risk"),
         (order.sent_at_ns, "sent"),
         (order.accepted_at_ns, "acknowledged"),
@@ -48,7 +48,7 @@ def _fills(order: OrderRow) -> list[Happening]:
         [order.account, order.instrument, order.decision],
     )
     return [
-        Happening(at_ns, f"filled {float(lots):+g} lots at {float(price):g} ({execution})", is_brokers=True)
+        Happening(at_ns, f"filled {float(lots):+,.10g} lots at {float(price):.10g} ({execution})", is_brokers=True)
         for at_ns, lots, price, execution in found
     ]  # fmt: skip
 

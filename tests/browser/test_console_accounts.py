@@ -37,7 +37,7 @@ def test_an_order_by_hand_is_previewed_placed_works_and_is_cancelled(new_context
     page.get_by_label("Lots").fill("1000")
     page.get_by_label("Limit").fill("1.2")
     page.get_by_role("button", name="See what it would do").click()
-    page.get_by_text("Buys 1000 lots of OANDA:EURUSD for DUNMORE-06, limit 1.2").wait_for()
+    page.get_by_text("Buys 1,000 lots of OANDA:EURUSD for DUNMORE-06, limit 1.2").wait_for()
     page.fill("#why", "the browser's test")
     page.get_by_role("button", name="Place it").click()
     works = page.locator("section[aria-labelledby=c-working] tbody tr", has_text="manual")

@@ -45,6 +45,12 @@ def bound(value: float) -> str:
 
 
 @register.filter
+def exact(value: float) -> str:
+    """Return a number with all its decimals, and never in powers of ten."""
+    return written(f"{Decimal(repr(value)).normalize():,f}".replace("-", _MINUS))
+
+
+@register.filter
 def change(value: float | None) -> str:
     """Return an amount with its sign."""
     return _NOTHING if value is None else written(f"{value:+,.2f}".replace("-", _MINUS))

@@ -106,7 +106,7 @@ def test_every_order_has_a_page_that_says_what_became_of_it(traded, viewer):
     for row in reporting.orders(Scope(), 10_000)[:30]:
         response = viewer.get(reverse("order", args=[row.account, row.instrument, row.decision]))
         assert response.status_code == 200
-        assert f"requested {row.lots:+g} lots" in response.content.decode()
+        assert f"requested {row.lots:+,.10g} lots" in response.content.decode()
     refused = next(row for row in reporting.orders(Scope(), 10_000, state="refused") if row.why.startswith("risk"))
     page = viewer.get(reverse("order", args=[refused.account, refused.instrument, refused.decision])).content.decode()
     assert "where an order may have" in page

@@ -32,7 +32,7 @@ def test_one_asks_and_another_confirms(client, kill_switch):
     assert ask(client, "operator", word="STOP").status_code == 302
     assert not kill_switch.exists()
     (need,) = [each for each in overview().needs if each.button == "Look at it"]
-    assert "operator asks for kill-switch.throw." in need.text
+    assert need.text == "operator asks for “Throw the kill switch”."
     proposal = Proposal.objects.get()
     shown = client.get(need.url)
     assert shown.context["proposal"] == proposal
