@@ -291,9 +291,9 @@ def effective_settings(configured: ConfigureSet, of: Subscribe, by: ConfigureAcc
         value, level = effective(givers, name, none)
         if name == "sizing":
             number = effective(chain, "sizing_number_e9", -1)[0]
-            value = f"{value}:{number / 1e9:g}" if value in NUMBERED else value
+            value = f"{value}:{number / 1e9:.15g}" if value in NUMBERED else value
         found.append(Effective(name.removesuffix("_e9"), _in_words(name, value), _LEVEL_NAMES[level]))
-    own = (("allocation", f"{of.allocation_e9 / 1e9:g}"), ("join", of.join))
+    own = (("allocation", f"{of.allocation_e9 / 1e9:.15g}"), ("join", of.join))
     return found + [Effective(name, value, _LEVEL_NAMES[SettingLevel.SUBSCRIPTION]) for name, value in own]
 
 
@@ -302,7 +302,7 @@ def _in_words(name: str, value: Any) -> str:
         return "all" if value is None else ", ".join(value)
     if name == "lots_max_e9" and value <= 0:
         return "no limit"
-    return f"{value / 1e9:g}" if name.endswith("_e9") else {True: "yes", False: "no"}.get(value, str(value))
+    return f"{value / 1e9:.15g}" if name.endswith("_e9") else {True: "yes", False: "no"}.get(value, str(value))
 
 
 def effective(chain: tuple[Level | None, ...], name: str, none: Any) -> tuple[Any, SettingLevel]:

@@ -46,7 +46,7 @@ def level_of(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def level_told(level: ConfigureAccount | Subscribe) -> dict[str, Any]:
     """Return a level of settings as `level_of` reads it."""
-    number = f":{level.sizing_number_e9 / 1e9:g}" if level.sizing_number_e9 > 0 else ""
+    number = f":{level.sizing_number_e9 / 1e9:.15g}" if level.sizing_number_e9 > 0 else ""
     return {
         "sizing": f"{level.sizing}{number}" if level.sizing else None,
         "multiplier": _told_e9(level.multiplier_e9),

@@ -9,7 +9,7 @@ from tests.browser.pages import SECONDS, shown
 pytestmark = pytest.mark.chromium
 
 
-def test_a_setting_is_changed_at_the_level_of_the_account_and_holds_there(new_context, find_violations, server):
+def test_a_setting_is_changed_at_the_level_of_an_account_and_of_all_who_follow_a_set(new_context, find_violations, server):
     page = shown(new_context(), server, "/accounts/DUNMORE-05/")
     settings = page.locator("section[aria-labelledby=c-settings]")
     settings.locator("tbody tr", has_text="multiplier").first.wait_for(timeout=180 * SECONDS)
@@ -27,6 +27,17 @@ def test_a_setting_is_changed_at_the_level_of_the_account_and_holds_there(new_co
     held = settings.locator("tbody tr", has_text="multiplier").first
     held.get_by_text("account", exact=True).wait_for(timeout=60 * SECONDS)
     assert "0.5" in held.inner_text()
+    page.goto(f"{server.address}/sets/revert/settings/")
+    page.get_by_label("lots_max").fill("2000000")
+    page.get_by_role("button", name="See what it would do").click()
+    page.get_by_text("For 100 of 100 accounts that follow it: lots_max no limit becomes 2000000.").wait_for()
+    page.fill("#why", "the browser's test")
+    page.fill("#word", "ALL")
+    page.get_by_role("button", name="Change it for all").click()
+    card = page.locator("section[aria-labelledby=c-for-all]")
+    card.locator("strong", has_text="2000000").wait_for()
+    card.get_by_text("shards have it so far").wait_for(state="detached", timeout=60 * SECONDS)
+    assert find_violations(page) == []
 
 
 @pytest.mark.soak  # a minute, for the bars by which it is priced
