@@ -9,7 +9,7 @@ from tests.browser.pages import SECONDS, shown
 pytestmark = pytest.mark.chromium
 
 
-def test_a_setting_is_changed_at_the_level_of_an_account_and_of_all_who_follow_a_set(new_context, find_violations, server):
+def test_a_setting_is_changed_at_the_level_of_an_account_and_of_a_set(new_context, find_violations, server):
     page = shown(new_context(), server, "/accounts/DUNMORE-05/")
     settings = page.locator("section[aria-labelledby=c-settings]")
     settings.locator("tbody tr", has_text="multiplier").first.wait_for(timeout=180 * SECONDS)
