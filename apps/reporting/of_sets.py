@@ -10,6 +10,8 @@ from apps.reporting.scoping import Scope, rows
 from banyan.codec import decode_message
 
 _NONE = (0, 0, 0)
+_LEFT = b'"is_active":false'
+"""What a subscription that has ended says, as it is written: quicker to find than to read."""
 
 
 class Subscriber(NamedTuple):
@@ -64,10 +66,12 @@ def subscribers(name: str, most: int, after: str = "") -> list[Subscriber]:
 
 
 def followers() -> dict[str, int]:
-    """Return how many accounts follow each set."""
+    """Return how many accounts follow each set now."""
     found = rows(
-        "SELECT set, count(DISTINCT account) FROM reporting_setting WHERE level = %s GROUP BY set",
-        [int(SettingLevel.SUBSCRIPTION)],
+        "SELECT set, count(*) FROM (SELECT DISTINCT ON (set, account) set, body FROM reporting_setting "
+        "WHERE level = %s ORDER BY set, account, number DESC, event DESC) AS last "
+        "WHERE position(%s::bytea IN body) = 0 GROUP BY set",
+        [int(SettingLevel.SUBSCRIPTION), _LEFT],
     )
     return dict(found)  # type: ignore[arg-type]
 

@@ -10,6 +10,7 @@ from apps.execution.book_contracts import ConfigureAccount
 from apps.execution.contracts import ConfigureSet, Subscribe
 from apps.execution.interface import NewAccount, open_accounts
 from apps.feeds.models import Instrument
+from apps.reporting import interface as reporting
 from apps.signals.interface import NewMember, define_set
 from banyan.codec import decode_envelope, decode_message
 from banyan.models import Request
@@ -118,6 +119,7 @@ def test_what_holds_for_all_who_follow_a_set_is_counted_on_them_before_it_is_set
     desk.feed(ConfigureAccount(account=2, close_only=False))
     desk.feed(ConfigureAccount(account=4, multiplier_e9=10**9, close_only=True))
     read(desk)
+    assert reporting.followers() == {"trend": 4}
     path = reverse("set-settings", args=["trend"])
     wrong = operator.get(path, {"change": "1", "sizing": "vol"})
     assert (wrong.status_code, "such as vol:15" in wrong.context["problem"]) == (422, True)

@@ -1,6 +1,6 @@
 import pytest
 
-from apps.console.templatetags.told import at_tick, bound, coded
+from apps.console.templatetags.told import at_tick, bound, coded, exact
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,14 @@ def test_a_price_has_all_the_decimals_of_its_tick(price, tick, told):
 )
 def test_a_bound_has_no_decimals_that_nobody_gave(value, told):
     assert bound(value) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(1e-05, "0.00001"), (100_000.0, "100,000"), (0.01, "0.01"), (1.0, "1"), (2.5e9, "2,500,000,000")],
+)
+def test_a_term_of_an_instrument_is_never_told_in_powers_of_ten(value, told):
+    assert exact(value) == told
 
 
 def test_what_stands_between_backticks_is_shown_as_code_and_nothing_else_is_let_through():
