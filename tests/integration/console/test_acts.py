@@ -93,6 +93,7 @@ def test_what_is_dangerous_asks_for_more():
         "kill-switch.throw",
         "order.resolve",
         "quarantine.discard-all",
+        "set.configure",
         "trading.halt",
     }
 
