@@ -28,6 +28,20 @@
   const tellTimes = (from = document) => all("time[datetime]", from).forEach(tellTime);
   setInterval(() => all("time[data-style=ago]").forEach(tellTime), 1000);
 
+  // Of charts too, each time in the zone as it was then; bars of whole days are named by their day in UTC.
+  window.chartTimes = (isByDay) => {
+    const of = (parts, isUtc = isByDay) => new Intl.DateTimeFormat(undefined, { ...parts, hour12: false, timeZone: isUtc ? "UTC" : undefined });
+    const day = { day: "numeric", month: "short" };
+    const time = { hour: "2-digit", minute: "2-digit" };
+    // Marks of days, months and years are made at midnight in UTC; that of a day is some other time here.
+    const marks = [of({ year: "numeric" }, true), of({ month: "short" }, true), of(isByDay ? day : { ...day, ...time }), of(time), of({ ...time, second: "2-digit" })];
+    const whole = of({ ...day, year: "numeric", ...(isByDay ? {} : { ...time, second: "2-digit" }) });
+    return {
+      timeFormatter: (at) => whole.format(at * 1000),
+      tickMarkFormatter: (at, kind) => marks[kind].format(at * 1000),
+    };
+  };
+
   // ---- the stream: what moved, and whether anything is heard at all ----
 
   const pulse = one("[data-pulse]");

@@ -6,15 +6,16 @@
   if (!place) return;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const { LightweightCharts } = window;
-  const zone = -new Date().getTimezoneOffset() * 60;
+  const { timeFormatter, tickMarkFormatter } = window.chartTimes(false);
   const chart = LightweightCharts.createChart(place, {
     autoSize: true,
     layout: { attributionLogo: false, background: { type: "solid", color: "transparent" }, fontFamily: "Inter, sans-serif" },
     localization: {
+      timeFormatter,
       priceFormatter: (value) => value.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }),
     },
     rightPriceScale: { borderVisible: false },
-    timeScale: { borderVisible: false, timeVisible: true, secondsVisible: true },
+    timeScale: { borderVisible: false, timeVisible: true, secondsVisible: true, tickMarkFormatter, tickMarkMaxCharacterLength: 14 },
     handleScroll: { mouseWheel: false },
     handleScale: { mouseWheel: false },
   });
@@ -35,7 +36,7 @@
       const answer = await fetch(`${place.dataset.equity}?range=${range}`, { headers: { "HX-Request": "true" } });
       if (!answer.ok) return;
       const points = await answer.json();
-      series.setData(points.map(([time, value]) => ({ time: time + zone, value })));
+      series.setData(points.map(([time, value]) => ({ time, value })));
       place.dataset.points = String(points.length);
       if (fit) chart.timeScale().fitContent();
       const first = points[0];

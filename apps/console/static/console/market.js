@@ -6,14 +6,13 @@
   const told = document.querySelector("[data-market-told]");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const L = window.LightweightCharts;
-  const zone = -new Date().getTimezoneOffset() * 60;
   const AT_ONCE = 500;
   const digits = Number(place.dataset.digits);
   const chart = L.createChart(place, {
     autoSize: true,
     layout: { attributionLogo: false, background: { type: "solid", color: "transparent" }, fontFamily: "Inter, sans-serif" },
     rightPriceScale: { borderVisible: false },
-    timeScale: { borderVisible: false, timeVisible: true, secondsVisible: true, rightOffset: 4 },
+    timeScale: { borderVisible: false, timeVisible: true, secondsVisible: true, rightOffset: 4, tickMarkMaxCharacterLength: 14 },
   });
   const candles = chart.addSeries(L.CandlestickSeries, {
     borderVisible: false, priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits },
@@ -59,10 +58,10 @@
     const at = (time) => { let low = 0; let high = times.length - 1; while (low < high) { const middle = (low + high + 1) >> 1; if (times[middle] <= time) low = middle; else high = middle - 1; } return times[low]; };
     const shown = [];
     for (const [time, bought, sold] of traded.values()) {
-      if (bought) shown.push({ time: at(time) + zone, position: "belowBar", shape: "arrowUp", color: colour("--good") });
-      if (sold) shown.push({ time: at(time) + zone, position: "aboveBar", shape: "arrowDown", color: colour("--bad") });
+      if (bought) shown.push({ time: at(time), position: "belowBar", shape: "arrowUp", color: colour("--good") });
+      if (sold) shown.push({ time: at(time), position: "aboveBar", shape: "arrowDown", color: colour("--bad") });
     }
-    for (const [time] of wanted.values()) shown.push({ time: at(time) + zone, position: "aboveBar", shape: "circle", size: 0.6, color: colour("--link") });
+    for (const [time] of wanted.values()) shown.push({ time: at(time), position: "aboveBar", shape: "circle", size: 0.6, color: colour("--link") });
     marks.setMarkers(shown.sort((one, other) => one.time - other.time));
     place.dataset.marks = String(shown.length);
   };
@@ -75,7 +74,7 @@
   };
   const keep = (found) => {
     found.time.forEach((time, row) => {
-      held.set(time, { time: time + zone, open: found.open[row], high: found.high[row], low: found.low[row], close: found.close[row], volume: found.volume[row],
+      held.set(time, { time, open: found.open[row], high: found.high[row], low: found.low[row], close: found.close[row], volume: found.volume[row],
         averages: Object.fromEntries(Object.entries(found.averages).map(([name, values]) => [name, values[row]])) });
     });
     for (const each of found.bought) traded.set(each[0], each);
@@ -98,6 +97,8 @@
   const begin = async () => {
     const mine = ++turn;
     asking = true;
+    const { timeFormatter, tickMarkFormatter } = window.chartTimes(/(d|w|mo)$/.test(interval));
+    chart.applyOptions({ localization: { timeFormatter }, timeScale: { tickMarkFormatter } });
     for (const line of lines.values()) chart.removeSeries(line);
     lines.clear();
     for (const name of averages()) lines.set(name, chart.addSeries(L.LineSeries, { lineWidth: 1.5, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false }));
@@ -145,9 +146,8 @@
     const bar = time && seriesData.get(candles);
     if (!bar) { told.textContent = ""; return; }
     const times = [...held.keys()];
-    const begins = time - zone;
-    const next = times[times.indexOf(begins) + 1] || Infinity;
-    const within = (each) => each[0] >= begins && each[0] < next;
+    const next = times[times.indexOf(time) + 1] || Infinity;
+    const within = (each) => each[0] >= time && each[0] < next;
     const fills = [...traded.values()].filter(within);
     const parts = [`open ${bar.open.toFixed(digits)}, high ${bar.high.toFixed(digits)}, low ${bar.low.toFixed(digits)}, close ${bar.close.toFixed(digits)}`];
     for (const [, bought, sold, count] of fills) parts.push(`${[bought ? `bought ${lots(bought)}` : "", sold ? `sold ${lots(sold)}` : ""].filter(Boolean).join(", ")} lots in ${count} fills`);
