@@ -371,6 +371,10 @@ def test_times_are_in_the_readers_zone_with_utc_on_hover(new_context, server):
     assert utc.endswith(" UTC")
     minute = (int(utc[14:16]) + 30) % 60
     assert told.split(":")[1] == f"{minute:02}"
+    abroad = shown(new_context(timezone_id="Europe/Zurich", locale="en-GB"), server, "/you/")
+    written = abroad.evaluate("[1768478400, 1784116800].map(window.chartTimes(false).timeFormatter)")
+    assert written == ["15 Jan 2026, 13:00:00", "15 Jul 2026, 14:00:00"]  # at noon in UTC, and clocks are changed
+    assert abroad.evaluate("window.chartTimes(true).timeFormatter(1768435200)") == "15 Jan 2026"
 
 
 def test_menu_opens_on_a_phone(new_context, server):
