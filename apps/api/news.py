@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
@@ -25,6 +26,7 @@ from apps.api.keys import problems_of
 from apps.api.pieces import Piece, Places, Reader
 from apps.api.problems import Problem, one_line
 from apps.api.tenancy import Whose, scope_of_clients
+from banyan.road import RoadSeen, place_of
 
 _LOGGER = logging.getLogger(__name__)
 _A_PIECE = 500
@@ -32,6 +34,7 @@ _PIECES_KEPT = 64
 _THREADS = ThreadPoolExecutor(4, "api-news")
 _AWAY_SECONDS = 1.0
 _KEYS_SECONDS = 1.0
+_ROAD = RoadSeen(place_of(settings.DATA_DIR))
 
 
 class AwayError(RuntimeError):
@@ -48,6 +51,7 @@ class Asking:
     async def ask(self, look: Callable[..., Any], *given: Any) -> Any:
         """Return what is looked up. Raises AwayError."""
         self._check()
+        await _ROAD.let_go_first()
         return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(self._asked, look, *given))
 
     def _asked(self, look: Callable[..., Any], *given: Any) -> Any:

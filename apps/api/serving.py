@@ -24,6 +24,7 @@ from django.utils.module_loading import import_string
 
 from apps.api.middleware import PREFIX
 from apps.api.problems import Problem
+from banyan.road import RoadSeen
 
 MIDDLEWARE = (
     "apps.api.middleware.ApiMiddleware",
@@ -49,11 +50,15 @@ Application = Callable[[Call, Receive, Send], Awaitable[None]]
 class Reads:
     """An ASGI application that answers reads and streams of the API itself, and leaves all else to another.
 
-    A read of what was just written may wait, and is the other's: it has a thread for each.
+    A read of what was just written may wait, and is the other's: it has a thread for each. Those that it answers itself
+    let go first who decides about orders on the same machine, where `road` tells of it.
     """
 
-    def __init__(self, others: Application, threads: ThreadPoolExecutor | None = None) -> None:
+    def __init__(
+        self, others: Application, threads: ThreadPoolExecutor | None = None, road: RoadSeen | None = None
+    ) -> None:
         self._others = others
+        self._road = road
         self._handler = _Handler()
         self._threads = threads or ThreadPoolExecutor(_THREADS, "api-read")
         self._opening = threads or ThreadPoolExecutor(_OPENING_THREADS, "api-stream")
@@ -64,6 +69,8 @@ class Reads:
             await self._others(scope, receive, send)
             return
         threads = self._opening if scope["path"].startswith(_STREAMS) else self._threads
+        if self._road is not None:
+            await self._road.let_go_first()
         loop = asyncio.get_running_loop()
         response = await loop.run_in_executor(threads, self._handler.response, scope)
         await send({"type": "http.response.start", "status": response.status_code, "headers": _headers(response)})

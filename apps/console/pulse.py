@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -13,8 +14,8 @@ from apps.alerts.interface import open_count
 from apps.reporting import interface as reporting
 
 _LOOK_SECONDS = 0.04
-_PAUSE_SECONDS = 0.25
-"""Between two times that listeners are told of something new: the first after a pause is told at once."""
+_IN_A_ROW, _PAUSE_SECONDS = 4, 1.0
+"""So often are listeners told of something new in that time, the first times at once."""
 _BEAT_SECONDS = 1.0
 
 
@@ -52,7 +53,7 @@ class Pulse:
         self._counted_at = 0.0
 
     async def beats(self, seconds: float) -> AsyncIterator[Beat]:
-        """Yield a beat when something has been taken, at once but four times a second at most, and once a second.
+        """Yield a beat when something has been taken, at once but at most four times a second, and once a second.
 
         It ends after `seconds`: whoever listens comes again, and is then asked anew who they are.
         """
@@ -79,17 +80,18 @@ class Pulse:
                 self._thread.start()
 
     def _look(self) -> None:
-        told_at = float("-inf")
+        told_at = deque([float("-inf")] * _IN_A_ROW, maxlen=_IN_A_ROW)
         while True:
             beat = _beat()._replace(alerts=self._counted())
             is_new = beat[1:] != self._told[1:]
-            since = time.monotonic() - told_at
+            now = time.monotonic()
             with self._lock:
                 if not self._listeners:
                     self._thread = None
                     break
-                if since >= (_PAUSE_SECONDS if is_new else _BEAT_SECONDS):
-                    self._told, told_at = beat, time.monotonic()
+                if (is_new and now - told_at[0] >= _PAUSE_SECONDS) or now - told_at[-1] >= _BEAT_SECONDS:
+                    self._told = beat
+                    told_at.append(now)
                     self._wake_all()
             time.sleep(_LOOK_SECONDS)
         connections.close_all()

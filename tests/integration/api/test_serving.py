@@ -53,6 +53,24 @@ def reads(key, django_db_blocker):
             threads.submit(connections.close_all).result()
 
 
+class Gate:
+    """A road that counts who waits for it."""
+
+    def __init__(self):
+        self.waited = 0
+
+    async def let_go_first(self):
+        self.waited += 1
+
+
+def test_what_is_answered_here_lets_go_first_who_decides_about_orders(reads, key):
+    reads._road = Gate()
+    assert ask(reads, "/api/v1/accounts", key)[0] == 200
+    assert reads._road.waited == 1
+    assert ask(reads, "/orders/")[0] == 299
+    assert reads._road.waited == 1, "a page is not kept waiting"
+
+
 def call(path, key="", method="GET", query="", **headers):
     """Return a call as ASGI has it."""
     given = {"host": "testserver", "accept": "application/json", **headers}

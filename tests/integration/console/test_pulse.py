@@ -53,14 +53,16 @@ def test_what_is_new_after_a_pause_is_told_at_once_and_what_is_not_new_is_not_to
     assert asyncio.run(listen()) == [1, 2, 3]
 
 
-def test_what_goes_on_and_on_is_told_in_turns(marks, monkeypatch):
+def test_what_comes_in_a_row_is_told_at_once_and_what_goes_on_and_on_in_turns(marks, monkeypatch):
     monkeypatch.setattr(pulse, "_PAUSE_SECONDS", NEVER_SECONDS)
 
     async def listen():
         heard = pulse.Pulse().beats(NEVER_SECONDS)
-        await asyncio.wait_for(anext(heard), PATIENCE_SECONDS)
+        for number in range(2, 2 + pulse._IN_A_ROW):
+            await asyncio.wait_for(anext(heard), PATIENCE_SECONDS)
+            marks.number = number
         coming = asyncio.ensure_future(anext(heard))
-        for number in range(2, 22):
+        for number in range(22, 42):
             marks.number = number
             await asyncio.to_thread(marks.wait_for_looks, 1)
         assert not coming.done(), "the pause is not over"

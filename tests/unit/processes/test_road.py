@@ -1,10 +1,15 @@
 """Whoever can wait lets those go first who decide about orders, and is not kept waiting for ever."""
 
+import asyncio
+import multiprocessing
 import os
+import stat
+from pathlib import Path
 
 import pytest
 
-from banyan.road import GivingWay, Road
+from banyan import road as roads
+from banyan.road import GivingWay, Road, RoadSeen, place_of
 
 MS = 1_000_000
 
@@ -107,3 +112,77 @@ def test_a_forked_process_uses_the_same_road():
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert road.used_ns() > 0
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "road"
+
+
+@pytest.fixture
+def shared(place):
+    made = Road()
+    made.share(place)
+    return made
+
+
+def test_a_process_of_its_own_sees_a_road_that_is_shared(shared, place):
+    seen = RoadSeen(place)
+    assert seen.is_free()
+    process = multiprocessing.get_context("fork").Process(target=shared.use)
+    process.start()
+    process.join()
+    assert shared.used_ns()
+    shared._monotonic_ns = lambda: shared.used_ns() + 1
+    assert not shared.is_free()
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+
+
+def test_a_road_is_seen_in_use_and_free_again_and_a_new_one_after_the_old(shared, place, monkeypatch):
+    monkeypatch.setattr(roads, "_LOOK_FOR_IT_SECONDS", 0.0)
+    monkeypatch.setattr(roads, "_FREE_AFTER_NS", 3_600_000_000_000)
+    seen = RoadSeen(place)
+    shared.use()
+    assert not seen.is_free()
+    place.unlink()
+    assert seen.is_free(), "nobody is there"
+    place.touch()
+    assert seen.is_free(), "it is not made yet"
+    again = Road()
+    again.share(place)
+    assert seen.is_free(), "not used yet"
+    again.use()
+    assert not seen.is_free()
+    monkeypatch.setattr(roads, "_FREE_AFTER_NS", 0)
+    assert seen.is_free()
+
+
+def test_a_file_of_somebody_else_and_a_link_are_not_taken_for_a_road(place, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "precious"
+    elsewhere.write_bytes(b"kept")
+    place.symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic links"):
+        Road().share(place)
+    assert elsewhere.read_bytes() == b"kept"
+    place.unlink()
+    place.touch()
+    monkeypatch.setattr(os, "geteuid", lambda: place.stat().st_uid + 1)
+    with pytest.raises(PermissionError, match="belongs to somebody else"):
+        Road().share(place)
+    assert RoadSeen(place).is_free()
+
+
+def test_who_reads_waits_while_a_road_is_used_and_not_for_ever(place, monkeypatch):
+    seen, answers = RoadSeen(place), [False, False, True, False]
+    monkeypatch.setattr(seen, "is_free", lambda: answers.pop(0))
+    monkeypatch.setattr(roads, "_LET_GO_SECONDS", 3_600.0)
+    asyncio.run(seen.let_go_first())
+    assert answers == [False], "it waited until it was free"
+    monkeypatch.setattr(roads, "_LET_GO_SECONDS", 0.0)
+    asyncio.run(seen.let_go_first())
+    assert answers == [], "it looked once"
+
+
+def test_a_road_of_each_data_directory():
+    assert place_of(Path("/srv/a")) == place_of(Path("/srv/a"))
+    assert place_of(Path("/srv/a")) != place_of(Path("/srv/b"))

@@ -48,6 +48,7 @@
   const pulseText = one("[data-pulse-text]");
   const stale = one("[data-stale]");
   const SILENT_MS = 3500;
+  const REST_MS = 1000;
   let heard = Date.now();
   let state = "opening";
   let problem = "";
@@ -56,7 +57,7 @@
   let wanted = false;
   let asking = false;
   let refreshed = Date.now();
-  let pause = 1000;
+  let owed = 2 * REST_MS;
   let later = 0;
 
   const say = (text) => {
@@ -76,24 +77,29 @@
     else say(fault ? `${fault} What is shown is from before.` : problem);
     document.body.classList.toggle("is-stale", isSilent || fault !== "");
   };
-  // What comes after a pause is shown at once, what comes on and on in turns: nine tenths of the time nothing is asked.
+  // Each answer is owed a rest of nine times as long as it took. What comes while little is owed is shown at once, what
+  // comes on and on in turns: nine tenths of the time nothing is asked.
   const refresh = async () => {
     const part = one("[data-live-part]");
     if (!part || asking || document.hidden) return;
     if (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return;
     const begun = Date.now();
     clearTimeout(later);
-    if (begun - refreshed < pause) { later = setTimeout(refresh, pause - (begun - refreshed)); return; }
+    const rest = Math.max(0, owed - (begun - refreshed));
+    if (rest > REST_MS) { later = setTimeout(refresh, rest - REST_MS); return; }
     asking = true;
     wanted = false;
+    let isAway = false;
     try {
       const answer = await fetch(part.dataset.livePart || location.href, { headers: { "HX-Request": "true" }, redirect: "manual" });
       if (answer.ok) put(part, await answer.text());
       fault = answer.status === 503 ? await answer.text() : "";
-    } catch { wanted = true; }
+    } catch { isAway = true; }
     refreshed = Date.now();
-    pause = Math.min(1000, Math.max(200, 9 * (refreshed - begun)));
+    owed = rest + Math.min(REST_MS, Math.max(200, 9 * (refreshed - begun)));
     asking = false;
+    if (isAway) wanted = true;
+    else if (wanted) refresh();
   };
   // What has the focus keeps it, what is scrolled stays where it is, what is read out is not read again.
   const put = (part, html) => {

@@ -18,6 +18,7 @@ from banyan.process import Part, Role, Roles, Supervisor, run_roles
 from banyan.process.allocator import return_memory
 from banyan.process.supervisor import Body
 from banyan.process.usage import step_back
+from banyan.road import ROAD, place_of
 from banyan.transport import LocalTransport
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -66,7 +67,14 @@ class Command(commands.Command):
         import_string(settings.PREPARE)()
         connections.close_all()
         _set_at_signals(stop)
-        sys.exit(Supervisor(_bodies(roles), stop=stop).run())
+        road = place_of(settings.DATA_DIR)
+        try:
+            ROAD.share(road)
+        except OSError as problem:
+            self.stderr.write(f"Servers do not give way to what is decided: {problem}")
+        status = Supervisor(_bodies(roles), stop=stop).run()
+        road.unlink(missing_ok=True)
+        sys.exit(status)
 
 
 def _set_at_signals(stop: threading.Event) -> None:
