@@ -96,7 +96,8 @@ def show_order(request: HttpRequest, account: str, instrument: str, decision: in
     if order is None:
         raise Http404("there is no such order")
     (order,) = reporting.with_reasons([order])
-    happened = reporting.timeline(order)
+    fills = reporting.fills_of(order)
+    happened = reporting.timeline(order, fills)
     first_ns = happened[0].at_ns if happened else 0
     context = {
         "title": f"Order {decision} of {account}",
@@ -104,7 +105,7 @@ def show_order(request: HttpRequest, account: str, instrument: str, decision: in
         "happened": [(each, (each.at_ns - first_ns) / 1e6) for each in happened],
         "spans": _life(order),
         "settings": reporting.settings_of(order),
-        "fills": reporting.fills_of(order),
+        "fills": [each for _, each in fills],
         "quote": reporting.quote_of(order),
     }
     part = "console/order_live.html" if request.headers.get("HX-Request") else "console/order.html"

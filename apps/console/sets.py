@@ -84,6 +84,7 @@ def show_set(request: HttpRequest, name: str) -> HttpResponse:
     after, asking = request.GET.get("after", ""), Asking()
     followers = asking.of("reporting", lambda: reporting.subscribers(name, _SUBSCRIBERS + 1, after)) or []
     restricted = asking.of("reporting", reporting.restrictions) or []
+    now = asking.of("reporting", lambda: reporting.of_set(name))
     context = {
         "title": name,
         "set": standing,
@@ -91,9 +92,9 @@ def show_set(request: HttpRequest, name: str) -> HttpResponse:
         "followers": followers[:_SUBSCRIBERS],
         "followers_next": followers[_SUBSCRIBERS - 1].account if len(followers) > _SUBSCRIBERS else "",
         "follow": (asking.of("reporting", reporting.followers) or {}).get(name, 0),
-        "today": [each for each in asking.of("reporting", reporting.by_set) or [] if each.set == name],
+        "today": now.today if now else [],
         "earned": asking.of("reporting", lambda: reporting.pnl(Scope(set=name), ("instrument",), 100)),
-        "held": asking.of("reporting", lambda: reporting.held(name)),
+        "held": now.held if now else None,
         "said": asking.of("reporting", lambda: reporting.answered(name, _SAID)),
         "for_all": _for_all(asking, name),
         "restricted": [each for each in restricted if (each.level, each.name) == ("set", name)],

@@ -9,14 +9,17 @@ import numpy as np
 from apps.execution.book_contracts import ConfigureAccount, SettingLevel, SkipReason, effective_settings
 from apps.execution.contracts import Subscribe
 from apps.reporting.earnings import Terms
+from apps.reporting.kept import Kept
 from apps.reporting.rates import Rates
-from apps.reporting.reading import OrderRow, SkipRow, named
+from apps.reporting.reading import ORDER_STATES, OrderRow, named
 from apps.reporting.reasons import LEVELS, Effective
 from apps.reporting.scoping import Columns, Scope, rows, where
+from apps.reporting.unfolding import SkipRow
 from apps.risk.contracts import Level, TradingState
 from banyan.codec import decode_message
 
 _POINTS_MAX = 1_500
+_KEPT = Kept("execution", "edge", "risk")
 
 
 class FoundAccount(NamedTuple):
@@ -74,6 +77,7 @@ _COLUMNS = (
     "a.id, a.client, a.broker, a.currency, a.balance_micro / 1e6, a.equity_micro / 1e6, a.margin_micro / 1e6, "
     "a.valued_at_ns, a.number"
 )
+_MATCHES = "(a.id ILIKE %s OR a.client ILIKE %s)"
 
 
 def find_accounts(scope: Scope, text: str, after: tuple[int, str] | None, most: int) -> list[FoundAccount]:
@@ -82,33 +86,52 @@ def find_accounts(scope: Scope, text: str, after: tuple[int, str] | None, most: 
     `after` is (rank, account) of the last one that was returned before.
     """
     limits, values = where(scope, Columns())
-    pattern = _literally(text)
-    beyond, place = ("(f.rank, f.id) > (%s, %s)", list(after)) if after else ("true", [])
+    begins, has = f"{_literally(text)}%", f"%{_literally(text)}%"
+    rank, beyond = (0, "") if after is None else after
     found = rows(
-        f"SELECT * FROM (SELECT {_COLUMNS}, CASE WHEN a.id ILIKE %s OR a.client ILIKE %s THEN 0 ELSE 1 END AS rank "  # noqa: S608  (names of ours)
-        f"FROM reporting_account AS a WHERE {limits} AND (a.id ILIKE %s OR a.client ILIKE %s)) AS f "
-        f"WHERE {beyond} ORDER BY f.rank, f.id LIMIT %s",
-        [f"{pattern}%", f"{pattern}%", *values, f"%{pattern}%", f"%{pattern}%", *place, most],
-    )
+        f"""
+        WITH first AS MATERIALIZED (
+            SELECT {_COLUMNS}, 0 AS rank FROM reporting_account AS a
+            WHERE {limits} AND %s AND a.id > %s AND {_MATCHES if text else "true"} ORDER BY a.id LIMIT %s
+        )
+        SELECT * FROM first UNION ALL (
+            SELECT {_COLUMNS}, 1 FROM reporting_account AS a
+            WHERE {limits} AND %s AND (SELECT count(*) FROM first) < %s AND a.id > %s AND {_MATCHES} AND NOT {_MATCHES}
+            ORDER BY a.id LIMIT %s
+        ) ORDER BY rank, id LIMIT %s
+        """,  # noqa: S608  (names of ours)
+        [
+            *values, rank <= 0, beyond if rank == 0 else "", *([begins, begins] if text else []), most,
+            *values, bool(text) and rank <= 1, most, beyond if rank == 1 else "", has, has, begins, begins, most,
+            most,
+        ],
+    )  # fmt: skip
     return [_found(row) for row in found]
 
 
 def selection(text: str) -> Selection:
     """Return how the accounts that `find_accounts` finds by `text` are together."""
     pattern = f"%{_literally(text)}%"
-    (found,) = rows(
-        """
-        SELECT count(*), count(*) FILTER (WHERE EXISTS (SELECT FROM reporting_position AS p
-            WHERE p.account = a.number AND p.steps <> 0)),
-          COALESCE(sum((SELECT count(*) FROM reporting_position AS p WHERE p.account = a.number AND p.steps <> 0)), 0),
-          COALESCE(sum((SELECT count(*) FROM reporting_order AS o WHERE o.account = a.number AND o.end_kind IS NULL
-            AND o.filled_steps <> o.steps)), 0),
-          count(*) FILTER (WHERE s.state = %s), count(*) FILTER (WHERE s.state = %s)
-        FROM reporting_account AS a LEFT JOIN LATERAL (SELECT max(t.state) AS state FROM reporting_tradingstate AS t
-          WHERE t.level = %s AND t.name = a.number::text) AS s ON true
-        WHERE a.id ILIKE %s OR a.client ILIKE %s
-        """,
-        [int(TradingState.HALTED), int(TradingState.REDUCING), int(Level.ACCOUNT), pattern, pattern],
+    (found,) = _KEPT.get(
+        text,
+        lambda: rows(
+            f"""
+            WITH found AS MATERIALIZED (SELECT number FROM reporting_account WHERE id ILIKE %s OR client ILIKE %s),
+            held AS (
+                SELECT count(DISTINCT p.account) AS holding, count(*) AS positions
+                FROM reporting_position AS p JOIN found ON found.number = p.account WHERE p.steps <> 0
+            ), kept_back AS (
+                SELECT max(t.state) AS state FROM reporting_tradingstate AS t JOIN found ON found.number::text = t.name
+                WHERE t.level = %s GROUP BY t.name
+            )
+            SELECT (SELECT count(*) FROM found), held.holding, held.positions,
+              (SELECT count(*) FROM reporting_order AS o JOIN found ON found.number = o.account
+               WHERE {ORDER_STATES["working"]}),
+              (SELECT count(*) FROM kept_back WHERE state = %s), (SELECT count(*) FROM kept_back WHERE state = %s)
+            FROM held
+            """,  # noqa: S608  (names of ours)
+            [pattern, pattern, int(Level.ACCOUNT), int(TradingState.HALTED), int(TradingState.REDUCING)],
+        ),
     )
     return Selection(*map(int, found))
 

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 from apps.execution.contracts import CashKind
 from apps.reporting.daily import Close, Turn, ValueOf, days_of, days_of_alike, value_of
+from apps.reporting.kept import Kept
 from apps.reporting.rates import Rate, Rates
 from apps.reporting.scoping import Columns, Scope, ScopeError, Walk, rows, where
 
 BY = ("account", "set", "instrument", "day")
+_KEPT = Kept("execution")
 
 
 class PositionRow(NamedTuple):
@@ -255,14 +257,17 @@ def _positions_alike(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, i
     They are worth the same to the last unit, so that it is looked up once for all of them.
     """
     limits, values = where(scope, Columns(set="p.book", instrument="p.instrument"))
-    found = rows(
-        f"""
-        SELECT p.book, p.instrument, a.currency, a.via, p.steps, count(*), sum(p.cost_micro), sum(p.realised_micro),
-          sum(p.fee_micro), sum(p.fills)
-        FROM reporting_position AS p JOIN reporting_account AS a ON a.number = p.account
-        WHERE {limits} GROUP BY p.book, p.instrument, a.currency, a.via, p.steps
-        """,  # noqa: S608  (names of ours)
-        values,
+    found = _KEPT.get(
+        ("positions", scope),
+        lambda: rows(
+            f"""
+            SELECT p.book, p.instrument, a.currency, a.via, p.steps, count(*), sum(p.cost_micro), sum(p.realised_micro),
+              sum(p.fee_micro), sum(p.fills)
+            FROM reporting_position AS p JOIN reporting_account AS a ON a.number = p.account
+            WHERE {limits} GROUP BY p.book, p.instrument, a.currency, a.via, p.steps
+            """,  # noqa: S608  (names of ours)
+            values,
+        ),
     )
     terms, closes = _terms(), _last_prices()
     rates = _rates(terms, closes)
@@ -310,19 +315,22 @@ def _by_day(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, 
 def _by_day_alike(scope: Scope) -> Iterator[tuple[dict[str, str], str, int, int, int, int | None]]:
     """Yield what `_by_day` does, summed over the accounts, which are not named."""
     limits, values = where(replace(scope, day=None), Columns(set="d.book", instrument="d.instrument"))
-    found = rows(
-        f"""
-        WITH turns AS (
-          SELECT d.book, d.instrument, a.currency, a.via, d.day, lag(d.day) OVER of_book AS old_day,
-            lag(d.steps, 1, 0::bigint) OVER of_book AS old_steps, d.steps, d.fills, d.realised_micro, d.fee_micro,
-            d.cost_micro, lag(d.cost_micro, 1, 0::bigint) OVER of_book AS old_cost_micro
-          FROM reporting_day AS d JOIN reporting_account AS a ON a.number = d.account
-          WHERE {limits} WINDOW of_book AS (PARTITION BY d.account, d.instrument, d.book ORDER BY d.day))
-        SELECT book, instrument, currency, via, day, old_day, old_steps, steps, count(*), sum(fills)::bigint,
-          sum(realised_micro)::bigint, sum(fee_micro)::bigint, sum(cost_micro)::bigint, sum(old_cost_micro)::bigint
-        FROM turns GROUP BY book, instrument, currency, via, day, old_day, old_steps, steps
-        """,  # noqa: S608  (names of ours)
-        values,
+    found = _KEPT.get(
+        ("days", replace(scope, day=None)),
+        lambda: rows(
+            f"""
+            WITH turns AS (
+              SELECT d.book, d.instrument, a.currency, a.via, d.day, lag(d.day) OVER of_book AS old_day,
+                lag(d.steps, 1, 0::bigint) OVER of_book AS old_steps, d.steps, d.fills, d.realised_micro, d.fee_micro,
+                d.cost_micro, lag(d.cost_micro, 1, 0::bigint) OVER of_book AS old_cost_micro
+              FROM reporting_day AS d JOIN reporting_account AS a ON a.number = d.account
+              WHERE {limits} WINDOW of_book AS (PARTITION BY d.account, d.instrument, d.book ORDER BY d.day))
+            SELECT book, instrument, currency, via, day, old_day, old_steps, steps, count(*), sum(fills)::bigint,
+              sum(realised_micro)::bigint, sum(fee_micro)::bigint, sum(cost_micro)::bigint, sum(old_cost_micro)::bigint
+            FROM turns GROUP BY book, instrument, currency, via, day, old_day, old_steps, steps
+            """,  # noqa: S608  (names of ours)
+            values,
+        ),
     )
     books: dict[tuple[str, str, str, str], list[Turn]] = defaultdict(list)
     for book, instrument, currency, via, *numbers in found:

@@ -55,6 +55,7 @@ from apps.reporting.overview import (
     HeldBySet,
     Minute,
     Restriction,
+    SetNow,
     SetRow,
     Speed,
     Today,
@@ -65,6 +66,7 @@ from apps.reporting.overview import (
     held,
     marks,
     minutes,
+    of_set,
     restrictions,
     speed,
     today,
@@ -76,9 +78,7 @@ from apps.reporting.reading import (
     AccountRow,
     FillRow,
     OrderRow,
-    RefusalRow,
     SignalRow,
-    SkipRow,
     accounts,
     fills,
     fills_from,
@@ -86,12 +86,7 @@ from apps.reporting.reading import (
     order,
     orders,
     place_of,
-    refusals,
-    refusals_from,
-    refusals_of,
     signals,
-    skips,
-    skips_from,
 )
 from apps.reporting.reasons import Effective, settings_of
 from apps.reporting.restraint import (
@@ -108,21 +103,31 @@ from apps.reporting.restraint import (
 from apps.reporting.scoping import Scope, ScopeError, check
 from apps.reporting.signalled import Outcome, Said, Wanted, outcome_of, signal, signals_from
 from apps.reporting.timeline import Happening, timeline
+from apps.reporting.unfolding import (
+    RefusalRow,
+    SkipRow,
+    refusals,
+    refusals_from,
+    refusals_of,
+    skips,
+    skips_from,
+)
 from apps.reporting.words import refusal_in_words, skip_in_words, with_reasons
 
 __all__ = [
     "BY", "ORDER_STATES", "AccountRow", "Answered", "BrokerRow", "Changed", "Effective", "FeedEventRow", "FillMark",
-    "FillRow", "FollowersChanged", "FoundAccount", "Funds", "Happening", "HeldBySet", "Hold", "Involved", "LastOrder",
-    "LatencyRow", "Minute", "OrderRow", "Outcome", "Place", "PnlRow", "Point", "PositionRow", "QuoteRow",
-    "RefusalCount", "RefusalRow", "Restriction", "Said", "Scope", "ScopeError", "Selection", "SetRow", "SetSettings",
-    "SignalRow", "SkipRow", "SlippageRow", "Speed", "Stopped", "Subscriber", "TargetMark", "Today", "Unresolved",
-    "Wanted", "account", "accounts", "answered", "brokers", "by_set", "check", "clients_of", "closed_at_ns",
-    "equity_curve", "feed_events_onward", "fill_marks", "fills", "fills_from", "fills_of", "fills_onward",
-    "find_accounts", "followers", "followers_changed", "funds", "held", "holds_of", "instruments_traded", "involved_in",
-    "last_orders", "last_quotes", "latencies", "log_marks", "marks", "minutes", "order", "orders", "orders_onward",
-    "outcome_of", "place_of", "places_at", "pnl", "positions", "positions_onward", "quote_of", "refusal_in_words",
-    "refusals", "refusals_by_code", "refusals_from", "refusals_of", "refusals_onward", "restrictions", "selection",
-    "setting_of", "settings_now", "settings_of", "signal", "signals", "signals_from", "signals_onward", "skip_in_words",
-    "skips", "skips_from", "skips_of", "slippage", "speed", "stopped_by_losses", "subscribers", "target_marks",
-    "timeline", "today", "told_of_set", "unresolved", "with_reasons",
+    "FillRow", "FollowersChanged", "FoundAccount", "Funds", "Happening", "HeldBySet", "Hold", "Involved",
+    "LastOrder", "LatencyRow", "Minute", "OrderRow", "Outcome", "Place", "PnlRow", "Point", "PositionRow",
+    "QuoteRow", "RefusalCount", "RefusalRow", "Restriction", "Said", "Scope", "ScopeError", "Selection", "SetNow",
+    "SetRow", "SetSettings", "SignalRow", "SkipRow", "SlippageRow", "Speed", "Stopped", "Subscriber", "TargetMark",
+    "Today", "Unresolved", "Wanted", "account", "accounts", "answered", "brokers", "by_set", "check", "clients_of",
+    "closed_at_ns", "equity_curve", "feed_events_onward", "fill_marks", "fills", "fills_from", "fills_of",
+    "fills_onward", "find_accounts", "followers", "followers_changed", "funds", "held", "holds_of",
+    "instruments_traded", "involved_in", "last_orders", "last_quotes", "latencies", "log_marks", "marks", "minutes",
+    "of_set", "order", "orders", "orders_onward", "outcome_of", "place_of", "places_at", "pnl", "positions",
+    "positions_onward", "quote_of", "refusal_in_words", "refusals", "refusals_by_code", "refusals_from",
+    "refusals_of", "refusals_onward", "restrictions", "selection", "setting_of", "settings_now", "settings_of",
+    "signal", "signals", "signals_from", "signals_onward", "skip_in_words", "skips", "skips_from", "skips_of",
+    "slippage", "speed", "stopped_by_losses", "subscribers", "target_marks", "timeline", "today", "told_of_set",
+    "unresolved", "with_reasons",
 ]  # fmt: skip

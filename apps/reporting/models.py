@@ -9,7 +9,11 @@ skips, refusals, quotes) and are unfolded when they are read.
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from apps.execution.contracts import ReportKind
 from banyan.timescale import TimePartitionField
+
+REFUSED = (ReportKind.DENIED, ReportKind.REFUSED, ReportKind.REJECTED)
+CANCELLED = (ReportKind.CANCELLED, ReportKind.EXPIRED, ReportKind.NEVER_ARRIVED)
 
 
 def _numbers() -> "ArrayField[list[int], list[int]]":
@@ -120,20 +124,32 @@ class Order(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["-requested_at_ns"]),
+            models.Index(fields=["-requested_at_ns", "-account"], name="reporting_order_newest"),
             models.Index(fields=["account", "-requested_at_ns"]),
             models.Index(fields=["set", "signalled_at_ns"]),
             models.Index(
-                fields=["requested_at_ns"], name="reporting_order_unknown", condition=models.Q(is_unknown=True)
+                fields=["-requested_at_ns", "-account"],
+                name="reporting_order_unknown",
+                condition=models.Q(is_unknown=True),
             ),
             models.Index(
-                fields=["-requested_at_ns"],
+                fields=["-requested_at_ns", "-account"],
                 name="reporting_order_working",
                 condition=models.Q(end_kind__isnull=True)
                 & (models.Q(filled_steps__lt=models.F("steps")) | models.Q(filled_steps__gt=models.F("steps"))),
             ),
             models.Index(
-                fields=["end_kind", "-requested_at_ns"],
+                fields=["-requested_at_ns", "-account"],
+                name="reporting_order_refused",
+                condition=models.Q(end_kind__in=[int(each) for each in REFUSED]),
+            ),
+            models.Index(
+                fields=["-requested_at_ns", "-account"],
+                name="reporting_order_cancelled",
+                condition=models.Q(end_kind__in=[int(each) for each in CANCELLED]),
+            ),
+            models.Index(
+                fields=["account", "-requested_at_ns"],
                 name="reporting_order_ended",
                 condition=models.Q(end_kind__isnull=False),
             ),
@@ -196,7 +212,11 @@ class Fill(models.Model):
     execution_id = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["account", "-filled_at_ns"]), models.Index(fields=["-filled_at_ns"])]
+        indexes = [
+            models.Index(fields=["account", "-filled_at_ns"]),
+            models.Index(fields=["-filled_at_ns", "-shard", "-number"], name="reporting_fill_newest"),
+            models.Index(fields=["account", "decision"], name="reporting_fill_of_order"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.shard} {self.number} {self.event} {self.row} {self.part}"

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 from apps.execution.book_contracts import ConfigureAccount, SettingLevel, effective_settings
 from apps.execution.contracts import ConfigureSet, Subscribe
+from apps.reporting.kept import Kept
 from apps.reporting.reading import SignalRow, signals
 from apps.reporting.scoping import Scope, rows
 from banyan.codec import decode_message
 
 _NONE = (0, 0, 0)
+_KEPT = Kept("execution", "edge")
 _LEFT = b'"is_active":false'
 """What a subscription that has ended says, as it is written: quicker to find than to read."""
 
@@ -52,10 +54,10 @@ class FollowersChanged(NamedTuple):
 def subscribers(name: str, most: int, after: str = "") -> list[Subscriber]:
     """Return the accounts that follow a set, by id, after one."""
     found = rows(
-        "SELECT a.id, a.client, s.body FROM (SELECT DISTINCT ON (account) account, body FROM reporting_setting "
-        "WHERE level = %s AND set = %s ORDER BY account, number DESC, event DESC) AS s "
-        "JOIN reporting_account AS a ON a.number = s.account WHERE a.id > %s ORDER BY a.id LIMIT %s",
-        [int(SettingLevel.SUBSCRIPTION), name, after, most],
+        "SELECT a.id, a.client, s.body FROM reporting_account AS a CROSS JOIN LATERAL ("
+        "SELECT t.body FROM reporting_setting AS t WHERE t.account = a.number AND t.set = %s AND t.level = %s "
+        "ORDER BY t.number DESC, t.event DESC LIMIT 1) AS s WHERE a.id > %s ORDER BY a.id LIMIT %s",
+        [name, int(SettingLevel.SUBSCRIPTION), after, most],
     )
     told = []
     for account, client, body in found:
@@ -67,11 +69,14 @@ def subscribers(name: str, most: int, after: str = "") -> list[Subscriber]:
 
 def followers() -> dict[str, int]:
     """Return how many accounts follow each set now."""
-    found = rows(
-        "SELECT set, count(*) FROM (SELECT DISTINCT ON (set, account) set, body FROM reporting_setting "
-        "WHERE level = %s ORDER BY set, account, number DESC, event DESC) AS last "
-        "WHERE position(%s::bytea IN body) = 0 GROUP BY set",
-        [int(SettingLevel.SUBSCRIPTION), _LEFT],
+    found = _KEPT.get(
+        "followers",
+        lambda: rows(
+            "SELECT set, count(*) FROM (SELECT DISTINCT ON (set, account) set, body FROM reporting_setting "
+            "WHERE level = %s ORDER BY set, account, number DESC, event DESC) AS last "
+            "WHERE position(%s::bytea IN body) = 0 GROUP BY set",
+            [int(SettingLevel.SUBSCRIPTION), _LEFT],
+        ),
     )
     return dict(found)  # type: ignore[arg-type]
 
@@ -123,14 +128,18 @@ def answered(name: str, most: int) -> list[Answered]:
     said = signals(Scope(set=name), most)
     if not said:
         return []
-    found = rows(
-        """
-        SELECT o.instrument, o.signalled_at_ns, count(*), count(*) FILTER (WHERE o.end_kind IS NOT NULL),
-          count(*) FILTER (WHERE o.end_kind IS NULL AND o.filled_steps = o.steps)
-        FROM reporting_order AS o
-        WHERE o.set = %s AND o.requested_at_ns >= %s AND o.signalled_at_ns IS NOT NULL GROUP BY 1, 2
-        """,
-        [name, min(each.said_at_ns for each in said)],
+    since_ns = min(each.said_at_ns for each in said)
+    found = _KEPT.get(
+        (name, since_ns),
+        lambda: rows(
+            """
+            SELECT o.instrument, o.signalled_at_ns, count(*), count(*) FILTER (WHERE o.end_kind IS NOT NULL),
+              count(*) FILTER (WHERE o.end_kind IS NULL AND o.filled_steps = o.steps)
+            FROM reporting_order AS o
+            WHERE o.set = %s AND o.requested_at_ns >= %s AND o.signalled_at_ns IS NOT NULL GROUP BY 1, 2
+            """,
+            [name, since_ns],
+        ),
     )
     counts = {(instrument, at_ns): tuple(numbers) for instrument, at_ns, *numbers in found}
     return [Answered(each, *counts.get((each.instrument, each.said_at_ns), _NONE)) for each in said]

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 from apps.reporting.earnings import PositionRow, positions_of
 from apps.reporting.overview import marks
-from apps.reporting.reading import FillRow, OrderRow, RefusalRow, log_changes, log_fills, log_refusals
+from apps.reporting.reading import FillRow, OrderRow, log_changes, log_fills
 from apps.reporting.scoping import Scope, rows
 from apps.reporting.signalled import Said, log_signals
+from apps.reporting.unfolding import RefusalRow, log_refusals
 
 
 class FeedEventRow(NamedTuple):

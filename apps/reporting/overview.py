@@ -12,11 +12,16 @@ from typing import Any, NamedTuple
 
 from apps.execution.contracts import CashKind
 from apps.reporting.earnings import Terms
+from apps.reporting.kept import Kept
 from apps.reporting.rates import Rates
 from apps.reporting.scoping import rows
 from apps.risk.contracts import Level, TradingState
 
 _MINUTE_NS = 60 * 10**9
+_KEPT = Kept("execution")
+_Rows = list[tuple[Any, ...]]
+_Closes = Mapping[str, Sequence[tuple[date, int, int]]]
+_Priced = tuple[Mapping[str, Terms], _Closes, _Closes]
 
 
 class SetRow(NamedTuple):
@@ -59,6 +64,13 @@ class HeldBySet(NamedTuple):
     short_lots: float
     value: float | None
     unrealised: float | None
+
+
+class SetNow(NamedTuple):
+    """A set today, and what its accounts hold."""
+
+    today: list[SetRow]
+    held: list[HeldBySet]
 
 
 class Minute(NamedTuple):
@@ -134,14 +146,30 @@ def today(class_of: Mapping[str, str]) -> Today:
 
     `class_of` says of which class an instrument is; what it does not name is of the class "".
     """
-    terms, now, before = _terms_and_closes()
+    return _today(_books(), _cash_today(), class_of, _terms_and_closes())
+
+
+def of_set(name: str) -> SetNow:
+    """Return what `by_set` and `held` tell of a set."""
+    books, priced = _books(name), _terms_and_closes()
+    rows_of_all = _today(books, _cash_today(), {}, priced).sets
+    return SetNow([each for each in rows_of_all if each.set == name], _held(books, priced))
+
+
+def held() -> list[HeldBySet]:
+    """Return what the accounts of each set hold together, by instrument and currency."""
+    return _held(_books(), _terms_and_closes())
+
+
+def _today(books: _Rows, cash: _Rows, class_of: Mapping[str, str], priced: _Priced) -> Today:
+    terms, now, before = priced
     rates_now, rates_before = (
         Rates({name: (each.currency, each.tick_e9) for name, each in terms.items()}, closes) for closes in (now, before)
     )
     sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
     classes: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
     counts: dict[tuple[str, str, str], int] = defaultdict(int)
-    for book, instrument, currency, via, accounts, *numbers in _held():
+    for book, instrument, currency, via, accounts, *numbers in books:
         steps, long, cost, realised, fees, steps_before, cost_before = map(int, numbers)
         of, total = terms.get(instrument), sums[book, currency]
         of_class = classes[class_of.get(instrument, ""), currency]
@@ -161,7 +189,7 @@ def today(class_of: Mapping[str, str]) -> Today:
             each.add("open", worth - cost if is_known else None)  # type: ignore[operator]
             each.add("net", worth)
             each.add("gross", above + below if is_known else None)  # type: ignore[operator]
-    for book, instrument, currency, amount in _cash_today():
+    for book, instrument, currency, amount in cash:
         sums[book, currency].earned += int(amount)
         classes[class_of.get(instrument, ""), currency].earned += int(amount)
     return Today(_rows_of(sums), _rows_of(classes))
@@ -171,15 +199,14 @@ def _rows_of(sums: Mapping[tuple[str, str], _Sum]) -> list[SetRow]:
     return [_set_row(name, currency, of) for (name, currency), of in sorted(sums.items())]
 
 
-def held(name: str = "") -> list[HeldBySet]:
-    """Return what the accounts of a set, or of each ("") set, hold together, by instrument and currency."""
-    terms, now, _ = _terms_and_closes()
+def _held(books: _Rows, priced: _Priced) -> list[HeldBySet]:
+    terms, now, _ = priced
     rates = Rates({each: (of.currency, of.tick_e9) for each, of in terms.items()}, now)
     sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
     sides: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for book, instrument, currency, via, accounts, *numbers in _held():
+    for book, instrument, currency, via, accounts, *numbers in books:
         steps, long, cost = map(int, numbers[:3])
-        if name not in ("", book) or not accounts:
+        if not accounts:
             continue
         worth = _value(terms.get(instrument), steps, now.get(instrument), rates, (currency, via))
         total, of_sides = sums[book, instrument, currency], sides[book, instrument, currency]
@@ -253,10 +280,13 @@ def speed(now_ns: int, minutes_back: int) -> Speed:
 
 def funds() -> list[Funds]:
     """Return what all accounts are worth, by currency."""
-    found = rows(
-        "SELECT currency, count(*), sum(balance_micro), sum(equity_micro), sum(margin_micro) FROM reporting_account "
-        "GROUP BY currency ORDER BY currency",
-        [],
+    found = _KEPT.get(
+        "funds",
+        lambda: rows(
+            "SELECT currency, count(*), sum(balance_micro), sum(equity_micro), sum(margin_micro) "
+            "FROM reporting_account GROUP BY currency ORDER BY currency",
+            [],
+        ),
     )
     return [Funds(currency, count, *(int(each) / 1e6 for each in money)) for currency, count, *money in found]
 
@@ -298,23 +328,24 @@ def unresolved() -> Unresolved:
 
 def brokers(now_ns: int, minutes_back: int) -> list[BrokerRow]:
     """Return the brokers that accounts are at, with the last acknowledgement of the last minutes, if there was one."""
-    found = rows(
+    accounts = _KEPT.get(
+        "brokers",
+        lambda: rows("SELECT broker, count(*) FROM reporting_account GROUP BY broker ORDER BY broker", []),
+    )
+    late = rows(
         """
         WITH late AS (
             SELECT o.account, o.accepted_at_ns, 0 AS unknown FROM reporting_order AS o WHERE o.requested_at_ns >= %s
             UNION ALL
             SELECT o.account, NULL, 1 FROM reporting_order AS o WHERE o.is_unknown AND o.end_kind IS NULL
-        ), told AS (
-            SELECT a.broker, sum(l.unknown) AS unknown, max(l.accepted_at_ns) AS accepted
-            FROM late AS l JOIN reporting_account AS a ON a.number = l.account GROUP BY a.broker
         )
-        SELECT c.broker, c.accounts, COALESCE(t.unknown, 0), t.accepted
-        FROM (SELECT broker, count(*) AS accounts FROM reporting_account GROUP BY broker) AS c
-        LEFT JOIN told AS t ON t.broker = c.broker ORDER BY c.broker
+        SELECT a.broker, sum(l.unknown), max(l.accepted_at_ns)
+        FROM late AS l JOIN reporting_account AS a ON a.number = l.account GROUP BY a.broker
         """,
         [now_ns - minutes_back * _MINUTE_NS],
     )
-    return [BrokerRow(name, count, int(unknown), accepted) for name, count, unknown, accepted in found]
+    of_late = {broker: (int(unknown), accepted) for broker, unknown, accepted in late}
+    return [BrokerRow(broker, count, *of_late.get(broker, (0, None))) for broker, count in accounts]
 
 
 def marks() -> dict[str, dict[str, int]]:
@@ -325,7 +356,12 @@ def marks() -> dict[str, dict[str, int]]:
     return dict(found)
 
 
-def _held() -> list[tuple[Any, ...]]:
+def _books(name: str = "") -> _Rows:
+    """Return what books, or those of one name, hold, and what they did today: those of all accounts together."""
+    return [row for row in _KEPT.get("books", _asked_books) if name in ("", row[0])]
+
+
+def _asked_books() -> _Rows:
     return rows(
         """
         SELECT p.book, p.instrument, a.currency, a.via, count(*) FILTER (WHERE p.steps <> 0), sum(p.steps),
@@ -347,7 +383,7 @@ def _held() -> list[tuple[Any, ...]]:
     )
 
 
-def _cash_today() -> list[tuple[Any, ...]]:
+def _cash_today() -> _Rows:
     return rows(
         "SELECT c.book, c.instrument, a.currency, sum(c.amount_micro) FROM reporting_cash AS c "
         "JOIN reporting_account AS a ON a.number = c.account "
@@ -357,10 +393,7 @@ def _cash_today() -> list[tuple[Any, ...]]:
     )
 
 
-Closes = Mapping[str, Sequence[tuple[date, int, int]]]
-
-
-def _terms_and_closes() -> tuple[dict[str, Terms], Closes, Closes]:
+def _terms_and_closes() -> _Priced:
     """Return the terms of instruments, their last closes, and their last closes before today (UTC)."""
     found = rows(
         """

@@ -1,13 +1,24 @@
-"""Orders, fills, signals, refusals and skips, as people read them: newest first, arrays unfolded."""
+"""Orders, fills and signals, as people read them: newest first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from apps.execution.book_contracts import SettingLevel, SkipReason
 from apps.execution.contracts import EdgeRefusal, ReportKind
-from apps.reporting.models import Fill
-from apps.reporting.scoping import Columns, Scope, Walk, among, is_of_few, of_all, of_each, rows, where
-from apps.risk.contracts import Level, RefusalReason
+from apps.reporting.models import CANCELLED, REFUSED, Fill
+from apps.reporting.scoping import (
+    NUMBER_OF,
+    Columns,
+    Scope,
+    Source,
+    Walk,
+    few_of,
+    of_all,
+    of_each,
+    of_page,
+    rows,
+    where,
+)
+from apps.risk.contracts import RefusalReason
 from apps.signals.contracts import TargetSet
 from banyan.codec import decode_message
 
@@ -82,36 +93,7 @@ class SignalRow(NamedTuple):
     decided_at_ns: int
 
 
-class RefusalRow(NamedTuple):
-    """An order that was refused: by whom, why, at which level the limit was set, the bound and the actual value."""
-
-    refused_at_ns: int
-    account: str
-    instrument: str
-    decision: int
-    set: str
-    by: str
-    reason: str
-    level: str
-    bound: int
-    actual: int
-
-
-class SkipRow(NamedTuple):
-    """An account that a target gave no order, why, and the level of the setting that said so."""
-
-    skipped_at_ns: int
-    account: str
-    set: str
-    instrument: str
-    reason: str
-    level: str
-    number: int
-
-
 _LOTS = "i.lot_step_e9 / 1e9"
-REFUSED = (ReportKind.DENIED, ReportKind.REFUSED, ReportKind.REJECTED)
-CANCELLED = (ReportKind.CANCELLED, ReportKind.EXPIRED, ReportKind.NEVER_ARRIVED)
 
 
 def _ended_by(kinds: Iterable[ReportKind]) -> str:
@@ -130,7 +112,8 @@ ORDER_STATES = {
 
 OrderPlace = tuple[int, str, str, int]
 """Where an order stands among all: when it was requested, account, instrument, decision."""
-_ORDER_PLACE = ("o.requested_at_ns", "a.id", "o.instrument", "o.decision")
+_ORDER_PLACE = ("o.requested_at_ns", "o.account", "o.instrument", "o.decision")
+_GIVEN = {"o.account": NUMBER_OF}
 ChangePlace = tuple[str, int, str, str, int]
 """Where a change of an order stands among all: where in execution's log, account, instrument, decision."""
 _CHANGE_PLACE = ("c.shard", "c.number", "a.id", "o.instrument", "o.decision")
@@ -143,14 +126,6 @@ _ORDERS, _FILLS = "reporting_order AS o", "reporting_fill AS f"
 FillPlace = tuple[int, str, int, int, int, int]
 """Where a fill stands among all: when it came, and where in execution's log."""
 _FILL_PLACE = ("f.filled_at_ns", "f.shard", "f.number", "f.event", "f.row", "f.part")
-RefusalPlace = tuple[int, str, int, str, str, int]
-"""Where a refusal stands among all: when it was, where in execution's log, account, instrument, decision."""
-_REFUSAL_PLACE = (
-    "r.refused_at_ns", "r.shard", "r.number", "a.id", "r.instruments[u.instrument + 1]", "u.decision",
-)  # fmt: skip
-SkipPlace = tuple[int, str, int, int, str, str]
-"""Where a skip stands among all: when it was, where in execution's log, account, instrument."""
-_SKIP_PLACE = ("s.skipped_at_ns", "s.shard", "s.number", "s.event", "a.id", "s.instruments[u.instrument + 1]")
 
 
 def accounts(scope: Scope, most: int) -> list[AccountRow]:
@@ -176,11 +151,8 @@ def orders(
     limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns"))
     if state:
         limits += f" AND {ORDER_STATES[state]}"
-    walk, source = Walk(_ORDER_PLACE, before, is_rising), ""
-    if is_of_few(scope):
-        limits = f"o.steps IS NOT NULL AND {limits}"
-        source = of_each(_ORDERS, limits, walk)
-        values = [*values, *walk.beyond()[1], most, *values]
+    walk, few = Walk(_ORDER_PLACE, before, is_rising, _GIVEN), few_of(scope)
+    source = of_each(_ORDERS, (f"o.steps IS NOT NULL AND {limits}", values), walk, few, most) if few else None
     return [row for _, row in _orders(limits, values, most, walk, source)]
 
 
@@ -195,10 +167,13 @@ def log_changes(scope: Scope, condition: str, more: list[Any], most: int) -> lis
     """Return the orders of changes for which a condition holds, in the order of execution's log, shard by shard."""
     limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="c.changed_at_ns"))
     walk = Walk(_CHANGE_PLACE, is_rising=True)
-    return _orders(f"{limits} AND {condition}", [*values, *more], most, walk, _CHANGED)
+    return _orders(f"{limits} AND {condition}", [*values, *more], most, walk, Source(_CHANGED))
 
 
-def _orders(limits: str, values: list[Any], most: int, walk: Walk, source: str = "") -> list[tuple[Any, OrderRow]]:
+def _orders(
+    limits: str, values: list[Any], most: int, walk: Walk, source: Source | None = None
+) -> list[tuple[Any, OrderRow]]:
+    source = source or of_all(_ORDERS)
     beyond, place = walk.beyond()
     found = rows(
         f"""
@@ -209,11 +184,11 @@ def _orders(limits: str, values: list[Any], most: int, walk: Walk, source: str =
           o.fee_micro / 1e6, o.steps, o.filled_steps, o.is_unknown, o.end_kind, o.end_code, o.end_text,
           o.requested_at_ns, o.approved_at_ns, o.sent_at_ns, o.accepted_at_ns, o.unknown_at_ns, o.first_fill_ns,
           o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns, o.requested_number, o.decided_at_ns
-        FROM {source or of_all(_ORDERS)}
+        FROM {source.sql}
         LEFT JOIN reporting_instrument AS i ON i.id = o.instrument
         WHERE o.steps IS NOT NULL AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608  (names of ours)
-        [*values, *place, most],
+        [*source.values, *values, *place, most],
     )
     told: list[tuple[Any, OrderRow]] = []
     places = len(walk.columns)
@@ -240,11 +215,8 @@ def fills_from(
     """Return fills with their places, after the one at `after`: newest first, or oldest first."""
     columns = Columns(set="f.book", instrument="f.instrument", day="f.day", at_ns="f.filled_at_ns")
     limits, values = where(scope, columns)
-    walk, source = Walk(_FILL_PLACE, after, is_rising), ""
-    if is_of_few(scope):
-        source = of_each(_FILLS, limits, walk)
-        values = [*values, *walk.beyond()[1], most, *values]
-    return _fills(limits, values, most, walk, source)
+    walk, few = Walk(_FILL_PLACE, after, is_rising), few_of(scope)
+    return _fills(limits, values, most, walk, of_each(_FILLS, (limits, values), walk, few, most) if few else None)
 
 
 def log_fills(scope: Scope, condition: str, more: list[Any], most: int) -> list[tuple[FillPlace, FillRow]]:
@@ -253,25 +225,29 @@ def log_fills(scope: Scope, condition: str, more: list[Any], most: int) -> list[
     return _fills(f"{limits} AND {condition}", [*values, *more], most, Walk(_FILL_PLACE[1:], is_rising=True))
 
 
-def fills_of(order: OrderRow) -> list[FillRow]:
-    """Return the fills of an order, newest first."""
+def fills_of(order: OrderRow) -> list[tuple[FillPlace, FillRow]]:
+    """Return the fills of an order with their places, newest first."""
     limits = "a.id = %s AND f.instrument = %s AND f.decision = %s AND f.kind = 0"
-    found = _fills(limits, [order.account, order.instrument, order.decision], _OF_AN_ORDER_MAX, Walk(_FILL_PLACE))
-    return [row for _, row in found]
+    return _fills(limits, [order.account, order.instrument, order.decision], _OF_AN_ORDER_MAX, Walk(_FILL_PLACE))
 
 
-def _fills(limits: str, values: list[Any], most: int, walk: Walk, source: str = "") -> list[tuple[FillPlace, FillRow]]:
+def _fills(
+    limits: str, values: list[Any], most: int, walk: Walk, source: Source | None = None
+) -> list[tuple[FillPlace, FillRow]]:
     beyond, after = walk.beyond()
+    if source is None:  # thousands may have come at one time: whose they are is looked up for those of the page alone
+        page = f"{limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s"
+        source = of_all(_FILLS) if "a." in limits else of_page(_FILLS, page, [*values, *after, most])
     found = rows(
         f"""
         SELECT {", ".join(_FILL_PLACE)}, f.filled_at_ns, a.id, f.instrument, f.decision, f.book, f.kind,
           f.steps * {_LOTS}, f.price_e9 / 1e9, f.amount_micro / 1e6, f.fee_micro / 1e6, f.realised_micro / 1e6,
           f.execution_id
-        FROM {source or of_all(_FILLS)}
+        FROM {source.sql}
         LEFT JOIN reporting_instrument AS i ON i.id = f.instrument
         WHERE {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608  (names of ours)
-        [*values, *after, most],
+        [*source.values, *values, *after, most],
     )
     told: list[tuple[FillPlace, FillRow]] = []
     for row in found:
@@ -313,119 +289,9 @@ def signals(scope: Scope, most: int) -> list[SignalRow]:
     return told[:most]
 
 
-def refusals(scope: Scope, most: int) -> list[RefusalRow]:
-    """Return refused orders, newest first."""
-    return [row for _, row in refusals_from(scope, most)]
-
-
-def refusals_from(
-    scope: Scope, most: int, after: RefusalPlace | None = None, *, is_rising: bool = False
-) -> list[tuple[RefusalPlace, RefusalRow]]:
-    """Return refused orders with their places, after the one at `after`: newest first, or oldest first."""
-    return _refusals(scope, "true", [], most, Walk(_REFUSAL_PLACE, after, is_rising))
-
-
-def log_refusals(scope: Scope, condition: str, more: list[Any], most: int) -> list[tuple[RefusalPlace, RefusalRow]]:
-    """Return refused orders for which a condition holds, in the order of execution's log, shard by shard."""
-    return _refusals(scope, condition, more, most, Walk(_REFUSAL_PLACE[1:], is_rising=True))
-
-
-def _refusals(
-    scope: Scope, condition: str, more: list[Any], most: int, walk: Walk
-) -> list[tuple[RefusalPlace, RefusalRow]]:
-    beyond, place = walk.beyond()
-    limits, values = where(
-        scope, Columns(set="o.set", instrument="r.instruments[u.instrument + 1]", at_ns="r.refused_at_ns")
-    )
-    theirs, own = among("r.account", scope)
-    found = rows(
-        f"""
-        SELECT {", ".join(_REFUSAL_PLACE)}, r.refused_at_ns, a.id, r.instruments[u.instrument + 1], u.decision,
-          COALESCE(o.set, ''), r.by, u.reason, u.level, u.bound, u.actual, r.texts
-        FROM reporting_refusal AS r
-        CROSS JOIN LATERAL unnest(r.account, r.instrument, r.decision, r.reason, r.level, r.bound, r.actual)
-          AS u(account, instrument, decision, reason, level, bound, actual)
-        JOIN reporting_account AS a ON a.number = u.account
-        LEFT JOIN reporting_order AS o ON o.account = u.account AND o.decision = u.decision
-          AND o.instrument = r.instruments[u.instrument + 1]
-        WHERE {theirs} AND {limits} AND {condition} AND {beyond} ORDER BY {walk.order()} LIMIT %s
-        """,  # noqa: S608  (names of ours)
-        [*own, *values, *more, *place, most],
-    )
-    return [(row[:6], _refusal_row(row[6:])) for row in found]  # type: ignore[misc]
-
-
-def refusals_of(asked: Sequence[OrderRow]) -> dict[OrderPlace, RefusalRow]:
-    """Return by whom orders were refused, and why, by their places; those that were not are left out.
-
-    An order ends with its refusal, so that it stands in the read models at the time at which the order ended.
-    """
-    ended = [each for each in asked if each.ended_at_ns is not None]
-    if not ended:
-        return {}
-    times = [each.ended_at_ns or 0 for each in ended]
-    found = rows(
-        """
-        SELECT r.refused_at_ns, w.account, w.instrument, w.decision, w.set, r.by, u.reason, u.level, u.bound, u.actual,
-          r.texts
-        FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::bigint[])
-          AS w(account, instrument, decision, set, ended_at_ns)
-        JOIN reporting_account AS a ON a.id = w.account
-        JOIN reporting_refusal AS r ON r.refused_at_ns = w.ended_at_ns
-        CROSS JOIN LATERAL unnest(r.account, r.instrument, r.decision, r.reason, r.level, r.bound, r.actual)
-          AS u(account, instrument, decision, reason, level, bound, actual)
-        WHERE r.at BETWEEN to_timestamp(%s) AND to_timestamp(%s) AND u.account = a.number AND u.decision = w.decision
-          AND r.instruments[u.instrument + 1] = w.instrument
-        """,
-        [
-            [each.account for each in ended], [each.instrument for each in ended], [each.decision for each in ended],
-            [each.set for each in ended], times, min(times) / 1e9 - 1, max(times) / 1e9 + 1,
-        ],
-    )  # fmt: skip
-    told = {(row[1], row[2], row[3]): _refusal_row(row) for row in found}
-    return {
-        place_of(each): told[each.account, each.instrument, each.decision]
-        for each in ended
-        if (each.account, each.instrument, each.decision) in told
-    }
-
-
 def place_of(row: OrderRow) -> OrderPlace:
     """Return where an order stands among all."""
     return row.requested_at_ns or 0, row.account, row.instrument, row.decision
-
-
-def skips(scope: Scope, most: int) -> list[SkipRow]:
-    """Return accounts that targets gave no order, newest first."""
-    return [row for _, row in skips_from(scope, most)]
-
-
-def skips_from(
-    scope: Scope, most: int, after: SkipPlace | None = None, *, is_rising: bool = False
-) -> list[tuple[SkipPlace, SkipRow]]:
-    """Return accounts that targets gave no order, with their places, after the one at `after`."""
-    walk = Walk(_SKIP_PLACE, after, is_rising)
-    beyond, place = walk.beyond()
-    limits, values = where(
-        scope, Columns(set="s.set", instrument="s.instruments[u.instrument + 1]", at_ns="s.skipped_at_ns")
-    )
-    theirs, own = among("s.account", scope)
-    found = rows(
-        f"""
-        SELECT {", ".join(_SKIP_PLACE)}, s.skipped_at_ns, a.id, s.set, s.instruments[u.instrument + 1], u.reason,
-          u.level, s.number
-        FROM reporting_skip AS s
-        CROSS JOIN LATERAL unnest(s.account, s.instrument, s.reason, s.level) AS u(account, instrument, reason, level)
-        JOIN reporting_account AS a ON a.number = u.account
-        WHERE {theirs} AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
-        """,  # noqa: S608  (names of ours)
-        [*own, *values, *place, most],
-    )
-    return [(row[:6], _skip_row(row[6:])) for row in found]  # type: ignore[misc]
-
-
-def _skip_row(row: tuple[Any, ...]) -> SkipRow:
-    return SkipRow._make([*row[:4], named(SkipReason, row[4]), named(SettingLevel, row[5]) if row[5] else "", row[6]])
 
 
 def state_of(
@@ -474,18 +340,6 @@ _ENDS = {
     ReportKind.DENIED: "Denied",
     ReportKind.NEVER_ARRIVED: "Canceled",
 }
-
-
-def _refusal_row(row: tuple[Any, ...]) -> RefusalRow:
-    return RefusalRow._make([*row[:6], *_refused(row[5], row[6], row[7], row[10]), *row[8:10]])
-
-
-def _refused(by: str, reason: int, level: int, texts: list[str]) -> tuple[str, str]:
-    if by == "risk":
-        return named(RefusalReason, reason), named(Level, level)
-    if by == "edge":
-        return named(EdgeRefusal, reason), ""
-    return texts[reason - 1] if 0 < reason <= len(texts) else str(reason), ""
 
 
 def _number(value: object) -> float:

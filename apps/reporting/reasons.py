@@ -4,8 +4,9 @@ from typing import Any
 
 from apps.execution.book_contracts import ConfigureAccount, Effective, effective_settings
 from apps.execution.contracts import ConfigureSet, Subscribe
-from apps.reporting.reading import OrderRow, SkipRow
+from apps.reporting.reading import OrderRow
 from apps.reporting.scoping import rows
+from apps.reporting.unfolding import SkipRow
 from banyan.codec import decode_message
 
 LEVELS: tuple[type[Any], ...] = (ConfigureSet, Subscribe, ConfigureAccount)

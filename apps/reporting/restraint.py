@@ -6,8 +6,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from apps.execution.contracts import EdgeRefusal
-from apps.reporting.reading import RefusalRow, named
+from apps.reporting.reading import ORDER_STATES, named
 from apps.reporting.scoping import rows
+from apps.reporting.unfolding import RefusalRow
 from apps.reporting.words import refusal_in_words
 from apps.risk.contracts import Level, RefusalReason
 
@@ -63,7 +64,7 @@ def involved_in(level: str, name: str) -> Involved:
     held, ordered = {"set": ("book", "set"), "instrument": ("instrument", "instrument")}[level]
     ((accounts, orders),) = rows(
         f"SELECT (SELECT count(DISTINCT account) FROM reporting_position WHERE steps <> 0 AND {held} = %s), "  # noqa: S608  (names of ours)
-        f"(SELECT count(*) FROM reporting_order WHERE end_kind IS NULL AND filled_steps <> steps AND {ordered} = %s)",
+        f"(SELECT count(*) FROM reporting_order AS o WHERE {ORDER_STATES['working']} AND o.{ordered} = %s)",
         [name, name],
     )
     return Involved(accounts, orders)

@@ -1,6 +1,7 @@
 """Whose rows a question is about. Every question goes through here, so that no answer shows another's rows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -70,56 +71,95 @@ def where(scope: Scope, columns: Columns) -> tuple[str, list[Any]]:
     return " AND ".join(conditions), values
 
 
+NUMBER_OF = "(SELECT n.number FROM reporting_account AS n WHERE n.id = %s)"
+"""The number of an account by its id: rows of one time stand in the order of their accounts' numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Rows by unique columns, from the largest place on, or from the smallest; `after` is a place to go on from."""
+    """Rows by unique columns, from the largest place on, or from the smallest; `after` is a place to go on from.
+
+    `given` is SQL for what a place says of a column, where it says something else than is in the column.
+    """
 
     columns: tuple[str, ...]
     after: tuple[Any, ...] | None = None
     is_rising: bool = False
+    given: Mapping[str, str] = field(default_factory=dict)
 
     def beyond(self) -> tuple[str, list[Any]]:
         """Return SQL that holds for rows after the place, and its parameters; the first column is told by itself."""
         if self.after is None:
             return "true", []
         sign = ">" if self.is_rising else "<"
-        marks = ", ".join(["%s"] * len(self.columns))
+        marks = ", ".join(self.given.get(each, "%s") for each in self.columns)
         condition = f"{self.columns[0]} {sign}= %s AND ({', '.join(self.columns)}) {sign} ({marks})"
         return condition, [self.after[0], *self.after]
 
-    def order(self, without: str = "") -> str:
-        """Return what to order by, where a column is the same in all rows without it."""
-        return ", ".join(f"{each}{'' if self.is_rising else ' DESC'}" for each in self.columns if each != without)
+    def order(self, *columns: str) -> str:
+        """Return what to order by: the columns of the place, or others that stand for them."""
+        return ", ".join(f"{each}{'' if self.is_rising else ' DESC'}" for each in columns or self.columns)
 
 
-def is_of_few(scope: Scope) -> bool:
-    """Return whether a scope is of so few accounts that it is faster to look at the rows of each than at all rows."""
+def few_of(scope: Scope) -> int:
+    """Return of how many accounts a scope is, where they are so few that each is better looked at by itself, else 0."""
     if scope.account or not scope.client:
-        return bool(scope.account)
+        return int(bool(scope.account))
     (found,) = rows(
         "SELECT count(*) FROM (SELECT FROM reporting_account WHERE client = %s LIMIT %s) AS f",
         [scope.client, _FEW + 1],
     )
-    return bool(found[0] <= _FEW)
+    return int(found[0]) if found[0] <= _FEW else 0
 
 
-def of_each(table: str, limits: str, walk: Walk) -> str:
-    """Return SQL for the rows of a table account by account, of each not more than are wanted.
+class Source(NamedTuple):
+    """SQL for the rows of a table, each with its account's, and its parameters."""
 
-    `table` is what the limits call it, as in "reporting_order AS o"; `a` is the account's row. Its parameters are those
-    of the limits, the walk's, and how many that is.
+    sql: str
+    values: Sequence[Any] = ()
+
+
+def of_each(table: str, limits: tuple[str, Sequence[Any]], walk: Walk, few: int, most: int) -> Source:
+    """Return the rows of a table account by account, of so `few` of them, and of each not more than are wanted.
+
+    `table` is what the limits call it, as in "reporting_order AS o"; `a` is the account's row, and the walk's first
+    column a time. Where they are several, each tells its part of what is wanted first: of none is more looked at than
+    is not before the last time of those.
     """
+    name, at_ns = table.rpartition(" ")[2], walk.columns[0]
+    beyond, place = walk.beyond()
+    theirs, values = f"{name}.account = a.number AND {limits[0]} AND {beyond}", [*limits[1], *place]
+
+    def each_of(condition: str, order: str) -> str:
+        return (
+            f"reporting_account AS a CROSS JOIN LATERAL (SELECT {name}.* FROM {table} WHERE {condition} "  # noqa: S608  (names of ours)
+            f"ORDER BY {order} LIMIT %s) AS {name}"
+        )
+
+    if few == 1:
+        return Source(each_of(theirs, walk.order()), [*values, most])
+    sign, end = ("<=", 2**63 - 1) if walk.is_rising else (">=", 0)
+    by_time = walk.order(at_ns)
+    first = f"SELECT {at_ns} FROM {each_of(theirs, by_time)} WHERE {limits[0]} ORDER BY {by_time} OFFSET %s LIMIT 1"  # noqa: S608  (names of ours)
+    bound = f"{at_ns} {sign} COALESCE(({first}), {end})"
+    values += [*values, -(-most // few), *limits[1], most - 1]
+    return Source(each_of(f"{theirs} AND {bound}", walk.order()), [*values, most])
+
+
+def of_all(table: str) -> Source:
+    """Return all rows of a table, each with its account's, as `of_each` does."""
     name = table.rpartition(" ")[2]
-    return (
-        f"reporting_account AS a CROSS JOIN LATERAL (SELECT {name}.* FROM {table} WHERE {name}.account = a.number "  # noqa: S608  (names of ours)
-        f"AND {limits} AND {walk.beyond()[0]} ORDER BY {walk.order(without='a.id')} LIMIT %s) AS {name}"
+    return Source(f"{table} JOIN reporting_account AS a ON a.number = {name}.account")
+
+
+def of_page(table: str, page: str, values: Sequence[Any]) -> Source:
+    """Return the rows of a page of a table, each with its account's, where nothing of it is asked of accounts."""
+    name = table.rpartition(" ")[2]
+    return Source(
+        f"(SELECT {name}.* FROM {table} WHERE {page}) AS {name} "  # noqa: S608  (names of ours)
+        f"JOIN reporting_account AS a ON a.number = {name}.account",
+        values,
     )
-
-
-def of_all(table: str) -> str:
-    """Return SQL for all rows of a table, each with its account's, as `of_each` does."""
-    name = table.rpartition(" ")[2]
-    return f"{table} JOIN reporting_account AS a ON a.number = {name}.account"
 
 
 def among(column: str, scope: Scope) -> tuple[str, list[Any]]:
@@ -127,7 +167,7 @@ def among(column: str, scope: Scope) -> tuple[str, list[Any]]:
 
     Where they are many, it holds for all: most rows have some of them.
     """
-    if not is_of_few(scope):
+    if not few_of(scope):
         return "true", []
     limits, values = where(Scope(client=scope.client, account=scope.account), Columns())
     return f"{column} && ARRAY(SELECT a.number FROM reporting_account AS a WHERE {limits})", values  # noqa: S608  (names of ours)

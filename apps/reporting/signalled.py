@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from apps.execution.book_contracts import SkipReason
-from apps.reporting.reading import CANCELLED, REFUSED, named, why_ended
+from apps.reporting.models import CANCELLED, REFUSED
+from apps.reporting.reading import named, why_ended
 from apps.reporting.scoping import Columns, Scope, Walk, rows, where
 from apps.signals.contracts import TargetSet
 from banyan.codec import decode_message

@@ -1,9 +1,11 @@
 """What happened to an order, in the order in which it happened."""
 
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from apps.reporting.reading import OrderRow, place_of, refusals_of
-from apps.reporting.scoping import rows
+from apps.reporting.reading import FillPlace, FillRow, OrderRow, place_of
+from apps.reporting.unfolding import refusals_of
 
 
 class Happening(NamedTuple):
@@ -14,8 +16,8 @@ class Happening(NamedTuple):
     is_brokers: bool = False
 
 
-def timeline(order: OrderRow) -> list[Happening]:
-    """Return what happened to an order, causes before what came of them.
+def timeline(order: OrderRow, fills: Sequence[tuple[FillPlace, FillRow]]) -> list[Happening]:
+    """Return what happened to an order, whose fills are given as `fills_of` does, causes before what came of them.
 
     Times are of two clocks: a broker's fill may be timed before its order was sent. So what we did stands in the order
     of its stages; then come fills and the order's end, by their times, but for the end of what was filled, the last.
@@ -30,26 +32,26 @@ def timeline(order: OrderRow) -> list[Happening]:
     ]
     stages[4:] = sorted(stages[4:], key=lambda each: each[0] or 0)  # either may come first
     told = [Happening(at_ns, what) for at_ns, what in stages if at_ns is not None]
-    fills = sorted(_fills(order), key=lambda each: each.at_ns)
+    filled = sorted(_happened(fills), key=lambda each: each.at_ns)
     if order.ended_at_ns is None:
-        return [*told, *fills]
+        return [*told, *filled]
     end = Happening(order.ended_at_ns, f"{order.state}{_because(order)}")
-    late = [] if order.state == "Filled" else [each for each in fills if each.at_ns > end.at_ns]
-    return [*told, *fills[: len(fills) - len(late)], end, *late]
+    late = [] if order.state == "Filled" else [each for each in filled if each.at_ns > end.at_ns]
+    return [*told, *filled[: len(filled) - len(late)], end, *late]
 
 
-def _fills(order: OrderRow) -> list[Happening]:
-    found = rows(
-        "SELECT f.filled_at_ns, sum(f.steps) * max(i.lot_step_e9) / 1e9, f.price_e9 / 1e9, f.execution_id "
-        "FROM reporting_fill AS f JOIN reporting_account AS a ON a.number = f.account "
-        "JOIN reporting_instrument AS i ON i.id = f.instrument "
-        "WHERE a.id = %s AND f.instrument = %s AND f.decision = %s AND f.kind = 0 "
-        "GROUP BY f.shard, f.number, f.event, f.row, f.filled_at_ns, f.price_e9, f.execution_id",
-        [order.account, order.instrument, order.decision],
-    )
+def _happened(fills: Sequence[tuple[FillPlace, FillRow]]) -> list[Happening]:
+    """Return fills, those of several books at once as the one fill that they are."""
+    lots: dict[tuple[Any, ...], float] = defaultdict(float)
+    for (*whole, _), row in reversed(fills):
+        lots[tuple(whole)] += row.lots or 0.0
+    one_of = {tuple(whole): row for (*whole, _), row in reversed(fills)}
     return [
-        Happening(at_ns, f"filled {float(lots):+,.10g} lots at {float(price):.10g} ({execution})", is_brokers=True)
-        for at_ns, lots, price, execution in found
+        Happening(
+            row.filled_at_ns, f"filled {lots[whole]:+,.10g} lots at {row.price:.10g} ({row.execution_id})",
+            is_brokers=True,
+        )
+        for whole, row in one_of.items()
     ]  # fmt: skip
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from apps.execution.book_contracts import SkipReason
 from apps.execution.contracts import EdgeRefusal
-from apps.reporting.reading import OrderRow, RefusalRow, place_of, refusals_of
+from apps.reporting.reading import OrderRow, place_of
+from apps.reporting.unfolding import RefusalRow, refusals_of
 from apps.risk.contracts import RefusalReason
 
 

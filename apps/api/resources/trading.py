@@ -194,9 +194,10 @@ class Order(Thing):
         if found is None:
             return None
         (order,) = reporting.with_reasons([found])
+        fills = reporting.fills_of(found)
         return order._asdict() | {
-            "timeline": reporting.timeline(found),
-            "fills": reporting.fills_of(found),
+            "timeline": reporting.timeline(found, fills),
+            "fills": [each for _, each in fills],
             "settings": reporting.settings_of(found),
         }
 

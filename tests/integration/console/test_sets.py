@@ -38,7 +38,7 @@ def test_what_a_set_holds_and_came_to_is_what_its_orders_and_positions_are():
     trade_at_random(desk, 5, rounds=14)
     read(desk)
     for name in ("trend", "other"):
-        held = {(each.instrument, each.currency): each for each in reporting.held(name)}
+        held = {(each.instrument, each.currency): each for each in reporting.of_set(name).held}
         mine = [each for each in reporting.positions(Scope(set=name), 1000) if each.steps]
         assert set(held) == {(each.instrument, each.currency) for each in mine}
         for place, each in held.items():

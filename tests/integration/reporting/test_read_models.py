@@ -297,7 +297,7 @@ def test_an_order_tells_its_life(desk, follower):
     assert (mine.state, mine.lots, mine.filled, mine.fee) == ("Filled", 0.1, 0.1, 0.0002)
     assert mine.price == pytest.approx((4 * 1.12345 + 6 * 1.12350) / 10, abs=1e-12)
     assert other.state == "Unknown"
-    told = interface.timeline(mine)
+    told = interface.timeline(mine, interface.fills_of(mine))
     assert [each.at_ns for each in told] == sorted(each.at_ns for each in told)
     words = [each.what.partition(" ")[0] for each in told]
     assert words == ["trend", "requested", "approved", "sent", "acknowledged", "filled", "filled"]
@@ -406,7 +406,9 @@ def test_a_refused_order_tells_the_limit_that_refused_it(desk, follower):
     read_all(follower)
     order = interface.orders(Scope(account="A1"), 10)[0]
     assert (order.state, order.why) == ("Denied", "risk: max order")
-    assert interface.timeline(order)[-1].what.startswith("Denied: risk: max order (4 against 4, set at level")
+    assert interface.timeline(order, interface.fills_of(order))[-1].what.startswith(
+        "Denied: risk: max order (4 against 4, set at level"
+    )
     refusal = interface.refusals(Scope(account="A1"), 10)[0]
     assert (refusal.by, refusal.reason, refusal.set, refusal.decision) == ("risk", "max order", "trend", 1)
 

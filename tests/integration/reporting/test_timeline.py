@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(databases=["reporting"], transaction=True)
 
 
 def first_words(order):
-    return [each.what.partition(" ")[0].rstrip(":") for each in interface.timeline(order)]
+    return [each.what.partition(" ")[0].rstrip(":") for each in interface.timeline(order, interface.fills_of(order))]
 
 
 def test_a_fill_stands_after_what_led_to_it_and_before_the_end_that_it_led_to(desk, follower):
@@ -26,7 +26,7 @@ def test_a_fill_stands_after_what_led_to_it_and_before_the_end_that_it_led_to(de
     read_all(follower)
     order = min(interface.orders(EVERYTHING, 10))
     begun = ["trend", "requested", "approved", "sent", "acknowledged"]
-    told = interface.timeline(order)
+    told = interface.timeline(order, interface.fills_of(order))
     first_ns, last_ns = told[0].at_ns, told[-1].at_ns
     assert [each.is_brokers for each in told] == [False] * 5 + [True]
     Fill.objects.using("reporting").update(filled_at_ns=first_ns - 1)  # by a clock that is behind ours

@@ -94,7 +94,7 @@ that is. With --client or --account nothing of anybody else is shown."""
             else:
                 self.say(f"{_time(row.skipped_at_ns)} {row.account} {row.instrument} {row.set}: {row.reason}")
             if options["timeline"] and isinstance(row, OrderRow):
-                for each in interface.timeline(row):
+                for each in interface.timeline(row, interface.fills_of(row)):
                     self.say(f"  {_time(each.at_ns)}  {each.what}")
             if options["why"]:
                 told = interface.settings_of(row)
@@ -162,7 +162,7 @@ def _ask(what: str, scope: Scope, most: int, by: Sequence[str]) -> Sequence[Any]
 def _plain(row: Any, by: Sequence[str], wanted: frozenset[str]) -> dict[str, Any]:
     named: dict[str, Any] = row._asdict()
     if "timeline" in wanted and isinstance(row, OrderRow):
-        named["timeline"] = [each._asdict() for each in interface.timeline(row)]
+        named["timeline"] = [each._asdict() for each in interface.timeline(row, interface.fills_of(row))]
     if "why" in wanted and isinstance(row, OrderRow | SkipRow):
         settings = interface.settings_of(row)
         named["settings"] = {each.name: {"value": each.value, "level": each.level} for each in settings}
