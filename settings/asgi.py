@@ -15,7 +15,7 @@ if settings.STORAGES["staticfiles"]["BACKEND"] == global_settings.STORAGES["stat
     application = ASGIStaticFilesHandler(application)
 
 from apps.api.middleware import BODY_MAX, PREFIX  # noqa: E402  (needs the applications, which are set up by now)
-from apps.api.serving import Reads  # noqa: E402
+from apps.api.serving import Calls  # noqa: E402
 from banyan.bodies import Bodies  # noqa: E402
 from banyan.road import RoadSeen, place_of  # noqa: E402
 
@@ -24,4 +24,4 @@ def _most(path: str) -> int:
     return BODY_MAX if path.startswith(PREFIX) else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
-application = Bodies(Reads(application, road=RoadSeen(place_of(settings.DATA_DIR))), _most, told=PREFIX)
+application = Bodies(Calls(application, road=RoadSeen(place_of(settings.DATA_DIR))), _most, told=PREFIX)

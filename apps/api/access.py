@@ -8,7 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from apps.api.allowance import take
+from apps.api.allowance import Allowance
 from apps.api.keys import OF_CLIENTS, check
 from apps.api.models import Key
 from apps.api.problems import Problem
@@ -40,19 +40,22 @@ class KeyAuthentication(BaseAuthentication):
 
 def caller_of(request: HttpRequest) -> Caller | None:
     """Return who calls, None where there is no key, and count the call. Raises Problem."""
-    key = key_of(request)
-    if key is None:
+    found = key_of(request)
+    if found is None:
         return None
     raw: Any = request
-    raw.allowance = take(key.id, key.calls_per_minute, timezone.now())
+    key, raw.allowance = found
     if not raw.allowance.is_granted:
         raise Problem("rate-limited", headers={"Retry-After": str(raw.allowance.seconds)})
     scopes = frozenset(key.scopes) & OF_CLIENTS if key.client else frozenset(key.scopes)
     return Caller(key.id, key.holder, key.name, key.client, scopes)
 
 
-def key_of(request: HttpRequest) -> Key | None:
-    """Return the key of a call, None where there is none. Raises Problem for one that is not good."""
+def key_of(request: HttpRequest) -> tuple[Key, Allowance] | None:
+    """Return the key of a call, and what is left of its calls; None where there is none.
+
+    Raises Problem for one that is not good.
+    """
     header = request.META.get("HTTP_AUTHORIZATION", "")
     if not header:
         return None

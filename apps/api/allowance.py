@@ -1,17 +1,16 @@
 """How many calls a key has left: a bucket that fills up again, shared by all processes through the database."""
 
-from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connections
-
-_THERE = "least(%(most)s, a.calls_left + extract(epoch FROM greatest(%(now)s, a.at) - a.at) * %(most)s / 60.0)"
-_TAKE = f"""
+_MOST = "(EXCLUDED.calls_left + 1)"
+_THERE = f"least({_MOST}, a.calls_left + extract(epoch FROM greatest(EXCLUDED.at, a.at) - a.at) * {_MOST} / 60.0)"
+TAKE = f"""
     INSERT INTO api_allowance AS a (key, calls_left, is_granted, at)
-    VALUES (%(key)s, %(most)s - 1, true, %(now)s)
-    ON CONFLICT (key) DO UPDATE SET at = greatest(%(now)s, a.at), is_granted = {_THERE} >= 1,
+    SELECT id, calls_per_minute - 1, true, %(now)s FROM known WHERE {{}}
+    ON CONFLICT (key) DO UPDATE SET at = greatest(EXCLUDED.at, a.at), is_granted = {_THERE} >= 1,
       calls_left = {_THERE} - CASE WHEN {_THERE} >= 1 THEN 1 ELSE 0 END
     RETURNING calls_left, is_granted"""  # noqa: S608  (names of ours)
+"""Takes one call of each key of `known` for which a condition holds."""
 
 
 class Allowance(NamedTuple):
@@ -30,10 +29,7 @@ class Allowance(NamedTuple):
         }
 
 
-def take(key: str, most: int, now: datetime) -> Allowance:
-    """Take one call of a key that has `most` a minute."""
-    with connections["default"].cursor() as cursor:
-        cursor.execute(_TAKE, {"key": key, "most": most, "now": now})
-        left, is_granted = cursor.fetchone()
+def allowance_of(most: int, left: float, *, is_granted: bool) -> Allowance:
+    """Return what is left of `most` calls a minute, as it was taken."""
     missing = most - left if is_granted else 1.0 - left
     return Allowance(most, int(left), max(1, -int(-missing * 60.0 // most)), is_granted)

@@ -13,6 +13,7 @@ from typing import ClassVar
 from django.db import connections, transaction
 from django.utils import timezone
 
+from apps.api.allowance import TAKE, Allowance, allowance_of
 from apps.api.models import Key
 from apps.api.problems import Problem
 
@@ -106,19 +107,26 @@ def revoke(key_id: str) -> Key:
     return key
 
 
-def check(written: str, address: str | None, now: datetime) -> Key:
-    """Return the key that is written in a call. Raises Problem where it is none, or not for this call."""
+def check(written: str, address: str | None, now: datetime) -> tuple[Key, Allowance]:
+    """Return the key that is written in a call, which is counted, and what is left of its calls.
+
+    Raises Problem where it is none, or not for this call.
+    """
     found = _WRITTEN.fullmatch(written)
-    key = _known(found[1]) if found else None
+    key, left = _taken(found[1], _hashed(found[2]), now, "networks = '{}'") if found else (None, None)
     if found is None or key is None or not hmac.compare_digest(bytes(key.secret_hash), _hashed(found[2])):
         raise Problem("key-unknown", headers=_ASK)
     if (problem := _problem_of(key.revoked_at, key.expires_at, now)) is not None:
         raise problem
-    if key.networks and not _is_within(address, key.networks):
-        raise Problem("address-refused")
+    if key.networks:
+        if not _is_within(address, key.networks):
+            raise Problem("address-refused")
+        _, left = _taken(found[1], _hashed(found[2]), now, "true")
+    if left is None:  # it has been revoked just now
+        raise Problem("key-revoked", headers=_ASK)
     if key.used_at is None or now - key.used_at >= _USED_EVERY:
         Key.objects.filter(id=key.id).update(used_at=now)
-    return key
+    return key, left
 
 
 def problems_of(key_ids: Collection[str], now: datetime) -> dict[str, Problem]:
@@ -137,13 +145,24 @@ def _problem_of(revoked_at: datetime | None, expires_at: datetime, now: datetime
     return None
 
 
-def _known(key_id: str) -> Key | None:
-    """Return a key by its id, by a statement that is not put together anew for every call."""
+def _taken(key_id: str, secret_hash: bytes, now: datetime, holds: str) -> tuple[Key | None, Allowance | None]:
+    """Return a key by its id, and take a call of it: of one that is good, and for which something `holds`.
+
+    One statement does both: every call asks for it.
+    """
     names = [each.attname for each in Key._meta.concrete_fields]
+    good = f"secret_hash = %(secret_hash)s AND revoked_at IS NULL AND expires_at > %(now)s AND {holds}"
     with connections["default"].cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(names)} FROM api_key WHERE id = %s", [key_id])  # noqa: S608  (names of ours)
+        cursor.execute(
+            f"WITH known AS (SELECT {', '.join(names)} FROM api_key WHERE id = %(id)s), "  # noqa: S608  (names of ours)
+            f"taken AS ({TAKE.format(good)}) SELECT taken.*, known.* FROM known LEFT JOIN taken ON true",
+            {"id": key_id, "secret_hash": secret_hash, "now": now},
+        )
         row = cursor.fetchone()
-    return None if row is None else Key.from_db("default", names, row)
+    if row is None:
+        return None, None
+    key = Key.from_db("default", names, row[2:])
+    return key, None if row[0] is None else allowance_of(key.calls_per_minute, row[0], is_granted=row[1])
 
 
 _ASK = {"WWW-Authenticate": "Bearer"}

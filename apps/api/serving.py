@@ -1,4 +1,4 @@
-"""Reads and streams of the API on the short way: one hop to a thread that keeps its connections, and no more.
+"""Calls and streams of the API on the short way: one hop to a thread that keeps its connections, and no more.
 
 Django takes a call through each of its middlewares by a hop of its own, and gives each call a new thread, which looks
 for connections. What a console needs of that, sessions and messages, a call with a key has no use for. A stream would
@@ -33,11 +33,14 @@ MIDDLEWARE = (
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 )
-"""Of the settings' middlewares those that a read of the API needs, in their order."""
+"""Of the settings' middlewares those that a call of the API needs, in their order."""
 _THREADS = 6
+_WRITING_THREADS = 6
+"""What one of them does may take seconds, for thousands of accounts: reads do not wait for it."""
 _OPENING_THREADS = 2
 """For streams that begin: many may do so at once, and reads do not wait for them."""
 _CHECKED_SECONDS = 1.0
+_READS = ("GET", "HEAD")
 _ELSEWHERE = (b"min_version=", b"min%5Fversion=", b"min%5fversion=")
 _STREAMS = f"{PREFIX}v1/streams/"
 
@@ -47,10 +50,10 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Call, Receive, Send], Awaitable[None]]
 
 
-class Reads:
-    """An ASGI application that answers reads and streams of the API itself, and leaves all else to another.
+class Calls:
+    """An ASGI application that answers calls and streams of the API itself, and leaves all else to another.
 
-    A read of what was just written may wait, and is the other's: it has a thread for each. Those that it answers itself
+    A read of what was just written may wait, and is the other's: it has a thread for each. Reads that it answers itself
     let go first who decides about orders on the same machine, where `road` tells of it.
     """
 
@@ -61,6 +64,7 @@ class Reads:
         self._road = road
         self._handler = _Handler()
         self._threads = threads or ThreadPoolExecutor(_THREADS, "api-read")
+        self._writing = threads or ThreadPoolExecutor(_WRITING_THREADS, "api-write")
         self._opening = threads or ThreadPoolExecutor(_OPENING_THREADS, "api-stream")
 
     async def __call__(self, scope: Call, receive: Receive, send: Send) -> None:
@@ -68,11 +72,16 @@ class Reads:
         if not _is_short(scope):
             await self._others(scope, receive, send)
             return
-        threads = self._opening if scope["path"].startswith(_STREAMS) else self._threads
-        if self._road is not None:
+        is_read = scope["method"] in _READS
+        body = b"" if is_read else await _body(receive)
+        if body is None:
+            return
+        threads = self._threads if is_read else self._writing
+        threads = self._opening if scope["path"].startswith(_STREAMS) else threads
+        if is_read and self._road is not None:
             await self._road.let_go_first()
         loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(threads, self._handler.response, scope)
+        response = await loop.run_in_executor(threads, self._handler.response, scope, body)
         await send({"type": "http.response.start", "status": response.status_code, "headers": _headers(response)})
         if response.streaming:
             await _until_gone(_pass_on(response, send), receive)
@@ -81,10 +90,19 @@ class Reads:
 
 
 def _is_short(scope: Call) -> bool:
-    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+    if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
         return False
-    path: str = scope["path"]
-    return path.startswith(PREFIX) and not any(word in scope["query_string"] for word in _ELSEWHERE)
+    return not any(word in scope["query_string"] for word in _ELSEWHERE)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return what a caller sends, which is known not to be too much; None where they have gone meanwhile."""
+    parts = []
+    while (heard := await receive())["type"] == "http.request":
+        parts.append(heard.get("body", b""))
+        if not heard.get("more_body"):
+            return b"".join(parts)
+    return None
 
 
 class _Handler(BaseHandler):
@@ -102,13 +120,13 @@ class _Handler(BaseHandler):
         self._middleware_chain = handler
         self._used = threading.local()
 
-    def response(self, scope: Call) -> Any:
+    def response(self, scope: Call, body: bytes = b"") -> Any:
         """Return what is answered: a HttpResponse, or a StreamingHttpResponse of an async iterator."""
         self._check_connections()
         try:
             set_script_prefix(get_script_prefix(scope))
             try:
-                request = ASGIRequest(scope, BytesIO())
+                request = ASGIRequest(scope, BytesIO(body))
             except UnicodeDecodeError:
                 return Problem("request-invalid").answer()
             return self.get_response(request)

@@ -1,6 +1,7 @@
 """What people and programs ask of execution: accounts, subscriptions, orders by hand, flattening."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 from zoneinfo import ZoneInfo
@@ -30,7 +31,7 @@ from banyan.columns import ints
 from banyan.ids import derive
 from banyan.models import Key, Request
 from banyan.shards import CANARY, SHARDS_MAX, shard_keys, shard_of
-from banyan.store import Store
+from banyan.store import Store, lent
 from banyan.transport import Command, ask
 
 ALIAS = "execution"
@@ -401,6 +402,5 @@ def ids_of(numbers: Iterable[int]) -> dict[int, str]:
 
 
 def _ask(commands: list[Command], clock: Clock | None = None) -> None:
-    store = Store(ALIAS)
-    ask(store, commands, (clock or SystemClock()).wall_ns())
-    store.close()
+    with closing(Store(ALIAS, lent=lent(ALIAS))) as store:
+        ask(store, commands, (clock or SystemClock()).wall_ns())

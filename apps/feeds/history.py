@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import psycopg
 
 from apps.feeds.adapters.replay import Past, ReplayAdapter
 from apps.feeds.contracts import BAR_COLUMNS, BarClosed, ReceiveBars
@@ -17,10 +18,10 @@ from banyan.clock import VirtualClock
 from banyan.codec import decode_message
 from banyan.columns import ints
 from banyan.host.delivery import split_events
-from banyan.store import Store
+from banyan.store import Store, lent
 from trading.intervals import DAY
 
-_AT_ONCE = 500
+_AT_FIRST, _AT_ONCE = 8, 500
 _RECORDS_MAX = 20_000
 _HOLE_NS_MAX = 4 * DAY
 _HOLE_BARS_MAX = 10
@@ -53,7 +54,7 @@ def bars_before(feed: str, counts: Mapping[Channel, int], before_ns: int) -> lis
 
 def last_quote(feed: str, instrument: str) -> tuple[int, int] | None:
     """Return bid and ask, in ticks, at which the last bar of an instrument closed that a feed has let in."""
-    for messages in _backwards(feed):
+    for messages in _backwards(lent(FEEDS.name), feed, _AT_FIRST):
         having = [each for each in messages if instrument in each.instruments]
         if having:
             last = max(having, key=lambda each: each.closed_at_ns)
@@ -65,7 +66,7 @@ def last_quote(feed: str, instrument: str) -> tuple[int, int] | None:
 def _closed_by(feed: str, counts: Mapping[Channel, int], before_ns: int) -> dict[Channel, Bars]:
     """Return what the log of a feed holds, read backwards until there is enough of each channel."""
     found: dict[Channel, Bars] = {channel: {} for channel in counts}
-    for messages in _backwards(feed):
+    for messages in _backwards(None, feed, _AT_ONCE):
         before: dict[Channel, Bars] = {channel: {} for channel in counts}
         for message in messages:
             if message.closed_at_ns < before_ns:
@@ -76,17 +77,22 @@ def _closed_by(feed: str, counts: Mapping[Channel, int], before_ns: int) -> dict
     return found
 
 
-def _backwards(feed: str) -> Iterator[list[BarClosed]]:
-    """Yield the closed bars of the last records of a feed's log, a piece of it at a time, the last piece first."""
-    with closing(Store(FEEDS.name)) as store:
-        rows = store.connection.execute("SELECT number FROM banyan_key WHERE key = %s", [feed]).fetchall()
-        last = rows[0][0] if rows else 0
+def _backwards(
+    connection: "psycopg.Connection[Any] | None", feed: str, at_once: int
+) -> Iterator[list[BarClosed]]:  # fmt: skip
+    """Yield the closed bars of the last records of a feed's log, a piece of it at a time, the last piece first.
+
+    Pieces become longer, up to 500 records, from `at_once` on.
+    """
+    with closing(Store(FEEDS.name, lent=connection)) as store:
+        last = store.numbers([feed]).get(feed, 0)
         first = max(0, last - _RECORDS_MAX)
         while last > first:
-            steps = store.steps(feed, max(first, last - _AT_ONCE), last)
+            steps = store.steps(feed, max(first, last - at_once), last)
             events = [event for step in steps for event in split_events(step.events)]
             yield [_closed(body) for name, body in events if name == BarClosed.wire_name]
-            last -= _AT_ONCE
+            last -= at_once
+            at_once = min(4 * at_once, _AT_ONCE)
 
 
 def _closed(body: bytes) -> BarClosed:

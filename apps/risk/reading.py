@@ -76,7 +76,8 @@ def limits_asked_for(shard: str, account: int, instrument: str) -> Limits:
         asked = decode_message(decode_envelope(bytes(header)).name, bytes(body))
         if isinstance(asked, SetLimits) and (asked.account, asked.instrument) == (account, instrument):
             return asked.limits
-    return limits_of(shard_state(shard), account, instrument)
+    with kept_state(shard) as state:
+        return limits_of(state, account, instrument)
 
 
 def limits_of(state: RiskState, account: int = -1, instrument: str = "") -> Limits:

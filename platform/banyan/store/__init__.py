@@ -2,7 +2,7 @@
 
 from banyan.store.arrays import array_of, double_of
 from banyan.store.batch import Batch, DeadLetter, Output, Step
-from banyan.store.connection import SOON, connect
+from banyan.store.connection import SOON, connect, lent
 from banyan.store.notices import Notice
 from banyan.store.prepared import Prepared, prepared_on
 from banyan.store.seeding import NotFollowingError, Seed
@@ -26,5 +26,6 @@ __all__ = [
     "array_of",
     "connect",
     "double_of",
+    "lent",
     "prepared_on",
 ]

@@ -22,6 +22,19 @@ SOON = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off'
 """Begins a statement whose commit need not wait for the disk; it has to read `soon`."""
 
 
+def lent(alias: str) -> "psycopg.Connection[Any] | None":
+    """Return the connection that Django keeps for this thread: connecting anew takes longer than asking for something.
+
+    None while it is in a transaction, which what is asked for would have to wait for.
+    """
+    django: Any = connections[alias]
+    if django.in_atomic_block:
+        return None
+    django.ensure_connection()
+    connection: psycopg.Connection[Any] = django.connection
+    return connection
+
+
 def connect(alias: str) -> "psycopg.Connection[Any]":
     """Return a connection to the database of a context, on which every statement is a transaction of its own."""
     parameters = connections[alias].get_connection_params()

@@ -5,10 +5,12 @@ a commit itself.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import blake2b
 from typing import Any
 
 import psycopg
-from psycopg.errors import error_from_result
+from psycopg.errors import DuplicatePreparedStatement, error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -36,8 +38,9 @@ class Prepared:
         return [tuple(result.get_value(row, column) for column in columns) for row in range(result.ntuples)]
 
     def _prepare(self, statement: str) -> bytes:
-        name = b"banyan_%d" % len(self._names)
-        self._checked(self.connection.pgconn.prepare(name, statement.encode()))
+        name = b"banyan_" + blake2b(statement.encode(), digest_size=12).hexdigest().encode()
+        with suppress(DuplicatePreparedStatement):  # by somebody else who was lent this connection
+            self._checked(self.connection.pgconn.prepare(name, statement.encode()))
         self._names[statement] = name
         return name
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.pq import Format
 
 from banyan import crash
 from banyan.compression import compress, expand
@@ -72,14 +73,19 @@ _REQUESTS = (
 class Store:
     """A context's log, outbox, marks, timers and snapshots. Not for several threads at once.
 
-    Keys that have had no owner before are led from the first on where `leads_new` says so, else they follow.
+    Keys that have had no owner before are led from the first on where `leads_new` says so, else they follow. It opens a
+    connection of its own, unless it is `lent` one (see `lent`), which it leaves open.
     """
 
-    def __init__(self, alias: str, *, lease_seconds: float = 5.0, leads_new: bool = True) -> None:
+    def __init__(
+        self, alias: str, *, lease_seconds: float = 5.0, leads_new: bool = True,
+        lent: "psycopg.Connection[Any] | None" = None,
+    ) -> None:  # fmt: skip
         self.alias = alias
         self.lease_seconds = lease_seconds
         self._leads_new = leads_new
-        self._connection: psycopg.Connection[Any] | None = None
+        self._lent = lent
+        self._connection = lent
         self._prepared: Prepared | None = None
         self._nearby: Nearby | None = None
 
@@ -93,7 +99,8 @@ class Store:
     def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
-            self._connection.close()
+            if self._connection is not self._lent:
+                self._connection.close()
             self._connection = None
         if self._nearby is not None:
             self._nearby.close()
@@ -390,17 +397,18 @@ class Store:
     def ask(self, commands: Sequence[tuple[str, str, bytes, bytes]]) -> int:
         """Keep commands, (id, key, envelope, message), until their keys have applied them; return how many are new."""
         ids, keys, headers, bodies = (list(column) for column in zip(*commands, strict=True))
-        asked = self.connection.execute(
+        cursor = psycopg.Cursor(self.connection)  # which those of a connection that was lent may not be
+        cursor.execute(
             "INSERT INTO banyan_request (id, key, header, body, asked_at) SELECT r.id, r.key, r.header, r.body, now() "
             "FROM unnest(%s::text[], %s::text[], %b::bytea[], %b::bytea[]) WITH ORDINALITY "
             "AS r(id, key, header, body, place) "
             "WHERE NOT EXISTS (SELECT FROM banyan_seen AS s WHERE s.key = r.key AND s.id = r.id) "
             "ORDER BY r.place ON CONFLICT DO NOTHING",
             [ids, keys, headers, bodies],
-        ).rowcount
+        )
         with suppress(psycopg.OperationalError):  # they are kept: who is not told finds them
             self.wake([Notice("", sorted(set(keys)))])
-        return asked
+        return cursor.rowcount
 
     def wake(self, notices: Iterable[Notice]) -> None:
         """Tell whoever holds keys of this context, in whatever process, what there is for them.
@@ -475,7 +483,8 @@ class Store:
         return self._nearby
 
     def _rows(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
-        with self.connection.cursor(binary=True) as cursor:
+        with psycopg.Cursor(self.connection) as cursor:  # as in `ask`
+            cursor.format = Format.BINARY
             return cursor.execute(statement, parameters).fetchall()
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.api.keys import Wanted, WrongKeyError, make, revoke, rotate
-from apps.api.models import Key
+from apps.api.models import Allowance, Key
 from apps.api.urls import urlpatterns
 from tests.integration.api.conftest import ALL, CALLERS, Caller
 
@@ -215,6 +215,17 @@ def test_a_key_is_used_from_its_networks_alone():
     _, outside = make(Wanted("robot", ["read"], networks=["10.0.0.0/8", "2001:db8::/32"]))
     assert answer(inside) == 200
     assert answer(outside) == (403, "address-refused")
+
+
+def test_who_may_not_use_a_key_takes_none_of_its_calls():
+    networked, elsewhere = make(Wanted("robot", ["read"], networks=["10.0.0.0/8"]))
+    key, written = make(Wanted("robot", ["read"]))
+    assert answer(elsewhere) == (403, "address-refused")
+    assert answer(written[:-1] + ("A" if written[-1] != "A" else "B")) == (401, "key-unknown")
+    revoked, gone = make(Wanted("robot", ["read"]))
+    revoke(revoked.id)
+    assert answer(gone) == (401, "key-revoked")
+    assert not Allowance.objects.filter(key__in=[networked.id, key.id, revoked.id]).exists()
 
 
 def test_the_last_use_is_known_to_a_minute():

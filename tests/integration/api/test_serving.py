@@ -1,4 +1,4 @@
-"""The short way of reads: the same answers as by the long one, connections that stay, and all else left to others."""
+"""The short way of calls: the same answers as by the long one, connections that stay, and all else left to others."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ from django.test import Client
 from apps.api import news
 from apps.api.keys import Wanted, make
 from apps.api.models import Key
-from apps.api.serving import Reads
+from apps.api.serving import Calls
 from tests.integration.api.conftest import ALL
 from tests.patience import wait_until
 
@@ -48,7 +48,7 @@ async def not_ours(scope, receive, send):
 @pytest.fixture
 def reads(key, django_db_blocker):
     with ThreadPoolExecutor(1) as threads:
-        yield Reads(not_ours, threads)
+        yield Calls(not_ours, threads)
         with django_db_blocker.unblock():
             threads.submit(connections.close_all).result()
 
@@ -84,13 +84,14 @@ def call(path, key="", method="GET", query="", **headers):
     }  # fmt: skip
 
 
-def ask(application, path, key="", **more):
-    """Return (status, headers, body) of a call by ASGI."""
+def ask(application, path, key="", body=(), **more):
+    """Return (status, headers, body) of a call by ASGI, whose own body comes in pieces."""
     scope = call(path, key, **more)
-    sent = []
+    sent, pieces = [], list(body)
 
     async def receive():
-        raise AssertionError("a read has no body")
+        assert pieces, "a read has no body"
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
 
     async def send(message):
         sent.append(message)
@@ -122,6 +123,30 @@ def test_a_read_is_answered_as_the_long_way_answers_it(reads, key, path, query):
         assert orjson.loads(body) | {"request_id": ""} == orjson.loads(other.content) | {"request_id": ""}
 
 
+@pytest.mark.parametrize("written", [b'{"account": "A1", "reason": "x"}', b"{", b'{"instrument": 5}'])
+def test_a_write_is_answered_as_the_long_way_answers_it(reads, key, written):
+    """The key may only read: what is checked before that, and that it is checked, is the same."""
+    path, length = "/api/v1/orders", str(len(written))
+    more = {"content_type": "application/json", "content_length": length}
+    status, _, body = ask(reads, path, key, (written[:3], written[3:]), method="POST", **more)
+    headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
+    other = Client().post(path, written, content_type="application/json", headers=headers)
+    assert status == other.status_code == 403
+    assert orjson.loads(body) | {"request_id": ""} == orjson.loads(other.content) | {"request_id": ""}
+
+
+def test_who_goes_before_all_is_sent_has_nothing_done(reads, key):
+    told = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive():
+        return told.pop(0)
+
+    async def send(message):
+        raise AssertionError("nobody listens")
+
+    asyncio.run(reads(call("/api/v1/orders", key, method="POST"), receive, send))
+
+
 def test_who_has_no_key_or_no_name_of_ours_is_told_so(reads, key):
     assert ask(reads, "/api/v1/accounts/A1")[0] == 401
     assert ask(reads, "/api/v1/accounts/A1", key, host="elsewhere.example")[0] == 400
@@ -131,11 +156,11 @@ def test_who_has_no_key_or_no_name_of_ours_is_told_so(reads, key):
 @pytest.mark.parametrize(
     ("path", "more"),
     [
-        ("/", {}), ("/api/v1/streams/fills", {"method": "POST"}), ("/api/v1/orders", {"method": "POST"}),
+        ("/", {}), ("/sign-in/", {"method": "POST"}),
         ("/api/v1/orders", {"query": "min_version=x"}), ("/api/v1/orders", {"query": "min%5Fversion=x"}),
     ],
 )  # fmt: skip
-def test_what_may_wait_or_writes_is_left_to_others(reads, key, path, more):
+def test_what_may_wait_or_is_no_call_of_the_api_is_left_to_others(reads, key, path, more):
     assert ask(reads, path, key, **more)[0] == 299
 
 

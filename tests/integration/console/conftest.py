@@ -5,6 +5,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, User
 
+from apps.risk.reading import forget_kept_states
 from banyan.store import Store
 
 ALL = ["default", "feeds", "signals", "execution", "risk", "edge", "reporting", "facade", "backtest"]
@@ -46,6 +47,7 @@ def kill_switch(settings, tmp_path):
 def commands_of_this_test(db):
     """Forget what was asked of contexts: it is committed beside the transaction of the test, and would outlive it."""
     forget_commands()
+    forget_kept_states()
     yield
     forget_commands()
 
