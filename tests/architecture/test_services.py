@@ -1,6 +1,7 @@
 """A service has in memory its own context, and of the others what they say in public."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,3 +34,11 @@ def test_a_service_imports_its_own_context_and_contracts_of_others(context, tmp_
     assert ["apps", context, "core"] in own
     assert foreign == []
     assert {"settings.base", "settings.roles", "django.contrib.admin", "celery", "pandas"} & set(loaded) == set()
+
+
+def test_nothing_that_runs_asks_the_coordinator_of_a_group_by_the_admin_api():
+    """In librdkafka that ends the process where the broker dies just then (ADR 105)."""
+    sources = [path for name in ("platform", "apps", "extract", "settings") for path in (ROOT / name).rglob("*.py")]
+    assert len(sources) > 200
+    found = [str(path) for path in sources if re.search(r"\.\w+_consumer_groups?(_offsets)?\(", path.read_text())]
+    assert found == []

@@ -164,7 +164,7 @@ def again(side: Side, receiver: str) -> None:
 
 def forget_groups(bench: Bench) -> None:
     """Have Kafka lose what it knows of how far each side has read."""
-    ours = [f"{bench.topics.environment}.risk.{side}{log}.a" for side in Which for log in ("", ".log")]
+    ours = [f"{bench.topics.environment}.risk.{side}.{what}" for side in Which for what in ("inputs", "log")]
     for lost in bench.admin.delete_consumer_groups(ours).values():
         with contextlib.suppress(KafkaException):  # not made yet, or just being written
             lost.result(PATIENCE_SECONDS)

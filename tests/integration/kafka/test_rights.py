@@ -94,9 +94,9 @@ def test_nobody_but_the_service_of_risk_may_write_verdicts(asking):
     assert written(asking, RISK, verdicts) is None
     for name in (APP, STRANGER):
         assert written(asking, name, verdicts) == KafkaError.TOPIC_AUTHORIZATION_FAILED
-    assert read(asking, APP, verdicts, f"{TOPICS.environment}.execution.app.intake") is None
+    assert read(asking, APP, verdicts, f"{TOPICS.environment}.execution.app.inputs") is None
     assert read(asking, STRANGER, verdicts, "stranger") in REFUSED
-    assert read(asking, RISK, TOPICS.name("execution", "risk", ""), f"{TOPICS.environment}.risk.service.intake") is None
+    assert read(asking, RISK, TOPICS.name("execution", "risk", ""), f"{TOPICS.environment}.risk.service.inputs") is None
 
 
 def test_both_sides_of_risk_may_write_its_log_and_only_the_app_may_give_it_orders(asking):

@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from banyan.kafka import Cluster, KafkaError, KafkaServer
-from tests.patience import PATIENCE_SECONDS
+from banyan.transport.kafka.lag import Lag
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,11 +30,29 @@ def test_a_killed_broker_starts_again_where_it_was_with_all_that_it_had_acknowle
     producer = Producer({"bootstrap.servers": address, "acks": "all"})
     producer.produce("kept", b"still here", partition=1)
     assert producer.flush(PATIENCE_SECONDS) == 0
+    lag = Lag()
+    options = {"bootstrap.servers": address, "group.id": "test", "enable.auto.commit": False}
+    reading = Consumer({**options, "on_commit": lag.answered})
+    reading.assign([TopicPartition("kept", 1, 0)])
+
+    def shown(place: int) -> int:
+        lag.report(reading, {"a": [("kept", 1)]}, {("a", "kept", 1): place})
+        reading.poll(0.05)
+        try:
+            return reading.committed([TopicPartition("kept", 1)], timeout=1.0)[0].offset
+        except KafkaException:
+            return -1
+
+    wait_until(lambda: shown(0) == 0, "a place that Kafka shows")
+    lag.report(reading, {"a": [("kept", 1)]}, {("a", "kept", 1): 1})
     server.kill()
     assert server.address() is None
+    assert shown(1) == -1
     assert server.start() == address
     assert server.start() == address
-    consumer = Consumer({"bootstrap.servers": address, "group.id": "test", "enable.auto.commit": False})
+    wait_until(lambda: shown(1) == 1, "the next one, which was on its way when the broker was killed")
+    lag.close(reading)
+    consumer = Consumer(options)
     consumer.assign([TopicPartition("kept", 1, 0)])
     record = consumer.poll(PATIENCE_SECONDS)
     assert record is not None

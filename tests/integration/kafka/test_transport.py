@@ -38,17 +38,17 @@ def test_a_side_that_was_away_goes_on_from_its_place_and_shows_its_lag_until_the
     bench.until(lambda: risk.told() == [1, 3, 6])
     risk.stop()
     execution.say(4, 5)
-    bench.until(lambda: execution.link.relay.count == 5)
+    bench.until(lambda: execution.link.relay.count >= 5)
     again = bench.side("risk", "two").start()
     bench.until(lambda: again.told() == [1, 3, 6, 10, 15])
     assert 2 <= again.link.intake.count < 5
     bench.until(lambda: again.link.intake.is_caught_up() and again.link.intake.lags().get("a") == 0)
-    bench.until(lambda: offset_in(bench, f"{bench.topics.environment}.risk.app.a") == 5)
+    bench.until(lambda: offset_in(bench, f"{bench.topics.environment}.risk.app.inputs") == 5)
 
 
 def test_a_group_that_kafka_has_lost_changes_nothing_and_a_place_that_was_lost_too_doubles_nothing(bench):
     execution, risk = bench.side("execution").start(), bench.side("risk").start()
-    group = f"{bench.topics.environment}.risk.app.a"
+    group = f"{bench.topics.environment}.risk.app.inputs"
     execution.say(1, 2, 3)
     bench.until(lambda: risk.told() == [1, 3, 6])
     bench.until(lambda: offset_in(bench, group) == 3, "an offset in Kafka")
@@ -56,14 +56,14 @@ def test_a_group_that_kafka_has_lost_changes_nothing_and_a_place_that_was_lost_t
     bench.admin.delete_consumer_groups([group])[group].result(PATIENCE_SECONDS)
     assert offset_in(bench, group) == 0
     execution.say(4, 5)
-    bench.until(lambda: execution.link.relay.count == 5)
+    bench.until(lambda: execution.link.relay.count >= 5)
     again = bench.side("risk", "two").start()
     bench.until(lambda: again.told() == [1, 3, 6, 10, 15])
     assert 2 <= again.link.intake.count < 5, "it was read on from the place in the database"
     again.stop()
     Place.objects.using("risk").all().delete()
     execution.say(6)
-    bench.until(lambda: execution.link.relay.count == 6)
+    bench.until(lambda: execution.link.relay.count >= 6)
     last = bench.side("risk", "three").start()
     bench.until(lambda: last.told() == [1, 3, 6, 10, 15, 21])
     assert last.link.intake.count >= 6, "all of it was read once more"
@@ -92,7 +92,7 @@ def test_a_record_that_kafka_has_lost_is_asked_of_its_sender(bench):
     bench.until(lambda: risk.told() == [1, 3])
     risk.stop()
     execution.say(3, 4)
-    bench.until(lambda: execution.link.relay.count == 4)
+    bench.until(lambda: execution.link.relay.count >= 4)
     bench.lose_topic()
     again = bench.side("risk", "two").start()
     bench.until(lambda: again.told() == [1, 3, 6, 10], "what was lost")
@@ -127,7 +127,7 @@ def test_records_that_come_again_are_applied_once(bench):
     execution.stop()
     Relayed.objects.using("execution").all().delete()  # as if it had been killed before it remembered
     other = bench.side("execution", "two").start()
-    bench.until(lambda: other.link.relay.count == 3)
+    bench.until(lambda: other.link.relay.count >= 3)
     other.say(4)
     bench.until(lambda: risk.told() == [1, 3, 6, 10])
     assert risk.link.intake.count > 4

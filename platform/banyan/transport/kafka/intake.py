@@ -57,9 +57,8 @@ class Intake:
         self._cluster = cluster
         self._topics = topics
         self._store = Store(host.store.alias)
-        ours = f"{topics.environment}.{self._context}.{side}"
-        self._group = f"{ours}.{'log-intake' if self._is_of_log else 'intake'}"
-        self._lag = Lag(cluster, f"{ours}{'.log' if self._is_of_log else ''}")
+        self._group = f"{topics.environment}.{self._context}.{side}.{'log' if self._is_of_log else 'inputs'}"
+        self._lag = Lag()
         self._epochs: dict[str, int] = {}
         self._parts: dict[str, list[Part]] = {}
         self._unread: dict[str, set[Part]] = {}  # of each key the partitions whose end has not been seen
@@ -104,10 +103,12 @@ class Intake:
                 enable_partition_eof=True, fetch_wait_max_ms=100, fetch_error_backoff_ms=100,
                 queued_max_messages_kbytes=32_768, topic_metadata_refresh_interval_ms=5_000,
             )
+            | {"on_commit": self._lag.answered}
         )  # fmt: skip
         asking = Producer(self._cluster.options(linger_ms=0))
         for known in (self._epochs, self._parts, self._unread):
             known.clear()  # nothing is assigned to a new client, after one that could not go on
+        self._lag.begin()
         looked_at = -1e9
         try:
             while not stop.is_set():
@@ -128,7 +129,7 @@ class Intake:
                 if first is not None:
                     self._take(consumer, [first, *consumer.consume(_AT_ONCE, 0)])
         finally:
-            consumer.close()
+            self._lag.close(consumer)
             self._store.close()
 
     def wake(self) -> None:
