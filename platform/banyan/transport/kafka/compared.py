@@ -42,7 +42,12 @@ class Verdicts:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
-        producer = Producer(self._cluster.options(linger_ms=5, queue_buffering_max_kbytes=16_384))
+        producer = Producer(
+            self._cluster.options(
+                linger_ms=5, queue_buffering_max_kbytes=16_384,
+                max_in_flight_requests_per_connection=1,  # what is sent again comes before what follows it
+            )
+        )  # fmt: skip
         while not stop.is_set():
             self._woken.wait(_TURN_SECONDS)
             self._woken.clear()

@@ -31,7 +31,8 @@ class Requests:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
-        producer = Producer(self._cluster.options(linger_ms=0))
+        # What is sent again comes before what follows it: a later limit must not be overtaken by the one before.
+        producer = Producer(self._cluster.options(linger_ms=0, max_in_flight_requests_per_connection=1))
         while not stop.wait(_TURN_SECONDS):
             with contextlib.suppress(
                 psycopg.OperationalError, KafkaException, BufferError
