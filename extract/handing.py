@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import psycopg
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 
 from banyan.codec import decode_envelope, decode_message, encode_envelope
 from banyan.facade import Side
@@ -48,7 +48,12 @@ class Handing:
         """Have the leaders of keys end their epochs, and `to` begin the next; what it does not take goes back."""
         if not keys:
             return []
-        consumer = self._log_from_now(keys)
+        asked = time.monotonic()
+        try:
+            consumer = self._log_from_now(keys)
+        except KafkaException as problem:
+            told = f"Kafka does not answer ({problem.args[0].str()}); the {to.other} goes on leading"
+            return [Handed(key, False, time.monotonic() - asked, told) for key in keys]
         began, until_ns = time.monotonic(), time.time_ns() + int(seconds * 1e9)
         try:
             with store_of(self._context, Side.APP) as store:
@@ -148,7 +153,11 @@ class Handing:
             )
             for key in keys
         }
-        consumer.assign([end_of(consumer, *place) for place in sorted(places)])
+        try:
+            consumer.assign([end_of(consumer, *place) for place in sorted(places)])
+        except KafkaException:
+            consumer.close()
+            raise
         return consumer
 
     def _taken(

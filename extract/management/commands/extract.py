@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import KafkaException
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -131,7 +132,13 @@ log       who changed the stage, when, why, and what was known then"""
     def run(self, **options: Any) -> None:
         """Do it."""
         self.options = options
-        action = options["action"]
+        try:
+            self._do(options["action"])
+        except KafkaException as problem:
+            raise StageError(f"Kafka does not answer ({problem.args[0].str()}): is it there?") from None
+
+    def _do(self, action: str) -> None:
+        options = self.options
         context, _, self._key = options["context"].partition("/")
         if action == "status" and not context:
             for each in SHAPES:
