@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from banyan.transport import Channels, LocalTransport
 from banyan.transport.kafka import Apart, Ear, Link
 from extract.finding import Finder
 from extract.health import Health, HealthServer, health_of
-from extract.sharing import Sharing
+from extract.sharing import Presence, Shares, Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,15 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Forked:
-    """Processes of keys: what keeps them, the channels to them, and what returns which there are to be."""
+    """Processes of keys: what keeps them, the channels to them, and what returns the keys of any part that are wanted.
+
+    `shares` tell it which keys it is to keep for parts that are gone.
+    """
 
     nursery: Nursery
     channels: Channels
-    wanted: Callable[[], Collection[str]]
+    wanted: Callable[[Part], Sequence[str]]
+    shares: Shares
 
 
 def serve(service: Service, arguments: Sequence[str]) -> int:
@@ -69,7 +73,7 @@ def serve(service: Service, arguments: Sequence[str]) -> int:
 
             def build(*built: Any) -> Sequence[Worker]:
                 if forked is not None:
-                    return _workers_apart(service, health, forked)
+                    return _workers_apart(service, health, forked, built[-1])
                 return _workers(service, health, options.compare, *built)
 
             role = Role(name, name, "", build)
@@ -118,19 +122,25 @@ def _sharing(service: Service, part: Part, keys: Finder | Sequence[str]) -> Shar
     return Sharing(service.context.name, part, lambda: keys, lambda other: other.of(there))
 
 
-def _workers_apart(service: Service, health: HealthServer, forked: Forked) -> Sequence[Worker]:
+def _workers_apart(service: Service, health: HealthServer, forked: Forked, part: Part) -> Sequence[Worker]:
     """Return the workers beside the processes of keys: one client of Kafka for all of them."""
     name = service.context.name
-    apart = Apart(service.context, service.senders, forked.channels, wanted=forked.wanted)
+    apart = Apart(service.context, service.senders, forked.channels, wanted=lambda: forked.wanted(part))
     link = Link(
         apart, service.cluster, service.topics,
         receivers=service.receivers, senders=service.senders, side="service", has_other_side=True,
     )  # fmt: skip
     link.open()
     forked.channels.join_other_side(is_there=True)
-    health.look = lambda: health_of(apart, link, len(apart.keys) + len(apart.missing))
+    sharing = [Presence(name, part, forked.shares)] if part.count > 1 else []
+
+    def look() -> Health:
+        others = {key for key in apart.keys if not part.has(key)}
+        return health_of(apart, link, len(apart.keys.keys() - others) + len(apart.missing), others)
+
+    health.look = look
     ears = [Ear(name, each, link.relay, name) for each in service.receivers]
-    return [forked.nursery, Listener(name, forked.channels), *apart.workers, *link.workers, *ears]
+    return [forked.nursery, Listener(name, forked.channels), *sharing, *apart.workers, *link.workers, *ears]
 
 
 def _parser(name: str) -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """What the service of signals is made of: as in the app, each set has a process of its own."""
 
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from banyan.store import Store
 from banyan.transport import Channels, LocalTransport, Notified
 from banyan.transport.kafka import Asker
 from extract.service import Forked, Service
+from extract.sharing import Shares
 from settings.routes import FROM_SIGNALS
 from settings.topics import TOPICS
 
@@ -31,15 +32,20 @@ _ANSWER_SECONDS = 30.0
 
 
 class PartOfSets(SetDirectory):
-    """The sets of one part, where several processes share them."""
+    """The sets of one part, where several processes share them, and of `shares` of parts that are gone."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, shares: Shares) -> None:
         super().__init__()
         self._part = part
+        self._shares = shares
+
+    def of(self, part: Part) -> Sequence[str]:
+        """Return those of any part that were started and are not parked."""
+        return sorted(name for name in super().wanted() if part.has(name))
 
     def wanted(self) -> Collection[str]:
         """Return those that were started and are not parked."""
-        return [name for name in super().wanted() if self._part.has(name)]
+        return [*self.of(self._part), *self._shares.of(self._part.count, self.of)]
 
 
 def made() -> Service:
@@ -60,7 +66,7 @@ def made() -> Service:
 
 def forked(part: Part, compare_percent: int) -> Forked:
     """Return what keeps the processes of sets."""
-    channels, clock = Channels(SIGNALS.name), SystemClock()
+    channels, clock, shares = Channels(SIGNALS.name), SystemClock(), Shares(part.count)
     ask = Asker(SIGNALS.name, "feeds", settings.KAFKA, TOPICS, seconds=_ANSWER_SECONDS)
     context = watched(SIGNALS, ask)
 
@@ -75,8 +81,8 @@ def forked(part: Part, compare_percent: int) -> Forked:
         return run_set(name, host, transport, channel, clock)
 
     limits = Limits(memory_mb=settings.SET_MEMORY_MB, cpu_share=settings.SET_CPU_PERCENT / 100.0)
-    nursery = Nursery("sets", PartOfSets(part), run, limits, channels.join, prepare=prepare)
-    return Forked(nursery, channels, PartOfSets(part).wanted)
+    nursery = Nursery("sets", PartOfSets(part, shares), run, limits, channels.join, prepare=prepare)
+    return Forked(nursery, channels, PartOfSets(part, shares).of, shares)
 
 
 def rehearse() -> None:

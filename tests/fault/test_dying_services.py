@@ -8,7 +8,7 @@ import pytest
 from banyan.kafka import Cluster
 from settings.shards import SHARDS
 from tests.fault.service import Service, delete_topics, join_kafka, started_again, wait_until_ready
-from tests.fault.system import System
+from tests.fault.system import System, closes
 from tests.fault.test_pipeline import (
     WEEKS,
     check_that_nothing_was_lost_or_doubled,
@@ -18,6 +18,7 @@ from tests.fault.test_pipeline import (
     trade,
 )
 from tests.fault.test_processes import define_trend
+from tests.fault.test_sets import applied
 from tests.fault.test_shadow import is_followed, replay_bars
 from tests.fault.test_stages import WATCHED, check_that_nothing_differed_and_nothing_was_lost, followed, leads
 
@@ -62,9 +63,7 @@ def test_a_worker_that_is_killed_has_its_shards_held_by_the_other_until_it_is_ba
     system.manage("topics", "apply")
     open_accounts(system)
     system.start()
-    workers = [
-        Service(system, program=("-m", "extract.risk", "--part", f"{part}/2"), name=f"part-{part}") for part in (1, 2)
-    ]
+    workers = parts_of(system, "risk")
     try:
         for each in workers:
             each.start()
@@ -90,8 +89,55 @@ def test_a_worker_that_is_killed_has_its_shards_held_by_the_other_until_it_is_ba
         delete_topics(kafka, name)
 
 
+def test_a_worker_of_sets_that_is_killed_has_its_sets_run_by_the_other_until_it_is_back(system: System, kafka: Cluster):
+    name = join_kafka(system, kafka, signals="signals")
+    system.environment["BANYAN_EXTRACTED"] = "signals"
+    define_trend(system)  # is of the first part
+    channel = ("--instrument", "OANDA:EURUSD", "--interval", "1h")
+    system.manage("sets", "define", "slow", "--strategy", "ema_cross", "-p", "fast=20", "-p", "slow=50", *channel)
+    system.manage("sets", "start", "slow")  # of the second
+    system.manage("topics", "apply")
+    open_accounts(system)
+    system.start()
+    workers = parts_of(system, "signals")
+    try:
+        for each in workers:
+            each.start()
+        for each in workers:
+            wait_until_ready(system, each)
+        assert [held(each) for each in workers] == [{"trend"}, {"slow"}]
+        replay_bars(system, "2016-01-01", "2016-01-15")
+        workers[0].kill()
+        system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-15", "--to", "2016-02-01")
+        system.wait_for("the other", lambda: held(workers[1]) == {"trend", "slow"})
+        system.wait_for("rest", lambda: is_at_rest(system))
+        workers[0].start()
+        wait_until_ready(system, workers[0])
+        assert held(workers[0]) == {"trend"}
+        replay_bars(system, "2016-02-01", "2016-02-10")
+        system.wait_for("its own part", lambda: held(workers[1]) == {"slow"})
+        bars = list(closes(system, "feeds", "feeds.bar-closed.v1"))
+        assert [applied(system, name) for name in ("trend", "slow")] == [bars, bars]
+        check_that_nothing_was_lost_or_doubled(system)
+        for each in workers:
+            assert each.stop() == 0
+            assert "Traceback" not in each.log()
+    finally:
+        for each in workers:
+            each.end()
+        delete_topics(kafka, name)
+
+
+def parts_of(system: System, context: str) -> list[Service]:
+    """Return two workers that share the keys of a service."""
+    return [
+        Service(system, context, ("-m", f"extract.{context}", "--part", f"{part}/2"), name=f"part-{part}")
+        for part in (1, 2)
+    ]
+
+
 def held(worker: Service) -> set[str]:
-    """Return the shards that a worker holds."""
+    """Return the keys that a worker holds."""
     return set(re.findall(r'banyan_log_number\{key="([^"]+)"\}', worker.ask("/metrics")[1]))
 
 
