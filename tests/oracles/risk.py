@@ -1,15 +1,23 @@
 """Risk's rules once more, in plain dictionaries and loops and whole numbers of any size.
 
 It is told what happens in messages, as risk is, and answers in plain values: the verdict on each order, and what is
-reserved. It shares with risk only its contracts.
+reserved. It shares nothing with risk: codes are those that docs/wire.md lists.
 """
 
 from datetime import UTC, datetime
+from enum import IntEnum
 from zoneinfo import ZoneInfo
 
-import msgspec
-
-from apps.risk.contracts import Level, RefusalReason, TradingState
+TradingState = IntEnum("TradingState", "ACTIVE REDUCING HALTED", start=0)
+Level = IntEnum("Level", "GLOBAL SET ACCOUNT INSTRUMENT ACCOUNT_INSTRUMENT", start=0)
+RefusalReason = IntEnum(
+    "RefusalReason",
+    "NONE HALTED REDUCING MAX_POSITION MAX_ORDER MAX_NOTIONAL GROSS_EXPOSURE NET_EXPOSURE LEVERAGE MARGIN "
+    "ORDERS_PER_SECOND ORDERS_PER_MINUTE PRICE_COLLAR STALE_PRICE DAILY_LOSS DRAWDOWN NOT_ALLOWED DUPLICATE "
+    "SESSION_CLOSED UNKNOWN_ACCOUNT NO_EQUITY WEEKLY_LOSS MONTHLY_LOSS DAILY_BALANCE_LOSS WEEKLY_BALANCE_LOSS "
+    "MONTHLY_BALANCE_LOSS BALANCE_DRAWDOWN NOT_REDUCING IMPOSSIBLE",
+    start=0,
+)
 
 E9 = 10**9
 AMOUNT_MAX = 2**58
@@ -101,7 +109,7 @@ class PlainRisk:
         return self.cell(order["account"], instrument, of_short)
 
     def set_limits(self, limits, account=-1, instrument=""):
-        self.limits[account, instrument] = msgspec.structs.asdict(limits)
+        self.limits[account, instrument] = dict(limits)
 
     def set_state(self, state, accounts=(), set_name="", instrument=""):
         for number in accounts:

@@ -1,19 +1,42 @@
 """Risk as a service once more, by its rules in plain Python: python plain_risk_service.py BROKERS ENVIRONMENT KEY,…
 
-It follows the log of risk from its beginning, as docs/wire.md says, and tells what it would have decided. Of Banyan it
-uses the messages' types, nothing else: no host, no kernel, no database.
+It follows the log of risk from its beginning, as docs/wire.md and the schemas beside it say, and tells what it would
+have decided. Nothing of Banyan is imported.
 """
 
 import base64
 import json
 import sys
+from functools import cache
+from pathlib import Path
 
+import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-import apps.execution.contracts as execution
-import apps.risk.contracts as risk
-from banyan.codec import decode_message
 from tests.oracles.risk import PlainRisk
+
+SCHEMAS = Path(__file__).resolve().parents[3] / "docs" / "schemas"
+
+
+@cache
+def schema_of(name):
+    return json.loads((SCHEMAS / f"{name}.json").read_text())
+
+
+class Body:
+    """A message by its schema: columns are arrays, and what was left out has its default."""
+
+    def __init__(self, schema, body):
+        for name, of in schema["properties"].items():
+            setattr(self, name, value_of(of, body.get(name, of.get("default", []))))
+
+
+def value_of(schema, value):
+    if schema.get("type") == "object":
+        return Body(schema, value)
+    if schema.get("type") == "array" and "anyOf" in schema["items"]:
+        return np.array([int(each) for each in value], np.int64)
+    return [value_of(schema["items"], each) for each in value] if schema.get("type") == "array" else value
 
 
 class Shard:
@@ -23,29 +46,28 @@ class Shard:
         self.number = number
         self.rules = PlainRisk()
 
-    def decide(self, message, record):
+    def decide(self, name, message, record):
         """Return [name, message] of each verdict on orders; of what else is asked there is nothing to say here."""
         rules = self.rules
-        match message:
-            case execution.OrdersRequested():
-                return verdicts(
-                    message, rules.check(message, record["received_at_ns"], record["envelope"]["event_time_ns"])
-                )
-            case execution.AccountOpened():
+        match name:
+            case "execution.orders-requested.v1":
+                times = record["received_at_ns"], record["envelope"].get("event_time_ns", 0)
+                return verdicts(message, rules.check(message, *times))
+            case "execution.account-opened.v1":
                 rules.open(message)
-            case execution.PositionChanged():
+            case "execution.position-changed.v1":
                 for row in rows(message, "account", "instrument", "steps", "short_steps"):
                     rules.hold(row["account"], message.instruments[row["instrument"]], row["steps"], row["short_steps"])
-            case execution.OrdersEnded():
+            case "execution.orders-ended.v1":
                 for row in rows(message, "account", "instrument", "decision"):
                     rules.cut(row["account"], message.instruments[row["instrument"]], row["decision"], 0)
-            case execution.OrdersFilled():
+            case "execution.orders-filled.v1":
                 for row in rows(message, "account", "instrument", "decision", "left_steps"):
                     rules.cut(
                         row["account"], message.instruments[row["instrument"]], row["decision"], row["left_steps"]
                     )  # fmt: skip
-            case risk.SetLimits():
-                rules.set_limits(message.limits, message.account, message.instrument)
+            case "risk.set-limits.v1":
+                rules.set_limits(vars(message.limits), message.account, message.instrument)
         return []
 
 
@@ -97,11 +119,10 @@ def follow(shards, envelope, value):
         "same": False, "cause": cause, "input": name, "received_at_ns": record["received_at_ns"],
         "committed_at_ns": record["committed_at_ns"], "followed_at_ns": record["committed_at_ns"], "decided_ns": 0,
     }  # fmt: skip
-    record["envelope"].setdefault("event_time_ns", 0)
-    events = shard.decide(decode_message(name, json.dumps(record["message"]).encode()), record)
+    events = shard.decide(name, Body(schema_of(name), record["message"]), record)
     for _, body in events:
         if "at_ns" in body:
-            body["at_ns"] = record["envelope"]["event_time_ns"]
+            body["at_ns"] = record["envelope"].get("event_time_ns", 0)
     return told | {"events": events}
 
 

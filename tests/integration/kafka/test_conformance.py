@@ -135,7 +135,7 @@ def test_a_broken_one_is_caught_with_what_it_does_wrong(conformance, service):
 def test_another_implementation_in_plain_python_conforms(conformance, kafka):
     program = str(Path(__file__).with_name("plain_risk_service.py"))
     command = [sys.executable, program, kafka.address(), conformance._topics.environment, ",".join(KEYS)]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=ROOT, env=environment) as other:
         trial = conformance.run(PATIENCE_SECONDS)
         other.kill()

@@ -5,6 +5,7 @@ from random import Random
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from apps.execution.contracts import AccountOpened, AccountValued, OrdersEnded, OrdersRequested, PositionChanged
 from apps.risk.contracts import (
@@ -200,7 +201,7 @@ class Pair:
 
     def limits(self, values, account, instrument):
         self.desk.give(SetLimits(limits=values, account=account, instrument=instrument))
-        self.plain.set_limits(values, account, instrument)
+        self.plain.set_limits(asdict(values), account, instrument)
 
     def state(self, state, level, account):
         where = ({}, {"accounts": [account]}, {"set": "a"}, {"instrument": "DE40"})[level]

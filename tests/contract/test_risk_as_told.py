@@ -1,4 +1,4 @@
-"""What docs/wire.md tells of risk's snapshot is what one holds: read here with nothing of ours."""
+"""What docs/wire.md tells of risk: its snapshot holds that, read here with nothing of ours, and its codes are so."""
 
 import re
 import struct
@@ -7,11 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from apps.risk.contracts import Limits
+from apps.execution.contracts import OrderType
+from apps.risk.contracts import Level, Limits, RefusalReason, TradingState
 from apps.risk.core import RISK
+from tests.oracles import risk as plain
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTION = (ROOT / "docs" / "wire.md").read_text().partition("## The snapshot of risk")[2].partition("\n## ")[0]
+PAGE = (ROOT / "docs" / "wire.md").read_text()
+SECTION = PAGE.partition("## The snapshot of risk")[2].partition("\n## ")[0]
+CODES = PAGE.partition("## The codes of risk")[2].partition("\n## ")[0]
 WIDTHS = {"limits": 20, "rates": 24, "references": 8, "turns": 3, "stops": 32}
 
 
@@ -50,3 +54,20 @@ def test_limits_have_a_number_for_each_field_of_the_message(snapshot):
     assert WIDTHS["limits"] == len(Limits.__struct_fields__)
     numbers = struct.unpack("<q", snapshot["tables"]["accounts"]["number"][:8])
     assert numbers == (1,)
+
+
+@pytest.mark.parametrize(
+    ("column", "codes"),
+    [("reason", RefusalReason), ("level", Level), ("state", TradingState), ("order_type", list(OrderType)[:-1])],
+)
+def test_codes_are_those_that_are_told(column, codes):
+    [row] = [line for line in CODES.splitlines() if line.startswith(f"| `{column}`")]
+    told_of = [(int(number), name) for number, name in re.findall(r"(\d+) `([A-Z_]+)`", row)]
+    assert told_of == [(each.value, each.name) for each in codes]
+
+
+@pytest.mark.parametrize("codes", [RefusalReason, Level, TradingState])
+def test_the_rules_in_plain_python_have_the_same_codes(codes):
+    assert {each.name: each.value for each in getattr(plain, codes.__name__)} == {
+        each.name: each.value for each in codes
+    }
