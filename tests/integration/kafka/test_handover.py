@@ -93,6 +93,14 @@ def test_keys_go_to_and_fro_under_load_and_no_message_is_lost_doubled_or_answere
     assert len({step.epoch for step in begins}) == 3
 
 
+def test_one_that_was_fenced_off_before_it_took_a_key_never_takes_it(bench, handing):
+    _, _, other = both(bench)
+    epoch = other.host.keys["a"].epoch
+    sides.fence_off("risk", Which.SERVICE, "a")
+    assert Store("signals").lead("risk", "a", epoch, epoch) is None
+    assert not leads("signals")
+
+
 def test_what_a_dead_follower_does_not_take_goes_back_within_its_time(bench, handing):
     execution, first, other = both(bench)
     execution.say(1)
