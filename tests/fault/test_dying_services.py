@@ -106,7 +106,9 @@ def test_a_worker_of_sets_that_is_killed_has_its_sets_run_by_the_other_until_it_
         for each in workers:
             wait_until_ready(system, each)
         assert [held(each) for each in workers] == [{"trend"}, {"slow"}]
-        replay_bars(system, "2016-01-01", "2016-01-15")
+        system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-01", "--to", "2016-01-15")
+        system.manage("topics", "apply")  # that of the feed, which there has been since the replay
+        system.wait_for("rest", lambda: is_at_rest(system))
         workers[0].kill()
         system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-15", "--to", "2016-02-01")
         system.wait_for("the other", lambda: held(workers[1]) == {"trend", "slow"})
