@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.alerts.worker import AlertsWorker
+from apps.api.webhooks.waiting import WhenWanted
 from apps.execution.contracts import AccountsReconciled, OrdersReported
 from apps.execution.core import EXECUTION
 from apps.execution.edge.at_rest import EdgeAtRest
@@ -252,9 +253,7 @@ def books(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
 
 def webhooks(_: LocalTransport, __: Clock, ___: Part) -> Sequence[Worker]:
     """Return the worker that sends to webhooks."""
-    from apps.api.webhooks.sending import WebhookWorker
-
-    return [WebhookWorker()]
+    return [WhenWanted()]
 
 
 def marks(_: LocalTransport, clock: Clock, __: Part) -> Sequence[Worker]:

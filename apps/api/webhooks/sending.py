@@ -90,10 +90,12 @@ class WebhookWorker:
 
     name = "webhooks"
 
-    def __init__(self, send: Send = sent, look_seconds: float = _LOOK_SECONDS) -> None:
+    def __init__(
+        self, send: Send = sent, look_seconds: float = _LOOK_SECONDS, woken: threading.Event | None = None
+    ) -> None:  # fmt: skip
         self._send = send
         self._look_seconds = look_seconds
-        self._woken = threading.Event()
+        self._woken = woken or threading.Event()
         self._sending: dict[str, Future[None]] = {}
 
     def run(self, stop: threading.Event) -> None:

@@ -16,6 +16,7 @@ from apps.api.webhooks import queueing, sending
 from apps.api.webhooks.queueing import collect
 from apps.api.webhooks.sending import ATTEMPTS_MAX, WebhookWorker, deliver, due, retain
 from apps.api.webhooks.signing import secret_of, secrets_of, signature
+from apps.api.webhooks.waiting import WhenWanted
 from apps.console.models import Act
 from apps.reporting.interface import Scope
 from tests.documents import python_blocks
@@ -308,7 +309,7 @@ def test_deliveries_that_arrived_are_forgotten_after_a_week(callers):
 
 
 def test_who_answers_slowly_keeps_nobody_else_waiting(django_db_blocker):
-    """By the worker itself, on rows that are committed."""
+    """By the worker itself, which begins with the first webhook, on rows that are committed."""
     slow_began, may_end, heard = threading.Event(), threading.Event(), []
 
     def send(webhook, delivery, at):
@@ -319,7 +320,13 @@ def test_who_answers_slowly_keeps_nobody_else_waiting(django_db_blocker):
             heard.append(delivery.pk)
         return ""
 
-    worker, stop = WebhookWorker(send, look_seconds=0.01), threading.Event()
+    begun = threading.Event()
+
+    def begin(woken):
+        begun.set()
+        return WebhookWorker(send, 0.01, woken)
+
+    worker, stop = WhenWanted(begin, look_seconds=0.01), threading.Event()
 
     def prepare():
         with django_db_blocker.unblock():
@@ -344,10 +351,11 @@ def test_who_answers_slowly_keeps_nobody_else_waiting(django_db_blocker):
             Key.objects.filter(name="hooks").delete()
             connections.close_all()
 
-    apart(prepare)
     working = threading.Thread(target=work)
     working.start()
     try:
+        assert not begun.wait(0.2), "there is no webhook yet"
+        apart(prepare)
         assert slow_began.wait(120)
         wait_until(lambda: len(heard) == 3, "the fast receiver to have all")
         assert not may_end.is_set()
