@@ -75,7 +75,11 @@ class EdgeSettings:
 
     Nor are they kept one right after the other: shards come to theirs together, and would not be done in a pause."""
     orders_max: int = 5_000
-    """How many orders a shard takes on before those that have ended are forgotten."""
+    """How many orders a shard takes on before those that have ended are forgotten.
+
+    Where more than twice as many have not ended long enough ago, half of what was kept the last time: all of that is
+    written anew.
+    """
 
 
 class Edge:
@@ -378,7 +382,8 @@ class Edge:
         for shard in self.shards.values():
             added = shard.memory.orders.size - shard.orders_kept
             lines = shard.committed - shard.snapshot_number
-            news = max(lines / self.settings.snapshot_every, added / self.settings.orders_max)
+            orders_max = max(self.settings.orders_max, shard.orders_kept // 2)
+            news = max(lines / self.settings.snapshot_every, added / orders_max)
             if news >= (1 if is_quiet else 2):
                 self._keep_snapshot(shard)
                 self._worked_ns = self.time.monotonic_ns()

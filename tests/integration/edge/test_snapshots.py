@@ -63,6 +63,21 @@ def test_a_snapshot_waits_until_nothing_is_done(transactional_db, fake, clock):
     desk.close()
 
 
+def test_where_much_has_not_ended_snapshots_are_kept_less_often(transactional_db, fake, clock):
+    settings = EdgeSettings(orders_max=2, snapshot_every=10_000, quiet_ns=0, answer_ns_max=100 * SECOND)
+    desk = Desk([fake], clock=clock, settings=settings)
+    desk.ready(1)
+    shard, kept = desk.edge.shards[SHARD], []
+    for decision in range(1, 15):
+        before = shard.snapshot_number
+        desk.release([(1, decision, 1)], seconds=100)
+        desk.poll()
+        if shard.snapshot_number != before:
+            kept.append(shard.memory.orders.size)
+    assert kept == [2, 4, 6, 9, 13]
+    desk.close()
+
+
 def _content(memory):
     orders = {}
     for row, client_id in zip(memory.orders.rows, memory.ids.ids.tolist(), strict=True):
