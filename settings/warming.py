@@ -1,9 +1,11 @@
 """Everything that live decisions compile, compiled before the first real message: a rehearsal on states of its own."""
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,7 @@ def _mark() -> Path:
 
 def _load() -> None:
     compiler()
+    _leave_out_blas()
     rehearse()
     warm_broker()
     warm_reporting()
@@ -67,6 +70,21 @@ def _load() -> None:
     first_of_each(ids)
     ChainedIds().find(ids)  # as reports have them that were taken together; the broker has looked for others
     volatility_of(np.ones(2), 1.0)
+
+
+def _leave_out_blas() -> None:
+    """Load the part of Numba that looks for SciPy's BLAS while importing that fails.
+
+    No kernel calls it, and SciPy's linear algebra, where it is installed, would be fourteen megabytes more. What a
+    strategy multiplies by it is found later nevertheless.
+    """
+    blas = "scipy.linalg.cython_blas"
+    if blas not in sys.modules:
+        sys.modules[blas] = None  # type: ignore[assignment]
+        try:
+            import_module("numba.np.arraymath")
+        finally:
+            del sys.modules[blas]
 
 
 @cache

@@ -99,4 +99,5 @@ if __name__ == "__main__":
     trade_in_execution()
     trade_in_risk()
     report_to_edge()
-    sys.stdout.write(json.dumps(sorted(name for name, count in compiled().items() if count > before[name])))
+    more = sorted(name for name, count in compiled().items() if count > before[name])
+    sys.stdout.write(json.dumps([*more, *({"scipy.linalg"} & sys.modules.keys())]))

@@ -28,7 +28,7 @@ def test_a_rehearsal_compiles_the_kernels_that_most_live_decisions_call():
     assert not [name for name in missed if name.rpartition(".")[2] in OF_A_REFUSAL]
 
 
-def test_who_has_prepared_compiles_nothing_for_several_accounts():
+def test_who_has_prepared_compiles_nothing_for_several_accounts_and_has_no_linear_algebra():
     done = subprocess.run([sys.executable, "-m", "tests.unit.live.many_accounts"], stdout=subprocess.PIPE, check=True)
     assert json.loads(done.stdout) == []
 
