@@ -39,6 +39,8 @@ from banyan.columns import Ints
 from banyan.messages import Message, Received, RowsParked
 from banyan.records import NameIndex
 
+_REQUESTED = int(OrderState.REQUESTED)
+
 
 def release(state: ShardState, received: Received, approved: OrdersApproved) -> Sequence[Message]:
     """Hand approved orders to the edge, in the order in which they were requested; brackets may have waited for it."""
@@ -185,7 +187,7 @@ def _book_of(state: ShardState, order: int) -> str:
 def _requested(state: ShardState, orders: Ints) -> Ints:
     if not state.orders.rows.size:
         return np.zeros(orders.size, bool)
-    return (orders >= 0) & (state.orders.columns["state"][orders] == OrderState.REQUESTED)
+    return (orders >= 0) & (state.orders.columns["state"][orders] == _REQUESTED)
 
 
 def _differences(state: ShardState, told: AccountsReconciled, rows: Ints) -> LotsBooked | None:

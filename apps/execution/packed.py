@@ -21,13 +21,14 @@ class PackedError(ValueError):
 
 def pack(column: NDArray[Any]) -> bytes:
     """Return a column of whole numbers as bytes."""
-    if column.size == 0:
+    if not np.count_nonzero(column):
         return b""
-    low, high = int(column.min()), int(column.max())
+    low, high = int(np.minimum.reduce(column)), int(np.maximum.reduce(column))
     if low == high:
-        return b"" if low == 0 else b"\x00" + low.to_bytes(8, "little", signed=True)
-    width = next(width for width in _WIDTHS if -(1 << 8 * width - 1) <= low and high < 1 << 8 * width - 1)
-    return bytes([width]) + column.astype(_WIDTHS[width]).tobytes()
+        return b"\x00" + low.to_bytes(8, "little", signed=True)
+    most = max(high, ~low)
+    width = 1 if most < 1 << 7 else 2 if most < 1 << 15 else 4 if most < 1 << 31 else 8
+    return bytes((width,)) + column.astype(_WIDTHS[width]).tobytes()
 
 
 def unpack(packed: bytes, rows: int) -> Ints:

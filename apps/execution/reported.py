@@ -47,6 +47,7 @@ _OF_SOMETHING = (ReportKind.UNKNOWN, ReportKind.FILLED, ReportKind.ACCEPTED)
 _OF_NOTHING = (
     ReportKind.REJECTED, ReportKind.CANCELLED, ReportKind.EXPIRED, ReportKind.NEVER_ARRIVED, ReportKind.REFUSED,
 )  # fmt: skip
+_CASH, _FILLED = int(ReportKind.CASH), int(ReportKind.FILLED)
 _NOT_ONE = np.zeros(0, bool)
 
 
@@ -76,7 +77,7 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     """Return what reports give, as events in an order in which each cell's rows take effect as they were reported."""
     if state.known_fills and report.execution_id:
         report = _unknown_only(state, report)
-    is_cash = report.kind == ReportKind.CASH
+    is_cash = report.kind == _CASH
     if is_cash.any():
         booked: list[Message] = [*_put_aside(report, is_cash & (state.rows_of(report.account) < 0))]
         booked += decide_cash(state, received, taken(report, is_cash))
@@ -104,7 +105,7 @@ def decide_reports(state: ShardState, received: Received, report: OrdersReported
     found = _found_in_flat(state, rows, folded)
     if found:
         told.append(cancels(state, found, is_final=True))
-    is_fill = (report.kind == ReportKind.FILLED) & ours & (rows.steps != 0)
+    is_fill = (report.kind == _FILLED) & ours & (rows.steps != 0)
     outside = np.flatnonzero(is_fill & (folded.taken != rows.steps))
     if outside.size:
         told += _outside(state, rows, folded, outside)
@@ -171,7 +172,7 @@ def _protected(
     for event in events:
         after = evolve(after, event)
     rows = taken(report, guarded)
-    filled = np.flatnonzero(rows.kind == ReportKind.FILLED)
+    filled = np.flatnonzero(rows.kind == _FILLED)
     instrument = full(rows.instrument, rows.account)[filled]
     cells = after.cells_named(rows.instruments, rows.account[filled], instrument)
     beside = beside_tickets(after, list(zip(cells.tolist(), rows.decision[filled].tolist(), strict=True)))
@@ -256,12 +257,7 @@ def _told(state: ShardState, rows: Rows, folded: Folded, group: int) -> Iterator
     if accepted.size:
         yield OrdersAccepted(**named(report, accepted))
     if filled.size:
-        count = folded.counts[0]
-        chosen = np.flatnonzero(np.isin(folded.split_row[:count], filled) & (folded.split_steps[:count] != 0))
-        splits = [
-            Split(int(folded.split_row[at]), int(folded.split_line[at]), int(folded.split_steps[at])) for at in chosen
-        ]
-        yield _fills(state, rows, filled, folded.taken, folded.left, splits)
+        yield _fills(state, rows, filled, folded.taken, folded.left, _splits(folded, filled))
     if ended.size:
         yield OrdersEnded(
             **named(report, ended),
@@ -272,6 +268,15 @@ def _told(state: ShardState, rows: Rows, folded: Folded, group: int) -> Iterator
         )
     if unknown.size:
         yield OrdersUnknown(**named(report, unknown))
+
+
+def _splits(folded: Folded, filled: Ints) -> list[Split]:
+    """Return the parts of fills (rows) that go to one of several books."""
+    count = folded.counts[0]
+    if not count:
+        return []
+    chosen = np.flatnonzero(np.isin(folded.split_row[:count], filled) & (folded.split_steps[:count] != 0))
+    return [Split(int(folded.split_row[at]), int(folded.split_line[at]), int(folded.split_steps[at])) for at in chosen]
 
 
 def _fills(

@@ -20,6 +20,7 @@ from trading.money import multiple
 
 SEES_NOT = np.array([SkipReason.FROZEN, SkipReason.NOT_RECONCILED, SkipReason.FLATTENED])
 """Reasons that pass: a target that met one of them is taken up when it has."""
+_NO_REASON, _UNCHANGED = int(SkipReason.NONE), int(SkipReason.UNCHANGED)
 
 
 class _Plan(NamedTuple):
@@ -205,15 +206,15 @@ def _plan(state: ShardState, shard: Shard, rows: Any, picked: Ints, wanted: Ints
     size_lines(shard, rows, picked, wanted, sized)
     working = state.lines.columns["working"].copy()
     is_new = rows["version"][wanted] != state.lines.columns["seen_version"][picked]
-    acts = sized[1] == SkipReason.NONE
+    acts = sized[1] == _NO_REASON
     apart = None
     by_mode = apart_lines(state, rows, picked, wanted)
     if by_mode is not None:
         # A version that wants what is held already may still move what protects it; what drifts is left alone.
         apart, stays = by_mode
-        may_act = is_new & (acts | (sized[1] == SkipReason.UNCHANGED))
+        may_act = is_new & (acts | (sized[1] == _UNCHANGED))
         acts = np.where(apart, may_act | (acts & ~stays), acts)
-        sized[1] = np.where(apart & acts, SkipReason.NONE, sized[1])
+        sized[1] = np.where(apart & acts, _NO_REASON, sized[1])
     working[picked[acts]] = sized[0, acts]
     cells = state.lines.columns["cell"][picked[acts]]
     touched = each_once(np.concatenate([cells, more_cells]))
@@ -250,7 +251,7 @@ def _told(state: ShardState, plan: _Plan, chosen: Ints, set_name: str, target: T
         )
     ]
     reasons = plan.reasons[chosen]
-    skipped = chosen[(reasons != SkipReason.NONE) & (plan.is_new[chosen] | (reasons != SkipReason.UNCHANGED))]
+    skipped = chosen[(reasons != _NO_REASON) & (plan.is_new[chosen] | (reasons != _UNCHANGED))]
     if skipped.size:
         events.append(
             TargetsSkipped(

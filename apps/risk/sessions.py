@@ -1,6 +1,7 @@
 """Wall clocks: when instruments may be traded, and which day, week and month it is for an account."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -37,8 +38,13 @@ def day_at(at_ns: int, zone: str) -> int:
 
 def periods_of(days: Ints) -> Ints:
     """Return the number of each day, of its week (from Monday) and of its month, int64[days, 3]; all from 1 up."""
-    months = [12 * found.year + found.month for found in (date.fromordinal(day) for day in days.tolist())]
-    return np.stack([days, (days - 1) // 7 + 1, np.array(months, np.int64)], axis=1)
+    return np.array([_periods(day) for day in days.tolist()], np.int64).reshape(-1, 3)
+
+
+@lru_cache(maxsize=64)
+def _periods(day: int) -> tuple[int, int, int]:
+    found = date.fromordinal(day)
+    return day, (day - 1) // 7 + 1, 12 * found.year + found.month
 
 
 def next_midnight_ns(at_ns: int, zone: str) -> int:

@@ -103,7 +103,7 @@ def decide_valued(state: RiskState, valued: AccountValued) -> list[Message]:
     count = valued.account.size
     if not count:
         return []
-    values = np.stack(
+    values = np.array(
         [
             full(column, count)
             for column in (
@@ -156,7 +156,7 @@ def note_values(state: RiskState, event: ValuesNoted) -> None:
         state.references.rows,
         state.turns.rows,
         state.rows_of(event.account),
-        np.stack([full(column, count) for column in columns]),
+        np.array([full(column, count) for column in columns]),
         now,
     )
 

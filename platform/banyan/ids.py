@@ -5,12 +5,9 @@ import hashlib
 
 def derive(*parts: str | int) -> str:
     """Return 32 hex digits (128 bits of BLAKE2b) that stand for exactly these parts in this order."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        text = f"i{part}" if isinstance(part, int) else f"s{part}"
-        encoded = text.encode()
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
-    return digest.hexdigest()
+    texts = [f"i{part}".encode() if isinstance(part, int) else f"s{part}".encode() for part in parts]
+    named = b"".join([len(text).to_bytes(4, "big") + text for text in texts])
+    return hashlib.blake2b(named, digest_size=16).hexdigest()
 
 
 def stable_hash(text: str) -> int:

@@ -16,6 +16,11 @@ _NUMBERS = ("steps", "price_e9", "fee_micro", "amount_micro", "at_ns", "code")
 _COLUMNS = ("account", "instrument", "decision", "kind", *_NUMBERS)
 _TOLD = ("kind", *_NUMBERS)
 _RUN = ("execution_ids", "marks", "client_ids", "account", "instrument", *_TOLD)
+_COUNTS = np.zeros((max(ReportKind) + 1, max(OrderState) + 1), bool)
+"""Whether a report of a kind counts for an order in a state."""
+_COUNTS[[ReportKind.FILLED, ReportKind.CANCEL_REJECTED]] = True
+_COUNTS[ReportKind.ACCEPTED, [OrderState.SENT, OrderState.UNKNOWN]] = True
+_COUNTS[[ReportKind.REJECTED, ReportKind.CANCELLED, ReportKind.EXPIRED], : OrderState.FILLED] = True
 _HEX = frozenset(b"0123456789abcdef")
 
 
@@ -81,7 +86,7 @@ class Rows:
         if not columns["account"].size:
             return None
         for name in _NUMBERS:
-            columns[name] = columns[name] if columns[name].any() else ints()
+            columns[name] = columns[name] if np.count_nonzero(columns[name]) else ints()
         instrument = columns["instrument"]
         if (instrument == instrument[0]).all():  # as it nearly always is: no need to sort them
             used, columns["instrument"] = instrument[:1], np.zeros(instrument.size, np.int64)
@@ -169,12 +174,7 @@ def taken(told: Executions, rows: NDArray[np.bool_] | Ints) -> Executions:
 
 
 def _counts(kind: Ints, state: Ints) -> NDArray[np.bool_]:
-    is_open = state < OrderState.FILLED
-    unheard = (state == OrderState.SENT) | (state == OrderState.UNKNOWN)
-    counts = (kind == ReportKind.FILLED) | (kind == ReportKind.CANCEL_REJECTED)
-    counts |= (kind == ReportKind.ACCEPTED) & unheard
-    ends = (kind == ReportKind.REJECTED) | (kind == ReportKind.CANCELLED) | (kind == ReportKind.EXPIRED)
-    return counts | (ends & is_open)
+    return _COUNTS[kind, state]
 
 
 def _add_strange(rows: Rows, memory: Memory, told: Executions, at: int, adoption: Adoption) -> None:

@@ -330,7 +330,7 @@ def _named(shard: Shard, asked: ResolutionAsked) -> Ints:
 
 def _of(shard: Shard, link: Link) -> NDArray[Any]:
     """Return which of a shard's accounts trade over a link."""
-    return shard.memory.brokers == link.broker.name
+    return shard.memory.of_broker(link.broker.name)
 
 
 def _open(shard: Shard, link: Link) -> Ints:

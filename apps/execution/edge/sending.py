@@ -184,7 +184,7 @@ class Sending:
         """Let the orders wait that go to brokers with limits."""
         batches = []
         for name, lane in self._lanes.items():
-            theirs = shard.memory.brokers[rows.slots] == name
+            theirs = shard.memory.of_broker(name)[rows.slots]
             if theirs.any():
                 batches.append(Batch(shard, envelope, deadline_ns, rows.take(theirs)))
                 lane.add(batches[-1], set_name)
@@ -265,7 +265,7 @@ class Sending:
             can = link.broker.capabilities
             if not (can.hedging and can.netting):
                 wrong = ~memory.hedging if can.hedging else memory.hedging
-                cannot |= wrong & (memory.brokers == name)
+                cannot |= wrong & memory.of_broker(name)
         return cannot
 
     def _release(
@@ -299,9 +299,8 @@ class Sending:
     def _put_out(self, shard: Shard, rows: Wanted, ids: Ids, deadline_ns: int) -> None:
         if not rows.slots.size:
             return
-        brokers = shard.memory.brokers[rows.slots]
         for name, link in self._edge.links.items():
-            theirs = brokers == name
+            theirs = shard.memory.of_broker(name)[rows.slots]
             if theirs.any():
                 self._outbound.append(_Outbound(shard, link, link.session, deadline_ns, rows.take(theirs), ids[theirs]))
 
@@ -335,7 +334,7 @@ class Sending:
     def _sessions(self, shard: Shard) -> Ints:
         sessions = np.zeros(shard.memory.numbers.size, np.int64)
         for name, link in self._edge.links.items():
-            sessions[shard.memory.brokers == name] = link.session
+            sessions[shard.memory.of_broker(name)] = link.session
         return sessions
 
     def _refuse_strangers(self, shard: Shard, message: OrdersReleased, rows: NDArray[np.bool_], now_ns: int) -> None:
@@ -379,7 +378,12 @@ def _joined(batch: list[_Outbound]) -> Orders:
     for part in batch:
         of_part = np.array([places[each.id] for each in part.rows.terms], np.int64)
         instruments.append(of_part[part.rows.column("instrument")])
-    columns = {name: np.concatenate([part.rows.column(name) for part in batch]) for name in ("account", *CONTENT)}
+    nothing = np.zeros(sum(part.client_ids.size for part in batch), np.int64)
+    there = {name for part in batch for name in part.rows.columns}
+    columns = {
+        name: np.concatenate([part.rows.column(name) for part in batch]) if name in there else nothing
+        for name in ("account", *CONTENT)
+    }
     return Orders(
         session=batch[0].session,
         deadline_ns=batch[0].deadline_ns,
