@@ -16,10 +16,12 @@ from banyan.messages import Message
 NO_COLUMN = ints()
 
 
-def net(state: ShardState, shard: Shard, working: Ints, touched: Ints, *, flattens: bool = False) -> Netted:
+def net(
+    state: ShardState, shard: Shard, working: Ints, touched: Ints, *, flattens: bool = False, reduces: bool = False
+) -> Netted:
     """Return what the cells `touched` net to when their lines want `working`, which gets what is given up."""
     netted = room_for(touched.size, int(state.cells.columns["n_lines"][touched].sum()))
-    net_cells(shard, working, touched, flattens, netted)
+    net_cells(shard, working, touched, flattens, reduces, netted)
     return netted
 
 

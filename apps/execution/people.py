@@ -122,7 +122,7 @@ def flatten(state: ShardState, received: Received, numbers: Ints, instrument: st
         wishes = both_ways(state, np.flatnonzero(apart & wanted))
         events += order_apart(state, shard, wishes, set(), received.event_time_ns, reduce_only=True)
     cells = np.flatnonzero(wanted & ~apart)
-    netted = net(state, shard, state.lines.columns["working"].copy(), cells, flattens=True)
+    netted = net(state, shard, state.lines.columns["working"].copy(), cells, flattens=True, reduces=True)
     events += crosses(state, shard, netted)
     events += requests(state, shard, netted, received.event_time_ns, set_name=FLATTEN, reduce_only=True)
     return events

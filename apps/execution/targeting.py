@@ -145,7 +145,7 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     events: list[Message] = []
     flattened = _is_flattened(state, cells)
     if flattened.any():
-        closing = net(state, shard, _netted_wishes(state), cells[flattened])
+        closing = net(state, shard, _netted_wishes(state), cells[flattened], reduces=True)
         events += crosses(state, shard, closing)
         events += requests(state, shard, closing, decided_at_ns, reduce_only=True)
         wishes = left_to_do(state, cells[flattened], closes=True)

@@ -33,19 +33,20 @@ def room_for(cells: int, lines: int) -> Netted:
 
 
 @kernel
-def net_cells(shard: Shard, working: Any, touched: Any, flattens: bool, out: Netted) -> None:
+def net_cells(shard: Shard, working: Any, touched: Any, flattens: bool, reduces: bool, out: Netted) -> None:
     """Net the books of each cell of `touched` (int64, each once) into at most one order.
 
     `working` is int64[lines]: what every line wants to hold. Where what is left is too little for an order, the lines'
     working steps become what they have. An order never goes out against one that is on its way; but with `flattens`,
-    when all that is held is closed, whatever is wanted and whatever is on its way to open more.
+    when all that is held is closed, whatever is wanted and whatever is on its way to open more. With `reduces` it is no
+    larger than what closes the position, outside trades included: more would turn it, and be refused whole.
     """
     for k in range(touched.size):
-        out.status[k] = _net(shard, working, touched[k], flattens, out)
+        out.status[k] = _net(shard, working, touched[k], flattens, reduces, out)
 
 
 @inner_kernel
-def _net(shard: Shard, working: Any, at: int, flattens: bool, out: Netted) -> int:
+def _net(shard: Shard, working: Any, at: int, flattens: bool, reduces: bool, out: Netted) -> int:
     cell = shard.cells[at]
     buys, sells = _gaps(shard, working, cell, flattens)
     if buys == 0 and sells == 0:
@@ -56,6 +57,10 @@ def _net(shard: Shard, working: Any, at: int, flattens: bool, out: Netted) -> in
         _cross(shard, working, cell, crossed, flattens, out)
     if net == 0:
         return CROSSED
+    if reduces:
+        net = _within_position(shard, cell, net)
+        if net == 0:
+            return CROSSED if crossed > 0 else UNCHANGED
     if not flattens and ((net > 0 and cell.selling < 0) or (net < 0 and cell.buying > 0)):
         return WAITS_FOR_ORDER
     after = cell.held + cell.buying + cell.selling + net
@@ -67,22 +72,37 @@ def _net(shard: Shard, working: Any, at: int, flattens: bool, out: Netted) -> in
     out.order_cell[order] = at
     out.order_steps[order] = net
     out.counts[0] += 1
-    left_to_cross = crossed
+    left_to_cross, left = crossed, abs(net)
     line_at = cell.first_line
-    while line_at >= 0:
+    while line_at >= 0 and left > 0:
         line = shard.lines[line_at]
         gap = _gap(line, working[line_at], flattens)
         if gap * net > 0:
             part = min(abs(gap), left_to_cross)
             left_to_cross -= part
-            if part < abs(gap):
+            rest = min(abs(gap) - part, left)
+            if rest > 0:
+                left -= rest
                 share = out.counts[1]
                 out.share_order[share] = order
                 out.share_line[share] = line_at
-                out.share_steps[share] = gap - part if gap > 0 else gap + part
+                out.share_steps[share] = rest if gap > 0 else -rest
                 out.counts[1] += 1
         line_at = line.next_line
     return NONE
+
+
+@inner_kernel
+def _within_position(shard: Shard, cell: Any, net: int) -> int:
+    """Return as much of an order as closes what is held, but for what open orders of its side may close of it."""
+    room = -cell.held
+    at = cell.first_order
+    while at >= 0:
+        order = shard.orders[at]
+        if order.steps * net > 0:
+            room -= order.steps - order.filled
+        at = order.next_order
+    return min(net, max(0, room)) if net > 0 else max(net, min(0, room))
 
 
 @inner_kernel

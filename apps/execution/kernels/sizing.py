@@ -74,9 +74,9 @@ def _obstacle(shard: Shard, target: Any, line: Any) -> tuple[int, int]:
         return FLATTENED, OF_ACCOUNT
     if cell.frozen > 0:
         return FROZEN, OF_ACCOUNT
-    if not target.bid > 0.0 or not target.ask > 0.0:
-        return NO_PRICE, OF_NOTHING
     instrument = shard.instruments[line.instrument]
+    if (not target.bid > 0.0 or not target.ask > 0.0) and (target.value != 0.0 or instrument.bid_ticks == 0):
+        return NO_PRICE, OF_NOTHING
     if instrument.currency < 0:
         return NO_TERMS, OF_NOTHING
     if not rate_of(shard, instrument, account) > 0.0:

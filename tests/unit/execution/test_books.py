@@ -1,6 +1,7 @@
 """Books of accounts worked through by hand."""
 
 import pytest
+from msgspec.structs import replace
 
 from apps.execution.book_contracts import (
     AccountsReady,
@@ -273,6 +274,31 @@ def test_what_is_filled_beyond_an_order_is_external(desk: Desk) -> None:
     desk.report((ReportKind.FILLED, 1, EURUSD.id, 1, 12, ASK * 10_000))
     assert (desk.held(1, "trend"), desk.held(1, "external")) == (10, 2)
     assert desk.balance(1) == 10_000_000_000 - 12_000 * 1_123_420
+
+
+def test_nothing_is_wanted_of_what_has_no_quote_in_its_target_at_the_last_one_that_is_known(desk: Desk) -> None:
+    desk.trade(desk.target("trend", 1, EURUSD=0.10))
+    nothing = target("trend", 2, {EURUSD.id: 0.0})
+    unquoted = replace(nothing, quotes=[replace(nothing.quotes[0], bid_ticks=0, ask_ticks=0)])
+    request = only(desk.feed(unquoted), OrdersRequested)
+    assert (request.steps.tolist(), request.bid_ticks.tolist()) == ([-10], [BID])
+
+
+@pytest.mark.parametrize(("outside", "closing"), [(-4, -6), (-10, 0), (-12, 0), (5, -10)])
+def test_a_flatten_closes_no_more_than_the_account_holds_whatever_was_traded_outside(
+    desk: Desk, outside: int, closing: int
+) -> None:  # fmt: skip
+    desk.trade(desk.target("trend", 1, EURUSD=0.10))
+    desk.report((ReportKind.FILLED, 1, EURUSD.id, 0, outside, BID * 10_000))
+    given = desk.feed(Flatten())
+    assert [each.steps.tolist() for each in of_type(given, OrdersRequested)] == ([[closing]] if closing else [])
+    after = desk.trade(given) + desk.reconcile(1, EURUSD={1: 10 + outside + closing})
+    assert (desk.held(1, "trend"), desk.held(1, "external")) == (10 + closing, outside)
+    assert len(of_type(after, OrdersRequested)) == bool(closing), "the rest is not asked for again and again"
+    if outside == -4:
+        desk.report((ReportKind.FILLED, 1, EURUSD.id, 0, 3, BID * 10_000))
+        rest = only(desk.reconcile(1, EURUSD={1: 3}), OrdersRequested)
+        assert (rest.steps.tolist(), rest.reduce_only.tolist()) == ([-3], [1])
 
 
 def test_outside_trades_are_neither_fought_nor_counted_as_ours(desk: Desk) -> None:
