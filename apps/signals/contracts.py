@@ -22,7 +22,7 @@ class TargetSet(Message, frozen=True, kw_only=True):
     `mode`, `entry` and `time_in_force` are the numbers of `trading.targets`. `value` is a share of equity or lots,
     signed; prices are in quote currency, None where there is none; both travel as float64, digit for digit, because
     sizing must see what a backtest sees. `version` rises with each new version of a row's target. The quotes are the
-    close of the bar that decided, at `decided_at_ns`.
+    close of the bar that decided, at `decided_at_ns`; 0 where a set wants nothing any more of what it does not follow.
     """
 
     set: str
@@ -127,10 +127,15 @@ class SetRefused(Message, frozen=True, kw_only=True):
 
 @message("signals.set-run.v1")
 class SetRun(Message, frozen=True, kw_only=True):
-    """A set gives targets from now on, or does not."""
+    """A set gives targets from now on, or does not.
+
+    `given_up` are instruments that it has traded before it was replaced while it gave none: it is told with this that
+    it wants nothing of them.
+    """
 
     set: str
     is_running: bool
+    given_up: list[str] = []
 
 
 @message("signals.bars-applied.v1")

@@ -34,9 +34,9 @@ def decide(state: SetState, received: Received) -> Sequence[Message]:
         case WarmUp(bars=bars):
             return _warmed(state, bars)
         case DefineSet() as wanted:
-            return _defined(state, wanted)
+            return _defined(state, received, wanted)
         case RunSet(is_running=is_running):
-            return [SetRun(set=state.set, is_running=is_running)]
+            return _run(state, is_running, received.event_time_ns)
         case other:
             raise TypeError(f"{type(other).__name__} is nothing that a strategy set takes")
 
@@ -79,8 +79,9 @@ def evolve(state: SetState, event: Message) -> SetState:
             state.warm_up(history)
         case SetDefined():
             state.define(event)
-        case SetRun(is_running=is_running):
+        case SetRun(is_running=is_running, given_up=given_up):
             state.is_running = is_running
+            state.pass_versions(given_up)
     return state
 
 
@@ -126,12 +127,13 @@ def _warmed(state: SetState, bars: list[BarClosed]) -> list[Message]:
     return [WarmedUp(bars=bars, digest=after.digest())]
 
 
-def _defined(state: SetState, wanted: DefineSet) -> list[Message]:
+def _defined(state: SetState, received: Received, wanted: DefineSet) -> list[Message]:
     try:
         members_of(wanted.members)
     except UNREADY as problem:
         return [SetRefused(set=state.set, reason=str(problem))]
     gone = state.given_up(wanted.members)
+    decided_at_ns = state.shown_at_ns(gone) or received.event_time_ns
     defined = SetDefined(
         set=state.set,
         set_version=state.version + 1,
@@ -140,7 +142,17 @@ def _defined(state: SetState, wanted: DefineSet) -> list[Message]:
         warms_up=wanted.warms_up,
         conversions=wanted.conversions,
     )
-    return [*([state.nothing_of(gone)] if gone else []), defined]
+    return [*([state.nothing_of(gone, decided_at_ns)] if gone else []), defined]
+
+
+def _run(state: SetState, is_running: bool, now_ns: int) -> list[Message]:
+    """Return that a set gives targets, or none, and that it wants nothing of what it has traded and does not any more.
+
+    While it gives none nobody is told of that, so that what was held of it would be held for ever.
+    """
+    gone = state.left_behind() if is_running else []
+    told = [state.nothing_of(gone, now_ns)] if gone else []
+    return [SetRun(set=state.set, is_running=is_running, given_up=gone), *told]
 
 
 SIGNALS: Context[SetState] = Context(

@@ -81,8 +81,7 @@ class SetState:
         self.version, self.grace_ns = defined.set_version, defined.grace_ns
         self.is_cold, self.untold = defined.warms_up, frozenset()
         self.conversions, self.rates = defined.conversions, {}
-        for instrument in self.given_up(defined.members):
-            self.versions[instrument] += 1
+        self.pass_versions(self.given_up(defined.members))
         try:
             self.members, self.unready = members_of(defined.members), ""
         except UNREADY as problem:
@@ -196,23 +195,53 @@ class SetState:
         )
 
     def given_up(self, members: list[MemberSpec]) -> list[str]:
-        """Return the instruments of which it wants something, and which others in its members' place do not trade."""
+        """Return the instruments of which it wants something, and which others in its members' place do not trade.
+
+        Where its strategies cannot be run nobody knows what it wants, so these are all that it has ever told of.
+        """
         kept = {channel.instrument for member in members for channel in member.channels}
         if not self.is_running:
             return []
+        if self.unready:
+            return sorted(self.versions.keys() - kept)
         return [name for name in sorted(self._index.places) if name not in kept and self._is_wanted(name)]
 
-    def nothing_of(self, instruments: list[str]) -> TargetSet:
-        """Return that the set wants nothing of `instruments` any more, at the last closes that it has seen."""
+    def left_behind(self) -> list[str]:
+        """Return the instruments that it has told of, and that its strategies do not trade any more."""
+        return [] if self.unready else sorted(self.versions.keys() - self._index.places.keys())
+
+    def pass_versions(self, instruments: list[str]) -> None:
+        """Count a target more of each of these instruments."""
+        for instrument in instruments:
+            self.versions[instrument] += 1
+
+    def shown_at_ns(self, instruments: list[str]) -> int:
+        """Return until when strategies have seen what they trade of `instruments`, 0 where they trade none."""
+        places = [place for each in instruments for place in self._index.places.get(each, ())]
+        return max((self.members[number].slices.shown_at_ns for number, _ in places), default=0)
+
+    def nothing_of(self, instruments: list[str], decided_at_ns: int) -> TargetSet:
+        """Return that the set wants nothing of `instruments` any more.
+
+        Quoted are the last closes that it has seen of what it trades still, 0 of what it does not: who follows it knows
+        newer prices.
+        """
         count = len(instruments)
-        places = [place for each in instruments for place in self._index.places[each]]
-        told = self.targets(instruments, max(self.members[number].slices.shown_at_ns for number, _ in places))
         none: list[float | None] = [None] * count
         zeros = ints([0] * count)
-        return msgspec.structs.replace(
-            told, version=told.version + 1, mode=ints([WEIGHT] * count), value=[0.0] * count, entry=zeros, price=none,
-            limit_price=none, stop_loss=none, take_profit=none, trail=none, time_in_force=zeros, expires_ns=zeros,
+        return TargetSet(
+            set=self.set, set_version=self.version, decided_at_ns=decided_at_ns,
+            quotes=[self._quoted(each) for each in instruments],
+            version=ints([self.versions[each] + 1 for each in instruments]),
+            mode=ints([WEIGHT] * count), value=[0.0] * count, entry=zeros, price=none, limit_price=none,
+            stop_loss=none, take_profit=none, trail=none, time_in_force=zeros, expires_ns=zeros,
+            marks=self._marks(instruments),
         )  # fmt: skip
+
+    def _quoted(self, instrument: str) -> Quoted:
+        if instrument not in self._index.places:
+            return Quoted(instrument=instrument, bid_ticks=0, ask_ticks=0)
+        return self._target(instrument)[1]
 
     def _is_wanted(self, instrument: str) -> bool:
         target, quoted = self._target(instrument)
@@ -275,7 +304,7 @@ class SetState:
 
     def _marks(self, instruments: list[str]) -> list[Quoted]:
         """Return the rates, and closes of what strategies on several instruments have not decided on here."""
-        deciding = {number for each in instruments for number in self._index.joint[each]}
+        deciding = {number for each in instruments for number in self._index.joint.get(each, ())}
         marks = {name: rate for name, rate in self.rates.items() if name not in instruments}
         for number in sorted(deciding):
             member = self.members[number]

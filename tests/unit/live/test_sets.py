@@ -63,7 +63,7 @@ class Driven:
         self.give(RunSet(set="s", is_running=True))
 
     def give(self, message: Message) -> list[Message]:
-        received = Received(message=self.coded(message), id="x", key="s", received_at_ns=0, event_time_ns=0)
+        received = Received(message=self.coded(message), id="x", key="s", received_at_ns=7, event_time_ns=7)
         before = to_snapshot(self.state)
         events = [self.coded(event) for event in decide(self.state, received)]
         assert to_snapshot(self.state) == before, "decide has changed the state"
@@ -275,6 +275,26 @@ def test_a_set_that_is_replaced_says_nothing_of_what_it_wants_nothing_of_or_whil
     driven = holding()
     driven.give(RunSet(set="s", is_running=False))
     assert values(euros_alone(driven)) == []
+
+
+def test_what_a_set_has_held_that_was_replaced_while_it_was_paused_is_given_up_when_it_starts():
+    driven = holding()
+    driven.give(RunSet(set="s", is_running=False))
+    euros_alone(driven)
+    run, target = driven.give(RunSet(set="s", is_running=True))
+    assert (run.given_up, values([target])) == ([GBP.instrument], [{GBP.instrument: 0.0}])
+    assert (target.quotes[0].bid_ticks, target.version.tolist(), target.decided_at_ns) == (0, [2], 7)
+    driven.give(DefineSet(set="s", members=[member("sma_cross", GBP, fast=1, slow=2)], grace_ns=1))
+    driven.give(bars(3, GBP=130_000))
+    again = driven.give(bars(4, GBP=130_100))[-1]
+    assert (values([again]), again.version.tolist()) == ([{GBP.instrument: 1.0}], [3])
+
+
+def test_what_a_set_that_cannot_run_has_held_is_given_up_when_it_is_defined_without_it():
+    driven = holding()
+    written = to_snapshot(driven.state).replace(get_strategy("sma_cross").code_hash.encode(), b"0123456789abcdef")
+    driven.state, driven.follower = (from_snapshot("s", SNAPSHOT_VERSION, written) for _ in range(2))
+    assert values(euros_alone(driven)) == [{GBP.instrument: 0.0}]
 
 
 def test_a_target_with_a_bracket_is_not_told_after_its_time():
