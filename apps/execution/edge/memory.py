@@ -365,7 +365,7 @@ class Memory:
         changes = _STATES[kind] >= 0
         orders["state"][rows[changes]] = _STATES[kind][changes]
         touched = rows[filled]
-        full = orders["filled"][touched] == orders["steps"][touched]
+        full = np.abs(orders["filled"][touched]) >= np.abs(orders["steps"][touched])  # a broker may have filled more
         orders["state"][touched[full]] = _ENDED
         begun = (orders["state"][touched] == _SENT) | (orders["state"][touched] == _UNKNOWN)
         orders["state"][touched[begun & ~full]] = _WORKING

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from apps.execution.contracts import OrdersReported, ReportKind
 from apps.execution.edge.entries import Covered, Line, Opened, Slice, kind_of
-from apps.execution.edge.memory import KEPT_NS, Memory, from_snapshot
+from apps.execution.edge.memory import KEPT_NS, Memory, OrderState, from_snapshot
 from apps.execution.packed import pack
 from banyan.columns import Ints
 from tests.unit.execution.desk import EURUSD
@@ -62,6 +62,9 @@ class Told:
                 execution_id=self.executions,
             )
         )  # fmt: skip
+
+    def states(self) -> list[int]:
+        return [int(each) for each in self.memories[0].orders.rows["state"]]
 
     def forget(self) -> None:
         for memory in self.memories:
@@ -137,3 +140,18 @@ def test_orders_that_ended_long_ago_are_forgotten_with_their_fills_and_the_other
     assert memory.executions.find(np.array(told.executions, "S24")).tolist() == [-1]
     found = memory.client_ids(np.arange(3), np.zeros(3, np.int64), np.ones(3, np.int64))
     assert memory.ids.find(found).tolist() == [-1, 0, 1]
+
+
+def test_an_order_that_was_filled_beyond_what_was_asked_for_has_ended() -> None:
+    told = Told()
+    told.send([1, 2])  # two steps each
+    told.report([1], 1, ReportKind.FILLED)
+    told.write(
+        OrdersReported(
+            instruments=[EURUSD.id], account=np.array([1, 2]), instrument=np.zeros(2, np.int64),
+            decision=np.ones(2, np.int64), kind=np.full(2, int(ReportKind.FILLED)), steps=np.array([2, 1]),
+            price_e9=np.ones(2, np.int64), execution_id=["beyond", "in part"],
+        )
+    )  # fmt: skip
+    assert told.states() == [OrderState.FILLED, OrderState.WORKING]
+    assert told.memories[0].open_rows().tolist() == [1]
