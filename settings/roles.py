@@ -150,7 +150,7 @@ def signals(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker
 
 def feeds(transport: LocalTransport, clock: Clock, _: Part) -> Sequence[Worker]:
     """Return the workers of the feeds, whose prices the paper broker hears before anybody decides on them."""
-    market = _market()
+    market = PaperMarket(settings.PAPER_DIR / "socket", terms_of, last_closes())
     transport.tap(market.listen)
     host, workers = _host(FEEDS, transport, clock, None)
     beside = Beside(HostLeads(host, unknown=True), clock)

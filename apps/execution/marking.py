@@ -10,6 +10,7 @@ from django.db import Error
 
 from apps.execution.book_contracts import MarkPrices
 from apps.execution.interface import ALIAS
+from apps.feeds.interface import Close
 from banyan.clock import Clock
 from banyan.columns import ints
 from banyan.ids import derive
@@ -32,7 +33,7 @@ class Marking:
 
     name = "marks"
 
-    def __init__(self, closes: Callable[[], Mapping[str, Quote]], clock: Clock) -> None:
+    def __init__(self, closes: Callable[[], Mapping[str, Close]], clock: Clock) -> None:
         self._closes = closes
         self._clock = clock
         self._told: dict[str, tuple[Quote, int]] = {}  # and when, by the monotonic clock
@@ -58,16 +59,18 @@ class Marking:
 
         One that has not taken yet what it was told last is told more when it has. Raises psycopg.Error.
         """
-        quotes, now_ns = self._closes(), self._clock.monotonic_ns()
+        quotes = {name: (each.bid_ticks, each.ask_ticks) for name, each in self._closes().items()}
+        now_ns = self._clock.monotonic_ns()
         moved = {name: quote for name, quote in quotes.items() if self._is_due(name, quote, now_ns)}
         if not moved:
             return 0
         store = Store(ALIAS)
         try:
             shards = {key for (key,) in store.connection.execute("SELECT DISTINCT shard FROM execution_account")}
-            waiting = "SELECT key FROM banyan_request WHERE id = ANY(%s)"
-            behind = {key for (key,) in store.connection.execute(waiting, [self._asked])}
-            self._asked = self._ask(store, sorted(shards - behind), moved)
+            query = "SELECT id, key FROM banyan_request WHERE id = ANY(%s)"
+            waiting = dict(store.connection.execute(query, [self._asked]).fetchall())
+            behind = set(waiting.values())
+            self._asked = [*waiting, *self._ask(store, sorted(shards - behind), moved)]
         finally:
             with suppress(psycopg.Error):
                 store.close()

@@ -5,6 +5,7 @@ from contextlib import closing
 
 from apps.feeds.contracts import BarClosed
 from apps.feeds.core import FEEDS
+from apps.feeds.interface import Close
 from banyan.codec import decode_message
 from banyan.host.delivery import split_events
 from banyan.store import Store
@@ -18,10 +19,10 @@ class Closes:
 
     def __init__(self) -> None:
         self._upto: dict[str, int] = {}
-        self._last: dict[str, tuple[int, int, int]] = {}  # when it closed, at which bid and ask, by instrument
+        self._last: dict[str, Close] = {}
 
-    def look(self) -> Mapping[str, tuple[int, int]]:
-        """Return the last bid and ask, in ticks, at which a bar of each instrument has closed, with what came since.
+    def look(self) -> Mapping[str, Close]:
+        """Return at what the last bar of each instrument has closed, with what came since.
 
         Raises psycopg.Error where the database of feeds is not there.
         """
@@ -35,10 +36,10 @@ class Closes:
                             assert isinstance(bars, BarClosed)
                             self._take(bars)
                 self._upto[feed] = number
-        return {name: (bid, ask) for name, (_, bid, ask) in self._last.items()}
+        return dict(self._last)
 
     def _take(self, bars: BarClosed) -> None:
         closes = zip(bars.instruments, bars.bid_close.tolist(), bars.ask_close.tolist(), strict=True)
         for name, bid, ask in closes:
-            if bars.closed_at_ns >= self._last.get(name, (0, 0, 0))[0]:
-                self._last[name] = bars.closed_at_ns, bid, ask
+            if name not in self._last or bars.closed_at_ns >= self._last[name].closed_at_ns:
+                self._last[name] = Close(bid, ask, bars.closed_at_ns)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from apps.feeds.tick_reading import TickPlace, Ticks
 
 __all__ = [
-    "Candles", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap",
+    "Candles", "Close", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap",
     "NoData", "NoGoodRows", "Reason", "bars_before", "candles", "data_hash", "feed_names", "feed_of", "feed_standings",
     "get_instrument", "intervals_of", "last_closes", "last_quote", "list_instruments", "listen", "live_gaps", "notices",
     "quarantine_columns", "quarantine_count", "quarantine_counts", "quarantine_discard", "quarantine_discard_all",
@@ -314,8 +314,16 @@ def last_quote(instrument_id: str) -> tuple[int, int] | None:
     return found(feed_of(instrument_id), instrument_id)
 
 
-def last_closes() -> "Callable[[], Mapping[str, tuple[int, int]]]":
-    """Return what tells, whenever it is asked, the last closing quote (bid, ask in ticks) of each live instrument.
+class Close(NamedTuple):
+    """The closing quote of an instrument's last bar, in ticks, and when that closed."""
+
+    bid_ticks: int
+    ask_ticks: int
+    closed_at_ns: int
+
+
+def last_closes() -> "Callable[[], Mapping[str, Close]]":
+    """Return what tells, whenever it is asked, the last closing quote of each live instrument.
 
     It reads what has come since it was asked last. Asking raises psycopg.Error while the database is away.
     """

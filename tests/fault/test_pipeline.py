@@ -213,3 +213,13 @@ def test_a_thrown_kill_switch_stops_new_orders_until_it_is_lifted(system):
     assert columns(system, "execution.orders-filled.v1") == []
     assert "THROWN: a test" in system.manage("kill_switch", "status")
     system.manage("kill_switch", "lift")
+    system.stop()
+    system.start()
+
+    def is_filled() -> bool:
+        """Order by hand, which the edge refuses until it knows what is held, and tell whether it was filled."""
+        system.manage("accounts", "order", "A-1", "--instrument", "OANDA:EURUSD", "--lots", "1")
+        return bool(columns(system, "execution.orders-filled.v1"))
+
+    system.wait_for("a fill at the last close of before, as no bar comes", is_filled)
+    system.verify()

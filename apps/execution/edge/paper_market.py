@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
+from django.db import Error, connections
 
 from apps.execution.contracts import InstrumentTerms
 from apps.execution.packed import pack
 from apps.execution.paper import protocol
 from apps.feeds.contracts import BarClosed
+from apps.feeds.interface import Close, InstrumentNotFound
 from banyan.host import Delivery, Shown
 from banyan.sockets import short_address
 
@@ -28,13 +31,20 @@ class PaperMarket:
 
     What rested there when a bar began meets all of it, everything else its closing quotes. The newest of those are what
     counts: a broker that was away is told them as soon as it is back, and a bar that is revised later is of the past.
+
+    Those of before this process are what `closes` returns, where it is given: without them a broker that was started
+    anew would fill nothing before the next bar.
     """
 
     name = "paper-market"
 
-    def __init__(self, address: Path, terms_of: Callable[[str], InstrumentTerms]) -> None:
+    def __init__(
+        self, address: Path, terms_of: Callable[[str], InstrumentTerms],
+        closes: Callable[[], Mapping[str, Close]] = dict,
+    ) -> None:  # fmt: skip
         self._address = address
         self._terms_of = terms_of
+        self._closes = closes
         self._terms: dict[str, InstrumentTerms] = {}
         self._socket: socket.socket | None = None
         self._last: dict[str, tuple[int, int]] = {}  # epoch and number of the last bar, by feed
@@ -42,10 +52,28 @@ class PaperMarket:
         self._lock = threading.Lock()
 
     def run(self, stop: threading.Event) -> None:
-        """Look whether the broker is back, until `stop` is set."""
+        """Look whether the broker is back, until `stop` is set; first of all know what has closed before."""
+        knows = False
         while not stop.wait(_LOOK_SECONDS):
-            with self._lock, contextlib.suppress(OSError):
-                self._connected()
+            with contextlib.suppress(OSError, Error, psycopg.Error):
+                knows = knows or self._know_closes()
+                with self._lock:
+                    self._connected()
+
+    def _know_closes(self) -> bool:
+        """Know what has closed before this process, and is not the past yet. Raises psycopg.Error, django.db.Error."""
+        try:
+            closes = self._closes()
+            with self._lock:
+                for name, each in closes.items():
+                    if each.bid_ticks > 0 and each.closed_at_ns > self._newest.get(name, (0, 0, 0))[0]:
+                        with contextlib.suppress(InstrumentNotFound):  # it was there, and is traded no more
+                            tick_e9 = self._known(name).tick_e9
+                            self._newest[name] = each.closed_at_ns, each.bid_ticks * tick_e9, each.ask_ticks * tick_e9
+                self._hang_up()  # whoever is connected already is told these when it is again
+        finally:
+            connections.close_all()  # this thread's: it asks no more, or anew
+        return True
 
     def wake(self) -> None:
         """Do nothing: a look is soon over."""

@@ -8,6 +8,7 @@ from django.conf import settings
 from apps.execution.book_contracts import MarkPrices
 from apps.execution.marking import Marking
 from apps.execution.models import Account
+from apps.feeds.interface import Close
 from banyan.clock import VirtualClock
 from banyan.codec import decode_envelope, decode_message
 from banyan.models import Request
@@ -23,7 +24,7 @@ class Told:
     def __init__(self) -> None:
         self.quotes: dict[str, tuple[int, int]] = {}
         self.clock = VirtualClock(1_000 * SECOND)
-        self.marking = Marking(lambda: self.quotes, self.clock)
+        self.marking = Marking(lambda: {name: Close(*quote, 0) for name, quote in self.quotes.items()}, self.clock)
 
     def look(self, **quotes: tuple[int, int]) -> list[tuple[str, dict[str, tuple[int, int]]]]:
         """Let quotes be, and look; return what waits for shards then, which take it."""
@@ -85,3 +86,10 @@ def test_a_shard_that_has_not_taken_the_last_prices_gets_the_newest_when_it_has(
     told.marking.look()
     assert told.waiting() == [("02", {EUR: (111_000, 111_002)}), ("05", {EUR: (112_000, 112_002)})]
     assert ("02", {EUR: (112_000, 112_002)}) in told.look()
+
+
+def test_a_shard_that_takes_nothing_is_asked_once_however_long_that_lasts(told):
+    for price in range(110_000, 115_000, 1_000):
+        told.quotes[EUR] = price, price + 2
+        told.marking.look()
+    assert told.waiting() == [(shard, {EUR: (110_000, 110_002)}) for shard in ("02", "05")]

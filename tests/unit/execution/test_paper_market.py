@@ -11,6 +11,7 @@ from apps.execution.packed import unpack
 from apps.execution.paper import protocol
 from apps.execution.paper.protocol import FrameBuffer
 from apps.feeds.contracts import BarClosed
+from apps.feeds.interface import Close, InstrumentNotFound
 from banyan.codec import Envelope, encode_message
 from banyan.columns import ints
 from banyan.host import Delivery
@@ -76,6 +77,30 @@ def test_a_broker_that_was_away_is_told_the_newest_closing_quotes_before_anythin
         assert ([each.id for each in told.terms], told.time_ns, told.ask_close) == ([terms.id], at_ns, b"")
         quote = np.concatenate([unpack(told.bid_open, 1), unpack(told.ask_open, 1)])
         assert quote.tolist() == [(price + at) * terms.tick_e9 for at in closes]
+
+
+def test_a_broker_is_told_what_has_closed_before_this_process_but_nothing_that_is_past(tmp_path):
+    closes = {EURUSD.id: Close(107, 108, 90), GOLD.id: Close(7, 8, 50), "SIM:GONE": Close(1, 2, 60)}
+
+    def terms_of(name):
+        if name not in TERMS:
+            raise InstrumentNotFound(name)
+        return TERMS[name]
+
+    market = PaperMarket(tmp_path / "socket", terms_of, lambda: closes)
+    market.listen([bar(1, 100, EURUSD)])
+    broker = Listening(tmp_path / "socket")
+    stop = threading.Event()
+    looking = threading.Thread(target=market.run, args=[stop])
+    looking.start()
+    try:
+        gold, euro = broker.next_frame(), broker.next_frame()
+    finally:
+        stop.set()
+        looking.join()
+    assert ([each.id for each in gold.terms], gold.time_ns) == ([GOLD.id], 50)
+    assert (unpack(gold.bid_open, 1).item(), unpack(gold.ask_open, 1).item()) == (7 * GOLD.tick_e9, 8 * GOLD.tick_e9)
+    assert ([each.id for each in euro.terms], euro.time_ns) == ([EURUSD.id], 100)
 
 
 def test_a_bar_is_told_with_its_path_while_the_broker_is_there(market, tmp_path):
