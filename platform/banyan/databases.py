@@ -1,11 +1,11 @@
 """The databases of the contexts, as a whole."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from django.core.management import call_command
-from django.db import OperationalError, ProgrammingError, connections
+from django.db import Error, OperationalError, ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import OperationalError as ConnectionProblem
 from psycopg import errors, sql
@@ -64,6 +64,24 @@ def scratch(aliases: Sequence[str], suffix: str) -> Iterator[None]:
                 with BaseDatabaseWrapper._nodb_cursor(connection) as cursor:
                     cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(made)))
             connection.settings_dict["NAME"] = name
+
+
+class NotSetUpError(RuntimeError):
+    """A database was never made, or never migrated; the message says which and what to do."""
+
+
+def check_set_up(aliases: Iterable[str]) -> None:
+    """Raise NotSetUpError where a database is not there, or was never migrated; one that is away may be either."""
+    for alias in aliases:
+        try:
+            with connections[alias].cursor() as cursor:
+                cursor.execute("SELECT FROM django_migrations LIMIT 1")
+        except Error as problem:
+            cause = problem.__cause__ or problem
+            if _is_missing(problem) or isinstance(cause, errors.UndefinedTable):
+                raise NotSetUpError(f"{alias}: {explain(problem)}") from None
+        finally:
+            connections[alias].close()
 
 
 def forget_broken() -> None:

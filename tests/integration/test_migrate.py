@@ -64,19 +64,21 @@ def test_databases_are_made_on_the_server_that_a_url_names(server):
     assert names >= {"firm", "firm_feeds", "firm_backtest"}
 
 
-def test_a_database_that_is_missing_is_explained_in_one_line(server):
-    status, _, errors = run(server, "list_data")
+@pytest.mark.parametrize("command", ["list_data", "run"])
+def test_a_database_that_is_missing_is_explained_in_one_line(server, command):
+    status, _, errors = run(server, command)
     assert status == 1
     assert "migrate" in errors
     told = [line for line in errors.splitlines() if not line.startswith("The database is kept in ")]
     assert len(told) == 1
 
 
-def test_a_database_without_tables_is_explained_in_one_line(server):
+@pytest.mark.parametrize(("made", "command"), [("banyan_feeds", "list_data"), ("banyan", "run")])
+def test_a_database_without_tables_is_explained_in_one_line(server, made, command):
     address = server.start()
     with psycopg.connect(host=address.host, user=address.user, dbname="postgres", autocommit=True) as connection:
-        connection.execute("CREATE DATABASE banyan_feeds")
-    status, _, errors = run(server, "list_data")
+        connection.execute(f"CREATE DATABASE {made}")
+    status, _, errors = run(server, command)
     assert status == 1
     assert "migrate" in errors
     told = [line for line in errors.splitlines() if not line.startswith("The database is kept in ")]

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from banyan.store import Store
 from banyan.transport import LocalTransport, deliveries_of
 
 _LOGGER = logging.getLogger(__name__)
+_LEFT_AFTER_SECONDS = 3.0
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -67,7 +69,8 @@ class Role:
     `build` returns its workers for a transport, a clock and a part of its keys. `process` is the process that it
     belongs to where nobody says otherwise: roles of one process hand their messages on without a detour. `parts` is
     over how many such processes its keys are spread. `niceness` is how far its process steps back for others: 19 for
-    what nobody waits for.
+    what nobody waits for. Above 0 its workers commit all that they do together with how far they are, so that at the
+    end they need not be waited for where others leave them no time.
     """
 
     name: str
@@ -205,18 +208,26 @@ def run_roles(
     The failure of one ends the process: its supervisor starts it again from what is committed.
     """
     failed = threading.Event()
-    workers: list[Worker] = [worker for role in roles for worker in role.build(transport, clock, part or Part())]
-    workers.append(Collector())
+    built: list[tuple[Worker, bool]] = []
+    for role in roles:
+        if stop.is_set():
+            return True  # nobody holds anything yet
+        built += [(worker, role.niceness > 0) for worker in role.build(transport, clock, part or Part())]
+    built.append((Collector(), False))
     threads = [
-        threading.Thread(target=_run, args=(worker, stop, failed), name=worker.name, daemon=True) for worker in workers
+        (threading.Thread(target=_run, args=(worker, stop, failed), name=worker.name, daemon=True), may_be_left)
+        for worker, may_be_left in built
     ]
-    for thread in threads:
+    for thread, _ in threads:
         thread.start()
     stop.wait()
-    for worker in workers:
+    until = time.monotonic() + _LEFT_AFTER_SECONDS
+    for worker, _ in built:
         worker.wake()
-    for thread in threads:
-        thread.join()
+    for thread, may_be_left in sorted(threads, key=lambda each: each[1]):
+        thread.join(max(0.0, until - time.monotonic()) if may_be_left else None)
+        if thread.is_alive():
+            _LOGGER.info("%s is left in the middle of something, which it does again when it is started", thread.name)
     transport.close()
     return not failed.is_set()
 

@@ -15,6 +15,7 @@ from banyan.process.usage import name_process
 
 _LOGGER = logging.getLogger(__name__)
 STOP_SECONDS_MAX = 5.0
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 _CALM_SECONDS = 30.0
 _PAUSES_SECONDS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -73,9 +74,12 @@ class Supervisor:
         watched, held = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        # What comes for the child before it listens waits: our own handlers, which it begins with, would swallow it.
+        before_mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
         pid = os.fork()
         if pid == 0:
             _live(name, self._bodies[name], watched, [*others, held])
+        signal.pthread_sigmask(signal.SIG_SETMASK, before_mask)
         os.close(watched)
         self._children[name] = _Child(pid, held, time.monotonic(), before.deaths if before is not None else 0)
 
@@ -116,8 +120,9 @@ def _live(name: str, body: Body, watched: int, not_ours: Sequence[int]) -> NoRet
             os.close(each)
         name_process(name)
         stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPPING:
             signal.signal(number, lambda *_: stop.set())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         threading.Thread(target=_wait_for_end, args=(watched, stop), name="supervisor", daemon=True).start()
         code = 0 if body(stop) else 1
     except BaseException:

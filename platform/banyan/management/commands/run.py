@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 
 from banyan import commands
 from banyan.clock import SystemClock
+from banyan.databases import check_set_up
 from banyan.process import Part, Role, Roles, Supervisor, run_roles
 from banyan.process.allocator import return_memory
 from banyan.process.supervisor import Body
@@ -57,6 +58,7 @@ class Command(commands.Command):
         unknown = [name for name in options["role"] if name not in roles]
         if unknown:
             raise CommandError(f"there is no role {', '.join(unknown)}; the roles are {', '.join(roles)}")
+        check_set_up(alias for alias in settings.DATABASES if alias not in settings.EXTRACTED)
         stop = threading.Event()
         return_memory()
         if options["role"]:
