@@ -133,7 +133,8 @@ class Subscribe(Message, frozen=True, kw_only=True):
     lots_max_e9: int = -1
     below_min: str = ""
     instruments: list[str] | None = None
-    symbols: dict[str, str] = msgspec.field(default_factory=dict)
+    symbols: dict[str, str] = {}
+    symbol_terms: list[InstrumentTerms] = []
     reverse: bool | None = None
     close_only: bool | None = None
     is_active: bool = True
@@ -451,7 +452,7 @@ class OrdersReported(Message, frozen=True, kw_only=True):
     For FILLED rows `steps` (signed), `price_e9`, `fee_micro` and `execution_id` tell the fill, and `amount_micro` the
     cash that its notional brought where the broker has converted it from another currency (0: it follows from the
     price). `code` is an EdgeRefusal for REFUSED rows and an index into `texts` plus 1 for what a venue said. A row with
-    decision 0 is a fill of an order that was not ours.
+    decision 0 is a fill of an order that was not ours. `answers`, one per row or none: what came of people's words.
     """
 
     instruments: list[str]
@@ -467,6 +468,7 @@ class OrdersReported(Message, frozen=True, kw_only=True):
     execution_id: list[str] = msgspec.field(default_factory=list)
     texts: list[str] = msgspec.field(default_factory=list)
     amount_micro: Ints = msgspec.field(default_factory=ints)
+    answers: list[str] = []
 
 
 @message("edge.accounts-reconciled.v1")

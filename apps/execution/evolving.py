@@ -55,7 +55,7 @@ from apps.execution.kernels.booking import (
 )
 from apps.execution.kernels.records import BOOK_EXTERNAL, BOOK_MANUAL, FIRST_SET
 from apps.execution.order_states import OrderState
-from apps.execution.settings_chain import apply_settings, sets_of
+from apps.execution.settings_chain import apply_settings, let_go, maps_anew, sets_of
 from apps.execution.state import AccountNames, ShardState
 from apps.execution.targeting import SEES_NOT, quote_at, quote_instruments, target_rows
 from apps.execution.tickets import fill_one_by_one, hedging_cells, note_sides, ticket_of
@@ -131,8 +131,13 @@ def _account_changed(state: ShardState, event: Message) -> None:
                 state.instrument(terms.id, terms)
             apply_settings(state, settings.set)
         case Subscribed(settings=settings):
+            for terms in settings.symbol_terms:
+                state.instrument(terms.id, terms)
+            is_mapped_anew = maps_anew(state, settings)
             state.subscriptions[settings.account, settings.set] = settings
             apply_settings(state, settings.set, settings.account)
+            if is_mapped_anew:
+                let_go(state, settings)
         case AccountConfigured(settings=settings):
             state.account_settings[settings.account] = settings
             for name in sets_of(state, settings.account):

@@ -108,9 +108,12 @@ def check_spread() -> None:
 def subscribe(subscriptions: Iterable[tuple[str, Subscribe]], *, request: str, clock: Clock | None = None) -> int:
     """Let accounts (by id) follow sets; `request` names this request, so that asking twice subscribes once.
 
-    Return how many were asked for. Raises AccountError for an account that does not exist.
+    Return how many were asked for. Raises AccountError for an account that does not exist, and InstrumentNotFound.
     """
+    from apps.execution.terms import terms_of
+
     wanted = list(subscriptions)
+    known = {name: terms_of(name) for name in {name for _, each in wanted for name in each.symbols.values()}}
     entries = {each.id: each for each in Account.objects.using(ALIAS).filter(id__in=[account for account, _ in wanted])}
     unknown = [account for account, _ in wanted if account not in entries]
     if unknown:
@@ -119,7 +122,9 @@ def subscribe(subscriptions: Iterable[tuple[str, Subscribe]], *, request: str, c
     for account, terms in wanted:
         entry = entries[account]
         message_id = derive("subscribe", request, account, terms.set)
-        commands.append(Command(entry.shard, msgspec.structs.replace(terms, account=entry.number), message_id))
+        traded = [known[name] for name in sorted(terms.symbols.values())]
+        message = msgspec.structs.replace(terms, account=entry.number, symbol_terms=traded)
+        commands.append(Command(entry.shard, message, message_id))
     _ask(commands, clock)
     return len(wanted)
 

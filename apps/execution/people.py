@@ -27,7 +27,7 @@ from apps.execution.contracts import (
 )
 from apps.execution.kernels.records import BOOK_EXTERNAL
 from apps.execution.netted_orders import crosses, net, requests
-from apps.execution.settings_chain import refusal_of
+from apps.execution.settings_chain import maps_anew, refusal_of
 from apps.execution.state import ShardState
 from banyan.columns import Ints, ints
 from banyan.messages import Message, Received, TimerSet
@@ -92,10 +92,11 @@ def configure_account(state: ShardState, command: ConfigureAccount) -> Sequence[
 def subscribe(state: ShardState, received: Received, command: Subscribe) -> Sequence[Message]:
     """Let an account follow a set; one that converges takes up the set's last target at once."""
     problem = refusal_of(command) or unknown_account(state, command.account) or _beyond_equity(state, command)
+    problem = problem or _mapped_twice(state, command)
     if problem:
         return [refused("subscribe", command.account, problem)]
     events: list[Message] = [Subscribed(settings=command)]
-    if command.join == "converge":
+    if command.join == "converge" or maps_anew(state, command):
         events.append(net_soon(received))
     return events
 
@@ -185,6 +186,14 @@ def _beyond_equity(state: ShardState, command: Subscribe) -> str:
         f"allocations of account {command.account} would add up to {(others + command.allocation_e9) / 1e7:g} %, "
         f"which only a leveraged account may"
     )
+
+
+def _mapped_twice(state: ShardState, command: Subscribe) -> str:
+    known = state.sets.get(command.set)
+    names = [each.id for each in known.terms] if known is not None else []
+    traded = [command.symbols.get(each, each) for each in names]
+    twice = next((each for each in traded if traded.count(each) > 1), "")
+    return f"symbols: {twice} would be traded in place of two instruments of {command.set}" if twice else ""
 
 
 def refused(command: str, account: int, reason: str) -> CommandRefused:

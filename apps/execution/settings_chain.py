@@ -6,6 +6,7 @@ from typing import Any
 from apps.execution.book_contracts import NUMBERED, ConfigureAccount, Level, effective
 from apps.execution.contracts import ConfigureSet, Subscribe
 from apps.execution.state import ShardState
+from apps.execution.tables import NULL
 from trading.sizing import ALL_IN, EQUAL, FIXED_LOTS, KELLY, PERCENT, RISK, VOLATILITY, WEIGHTS
 
 RULES = {
@@ -74,11 +75,34 @@ def _apply(state: ShardState, configured: ConfigureSet, of: Subscribe, by: Confi
         before = state.lines.count
         at = state.line(state.cell(row, traded), book, source)
         line = state.lines.rows[at]
-        if at == before and of.join == "next-change":
-            line.waits = 1
+        is_new = at == before or line.source != source or not (line.active or line.multiplier)
+        state.follow(at, source)
+        if is_new:
             target = state.target_of.get((book, source))
-            line.seen_version = 0 if target is None else state.targets.rows[target].version
+            line.waits = of.join == "next-change"
+            line.seen_version = state.targets.rows[target].version if line.waits and target is not None else 0
         _settle(line, terms.id, configured, of, by)
+
+
+def maps_anew(state: ShardState, wanted: Subscribe) -> bool:
+    """Tell whether an account follows a set already, and trades other instruments in place of the set's from now on."""
+    known = state.subscriptions.get((wanted.account, wanted.set))
+    return known is not None and known.symbols != wanted.symbols
+
+
+def let_go(state: ShardState, of: Subscribe) -> None:
+    """Let a subscription's book want nothing of what is not traded in place of any instrument any more."""
+    book, names = state.books.known(of.set), state.instruments.names
+    cell = int(state.accounts.rows[state.row_of[of.account]].first_cell)
+    while cell != NULL:
+        at = state.line_of(cell, book)
+        if at != NULL:
+            line = state.lines.rows[at]
+            source = names[line.source]
+            if names[line.instrument] != of.symbols.get(source, source):
+                line.working, line.active, line.multiplier = 0, 0, 0.0  # so that no later target opens it again
+                state.apart.due.discard(at)
+        cell = int(state.cells.rows[cell].next_cell)
 
 
 def _settle(line: Any, instrument: str, configured: ConfigureSet, of: Subscribe, by: ConfigureAccount | None) -> None:

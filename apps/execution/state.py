@@ -1,5 +1,6 @@
 """The state of a shard: accounts, cells (account x instrument), lines (cell x book) and the orders on their way."""
 
+from bisect import insort
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,7 @@ from banyan.records import NameIndex, copied
 from trading.instruments import base_currency
 from trading.row_index import find_cells, find_rows, in_order
 
-SNAPSHOT_VERSION = 4
+SNAPSHOT_VERSION = 5
 REMEMBERED_ENDS = 4096  # orders that ended with something not filled, for fills that come late
 
 _ONE_CURRENCY = np.ones((1, 1))
@@ -255,6 +256,17 @@ class ShardState:
         self._index_line(at)
         return at
 
+    def follow(self, at: int, source: int) -> None:
+        """Let a line follow its set's target in `source`, an instrument (row)."""
+        line = self.lines.rows[at]
+        if line.source == source:
+            return
+        for key in ((int(line.book), int(line.source)), (int(line.book), source)):
+            self._source_lines.pop(key, None)
+        self.lines_by_source[int(line.book), int(line.source)].remove(at)
+        insort(self.lines_by_source.setdefault((int(line.book), source), []), at)
+        line.source = source
+
     def _returns_line(self, account: int, book: int, otherwise: int) -> int:
         """Return the line in which an account (row) counts what a book has closed, in whichever cell."""
         cell = int(self.accounts.rows[account].first_cell)
@@ -368,7 +380,7 @@ def from_snapshot(key: str, version: int, kept: bytes) -> ShardState:
     """Return the state that `to_snapshot` wrote.
 
     Version 1 had no orders apart, and targets without their prices; version 2 counted no closed
-    trades, and told orders that rest from no others; version 3 had no tickets.
+    trades, and told orders that rest from no others; version 3 had no tickets, version 4 no terms of mapped symbols.
     """
     assert 1 <= version <= SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
     snapshot = msgspec.msgpack.decode(kept, type=_Snapshot)

@@ -60,7 +60,7 @@ from apps.reporting.written import joined
 from apps.risk.contracts import OrdersApproved, OrdersRefused, TradingStateChanged
 from apps.signals.contracts import TargetSet
 from banyan.codec import Envelope, decode_envelope, decode_message, encode_message
-from banyan.columns import Ints
+from banyan.columns import Ints, ints
 from banyan.host.delivery import split_events
 from banyan.messages import Message
 from banyan.store import Step
@@ -137,6 +137,7 @@ def _configured(news: News, place: Place, message: SetConfigured, _: Any) -> Non
 
 def _subscribed(news: News, place: Place, message: Subscribed, _: Any) -> None:
     settings = message.settings
+    news.learn(settings.symbol_terms, place.received_at_ns)
     body = encode_message(settings)
     news.settings.append(Setting(place, SettingLevel.SUBSCRIPTION, settings.set, settings.account, body))
 
@@ -274,10 +275,14 @@ def _sent(news: News, _: Place, message: OrdersSent, __: Any) -> None:
 
 
 def _reported(news: News, _: Place, message: OrdersReported, __: Any) -> None:
-    """Take the time at which a broker accepted: execution's own event does not carry it."""
+    """Take when a broker accepted, and what came of what people have said: execution's own events do not carry it."""
     at_ns = full(message.at_ns, message.account.size)
     chosen = np.flatnonzero((message.kind == ReportKind.ACCEPTED) & (message.decision != 0) & (at_ns != 0))
     _say_some(news, message, chosen, accepted_at_ns=at_ns[chosen])
+    answered = [row for row, answer in enumerate(message.answers) if answer]
+    if answered:
+        answers = news.names.numbers(message.answers[row] for row in answered)
+        _say_some(news, message, ints(answered), answered_at_ns=at_ns[answered], answer=answers)
 
 
 def _accepted(news: News, _: Place, message: OrdersAccepted, __: Any) -> None:

@@ -10,15 +10,15 @@ from apps.reporting.news import Said
 from apps.reporting.written import joined
 from banyan.columns import Ints
 
-TEXTS = ("set", "book", "end_text")
-LATEST = ("last_fill_ns", "is_unknown")
+TEXTS = ("set", "book", "end_text", "answer")
+LATEST = ("last_fill_ns", "is_unknown", "answered_at_ns", "answer")
 """Columns of an order in which the last word counts; in all others, but for ADDED, the first does."""
 ADDED = ("filled_steps", "fills", "amount_micro", "fee_micro")
 COLUMNS = (
     "set", "book", "steps", "order_type", "reduce_only", "bid_ticks", "ask_ticks", "decided_at_ns", "signalled_at_ns",
     "requested_at_ns", "requested_number", "approved_at_ns", "sent_at_ns", "accepted_at_ns", "unknown_at_ns",
     "first_fill_ns", "last_fill_ns", "ended_at_ns", "is_unknown", "end_kind", "end_code", "end_text",
-    *ADDED,
+    "answered_at_ns", "answer", *ADDED,
 )  # fmt: skip
 
 

@@ -117,6 +117,8 @@ class Order(models.Model):
     end_kind = models.SmallIntegerField(null=True, help_text="A ReportKind.")
     end_code = models.BigIntegerField(null=True)
     end_text = models.TextField(null=True)
+    answered_at_ns = models.BigIntegerField(null=True)
+    answer = models.TextField(null=True, help_text="What came of what a person has said of it last, in words.")
     filled_steps = models.BigIntegerField(default=0)
     fills = models.BigIntegerField(default=0)
     amount_micro = models.BigIntegerField(default=0)

@@ -60,6 +60,9 @@ class OrderRow(NamedTuple):
     signalled_at_ns: int | None
     number: int | None
     decided_at_ns: int | None
+    answered_at_ns: int | None
+    answer: str | None
+    """What came of what a person has said of it last, in words."""
 
 
 class FillRow(NamedTuple):
@@ -183,7 +186,8 @@ def _orders(
            WHERE f.account = o.account AND f.instrument = o.instrument AND f.decision = o.decision AND f.kind = 0),
           o.fee_micro / 1e6, o.steps, o.filled_steps, o.is_unknown, o.end_kind, o.end_code, o.end_text,
           o.requested_at_ns, o.approved_at_ns, o.sent_at_ns, o.accepted_at_ns, o.unknown_at_ns, o.first_fill_ns,
-          o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns, o.requested_number, o.decided_at_ns
+          o.last_fill_ns, o.ended_at_ns, o.signalled_at_ns, o.requested_number, o.decided_at_ns,
+          o.answered_at_ns, o.answer
         FROM {source.sql}
         LEFT JOIN reporting_instrument AS i ON i.id = o.instrument
         WHERE o.steps IS NOT NULL AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s

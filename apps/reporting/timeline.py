@@ -29,8 +29,9 @@ def timeline(order: OrderRow, fills: Sequence[tuple[FillPlace, FillRow]]) -> lis
         (order.sent_at_ns, "sent"),
         (order.accepted_at_ns, "acknowledged"),
         (order.unknown_at_ns, "unknown: nobody knows whether it arrived"),
+        (order.answered_at_ns, f"{order.answer}"),
     ]
-    stages[4:] = sorted(stages[4:], key=lambda each: each[0] or 0)  # either may come first
+    stages[4:] = sorted(stages[4:], key=lambda each: each[0] or 0)  # any may come first
     told = [Happening(at_ns, what) for at_ns, what in stages if at_ns is not None]
     filled = sorted(_happened(fills), key=lambda each: each.at_ns)
     if order.ended_at_ns is None:

@@ -32,6 +32,7 @@ class Rows:
         self._parts: list[dict[str, Ints]] = []
         self._executions: list[str] = []
         self._texts: list[str] = []
+        self._answers: dict[int, str] = {}
 
     @classmethod
     def of(cls, memory: Memory) -> "Rows":
@@ -59,6 +60,10 @@ class Rows:
             at_ns=np.full(n, at_ns),
             code=np.full(n, code),
         )
+
+    def answer(self, text: str) -> None:
+        """Say with the row that was added last what came of what a person has said of its order."""
+        self._answers[len(self._executions) - 1] = text
 
     def add_columns(self, *, execution_ids: list[str] | None = None, **columns: Ints) -> None:
         """Add rows as columns; a column that is not given is 0."""
@@ -96,6 +101,7 @@ class Rows:
             instruments=[self._names[each] for each in used.tolist()],
             execution_id=self._executions if any(self._executions) else [],
             texts=self._texts if columns["code"].size else [],
+            answers=[self._answers.get(row, "") for row in range(len(self._executions))] if self._answers else [],
             **columns,
         )
 

@@ -188,28 +188,41 @@ class Resolving:
         shard.reconciled[np.isin(shard.memory.numbers, accounts)] = False
 
     def resolve(self, shard: Shard, asked: ResolutionAsked) -> None:
-        """Do what a person says of an order, if it is UNKNOWN still.
+        """Do what a person says of an order, if it is UNKNOWN still, and tell what came of it.
 
         That it never arrived is not taken from anybody before its deadline and the settle window have passed: it may
         be on its way. What comes of it all the same later is adopted, as ever.
         """
         rows = _named(shard, asked)
-        orders = shard.memory.orders.rows[rows]
-        name = f"order {asked.decision} of account {asked.account} in {asked.instrument}"
-        if not rows.size or orders["state"][0] != OrderState.UNKNOWN:
-            _LOGGER.warning("edge/%s: %s is not UNKNOWN: a person's word on it comes too late", shard.key, name)
-            return
-        how = Resolution(asked.how)
-        may_arrive = self._edge.time.now_ns() < orders["deadline_ns"][0] + self._edge.settings.settle_ns
-        if how is Resolution.RESOLVE and may_arrive:
-            _LOGGER.warning("edge/%s: %s may still arrive: it stays UNKNOWN", shard.key, name)
-        elif how is Resolution.QUERY:
-            link = self._edge.links.get(str(shard.memory.brokers[orders["slot"][0]]))
-            if link is not None and link.session and link.broker.capabilities.client_id_lookup:
-                link.query(shard.memory.ids_of_rows(rows), shard.memory.numbers[orders["slot"]])
+        state = OrderState(int(shard.memory.orders.rows["state"][rows[0]])) if rows.size else None
+        if state is OrderState.UNKNOWN:
+            kind, answer = self._answer(shard, asked, rows)
         else:
-            _LOGGER.warning("edge/%s: %s is %s by a person's word: %s", shard.key, name, how.name, asked.reason)
-            self._tell(shard, rows, _SAID_BY_PEOPLE[how])
+            kind, answer = ReportKind.ACCEPTED, "too late: its broker has told of it meanwhile"
+        name = f"order {asked.decision} of account {asked.account} in {asked.instrument}"
+        _LOGGER.warning("edge/%s: %s: %s: %s", shard.key, name, asked.reason, answer)
+        if state in (OrderState.UNKNOWN, OrderState.WORKING):  # of what has ended its end tells
+            self._tell(shard, rows, kind, answer=f"{_SAID[Resolution(asked.how)]}: {answer}")
+
+    def _answer(self, shard: Shard, asked: ResolutionAsked, rows: Ints) -> tuple[ReportKind, str]:
+        """Return what an UNKNOWN order is from here on by a person's word, and what came of that in words."""
+        orders = shard.memory.orders.rows[rows]
+        how = Resolution(asked.how)
+        left_ns = int(orders["deadline_ns"][0]) + self._edge.settings.settle_ns - self._edge.time.now_ns()
+        if how is Resolution.ADOPT:
+            return ReportKind.ACCEPTED, "taken to be working at its broker"
+        if how is Resolution.RESOLVE and left_ns <= 0:
+            return ReportKind.NEVER_ARRIVED, "taken never to have arrived"
+        if how is Resolution.RESOLVE:
+            seconds = -(-left_ns // 1_000_000_000)
+            return ReportKind.UNKNOWN, f"not taken: it may arrive within {seconds} s still; say so again after that"
+        link = self._edge.links.get(str(shard.memory.brokers[orders["slot"][0]]))
+        if link is None or not link.session:
+            return ReportKind.UNKNOWN, "not asked for: its broker is not connected; it is asked as soon as it is"
+        if not link.broker.capabilities.client_id_lookup:
+            return ReportKind.UNKNOWN, "not asked for: its broker finds no order by our id; look there, and say so"
+        link.query(shard.memory.ids_of_rows(rows), shard.memory.numbers[orders["slot"]])
+        return ReportKind.UNKNOWN, "its broker is asked for it"
 
     def patience_ns(self) -> int:
         """Return when there is something to do next, at the latest."""
@@ -303,19 +316,25 @@ class Resolving:
     def _make_unknown(self, shard: Shard, rows: Ints) -> bool:
         return self._tell(shard, rows, ReportKind.UNKNOWN)
 
-    def _tell(self, shard: Shard, rows: Ints, kind: ReportKind) -> bool:
+    def _tell(self, shard: Shard, rows: Ints, kind: ReportKind, answer: str = "") -> bool:
         if not rows.size:
             return False
         now_ns = self._edge.time.now_ns()
         told = Rows.of(shard.memory)
         told.add_orders(shard.memory, rows, kind, now_ns)
+        if answer:
+            told.answer(answer)
         message = told.message()
         assert message is not None
         shard.write(message, now_ns)
         return True
 
 
-_SAID_BY_PEOPLE = {Resolution.ADOPT: ReportKind.ACCEPTED, Resolution.RESOLVE: ReportKind.NEVER_ARRIVED}
+_SAID = {
+    Resolution.QUERY: "a person asked for it",
+    Resolution.ADOPT: "a person said that its broker has it",
+    Resolution.RESOLVE: "a person said that it never arrived",
+}
 
 
 def _named(shard: Shard, asked: ResolutionAsked) -> Ints:

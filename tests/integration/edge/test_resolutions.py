@@ -3,7 +3,7 @@
 import pytest
 
 from apps.execution.book_contracts import Resolution, ResolutionAsked
-from apps.execution.contracts import ReportKind
+from apps.execution.contracts import OrdersReported, ReportKind
 from tests.integration.edge.desk import SECOND, arrived, name, refusals
 
 pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
@@ -31,16 +31,24 @@ def say(desk, how, *, account=1, decision=1):
     desk.poll()
 
 
+def answers(desk):
+    """Return what came of what was said, by kind of the row that tells it."""
+    reports = [message for _, message in desk.told if isinstance(message, OrdersReported) and message.answers]
+    return [(int(message.kind[-1]), message.answers[-1].partition(": ")[2]) for message in reports]
+
+
 def test_that_it_never_arrived_is_taken_when_its_deadline_and_the_settle_window_have_passed(silent, fake, clock):
     say(silent, Resolution.RESOLVE)
-    assert silent.kinds(1, 1) == [UNKNOWN]
+    assert silent.kinds(1, 1) == [UNKNOWN, UNKNOWN]
+    assert answers(silent) == [(UNKNOWN, "not taken: it may arrive within 2 s still; say so again after that")]
     clock.move_to(clock.wall_ns() + 3 * SECOND)
     silent.poll()
     say(silent, Resolution.RESOLVE)
-    assert silent.kinds(1, 1) == [UNKNOWN, NEVER_ARRIVED]
+    assert silent.kinds(1, 1) == [UNKNOWN, UNKNOWN, NEVER_ARRIVED]
+    assert answers(silent)[1:] == [(NEVER_ARRIVED, "taken never to have arrived")]
     fake.say(("e1", name(1, 1), 1, FILLED, 5))
     silent.poll()
-    assert silent.kinds(1, 1) == [UNKNOWN, NEVER_ARRIVED, FILLED]
+    assert silent.kinds(1, 1) == [UNKNOWN, UNKNOWN, NEVER_ARRIVED, FILLED]
 
 
 def test_an_adopted_order_works_and_its_account_trades_on(silent, fake, clock):
@@ -59,7 +67,8 @@ def test_its_broker_is_asked_at_once(silent, fake):
     before = fake.written.count("query")
     say(silent, Resolution.QUERY)
     assert fake.written.count("query") == before + 1
-    assert silent.kinds(1, 1) == [UNKNOWN]
+    assert silent.kinds(1, 1) == [UNKNOWN, UNKNOWN]
+    assert answers(silent) == [(UNKNOWN, "its broker is asked for it")]
 
 
 @pytest.mark.parametrize("how", list(Resolution))
@@ -72,5 +81,6 @@ def test_a_word_on_what_is_not_unknown_comes_too_late(desk, fake, how):
     say(desk, how)
     say(desk, how, decision=7)
     say(desk, how, account=99)
-    assert desk.kinds(1, 1) == [ACCEPTED]
+    assert desk.kinds(1, 1) == [ACCEPTED, ACCEPTED]
+    assert answers(desk) == [(ACCEPTED, "too late: its broker has told of it meanwhile")]
     assert fake.written == written

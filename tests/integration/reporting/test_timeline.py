@@ -2,9 +2,10 @@
 
 import pytest
 
-from apps.execution.contracts import ReportKind
+from apps.execution.contracts import OrdersReported, ReportKind
 from apps.reporting import interface
 from apps.reporting.models import Fill
+from banyan.columns import ints
 from tests.integration.reporting.conftest import read_all
 from tests.integration.reporting.test_read_models import EVERYTHING, two_clients
 from tests.unit.execution.desk import EURUSD
@@ -38,3 +39,22 @@ def test_a_fill_stands_after_what_led_to_it_and_before_the_end_that_it_led_to(de
     assert first_words(cancelled) == [*begun, "Canceled", "filled"]
     late = order._replace(accepted_at_ns=last_ns + 9, unknown_at_ns=last_ns + 5)
     assert first_words(late)[4:6] == ["unknown", "acknowledged"]
+
+
+def test_what_came_of_a_persons_word_stands_in_the_life_of_its_order(desk, follower):
+    two_clients(desk)
+    desk.approve(desk.requested(desk.target("trend", 1, EURUSD=0.1)))
+    desk.now_ns += 1_000
+    desk.report((ReportKind.UNKNOWN, 1, EURUSD.id, 1, 10))
+    for answer in ("a person asked for it: its broker is asked for it", "a person said that: not taken"):
+        read_all(follower)
+        desk.now_ns += 1_000
+        told = OrdersReported(
+            instruments=[EURUSD.id], account=ints([2, 1]), instrument=ints([0, 0]), decision=ints([1, 1]),
+            kind=ints([ReportKind.ACCEPTED, ReportKind.UNKNOWN]), at_ns=ints([desk.now_ns] * 2), answers=["", answer],
+        )  # fmt: skip
+        desk.feed(told)
+        read_all(follower)
+        (order,) = interface.orders(interface.Scope(account="A1"), 10)
+        assert (order.state, order.answer, order.answered_at_ns) == ("Unknown", answer, desk.now_ns)
+        assert interface.timeline(order)[-1] == (desk.now_ns, answer, False)

@@ -77,8 +77,8 @@ def test_what_is_traded_in_place_of_another_counts_at_the_others_price(
 ) -> None:  # fmt: skip
     mini = replace(EURUSD, id="SIM:EURUSD.mini", tick_e9=100_000, contract_e9=10_000 * 10**9)
     monkeypatch.setitem(QUOTES, mini.id, (11_234, 11_235))
-    desk.configure("carry", EURUSD, mini)
-    desk.subscribe("carry", 2, symbols={EURUSD.id: mini.id})
+    desk.configure("carry", EURUSD)
+    desk.subscribe("carry", 2, symbols={EURUSD.id: mini.id}, symbol_terms=[mini])
     desk.trade(desk.target("carry", 1, EURUSD=1.0))
     before = values(desk.feed(mark((EURUSD.id, BID - 10, ASK - 8))))
     after = values(desk.feed(mark((EURUSD.id, BID - 1_010, ASK - 1_008))))

@@ -12,6 +12,7 @@ from apps.execution.book_contracts import (
 from apps.execution.contracts import (
     InstrumentTerms,
     OrdersRequested,
+    ReportKind,
     Subscribe,
 )
 from banyan.columns import ints
@@ -81,6 +82,40 @@ def test_a_mapped_symbol_is_traded_in_place_of_the_sets_own() -> None:
     request = only(desk.feed(target("trend", 1, {EURUSD.id: 1.0}, mode=ints([0]))), OrdersRequested)
     assert ([each.id for each in request.terms], request.steps.tolist()) == ([mini.id], [89])
     assert (request.bid_ticks.tolist(), request.ask_ticks.tolist()) == ([BID], [ASK])
+
+
+def test_an_instrument_that_is_mapped_to_another_is_traded_no_more() -> None:
+    minis = [InstrumentTerms(**{**EURUSD_FIELDS, "id": f"SIM:EURUSD.{name}"}) for name in ("one", "two")]
+    desk = Desk()
+    desk.open(1)
+    desk.configure("trend", EURUSD, GOLD)
+    desk.subscribe("trend", 1)
+    desk.trade(desk.target("trend", 1, EURUSD=0.10, GOLD=3))
+    traded = EURUSD.id
+
+    def rows(request: OrdersRequested) -> list[tuple[str, int, int]]:
+        index = request.instrument if request.instrument.size else ints([0] * request.steps.size)
+        names = [request.terms[each].id for each in index]
+        return list(zip(names, request.steps.tolist(), request.decision.tolist(), strict=True))
+
+    for version, terms in enumerate((*minis, EURUSD), 2):
+        symbols = {} if terms is EURUSD else {EURUSD.id: terms.id}
+        request = only(desk.subscribe("trend", 1, symbols=symbols, symbol_terms=[terms]), OrdersRequested)
+        assert [each[:2] for each in rows(request)] == [(traded, -10)]
+        desk.refuse(request)
+        request = only(desk.target("trend", version, EURUSD=0.10), OrdersRequested)
+        assert [each[:2] for each in rows(request)] == [(traded, -10), (terms.id, 10)]
+        desk.approve(request)
+        for name, steps, decision in rows(request):
+            desk.report((ReportKind.FILLED, 1, name, decision, steps, ASK * 10_000))
+        traded = terms.id
+        assert (desk.held(1, "trend", traded), desk.held(1, "trend", GOLD.id)) == (10, 3)
+
+
+def test_what_is_mapped_to_something_that_is_traded_already_is_refused(desk: Desk) -> None:
+    desk.configure("trend", EURUSD, GOLD)
+    problem = only(desk.subscribe("trend", 1, symbols={EURUSD.id: GOLD.id}), CommandRefused).reason
+    assert problem == f"symbols: {GOLD.id} would be traded in place of two instruments of trend"
 
 
 def test_what_a_set_trades_anew_is_traded_by_who_follows_it_already() -> None:

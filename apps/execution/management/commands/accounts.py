@@ -2,6 +2,7 @@
 
 import argparse
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +29,7 @@ from apps.execution.models import Account
 from apps.execution.orders_typed import IN_FORCE, Typed, order_of
 from apps.execution.settings_chain import BELOW_MINS
 from apps.execution.settings_typed import given_of, sizing_of
-from apps.execution.terms import configured
+from apps.execution.terms import configured, terms_of
 from banyan import commands
 from banyan.columns import ints
 from banyan.ids import derive
@@ -79,24 +80,27 @@ def _subscribe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allocation", type=float, default=1.0, help="share of equity that the set is given (1)")
     parser.add_argument("--join", choices=("converge", "next-change"), default="next-change", help="when to begin")
     parser.add_argument(
-        "--sizing", default="", metavar="RULE[:N]", help="what a weight means here, as for `backtest`, such as vol:15"
+        "--symbol", nargs="+", default=(), metavar="ID=ID", help="what is traded in place of an instrument of the set"
     )
-    parser.add_argument("--multiplier", type=float, help="times what the set wants")
-    parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
+    _level_arguments(parser)
 
 
-def _configure_arguments(parser: argparse.ArgumentParser) -> None:
-    _some_arguments(parser)
-    parser.add_argument("--set", help="instead of accounts: for all who follow this set and do not say otherwise")
+def _level_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sizing", default="", metavar="RULE[:N]", help="what a weight means here, as for `backtest`, such as vol:15"
     )
     parser.add_argument("--multiplier", type=float, help="times what sets want")
     parser.add_argument("--lots-max", type=float, help="the most lots to hold of an instrument")
     parser.add_argument("--below-min", choices=BELOW_MINS, default="", help="what is too small to order")
-    parser.add_argument("--only", nargs="+", metavar="ID", help="the only instruments it may trade")
+    parser.add_argument("--only", nargs="+", metavar="ID", help="the only instruments of sets that may be traded")
     parser.add_argument("--reverse", choices=_YES_NO, help="the opposite of what sets want")
     parser.add_argument("--close-only", choices=_YES_NO, help="positions only become smaller")
+
+
+def _configure_arguments(parser: argparse.ArgumentParser) -> None:
+    _some_arguments(parser)
+    parser.add_argument("--set", help="instead of accounts: for all who follow this set and do not say otherwise")
+    _level_arguments(parser)
 
 
 def _payment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -147,7 +151,8 @@ class Command(commands.Command):
             "subscribe", "let accounts follow a strategy set, or change how they do", _subscribe_arguments,
             """
   manage.py accounts subscribe ACME-1 --set trend --allocation 0.5
-  manage.py accounts subscribe DEMO --count 100 --set trend --join converge --sizing vol:15""",
+  manage.py accounts subscribe DEMO --count 100 --set trend --join converge --sizing vol:15
+  manage.py accounts subscribe ACME-1 --set trend --only OANDA:EURUSD --symbol OANDA:EURUSD=LMAX:EURUSD""",
         ),
         commands.Action(
             "unsubscribe", "let accounts follow a strategy set no longer", _unsubscribe_arguments,
@@ -232,16 +237,13 @@ class Command(commands.Command):
             self.say(f"{commands.counted(len(known), 'account')} open already: nothing changes for them")
 
     def _subscribe(self, accounts: list[str], options: dict[str, Any]) -> None:
-        sizing, number = sizing_of(options["sizing"])
         terms = Subscribe(
             account=0,
             set=options["set"] or "",
             allocation_e9=round(options["allocation"] * 1e9),
             join=options["join"],
-            sizing=sizing,
-            sizing_number_e9=number,
-            multiplier_e9=_e9(options["multiplier"]),
-            lots_max_e9=_e9(options["lots_max"]),
+            symbols=_symbols(options["symbol"]),
+            **_level(options),
         )
         self._change(accounts, terms, "follow")
 
@@ -261,18 +263,7 @@ class Command(commands.Command):
         if options["set"]:
             self._configure_set(accounts, options)
             return
-        sizing, number = sizing_of(options["sizing"])
-        terms = ConfigureAccount(
-            account=0,
-            sizing=sizing,
-            sizing_number_e9=number,
-            multiplier_e9=_e9(options["multiplier"]),
-            lots_max_e9=_e9(options["lots_max"]),
-            below_min=options["below_min"],
-            instruments=options["only"],
-            reverse=_YES_NO.get(options["reverse"]),
-            close_only=_YES_NO.get(options["close_only"]),
-        )
+        terms = ConfigureAccount(account=0, **_level(options))
         configure_accounts([(account, terms) for account in _some(accounts)], request=uuid.uuid4().hex)
         names = [name for name in _LEVEL if options[name] not in (None, "")]
         given = ", ".join(f"--{name.replace('_', '-')}" for name in names) or "nothing"
@@ -282,17 +273,7 @@ class Command(commands.Command):
         """Set what is given for all who follow a set, behind what accounts and subscriptions say."""
         if accounts or options["only"]:
             raise AccountError("give accounts or --set, not both; --only is of accounts")
-        sizing, number = sizing_of(options["sizing"])
-        level = {
-            "sizing": sizing,
-            "sizing_number_e9": number,
-            "multiplier_e9": _e9(options["multiplier"]),
-            "lots_max_e9": _e9(options["lots_max"]),
-            "below_min": options["below_min"],
-            "reverse": _YES_NO.get(options["reverse"]),
-            "close_only": _YES_NO.get(options["close_only"]),
-        }
-        configure_followers(options["set"], given_of(level))
+        configure_followers(options["set"], given_of(_level(options)))
         self.say(f"{options['set']}: what is given holds for all who follow it and do not say otherwise")
 
     def _deposit(self, accounts: list[str], options: dict[str, Any]) -> None:
@@ -357,6 +338,34 @@ def _named(accounts: list[str], count: int | None) -> list[str]:
         return accounts
     width = len(str(count))
     return [f"{account}-{number:0{width}d}" for account in accounts for number in range(1, count + 1)]
+
+
+def _level(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that are given, as fields of a level. Raises AccountError and InstrumentNotFound."""
+    sizing, number = sizing_of(options["sizing"])
+    for each in options["only"] or ():
+        terms_of(each)
+    return {
+        "sizing": sizing,
+        "sizing_number_e9": number,
+        "multiplier_e9": _e9(options["multiplier"]),
+        "lots_max_e9": _e9(options["lots_max"]),
+        "below_min": options["below_min"],
+        "instruments": options["only"],
+        "reverse": _YES_NO.get(options["reverse"]),
+        "close_only": _YES_NO.get(options["close_only"]),
+    }
+
+
+def _symbols(typed: Sequence[str]) -> dict[str, str]:
+    """Return what is traded in place of what. Raises AccountError and InstrumentNotFound."""
+    found = {}
+    for each in typed:
+        source, _, traded = each.partition("=")
+        if not source or not traded or source in found:
+            raise AccountError(f"--symbol {each}: write each instrument of the set once, as OANDA:EURUSD=LMAX:EURUSD")
+        found[terms_of(source).id] = terms_of(traded).id
+    return found
 
 
 def _e9(value: float | None) -> int:
