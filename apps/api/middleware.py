@@ -11,10 +11,12 @@ from django.middleware.gzip import GZipMiddleware
 
 from apps.api.problems import MEDIA_TYPE, Problem, problem_of_status
 from apps.api.rendering import to_json
+from banyan import tracing
 
 PREFIX = "/api/"
 BODY_MAX = 64 * 1024
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _COMPRESSED = ("application/json", "text/csv", "text/html", MEDIA_TYPE)
 
@@ -30,12 +32,11 @@ class ApiMiddleware:
         """Return the answer."""
         if not request.path.startswith(PREFIX):
             return self._get_response(request)
-        given = request.headers.get("X-Request-Id", "")
-        request_id = given if _ID.fullmatch(given) else secrets.token_hex(16)
-        request.META["HTTP_X_REQUEST_ID"] = request_id
-        problem = _problem_of_body(request)
-        response = self._get_response(request) if problem is None else problem.answer()
-        return self._finished(request, response, request_id)
+        request_id = _id_of(request)
+        with tracing.traced(request_id):
+            problem = _problem_of_body(request)
+            response = self._get_response(request) if problem is None else problem.answer()
+            return self._finished(request, response, request_id)
 
     def _finished(self, request: HttpRequest, response: HttpResponse, request_id: str) -> HttpResponse:
         kind = response.headers.get("Content-Type", "").partition(";")[0]
@@ -56,6 +57,15 @@ class ApiMiddleware:
         if not response.streaming and kind in _COMPRESSED:
             self._gzip.process_response(request, response)
         return response
+
+
+def _id_of(request: HttpRequest) -> str:
+    """Return the id that a caller gives, else that of the caller's own trace (W3C Trace Context), else a new one."""
+    given = request.headers.get("X-Request-Id", "")
+    if _ID.fullmatch(given):
+        return given
+    trace = _TRACE.fullmatch(request.headers.get("traceparent", ""))
+    return trace[1] if trace else secrets.token_hex(16)
 
 
 def _problem_of_body(request: HttpRequest) -> Problem | None:

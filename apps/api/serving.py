@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from io import BytesIO
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
@@ -23,7 +24,6 @@ from django.urls import set_script_prefix
 from django.utils.module_loading import import_string
 
 from apps.api.middleware import PREFIX
-from apps.api.problems import Problem
 from banyan.road import RoadSeen
 
 MIDDLEWARE = (
@@ -43,6 +43,7 @@ _CHECKED_SECONDS = 1.0
 _READS = ("GET", "HEAD")
 _ELSEWHERE = (b"min_version=", b"min%5Fversion=", b"min%5fversion=")
 _STREAMS = f"{PREFIX}v1/streams/"
+_ASCII = bytes(range(128))
 
 Call = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -69,6 +70,7 @@ class Calls:
 
     async def __call__(self, scope: Call, receive: Receive, send: Send) -> None:
         """Answer a call."""
+        scope = _written_out(scope)
         if not _is_short(scope):
             await self._others(scope, receive, send)
             return
@@ -87,6 +89,12 @@ class Calls:
             await _until_gone(_pass_on(response, send), receive)
         else:
             await send({"type": "http.response.body", "body": response.content})
+
+
+def _written_out(scope: Call) -> Call:
+    """Return a call whose query says bytes beyond ASCII as it should have: by percent signs."""
+    query: bytes = scope.get("query_string", b"")
+    return scope if query.isascii() else {**scope, "query_string": quote_from_bytes(query, _ASCII).encode()}
 
 
 def _is_short(scope: Call) -> bool:
@@ -125,11 +133,7 @@ class _Handler(BaseHandler):
         self._check_connections()
         try:
             set_script_prefix(get_script_prefix(scope))
-            try:
-                request = ASGIRequest(scope, BytesIO(body))
-            except UnicodeDecodeError:
-                return Problem("request-invalid").answer()
-            return self.get_response(request)
+            return self.get_response(ASGIRequest(scope, BytesIO(body)))
         finally:
             for connection in connections.all(initialized_only=True):
                 if connection.errors_occurred or connection.in_atomic_block or not connection.get_autocommit():

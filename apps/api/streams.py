@@ -18,6 +18,7 @@ from apps.api.sealing import opened, sealed
 from apps.api.tenancy import scope_of
 from apps.console.interface import PULSE, Beat
 from apps.reporting.interface import Place
+from banyan import tracing
 
 _LOGGER = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 10.0
@@ -56,6 +57,7 @@ class Listener:
         self._scope = scope_of(caller, {**asked, "since": None})
         self._course = Course(places)
         self._watched = watched
+        self._request_id = tracing.current()
         self._told_at = 0.0
 
     async def events(self, beats: AsyncIterator[Beat]) -> AsyncIterator[bytes]:
@@ -72,10 +74,11 @@ class Listener:
                     self._told_at = time.monotonic()
                     yield event
         except Problem as problem:
-            yield _trouble(problem)
+            yield self._trouble(problem)
         except Exception:
-            _LOGGER.exception("a stream of %s failed", self._name)
-            yield _trouble(Problem("internal"))
+            with tracing.traced(self._request_id):
+                _LOGGER.exception("a stream of %s failed", self._name)
+            yield self._trouble(Problem("internal"))
 
     async def _heard(self, beats: AsyncIterator[Beat], news: News, keys: Keys) -> AsyncIterator[bytes]:
         """Yield what comes. Raises Problem when the key is good no more."""
@@ -94,7 +97,9 @@ class Listener:
                 is_away = False
             except AwayError:
                 if not is_away:
-                    yield _trouble(Problem("unavailable", "A database is away; what comes meanwhile is told then."))
+                    yield self._trouble(
+                        Problem("unavailable", "A database is away; what comes meanwhile is told then.")
+                    )
                 is_away = True
             if time.monotonic() - self._told_at >= _HEARTBEAT_SECONDS:
                 yield b": heartbeat\n\n"
@@ -102,6 +107,11 @@ class Listener:
     async def _check(self, keys: Keys) -> None:
         if (problem := await keys.problem_of(self._key)) is not None:
             raise problem
+
+    def _trouble(self, problem: Problem) -> bytes:
+        """Return the event that tells a problem. It has no id: who comes again does so after what they heard last."""
+        told = problem.body() | {"request_id": self._request_id}
+        return b"event: problem\ndata: %b\n\n" % orjson.dumps(told)
 
     async def _come(self, news: News, keys: Keys, marks: object) -> AsyncIterator[bytes]:
         while True:
@@ -121,11 +131,6 @@ class Listener:
 
 def _event(family: str, name: str, places: Mapping[str, Place], data: bytes) -> bytes:
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (written(places, family).encode(), name.encode(), data)
-
-
-def _trouble(problem: Problem) -> bytes:
-    """Return the event that tells a problem. It has no id: whoever comes again does so after what they heard last."""
-    return b"event: problem\ndata: %b\n\n" % orjson.dumps(problem.body())
 
 
 def written(places: Mapping[str, Place], family: str) -> str:

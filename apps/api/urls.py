@@ -14,6 +14,7 @@ from apps.api.resources import (
     levels,
     market_records,
     markets,
+    put_aside,
     signalled,
     steering,
     strategies,
@@ -54,6 +55,7 @@ register_converter(_Number, "number")
 _ACCOUNT = "api/v1/accounts/<name:account>"
 _INSTRUMENT = "api/v1/instruments/<name:instrument>"
 _QUARANTINED = "api/v1/quarantine/<number:record>"
+_PUT_ASIDE = "api/v1/feeds/<name:feed>/quarantine/<number:number>/<number:event>"
 _HOOK = "api/v1/webhooks/<name:webhook>"
 _ORDER = "api/v1/orders/<name:account>/<name:instrument>/<number:decision>"
 urlpatterns = [
@@ -67,14 +69,16 @@ urlpatterns = [
     path(f"{_INSTRUMENT}/ticks", market_records.Ticks.as_view(), name="api-ticks"),
     path("api/v1/feeds", markets.Feeds.as_view(), name="api-feeds"),
     path("api/v1/feeds/<name:feed>", markets.Feed.as_view(), name="api-feed"),
-    path("api/v1/feeds/<name:feed>/quarantine", market_records.FeedQuarantine.as_view(), name="api-feed-quarantine"),
+    path("api/v1/feeds/<name:feed>/quarantine", put_aside.FeedQuarantine.as_view(), name="api-feed-quarantine"),
     path("api/v1/quarantine", market_records.Quarantine.as_view(), name="api-quarantine"),
     path(_QUARANTINED, market_records.QuarantinedRecord.as_view(), name="api-quarantined"),
     path(
         "api/v1/feeds/<name:feed>/quarantine/discard",
-        market_records.DiscardLiveRecords.as_view(),
+        put_aside.DiscardLiveRecords.as_view(),
         name="api-feed-quarantine-discard",
     ),
+    path(_PUT_ASIDE, put_aside.LiveRecord.as_view(), name="api-feed-quarantined"),
+    path(f"{_PUT_ASIDE}/release", put_aside.ReleaseLiveRecord.as_view(), name="api-feed-quarantine-release"),
     path(f"{_QUARANTINED}/release", market_records.ReleaseRecord.as_view(), name="api-quarantine-release"),
     path(f"{_QUARANTINED}/discard", market_records.DiscardRecord.as_view(), name="api-quarantine-discard"),
     path("api/v1/strategies", strategies.Strategies.as_view(), name="api-strategies"),

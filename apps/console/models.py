@@ -14,6 +14,9 @@ class Act(models.Model):
     subject = models.CharField(max_length=200, help_text="Of what: an account, a set, a feed; empty: of everything.")
     why = models.TextField()
     before = models.JSONField()
+    request_id = models.CharField(
+        max_length=64, default="", db_default="", db_index=True, help_text="Of the request that asked for it."
+    )
 
     class Meta:
         ordering = ["-at", "-id"]
@@ -32,6 +35,9 @@ class Outcome(models.Model):
     is_done = models.BooleanField()
     text = models.TextField(help_text="What was done, or why it was not.")
     after = models.JSONField()
+    commands = models.JSONField(
+        default=list, db_default=[], help_text="What was asked for it: [context, key, id], of each key the first."
+    )
 
     class Meta:
         default_permissions = ()

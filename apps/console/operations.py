@@ -13,16 +13,20 @@ from django.utils.module_loading import import_string
 from apps.console.access import OPERATE, page
 from apps.console.asking import Asking
 from apps.console.charts import Bit, waterfall
+from apps.console.models import Act
 from apps.execution.interface import AccountError, numbers_by_shard
 from apps.reporting import interface as reporting
 from apps.reporting.interface import OrderRow, Scope
 from banyan import dead_letters, lineage
 from banyan.dead_letters import Letter, LetterError, Stopped
 from banyan.lineage import StepTold
+from banyan.tracing import Asked
 
 _STEPS_A_PAGE = 50
 _FILLS_MOST = 100
 _FILLS_SHOWN = 5
+_COMMANDS_MOST = 5
+"""Of an act of many shards: what came of one command is much like what came of the next."""
 _SHOWN_MAX = 20_000
 """Characters of a message: a batch of thousands of accounts is longer, and `manage.py events show` has it all."""
 
@@ -85,7 +89,10 @@ def follow_step(request: HttpRequest, context: str, key: str, number: int) -> Ht
     found = lineage.lineage(context, key, number) if lineage.has_log(context) else []
     if not found:
         raise Http404(f"{context}/{key} has no record {number}, or not any more")
-    shown = {"title": "One message followed", "stages": _stages(found, None), "order": None, "root": _root(found)}
+    shown = {
+        "title": "One message followed", "stages": _stages(found, None), "order": None, "root": _root(found),
+        "trace": _trace(found),
+    }  # fmt: skip
     return render(request, "console/followed.html", shown)
 
 
@@ -99,6 +106,30 @@ def follow_order(request: HttpRequest, account: str, instrument: str, decision: 
     found = asking.of("execution", partial(_of_order, order)) or []
     shown = {
         "title": "One message followed", "stages": _stages(found, order), "order": order, "root": _root(found),
+        "trace": _trace(found), "away": asking.away,
+    }  # fmt: skip
+    return render(request, "console/followed.html", shown)
+
+
+@page
+def follow_request(request: HttpRequest, request_id: str) -> HttpResponse:
+    """Follow a call of the API, or an act of the console, by its id: who asked for what, and what came of it."""
+    acts = list(Act.objects.select_related("outcome").filter(request_id=request_id).order_by("at", "id"))
+    if not acts:
+        raise Http404(f"no act was asked for by request {request_id}")
+    commands = [Asked(*each) for act in acts if hasattr(act, "outcome") for each in act.outcome.commands]
+    asking = Asking()
+    found: list[StepTold] = []
+    waiting = []
+    for each in commands[:_COMMANDS_MOST]:
+        number = asking.of(each.context, partial(lineage.number_of, *each)) if lineage.has_log(each.context) else None
+        if number is None:
+            waiting.append(each)
+        else:
+            found += asking.of(each.context, partial(lineage.lineage, each.context, each.key, number)) or []
+    shown = {
+        "title": "One request followed", "acts": acts, "request_id": request_id, "commands": commands,
+        "most": _COMMANDS_MOST, "waiting": waiting, "stages": _stages(found, None), "order": None, "root": _root(found),
         "away": asking.away,
     }  # fmt: skip
     return render(request, "console/followed.html", shown)
@@ -127,6 +158,11 @@ def _booked(order: OrderRow, shard: str) -> list[StepTold]:
 
 def _root(found: list[StepTold]) -> str:
     return next((each.correlation or each.id for each in found), "")
+
+
+def _trace(found: list[StepTold]) -> str:
+    """Return the request that all of it goes back to, "" where it goes back to none."""
+    return next((each.trace for each in found if each.trace), "")
 
 
 def _stages(found: list[StepTold], order: OrderRow | None) -> list[Stage]:

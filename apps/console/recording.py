@@ -1,12 +1,14 @@
 """Acts recorded before they are done, and what became of them beside that: whoever acts, from wherever."""
 
 import logging
+import secrets
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from apps.console.models import Act, Outcome
+from banyan import tracing
 from banyan.commands import explained
 
 _LOGGER = logging.getLogger(__name__)
@@ -31,7 +33,11 @@ def recorded(
     actor: Actor, name: str, subject: str, why: str, *, before: Callable[[], Facts],
     do: Callable[[], tuple[str, Facts]], title: str = "",
 ) -> Became:  # fmt: skip
-    """Record that an act is asked for, do it, and record what became of it. What goes wrong is told, never raised."""
+    """Record that an act is asked for, do it, and record what became of it. What goes wrong is told, never raised.
+
+    The record names the request that is answered, and the commands by which the act was done.
+    """
+    request_id = tracing.current() or secrets.token_hex(16)
     act = Act.objects.create(
         id=uuid.uuid4(),
         at=datetime.now(UTC),
@@ -41,14 +47,18 @@ def recorded(
         subject=subject[:200],
         why=why,
         before=_before(before),
+        request_id=request_id,
     )
     error: Exception | None = None
-    try:
-        text, after = do()
-    except Exception as problem:  # noqa: BLE001  (whatever it is, it is recorded and told)
-        error, after = problem, {}
-        text = f"{title or name} was not done: {in_words(problem)}"
-    outcome = Outcome.objects.create(act=act, at=datetime.now(UTC), is_done=error is None, text=text, after=after)
+    with tracing.traced(request_id), tracing.collected() as commands:
+        try:
+            text, after = do()
+        except Exception as problem:  # noqa: BLE001  (whatever it is, it is recorded and told)
+            error, after = problem, {}
+            text = f"{title or name} was not done: {in_words(problem)}"
+    outcome = Outcome.objects.create(
+        act=act, at=datetime.now(UTC), is_done=error is None, text=text, after=after, commands=list(commands.values())
+    )
     return Became(outcome, error)
 
 

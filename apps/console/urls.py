@@ -31,6 +31,7 @@ urlpatterns = [
     path("orders/+/", placing.place_order, name="order-form"),
     path("orders/<str:account>/<str:instrument>/<int:decision>/", orders.show_order, name="order"),
     path("followed/<str:account>/<str:instrument>/<int:decision>/", operations.follow_order, name="follow-order"),
+    path("requests/<str:request_id>/", operations.follow_request, name="follow-request"),
     path("fills/", fills.show_fills, name="fills"),
     path("accounts/", accounts.show_accounts, name="accounts"),
     path("accounts/<str:account>/", accounts.show_account, name="account"),

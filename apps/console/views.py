@@ -51,6 +51,8 @@ def show_audit(request: HttpRequest) -> HttpResponse:
     for column in ("user", "name", "subject"):
         if wanted := request.GET.get(column, "").strip():
             found = found.filter(**{f"{column}__icontains": wanted})
+    if wanted := request.GET.get("request", "").strip():
+        found = found.filter(request_id=wanted)
     problem = ""
     for name, condition in (("from", "at__gte"), ("to", "at__lt")):
         try:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import Error
+from django.db import Error, connections
 from django.utils.module_loading import import_string
 
 from banyan.codec import CodecError, Envelope, decode_envelope
@@ -17,12 +17,17 @@ _BACK_MAX = 8
 """How many causes are followed back: a quote is three steps from an order."""
 _ONWARD_MAX = 400
 """In how many later records of a key answers are looked for."""
+_APPLIED = """
+    SELECT l.number FROM banyan_seen s JOIN banyan_log l ON l.key = s.key AND l.written_at = s.seen_at
+    WHERE s.key = %s AND s.id = %s AND position(convert_to(s.id, 'UTF8') IN l.header) > 0
+    ORDER BY l.number LIMIT 1"""
 
 
 class StepTold(NamedTuple):
     """A step of a key: what it took from whom, when, and what it gave. Times are ns since 1970 UTC.
 
-    `committed_at_ns` is when its commit began, by the clock of the database; `gave` has (name, bytes) of each event.
+    `committed_at_ns` is when its commit began, by the clock of the database; `gave` has (name, bytes) of each event;
+    `trace` is the id of the request that it goes back to, "" where it goes back to none.
     """
 
     context: str
@@ -39,6 +44,7 @@ class StepTold(NamedTuple):
     committed_at_ns: int
     size: int
     gave: list[tuple[str, int]]
+    trace: str
 
 
 class StepShown(NamedTuple):
@@ -106,6 +112,18 @@ def lineage(context: str, key: str, number: int) -> list[StepTold]:
     return sorted(found.values(), key=lambda told: (told.received_at_ns, told.committed_at_ns))
 
 
+def number_of(context: str, key: str, command: str) -> int | None:
+    """Return the number of the record by which a key has applied a command, by its id.
+
+    None where it waits, or where the record is there no more. What a key has seen and its record are of one commit, and
+    have one time.
+    """
+    with connections[context].cursor() as cursor:
+        cursor.execute(_APPLIED, [key, command])
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
 def _sender_of(told: StepTold) -> StepTold | None:
     """Return the step that gave what this one took; None: it came from outside, or its record is out of reach."""
     if not told.sender_number or not has_log(told.sender):
@@ -131,7 +149,7 @@ def _told(context: str, row: Log) -> StepTold:
     return StepTold(
         context, row.key, row.number, of.name, of.id, of.correlation, of.sender, of.sender_key,
         of.number // EVENTS_PER_STEP_MAX, of.event_time_ns, row.received_at_ns, _ns(row.written_at),
-        len(expand(bytes(row.body))), [(name, len(body)) for name, body in events],
+        len(expand(bytes(row.body))), [(name, len(body)) for name, body in events], of.trace,
     )  # fmt: skip
 
 

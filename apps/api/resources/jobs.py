@@ -155,14 +155,17 @@ class SubmitJob(Doing):
         wanted = Wanted(begins=given["since"], ends=given["until"], **{name: given[name] for name in _GIVEN})
 
         def do() -> tuple[str, dict[str, Any]]:
-            job = backtest.submit_job(wanted, f"key {turn.caller.holder}", turn.request_id)
+            job = backtest.submit_job(wanted, _owner(turn.caller), turn.request_id)
             return f"Queued: {job.kind} of {job.strategy}, job {job.id}.", {"job": job.id}
 
         return console.recorded(turn.actor, "job.submit", wanted.strategy, given["reason"], before=dict, do=do), None
 
 
 class CancelJob(Doing):
-    """Cancel a job: one that waits at once, one that runs in a moment. One that has ended stays as it is."""
+    """Cancel a job of one's own: one that waits at once, one that runs in a moment. One that has ended stays as it is.
+
+    Another's takes the scope `operate` too.
+    """
 
     tag = "research"
     post_scope = "research"
@@ -171,8 +174,11 @@ class CancelJob(Doing):
 
     def act(self, turn: Turn, **place: Any) -> tuple[Became, None]:
         """Do it."""
-        if backtest.job(place["job"]) is None:
+        found = backtest.job(place["job"])
+        if found is None:
             raise Problem("not-found")
+        if found.owner != _owner(turn.caller) and "operate" not in turn.caller.scopes:
+            raise Problem("scope-missing", f"It is a job of {found.owner}: this needs the scope operate too.")
 
         def do() -> tuple[str, dict[str, Any]]:
             job = backtest.cancel_job(place["job"])
@@ -195,12 +201,18 @@ class Jobs(Listing):
     parameters = (
         asking.choice("state", _STATES, "Only in this state."),
         asking.text("owner", "Only of this owner."),
+        asking.yes("mine", "Only those of this key, and of those that it was rotated from."),
     )
 
     def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
         """Return a page of them."""
         before = after[0] if after else None
-        found = backtest.jobs(most + 1, owner=asked["owner"], state=asked["state"], before=before)
+        owner = asked["owner"]
+        if asked["mine"]:
+            if owner not in ("", _owner(caller)):
+                return Page([])
+            owner = _owner(caller)
+        found = backtest.jobs(most + 1, owner=owner, state=asked["state"], before=before)
         return Page(found[:most], (found[most - 1].place,) if len(found) > most else None)
 
 
@@ -298,6 +310,11 @@ class RunsCompared(Thing):
             return None
         metrics = {name: [_finite(each) for each in values] for name, values in found.metrics.items()}
         return {"runs": list(found.runs), "metrics": metrics, "differences": found.differences}
+
+
+def _owner(caller: Caller) -> str:
+    """Return whose the jobs of a key are: rotated keys have the same."""
+    return f"key {caller.holder}"
 
 
 def _runs(text: str) -> tuple[str, ...]:

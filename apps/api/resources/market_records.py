@@ -1,4 +1,4 @@
-"""Ticks, and what was not let in: rows of files, and records of live feeds."""
+"""Ticks, and rows of files that were not let in."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,14 +16,13 @@ from apps.api.numbers import Number
 from apps.api.problems import Problem
 from apps.api.rendering import to_json
 from apps.api.resources.markets import JSON_ROWS_MAX, ROWS_MAX, form_of
-from apps.api.rows import Amount, Moment, Row, Time, decimal, fields_of, time_text
+from apps.api.rows import Amount, Moment, Row, decimal, fields_of, time_text
 from apps.api.sealing import cursor_of, place_of
 from apps.api.views import Listing, Page, Thing, View, page_of
 from apps.console.interface import Became
 from apps.feeds import interface as feeds
 
 _PLACES = 9
-_LIVE_MAX = 500
 QUARANTINE_STATES = ("open", "released", "discarded")
 
 
@@ -66,22 +65,6 @@ class QuarantinedRow(Row):
     decided_by = serializers.CharField()
     decided_why = serializers.CharField()
     released = Columns(allow_null=True, help_text="What was let in: its time and its columns.")
-
-
-class LiveQuarantinedRow(Row):
-    """A record of a live feed that was not let in; `count` like it came too fast to keep each."""
-
-    received_at = Time(source="received_at_ns", allow_null=False)
-    instrument = serializers.CharField()
-    reason = serializers.CharField()
-    record = serializers.CharField(help_text="As it was received, cut to 500 characters.")
-    event_time = Time(source="event_time_ns")
-    count = serializers.IntegerField(source="records")
-    number = serializers.IntegerField(help_text="Of the record in the feed's log.")
-    event = serializers.IntegerField(help_text="Which of that record's events.")
-    decided_at = Moment()
-    decided_by = serializers.CharField()
-    decided_why = serializers.CharField()
 
 
 class Ticks(View):
@@ -160,22 +143,6 @@ class QuarantinedRecord(Thing):
         return feeds.quarantined_row(place["record"])
 
 
-class FeedQuarantine(Listing):
-    """List what a live feed did not let in, newest first, within the last 20,000 records of its log."""
-
-    tag = "markets"
-    row = LiveQuarantinedRow
-    is_firm_only = True
-    kinds = (int, int)
-
-    def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
-        """Return a page of them."""
-        _known_feed(place["feed"])
-        found = feeds.quarantined_live(place["feed"], most + 1, after)
-        last = found[most - 1] if len(found) > most else None
-        return Page(found[:most], (last.number, last.event) if last else None)
-
-
 class Release(Body):
     """What is let in: the record as it was read, or with another time and other columns; and why."""
 
@@ -185,20 +152,6 @@ class Release(Body):
         default=dict,
         help_text="Columns that are to be others than were read, such as close.",
     )
-    reason = serializers.CharField(min_length=1, max_length=500)
-
-
-class LivePlace(Body):
-    """Which record of a live feed: its place in the feed's log."""
-
-    number = serializers.IntegerField(min_value=0, max_value=2**53)
-    event = serializers.IntegerField(min_value=0, max_value=2**31 - 1)
-
-
-class DiscardLive(Body):
-    """Which records of a live feed are given up, and why."""
-
-    records = LivePlace(many=True, allow_empty=False, max_length=_LIVE_MAX)
     reason = serializers.CharField(min_length=1, max_length=500)
 
 
@@ -234,30 +187,10 @@ class DiscardRecord(Doing):
         return by_kind(turn, "quarantine.discard", record=_known(place["record"]))
 
 
-class DiscardLiveRecords(Doing):
-    """Give records of a live feed up. Bars that have closed were traded on, so they are never let in later."""
-
-    tag = "markets"
-    post_scope = "operate"
-    is_firm_only = True
-    body = DiscardLive
-
-    def act(self, turn: Turn, **place: Any) -> tuple[Became, None]:
-        """Do it."""
-        _known_feed(place["feed"])
-        places = ",".join(f"{each['number']}.{each['event']}" for each in turn.given["records"])
-        return by_kind(turn, "quarantine.discard-live", feed=place["feed"], places=places)
-
-
 def _known(record: int) -> str:
     if feeds.quarantined_row(record) is None:
         raise Problem("not-found", "There is no such record.")
     return str(record)
-
-
-def _known_feed(name: str) -> None:
-    if all(each.name != name for each in feeds.feed_standings()):
-        raise Problem("not-found", "There is no such feed.")
 
 
 def _page(instrument: str, asked: Mapping[str, Any], after: tuple[int, int] | None) -> HttpResponse:

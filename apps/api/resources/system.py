@@ -105,6 +105,14 @@ class LetterRow(Row):
     reason = serializers.CharField()
 
 
+class CommandRow(Row):
+    """A command to a key of a context: by its id logs and envelopes know it."""
+
+    context = serializers.CharField()
+    key = serializers.CharField()
+    id = serializers.CharField()
+
+
 class ActRow(Row):
     """What a person asked for, and what became of it; `is_done` is null where it was cut off."""
 
@@ -119,6 +127,8 @@ class ActRow(Row):
     is_done = serializers.BooleanField(allow_null=True)
     text = serializers.CharField()
     after = serializers.DictField()
+    request_id = serializers.CharField(help_text="The X-Request-Id of the call that asked for it, or one of its own.")
+    commands = CommandRow(many=True, help_text="What was asked for it, of each key the first.")
 
 
 class StateRow(Row):
@@ -274,12 +284,14 @@ class Audit(Listing):
     kinds = (str, str)
     parameters = (
         asking.text("user", "Only what this user did."), asking.text("name", "Only acts such as trading.halt."),
+        asking.text("request_id", "Only what the call with this X-Request-Id asked for."),
     )  # fmt: skip
 
     def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
         """Return a page of them."""
         where = (moment_of(after[0]), _uuid_of(after[1])) if after else None
-        found = console.acts(most + 1, user=asked["user"], name=asked["name"], place=where)
+        names = {each.name: asked[each.name] for each in self.parameters}
+        found = console.acts(most + 1, **names, place=where)
         last = found[most - 1] if len(found) > most else None
         return Page(found[:most], (last.at.isoformat(), str(last.id)) if last else None)
 

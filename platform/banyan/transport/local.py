@@ -7,6 +7,7 @@ crash, a full queue, a receiver in another process) is read from the sender's ou
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from banyan import tracing
 from banyan.codec import Envelope, decode_envelope, encode_envelope, encode_message
 from banyan.host import Delivery, Host, Wanted
 from banyan.messages import Message
@@ -127,7 +128,12 @@ class Command(NamedTuple):
 
 
 def ask(store: Store, commands: Sequence[Command], now_ns: int) -> int:
-    """Send commands to keys of the context of `store`; return how many had not been sent before."""
+    """Send commands to keys of the context of `store`; return how many had not been sent before.
+
+    They belong to the trace of the request that is answered, if one is.
+    """
+    for command in commands:
+        tracing.note(store.alias, command.key, command.id)
     return store.ask([_as_row(command, now_ns) for command in commands]) if commands else 0
 
 
@@ -139,5 +145,6 @@ def _as_row(command: Command, now_ns: int) -> tuple[str, str, bytes, bytes]:
         correlation=command.id,
         event_time_ns=now_ns,
         sent_at_ns=now_ns,
+        trace=tracing.current(),
     )
     return command.id, command.key, encode_envelope(envelope), encode_message(command.message)

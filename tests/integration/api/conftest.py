@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from django.db import connections
 from django.test import Client
@@ -61,6 +62,20 @@ class Caller:
 def callers(db) -> dict[str, Caller]:
     made = {name: Caller(make(wanted)[1], Client()) for name, wanted in CALLERS.items()}
     return {"nobody": Caller("", Client()), **made}
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of databases from now on, statement by statement, without what it is asked about."""
+    found: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def noted(cursor, query, *given, **options):
+        found.append(str(query))
+        return execute(cursor, query, *given, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", noted)
+    return found
 
 
 @pytest.fixture(autouse=True)

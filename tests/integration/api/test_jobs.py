@@ -12,9 +12,10 @@ from django.db import connections
 from django.test import Client
 
 from apps.alerts.models import Alert
-from apps.api import streams, system_state
-from apps.api.access import Caller
+from apps.api import access, streams, system_state
 from apps.api.families import FAMILIES
+from apps.api.keys import SCOPES, Wanted, make, rotate
+from apps.api.models import Key
 from apps.api.rows import told
 from apps.api.streams import Listener
 from apps.backtest.jobs import calling
@@ -24,14 +25,14 @@ from apps.backtest.models import Job
 from apps.console.interface import Beat
 from apps.console.models import Act
 from apps.reporting.interface import Scope
-from tests.integration.api.conftest import ALL
+from tests.integration.api.conftest import ALL, Caller
 from tests.integration.runs.conftest import SAMPLE, celery_app, workers
 from tests.patience import wait_until
 
 __all__ = ["celery_app", "workers"]
 
 pytestmark = pytest.mark.django_db(databases=ALL)
-FIRM = Caller("k", "k", "firm", "", frozenset({"read", "research"}))
+FIRM = access.Caller("k", "k", "firm", "", frozenset({"read", "research"}))
 SPY = {
     "kind": "backtest", "strategy": "sma_cross", "instruments": ["NYSEARCA:SPY"], "interval": "1d", "since": "2012",
     "until": "2014", "parameters": {"fast": 20, "slow": 50},
@@ -143,6 +144,37 @@ def test_a_job_is_cancelled_and_lists_go_on_page_by_page(quant):
     assert read(quant, f"jobs/{everything[0]['id']}")["state"] == "cancelled"
     assert quant.rows("jobs?state=cancelled") == [read(quant, f"jobs/{everything[0]['id']}")]
     assert post(quant, "jobs/none/cancel", {}, "d").status_code == 404
+
+
+def test_jobs_are_the_firms_to_see_and_their_owners_to_cancel(quant):
+    """Quants compare what they have done; what another has submitted is ended by who may operate alone."""
+    post(quant, "jobs", SPY, "1")
+    (job,) = quant.rows("jobs?mine=true")
+    others = {
+        name: Caller(make(Wanted(name, scopes))[1], Client())
+        for name, scopes in (("quant", ["read", "research"]), ("head", ["read", "research", "operate"]))
+    }
+    assert others["quant"].rows("jobs") == [job]
+    assert others["quant"].rows("jobs?mine=true") == others["quant"].rows(f"jobs?mine=true&owner={job['owner']}") == []
+    answer = post(others["quant"], f"jobs/{job['id']}/cancel", {}, "1")
+    assert (answer.status_code, orjson.loads(answer.content)["code"]) == (403, "scope-missing")
+    assert read(quant, f"jobs/{job['id']}")["state"] == "queued"
+    rotated = Caller(rotate(quant.key[5:17], days=1, overlap_hours=0)[1], Client())
+    assert rotated.rows("jobs?mine=true") == [job]
+    assert post(others["head"], f"jobs/{job['id']}/cancel", {}, "1").status_code == 202
+    assert read(rotated, f"jobs/{job['id']}")["state"] == "cancelled"
+
+
+def test_a_clients_key_reaches_no_research_whatever_its_record_says(callers, quant):
+    post(quant, "jobs", SPY, "1")
+    (job,) = quant.rows("jobs")
+    client = callers["client one"]
+    Key.objects.filter(id=client.key[5:17]).update(scopes=list(SCOPES))
+    for path in ("jobs", f"jobs/{job['id']}", f"jobs/{job['id']}/result", "runs", "streams/jobs"):
+        answer = client.get(path)
+        assert (answer.status_code, orjson.loads(answer.content)["code"]) == (403, "firm-only")
+    assert post(client, f"jobs/{job['id']}/cancel", {}, "1").status_code == 403
+    assert orjson.loads(client.get("key").content)["client"] == "one"
 
 
 def test_jobs_cost_the_same_queries_however_many_there_are(quant, django_assert_max_num_queries):

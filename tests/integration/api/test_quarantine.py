@@ -16,7 +16,15 @@ from banyan.host.delivery import join_events
 from banyan.models import Key as LogKey
 from banyan.models import Log
 from tests.integration.api.conftest import ALL
-from trading.intervals import HOUR
+from tests.integration.feeds.conftest import (  # noqa: F401
+    FIRST,
+    bar_lines,
+    instrument,
+    load,
+    own_data_folder,
+    write_bars,
+)
+from trading.intervals import HOUR, MINUTE
 
 pytestmark = pytest.mark.django_db(databases=ALL)
 RECORD = 987_654
@@ -24,6 +32,9 @@ RELEASE = {"values": {"high": "1.2"}, "reason": "checked"}
 WRITES = {
     "api-quarantine-release": (f"quarantine/{RECORD}/release", RELEASE, "operate"),
     "api-quarantine-discard": (f"quarantine/{RECORD}/discard", {"reason": "junk"}, "operate"),
+    "api-feed-quarantine-release": (
+        "feeds/oanda/quarantine/1/0/release", {"reason": "checked"}, "operate, if it were there",
+    ),
     "api-feed-quarantine-discard": (
         "feeds/oanda/quarantine/discard", {"records": [{"number": 1, "event": 0}], "reason": "junk"}, "operate",
     ),
@@ -76,6 +87,67 @@ def test_a_record_is_let_in_corrected_and_once(callers):
     assert post(operator, "feeds/none/quarantine/discard", {"records": [], "reason": "x"}, "k-4")[0] == 400
 
 
+def put_aside_live(number, *records):
+    """Let a record of the log of feed `oanda` say that records (as RecordQuarantined) were not let in."""
+    Log.objects.using("feeds").create(
+        key="oanda", number=number, written_at=timezone.now(), received_at_ns=number * 10**18, body=b"{}",
+        header=encode_envelope(Envelope(name="feeds.quarantine-records.v1", id=str(number), key="oanda")),
+        events=join_events([(RecordQuarantined.wire_name, encode_message(each)) for each in records]),
+    )  # fmt: skip
+    LogKey.objects.using("feeds").update_or_create(key="oanda", defaults={"number": number})
+
+
+@pytest.mark.django_db(databases=ALL, transaction=True)
+def test_a_record_of_a_live_feed_is_let_into_history_once(callers, instrument, write_bars, load):  # noqa: F811
+    lines = bar_lines(200)
+    _, opened, high, low, close, volume = lines.pop(50).split(",")
+    load(write_bars(lines))
+    Feed.objects.create(id="oanda", definition={"instruments": [], "source": "tail"})
+    wrong = f"{float(high) * 3:.12g}"
+    text = f"line 7: {opened}, {wrong}, {low}, {close}, {volume}"
+    of = {"feed": "oanda", "instrument": "TEST:WALK", "reason": "jump"}
+    put_aside_live(
+        1, RecordQuarantined(record=text, event_time_ns=FIRST + 50 * MINUTE, **of),
+        RecordQuarantined(record="not to be read", event_time_ns=FIRST + 51 * MINUTE, **of),
+    )  # fmt: skip
+    operator, path = callers["operator"], "feeds/oanda/quarantine/1/0"
+    record = orjson.loads(operator.get(path).content)
+    (series,) = record["series"]
+    when = "2020-12-31T20:50:00Z"
+    assert (series["name"], series["needed"][:2], series["time"]) == ("1m bars", ["open", "high"], when)
+    assert (float(series["values"]["high"]), record["released"]) == (float(wrong), None)
+    bad = (
+        ({"values": {"high": "0.1"}}, 422, "high-low"), ({"series": "1h bars"}, 400, "Choose from 1m bars"),
+        ({"values": {"bid": "1"}}, 422, "no such column"), ({"values": {"high": 1.2}}, 400, "as a string"),
+        ({"time": "0001-01-01T00:00:00Z"}, 422, "no rows of the year"),
+    )  # fmt: skip
+    for at, (body, status, words) in enumerate(bad):
+        found = post(operator, f"{path}/release", {"reason": "x", **body}, f"bad-{at}")
+        assert (found[0], words in str(found[1])) == (status, True), found
+    body = {"values": {"high": high}, "reason": "a digit too many"}
+    first, again = (post(operator, f"{path}/release", body, "k-1") for _ in range(2))
+    assert first[0] == 202, first
+    assert again == first
+    (bar,) = orjson.loads(operator.get(f"instruments/TEST:WALK/bars?interval=1m&start={when}&limit=1").content)["data"]
+    assert (bar["time"][:20], float(bar["high"])) == (when[:-1] + ".", float(high))
+    decided = orjson.loads(operator.get(path).content)
+    assert (decided["series"], float(decided["released"]["high"])) == ([], float(high))
+    assert (decided["decided_by"], decided["decided_why"]) == (
+        f"key {operator.key[5:17]} (operator)", "a digit too many",
+    )  # fmt: skip
+    assert operator.rows("feeds/oanda/quarantine")[-1] == {
+        name: value for name, value in decided.items() if name != "series"
+    }
+    assert "released already" in post(operator, f"{path}/release", body, "k-2")[1]["detail"]
+    assert "0 records" in post(
+        operator, "feeds/oanda/quarantine/discard", {"records": [{"number": 1, "event": 0}], "reason": "x"}, "k-3"
+    )[1]["text"]  # fmt: skip
+    assert "could not be read" in post(operator, f"{path[:-1]}1/release", {"reason": "x"}, "k-4")[1]["detail"]
+    for at, wrong in enumerate(("oanda/quarantine/1/9", f"oanda/quarantine/{10**17}/0", "none/quarantine/1/0")):
+        assert operator.get(f"feeds/{wrong}").status_code == 404
+        assert post(operator, f"feeds/{wrong}/release", {"reason": "x"}, f"none-{at}")[0] == 404
+
+
 @pytest.mark.django_db(databases=ALL, transaction=True)
 def test_records_of_a_live_feed_are_looked_at_page_by_page_and_given_up_once(callers):
     Feed.objects.create(id="oanda", definition={"instruments": [], "source": "tail"})
@@ -83,13 +155,8 @@ def test_records_of_a_live_feed_are_looked_at_page_by_page_and_given_up_once(cal
         RecordQuarantined(feed="oanda", instrument="OANDA:EURUSD", reason=reason, record=f"bid {at}", event_time_ns=at)
         for at, reason in enumerate(("late", "bid-above-ask", "jump"))
     ]
-    for number, events in ((1, made[:1]), (2, made[1:])):
-        Log.objects.using("feeds").create(
-            key="oanda", number=number, written_at=timezone.now(), received_at_ns=number * 10**18, body=b"{}",
-            header=encode_envelope(Envelope(name="feeds.quarantine-records.v1", id=str(number), key="oanda")),
-            events=join_events([(RecordQuarantined.wire_name, encode_message(each)) for each in events]),
-        )  # fmt: skip
-    LogKey.objects.using("feeds").create(key="oanda", number=2)
+    put_aside_live(1, *made[:1])
+    put_aside_live(2, *made[1:])
     operator, path = callers["operator"], "feeds/oanda/quarantine"
     rows = operator.rows(f"{path}?limit=1")
     assert [(row["number"], row["event"], row["reason"]) for row in rows] == [

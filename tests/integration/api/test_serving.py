@@ -77,7 +77,8 @@ def call(path, key="", method="GET", query="", **headers):
     if key:
         given["authorization"] = f"Bearer {key}"
     return {
-        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(),
+        "query_string": query.encode("latin1"),
         "http_version": "1.1", "scheme": "http", "server": ("testserver", 80), "client": ("127.0.0.1", 1),
         "root_path": "", "asgi": {"version": "3.0"},
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
@@ -151,6 +152,22 @@ def test_who_has_no_key_or_no_name_of_ours_is_told_so(reads, key):
     assert ask(reads, "/api/v1/accounts/A1")[0] == 401
     assert ask(reads, "/api/v1/accounts/A1", key, host="elsewhere.example")[0] == 400
     assert ask(reads, "/api/v1/accounts/A1", key, method="HEAD")[0] == 200
+
+
+def test_bytes_of_a_query_that_are_no_text_are_answered_like_any_others(reads, key):
+    status, headers, body = ask(reads, "/api/v1/orders", key, query="limit=\xff")
+    problem = orjson.loads(body)
+    assert (status, problem["code"]) == (400, "parameter-invalid")
+    assert problem["request_id"] == headers["x-request-id"]
+    assert (ask(reads, "/api/v1/orders", key, query="account=\xff"))[0] == 200
+    seen = []
+
+    async def others(scope, receive, send):
+        seen.append(scope["query_string"])
+        await not_ours(scope, receive, send)
+
+    assert ask(Reads(others), "/api/v1/orders", key, method="POST", query="a=\xff&b=%20+c")[0] == 299
+    assert seen == [b"a=%FF&b=%20+c"]
 
 
 @pytest.mark.parametrize(

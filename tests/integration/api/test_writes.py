@@ -45,7 +45,7 @@ ORDER = {"account": "B1", "instrument": "OANDA:EURUSD", "lots": "-1000", "reason
 
 
 @pytest.fixture(autouse=True)
-def accounts(commands_of_this_test, monkeypatch, settings, tmp_path):
+def accounts(callers, commands_of_this_test, monkeypatch, settings, tmp_path):
     """Two accounts of two clients, which reporting knows; a quote; a kill switch of this test's own."""
     settings.KILL_SWITCH = tmp_path / "kill_switch"
     open_accounts([NewAccount("B1", "one", 1000.0), NewAccount("B2", "two", 1000.0)])
@@ -57,8 +57,8 @@ def accounts(commands_of_this_test, monkeypatch, settings, tmp_path):
     define_set("steady", [NewMember("sma_cross", [("OANDA:EURUSD", "1h")], {})])
     StrategySet.objects.using("signals").update(is_started=True)
     Job.objects.create(
-        short_id="waiting1", request_id="w", owner="user ada", kind="sweep", submitted_at=timezone.now(), asked={},
-        number=0,
+        short_id="waiting1", request_id="w", owner=f"key {callers['quant'].key[5:17]}", kind="sweep", asked={},
+        submitted_at=timezone.now(), number=0,
     )  # fmt: skip
     test_quarantine.put_aside()
     forget_commands()  # those that opened them
@@ -271,6 +271,7 @@ MAY = {
         "platform": 403,
     },
 }  # fmt: skip
+MAY["operate, if it were there"] = MAY["operate"] | {"operator": 404}
 
 
 def test_every_address_that_something_is_done_by_is_in_the_table():
@@ -300,14 +301,15 @@ def test_only_those_who_may_do_it(callers, name, settings):
 
 
 @pytest.mark.parametrize("name", [name for name, (path, *_) in sorted(WRITES.items()) if "B1" in path] + ["api-orders"])
-def test_anothers_account_is_as_one_that_there_is_not(callers, name):
+def test_anothers_account_is_as_one_that_there_is_not(callers, name, statements):
     path, body, scope = WRITES[name]
-    caller = callers["client one"]
+    callers["client one"].get("key")
     answers = []
     for account in ("B2", "B99"):
         changed = body | {"account": account} if "account" in body else body
-        status, problem = told(post(caller, path.replace("B1", account), changed, key=account))
-        answers.append((status, problem | {"request_id": ""}))
+        statements.clear()
+        status, problem = told(post(callers["client one"], path.replace("B1", account), changed, key=account))
+        answers.append((status, problem | {"request_id": ""}, list(statements)))
     assert answers[0] == answers[1]
     assert answers[0][0] == (404 if scope == "trade" else 403)
     assert waiting() == waiting("risk") == []
