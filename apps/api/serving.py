@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from io import BytesIO
 from typing import Any
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
@@ -24,6 +24,7 @@ from django.urls import set_script_prefix
 from django.utils.module_loading import import_string
 
 from apps.api.middleware import PREFIX
+from apps.api.versions import WAITING
 from banyan.road import RoadSeen
 
 MIDDLEWARE = (
@@ -41,7 +42,7 @@ _OPENING_THREADS = 2
 """For streams that begin: many may do so at once, and reads do not wait for them."""
 _CHECKED_SECONDS = 1.0
 _READS = ("GET", "HEAD")
-_ELSEWHERE = (b"min_version=", b"min%5Fversion=", b"min%5fversion=")
+_ELSEWHERE = {each.encode() for each in WAITING}
 _STREAMS = f"{PREFIX}v1/streams/"
 _ASCII = bytes(range(128))
 
@@ -100,7 +101,12 @@ def _written_out(scope: Call) -> Call:
 def _is_short(scope: Call) -> bool:
     if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
         return False
-    return not any(word in scope["query_string"] for word in _ELSEWHERE)
+    return not _waits(scope["query_string"])
+
+
+def _waits(query: bytes) -> bool:
+    """Tell whether a read may wait, however the names in its query are written."""
+    return any(unquote_to_bytes(each.partition(b"=")[0]) in _ELSEWHERE for each in query.split(b"&"))
 
 
 async def _body(receive: Receive) -> bytes | None:

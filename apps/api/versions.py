@@ -29,6 +29,12 @@ MIN_VERSION = Parameter(
     "min_version", _read, {"type": "string", "maxLength": 200}, "Wait, a second at most, for what a write did."
 )
 
+VERSION = Parameter(
+    "version", _read, {"type": "string", "maxLength": 200}, "Only what this write led to, and wait as min_version does."
+)
+WAITING = frozenset({MIN_VERSION.name, VERSION.name})
+"""Parameters of reads that may wait."""
+
 
 def wait_for(asked: Asked | None) -> None:
     """Wait until read models have what was asked for. Raises Problem where that takes longer than a second."""

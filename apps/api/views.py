@@ -18,7 +18,7 @@ from apps.api.problems import Problem
 from apps.api.rendering import Csv, Json
 from apps.api.rows import Row, fields_of, told
 from apps.api.sealing import cursor_of, place_of
-from apps.api.versions import MIN_VERSION, wait_for
+from apps.api.versions import MIN_VERSION, VERSION, wait_for
 
 
 class Page(NamedTuple):
@@ -74,7 +74,8 @@ class View(APIView):
     def asked(self, request: Request) -> dict[str, Any]:
         """Return the values of the query's parameters. Raises Problem."""
         asked = asking.read(request.query_params, _parameters_of(type(self)))
-        wait_for(asked.pop("min_version", None))
+        wait_for(asked.pop(MIN_VERSION.name, None))
+        wait_for(asked.get(VERSION.name))
         return asked
 
     @classmethod

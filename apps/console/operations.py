@@ -122,11 +122,11 @@ def follow_request(request: HttpRequest, request_id: str) -> HttpResponse:
     found: list[StepTold] = []
     waiting = []
     for each in commands[:_COMMANDS_MOST]:
-        number = asking.of(each.context, partial(lineage.number_of, *each)) if lineage.has_log(each.context) else None
-        if number is None:
+        record = asking.of(each.context, partial(lineage.record_of, *each)) if lineage.has_log(each.context) else None
+        if record is None:
             waiting.append(each)
         else:
-            found += asking.of(each.context, partial(lineage.lineage, each.context, each.key, number)) or []
+            found += asking.of(each.context, partial(lineage.lineage, each.context, each.key, record.number)) or []
     shown = {
         "title": "One request followed", "acts": acts, "request_id": request_id, "commands": commands,
         "most": _COMMANDS_MOST, "waiting": waiting, "stages": _stages(found, None), "order": None, "root": _root(found),

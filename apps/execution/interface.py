@@ -29,6 +29,8 @@ from banyan.clock import Clock, SystemClock
 from banyan.codec import decode_envelope, decode_message
 from banyan.columns import ints
 from banyan.ids import derive
+from banyan.lineage import Applied
+from banyan.lineage import record_of as found_record
 from banyan.models import Key, Request
 from banyan.shards import CANARY, SHARDS_MAX, shard_keys, shard_of
 from banyan.store import Store, lent
@@ -304,6 +306,11 @@ def applied(asked: Asked) -> int | None:
     return _number_of(asked.shard)
 
 
+def record_of(asked: Asked) -> Applied | None:
+    """Return the record of the shard's log by which a command was applied; None: it waits, or is forgotten."""
+    return found_record(ALIAS, asked.shard, asked.id)
+
+
 def cancel_order(account: str, instrument: str, decision: int, *, request: str) -> Asked:
     """Cancel an order by its decision number, if it is open. Raises AccountError."""
     ((shard, numbers),) = numbers_by_shard([account])
@@ -399,6 +406,11 @@ def numbers_by_shard(accounts: Iterable[str]) -> list[tuple[str, list[int]]]:
             raise AccountError(f"there is no account {account}: `manage.py accounts list` shows them")
         found.setdefault(entries[account].shard, []).append(entries[account].number)
     return list(found.items())
+
+
+def shards_of(accounts: Iterable[str]) -> dict[str, str]:
+    """Return the shards of accounts by their ids, of those that there are."""
+    return dict(Account.objects.using(ALIAS).filter(id__in=list(accounts)).values_list("id", "shard"))
 
 
 def ids_of(numbers: Iterable[int]) -> dict[int, str]:

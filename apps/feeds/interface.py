@@ -69,8 +69,9 @@ def read_bars(
     start: "Moment" = None,
     end: "Moment" = None,
     adjust: Adjust = "all",
+    most: int | None = None,
 ) -> Bars:
-    """Return the stored bars of an instrument whose open times are in [start, end), oldest first.
+    """Return the stored bars of an instrument whose open times are in [start, end), oldest first; the first `most`.
 
     `interval` is "1h" or nanoseconds. `start` and `end` are ISO text, dates, datetimes (naive: UTC) or ns UTC; None is
     no bound. `adjust` is "all" (splits and dividends, by the instrument's factors, if it has any), "splits" or "none".
@@ -84,7 +85,7 @@ def read_bars(
         django.setup()
     from apps.feeds.reading import read_stored_bars
 
-    return read_stored_bars(instrument_id, interval, start, end, adjust)
+    return read_stored_bars(instrument_id, interval, start, end, adjust, most)
 
 
 def ticks_page(

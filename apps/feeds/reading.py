@@ -24,11 +24,14 @@ class MomentError(ValueError):
     exit_code = 2  # of a command: wrong usage
 
 
-def read_stored_bars(instrument_id: str, interval: str | int, start: Moment, end: Moment, adjust: Adjust) -> Bars:
+def read_stored_bars(
+    instrument_id: str, interval: str | int, start: Moment, end: Moment, adjust: Adjust, most: int | None = None
+) -> Bars:  # fmt: skip
     """Return the stored bars with open times in [start, end); see `apps.feeds.interface.read_bars`."""
     if adjust not in ADJUST:
         raise ValueError(f"adjust is one of {', '.join(ADJUST)}, not {adjust!r}.")
     series, rows = _find(instrument_id, interval, start, end)
+    rows = rows if most is None else rows.select(slice(0, most))
     bars = to_bars(Kind(series.kind), rows.time, rows.values, series.interval)
     if adjust == "none":
         return bars

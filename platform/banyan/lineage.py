@@ -17,10 +17,8 @@ _BACK_MAX = 8
 """How many causes are followed back: a quote is three steps from an order."""
 _ONWARD_MAX = 400
 """In how many later records of a key answers are looked for."""
-_APPLIED = """
-    SELECT l.number FROM banyan_seen s JOIN banyan_log l ON l.key = s.key AND l.written_at = s.seen_at
-    WHERE s.key = %s AND s.id = %s AND position(convert_to(s.id, 'UTF8') IN l.header) > 0
-    ORDER BY l.number LIMIT 1"""
+_AT_ONCE_MAX = 1_000
+"""How many records of a key a commit may have."""
 
 
 class StepTold(NamedTuple):
@@ -112,16 +110,46 @@ def lineage(context: str, key: str, number: int) -> list[StepTold]:
     return sorted(found.values(), key=lambda told: (told.received_at_ns, told.committed_at_ns))
 
 
-def number_of(context: str, key: str, command: str) -> int | None:
-    """Return the number of the record by which a key has applied a command, by its id.
+class Applied(NamedTuple):
+    """The record by which a key has applied a command, and when it was received, in ns since 1970 UTC."""
 
-    None where it waits, or where the record is there no more. What a key has seen and its record are of one commit, and
-    have one time.
+    number: int
+    received_at_ns: int
+
+
+def record_of(context: str, key: str, command: str) -> Applied | None:
+    """Return the record by which a key has applied a command, by its id; None: it waits, or is there no more.
+
+    What a key has seen and its record are of one commit and have one time, and times of a log rise with its numbers.
     """
     with connections[context].cursor() as cursor:
-        cursor.execute(_APPLIED, [key, command])
+        cursor.execute("SELECT seen_at FROM banyan_seen WHERE key = %s AND id = %s", [key, command])
+        seen = cursor.fetchone()
+        if seen is None:
+            return None
+        first = _first_from(cursor, key, seen[0])
+        cursor.execute(
+            "SELECT number, received_at_ns FROM banyan_log WHERE key = %s AND number BETWEEN %s AND %s "
+            "AND written_at = %s AND position(%s::bytea IN header) > 0 ORDER BY number LIMIT 1",
+            [key, first, first + _AT_ONCE_MAX, seen[0], command.encode()],
+        )
         row = cursor.fetchone()
-    return None if row is None else int(row[0])
+    return None if row is None else Applied(*row)
+
+
+def _first_from(cursor: Any, key: str, at: datetime) -> int:
+    """Return the number of the first record of a key that was written at a time or later."""
+    cursor.execute("SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM banyan_log WHERE key = %s", [key])
+    low, high = cursor.fetchone()
+    while low < high:
+        middle = (low + high) // 2
+        cursor.execute("SELECT written_at FROM banyan_log WHERE key = %s AND number = %s", [key, middle])
+        row = cursor.fetchone()
+        if row is not None and row[0] >= at:
+            high = middle
+        else:
+            low = middle + 1
+    return int(low)
 
 
 def _sender_of(told: StepTold) -> StepTold | None:

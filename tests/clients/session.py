@@ -50,14 +50,12 @@ def place(key: str, lots: str) -> dict:
 
 
 def placed(version: str) -> Order:
-    """Return the newest order by hand once what a write did can be read: a read that names its version waits for it."""
+    """Return the order that a write led to, once it can be read: a read that names its version waits for it."""
     while True:
-        page = list_orders.sync(
-            client=bank, account=ACCOUNT, set_="manual", limit=1, min_version=version,
-            sort=ListOrdersSort.REQUESTED_AT_FALLING,
-        )  # fmt: skip
+        page = list_orders.sync(client=bank, version=version, sort=ListOrdersSort.REQUESTED_AT_FALLING)
         if not isinstance(page, Problem):
-            return page.data[0]
+            (order,) = page.data
+            return order
         assert page.code == "version-awaited", page.detail
 
 

@@ -150,7 +150,8 @@ class Bars(View):
         after = place_of(asked["cursor"], "", (int,))
         start = asked["start"] if after is None else after[0] + 1
         try:
-            bars = feeds.read_bars(instrument, asked["interval"], start, asked["end"], asked["adjust"])
+            most = (asked["limit"] if form == "json" else ROWS_MAX) + 1
+            bars = feeds.read_bars(instrument, asked["interval"], start, asked["end"], asked["adjust"], most)
         except feeds.InstrumentNotFound as error:
             raise Problem("not-found", str(error)) from None
         except feeds.NoData as error:
@@ -159,7 +160,7 @@ class Bars(View):
             raise Problem("parameter-invalid", errors=[{"parameter": "interval", "detail": str(error)}]) from None
         if form != "json":
             if len(bars) > ROWS_MAX:
-                raise Problem("too-much", f"These are {len(bars):,} bars, and an answer has {ROWS_MAX:,} at most.")
+                raise Problem("too-much", f"These are more than {ROWS_MAX:,} bars, and an answer has no more.")
             return HttpResponse(encode(bars.time, columns_of(bars), form), content_type=MEDIA_TYPES[form])
         most = asked["limit"]
         rows = _told(bars, most)

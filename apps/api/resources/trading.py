@@ -17,7 +17,9 @@ from apps.api.rendering import Pdf
 from apps.api.rows import Amount, Row, Time
 from apps.api.statements import Statement, pdf_of
 from apps.api.tenancy import scope_of
+from apps.api.versions import VERSION
 from apps.api.views import Listing, Page, Thing, cut
+from apps.execution.interface import Asked, record_of, shards_of
 from apps.reporting import interface as reporting
 from apps.reporting.interface import BY, ORDER_STATES
 
@@ -169,15 +171,22 @@ class Orders(Listing):
     row = OrderRow
     kinds = (int, str, str, int)
     sorts = ("-requested_at", "requested_at")
-    parameters = (*_OF_ROWS, asking.choice("state", tuple(ORDER_STATES), "Only in this state."), *_IN_TIME)
+    parameters = (*_OF_ROWS, asking.choice("state", tuple(ORDER_STATES), "Only in this state."), *_IN_TIME, VERSION)
 
     def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
         """Return a page of them."""
-        found = reporting.orders(
-            scope_of(caller, asked), most + 1, state=asked["state"], before=after, is_rising=_is_rising(asked)
-        )
-        told = reporting.with_reasons(found[:most])
-        return Page(told, reporting.place_of(found[most - 1]) if len(found) > most else None)
+        version: Asked | None = asked["version"]
+        record = None if version is None else record_of(version)
+        if version is not None and record is None:
+            return Page([])
+        scope = scope_of(caller, asked if record is None else {**asked, **_at(record.received_at_ns, asked)})
+        found = reporting.orders(scope, most + 1, state=asked["state"], before=after, is_rising=_is_rising(asked))
+        last = reporting.place_of(found[most - 1]) if len(found) > most else None
+        rows = found[:most]
+        if version is not None and record is not None:
+            shards = shards_of({each.account for each in rows})
+            rows = [each for each in rows if (each.number, shards.get(each.account)) == (record.number, version.shard)]
+        return Page(reporting.with_reasons(rows), last)
 
 
 class Order(Thing):
@@ -318,6 +327,12 @@ class Pnl(Listing):
             for each in found
         ]
         return cut(told, most)
+
+
+def _at(at_ns: int, asked: Mapping[str, Any]) -> dict[str, int]:
+    """Return a query's bounds of time, for what was requested at one time alone."""
+    since_ns, until_ns = (asked[name] for name in ("since", "until"))
+    return {"since": max(at_ns, since_ns or 0), "until": min(at_ns + 1, at_ns + 1 if until_ns is None else until_ns)}
 
 
 def _is_rising(asked: Mapping[str, Any]) -> bool:

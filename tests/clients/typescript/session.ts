@@ -37,11 +37,11 @@ async function place(key: string, lots: string): Promise<{ version: string; act:
   return { version: data.version!, act: data.act, replayed: response.headers.has("Idempotency-Replayed") };
 }
 
-// A read that names a version waits for it; where that takes longer than a second, one asks again.
+// The order that a write led to. A read that names its version waits for it; after a second one asks again.
 async function placed(version: string): Promise<Order> {
   for (;;) {
     const { data, error } = await bank.GET("/api/v1/orders", {
-      params: { query: { account, set: "manual", limit: 1, min_version: version } },
+      params: { query: { version } },
     });
     if (error?.code !== "version-awaited") return told({ data, error }).data[0]!;
   }

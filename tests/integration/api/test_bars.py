@@ -48,6 +48,18 @@ def test_json_has_every_bar_once_page_by_page(callers, stored):
     assert rows[0]["time"] == "2014-05-02T00:00:00.000000000Z"
 
 
+def test_a_page_reads_no_more_than_it_tells(callers, stored, monkeypatch):
+    read = []
+
+    def noted(*given):
+        read.append(read_bars(*given))
+        return read[-1]
+
+    monkeypatch.setattr("apps.api.resources.markets.feeds.read_bars", noted)
+    assert callers["client one"].get(f"{PATH}&limit=5").status_code == 200
+    assert [np.array_equal(each.close, stored.close[:6]) for each in read] == [True]
+
+
 def test_columns_are_the_same_in_arrow_parquet_and_csv(callers, stored):
     caller = callers["client one"]
     arrow = caller.get(f"{PATH}&format=arrow")

@@ -14,14 +14,17 @@ from apps.api.resources import trading
 from apps.console.interface import Beat
 from apps.console.models import Act
 from apps.execution.contracts import PlaceManualOrder
+from apps.execution.models import Account
+from apps.reporting.models import Mark, Order
 from banyan import tracing
 from banyan.codec import decode_envelope
 from banyan.log_lines import OneLine
+from banyan.models import Key as LogKey
 from banyan.models import Log, Request, Seen
 from tests.integration.api.conftest import ALL
 from tests.integration.api.listening import FIRM, chunks_of, listener_of
 from tests.integration.api.test_writes import ORDER, accounts, post  # noqa: F401  (a fixture)
-from tests.integration.console.conftest import people  # noqa: F401  (a fixture)
+from tests.integration.console.conftest import committed, people  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.django_db(databases=ALL)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -61,6 +64,44 @@ def test_an_order_is_followed_from_the_id_of_its_call_to_its_message_and_back(ca
     assert "has no record" not in followed
     assert reverse("step", args=["execution", request.key, 7]) in followed
     assert reverse("follow-request", args=["mine-1"]) in page("follow-step", "execution", request.key, 7)
+
+
+def test_the_orders_that_came_of_a_write_are_found_by_its_version(callers):
+    version = orjson.loads(post(callers["client one"], "orders", ORDER).content)["version"]
+    (request,) = Request.objects.using("execution").all()
+    path = f"orders?version={version}"
+    LogKey.objects.using("execution").update_or_create(key=request.key, defaults={"number": 9})
+    Mark.objects.create(reader="reporting", source="execution", key=request.key, number=9, received_at_ns=1)
+    for number in range(3, 7):
+        Log.objects.using("execution").create(
+            key=request.key, number=number, written_at=timezone.now(), received_at_ns=1, header=b"{}", body=b"",
+            events=b"[]",
+        )  # fmt: skip
+    applied(request, 7)
+    committed("execution", "DELETE FROM banyan_request")
+    numbers = {each.id: each.number for each in Account.objects.using("execution").all()}
+    of_it = {"instrument": "OANDA:EURUSD", "set": "manual", "steps": -1000, "requested_at_ns": 1, "requested_number": 7}
+    for decision, account, other in (
+        (1, "B1", {}), (2, "B1", {"requested_number": 8}), (3, "B1", {"requested_at_ns": 2}), (4, "B2", {}),
+    ):  # fmt: skip
+        Order.objects.create(account=numbers[account], decision=decision, **{**of_it, **other})
+    found = [each["decision"] for each in callers["client one"].rows(path)]
+    assert found == [1]
+    assert callers["client two"].rows(path) == []
+    assert (
+        callers["client one"].rows(f"{path}&until=1970-01-01") == callers["client one"].rows(f"{path}&account=B2") == []
+    )
+    assert [each["decision"] for each in callers["client one"].rows("orders")] == [3, 2, 1]
+
+
+def test_a_write_that_waits_has_led_to_nothing_yet(callers, monkeypatch):
+    monkeypatch.setattr("apps.api.versions._WAIT_SECONDS", 0.0)
+    version = orjson.loads(post(callers["client one"], "orders", ORDER).content)["version"]
+    answer = callers["client one"].get(f"orders?version={version}")
+    assert (answer.status_code, orjson.loads(answer.content)["code"]) == (503, "version-awaited")
+    committed("execution", "DELETE FROM banyan_request")  # of long ago: nothing is left of it
+    assert callers["client one"].rows(f"orders?version={version}") == []
+    assert callers["client one"].get("orders?version=x").status_code == 400
 
 
 def test_asking_again_names_the_command_that_was_asked_first(callers):

@@ -175,6 +175,7 @@ def test_bytes_of_a_query_that_are_no_text_are_answered_like_any_others(reads, k
     [
         ("/", {}), ("/sign-in/", {"method": "POST"}),
         ("/api/v1/orders", {"query": "min_version=x"}), ("/api/v1/orders", {"query": "min%5Fversion=x"}),
+        ("/api/v1/orders", {"query": "limit=1&%6din_versio%6E=x"}), ("/api/v1/orders", {"query": "version=x"}),
     ],
 )  # fmt: skip
 def test_what_may_wait_or_is_no_call_of_the_api_is_left_to_others(reads, key, path, more):

@@ -25,12 +25,12 @@ def test_a_request_is_in_the_envelopes_of_all_that_comes_of_it(pair):
     ask(store, [Command("a", Add(number=4), "c4")], 1)
     store.close()
     assert [tuple(each) for each in asked.values()] == [("execution", "a", "c1"), ("execution", "b", "c2")]
-    assert lineage.number_of("execution", "a", "c1") is None
+    assert lineage.record_of("execution", "a", "c1") is None
     pair.restart("two")
     pair.settle()
     assert traces_of("execution") == traces_of("risk") == ["mine-1", "mine-1", "", "mine-1"]
-    found = [lineage.number_of("execution", *each) for each in (("a", "c1"), ("b", "c2"), ("a", "c4"))]
+    found = [lineage.record_of("execution", *each).number for each in (("a", "c1"), ("b", "c2"), ("a", "c4"))]
     assert found == [1, 1, 3]
-    assert lineage.number_of("execution", "b", "c1") is None
+    assert lineage.record_of("execution", "b", "c1") is None
     took, answered = lineage.lineage("risk", "a", 1)
     assert [(each.context, each.trace) for each in (took, answered)] == [("execution", "mine-1"), ("risk", "mine-1")]
