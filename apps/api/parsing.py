@@ -16,13 +16,23 @@ class Json(BaseParser):
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         """Return what it says. Raises ParseError."""
+        content = stream.read()
         try:
-            found = orjson.loads(stream.read())
+            found = orjson.loads(content)
         except orjson.JSONDecodeError as error:
             raise ParseError(f"It is no JSON: {error}.") from None
         if _depth(found) > DEPTH_MAX:
             raise ParseError(f"It is deeper than {DEPTH_MAX} levels.")
+        if b"\\u0000" in content and _has_zero(found):
+            raise ParseError("It has a character of code 0 in it.")
         return found
+
+
+def _has_zero(value: Any) -> bool:
+    """Tell whether a text in a value, or a name, has a character that no database takes."""
+    if isinstance(value, dict):
+        return any(map(_has_zero, (*value, *value.values())))
+    return any(map(_has_zero, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
 
 
 def _depth(value: Any) -> int:

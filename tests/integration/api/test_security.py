@@ -94,6 +94,18 @@ def test_bodies_that_are_made_to_harm_are_refused_in_words(callers, bomb):
     assert len(answer.content) < 5_000
 
 
+ZERO = {"limits": {"a\0": "5%"}, "reason": "x"}, {"limits": {"loss": ["\0"]}, "reason": "x"}
+
+
+@pytest.mark.parametrize("body", ZERO)
+def test_what_no_database_takes_is_refused_wherever_it_is(callers, body):
+    """As names of fields too, which no serializer looks at."""
+    answer = send(callers["operator"], "limits", body, "put")
+    assert (answer.status_code, orjson.loads(answer.content)["code"]) == (400, "request-invalid")
+    written = {"limits": {"a\\u0000": "5%"}, "reason": "x"}  # which says no such thing: it is only not known
+    assert send(callers["operator"], "limits", written, "put").status_code == 422
+
+
 @pytest.mark.parametrize(("levels", "is_refused"), [(7, False), (8, True)])
 def test_what_is_deeper_than_anything_of_ours_is_not_looked_at(callers, levels, is_refused):
     answer = send(callers["operator"], "trading-states", b'{"reason": ' + b"[" * levels + b"]" * levels + b"}")
