@@ -164,6 +164,7 @@ async def _pass_on(response: Any, send: Send) -> None:
     async with aclosing(aiter(response)) as parts:
         async for part in parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
+            await asyncio.sleep(0)  # a send seldom waits: who has gone would be told everything that there is
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -24,6 +24,8 @@ _LOGGER = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 10.0
 _RETRY_MS = 2_000
 _PLACE_MAX = 12_000
+_TOGETHER_BYTES = 16_384
+"""Of events that come together, as many are sent at once."""
 
 
 def stream(request: HttpRequest, family: str) -> HttpResponse | StreamingHttpResponse:
@@ -121,11 +123,17 @@ class Listener:
             if piece is None:
                 self._course = course
                 return
-            at = dict(before)
+            at, events, size = dict(before), [], 0
             for item in piece.within(self._scope):
                 if self._family.is_later(item.place, before.get(item.log)):
                     at[item.log] = item.place
-                    yield _event(self._name, self._name, at, item.data)
+                    events.append(_event(self._name, self._name, at, item.data))
+                    size += len(events[-1])
+                    if size >= _TOGETHER_BYTES:
+                        yield b"".join(events)
+                        events, size = [], 0
+            if events:
+                yield b"".join(events)
             self._course = course
 
 

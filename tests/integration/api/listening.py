@@ -52,8 +52,7 @@ def listen(family, places, *marks, caller=FIRM, between=lambda: None, **asked):
             yield Beat(1, {"execution": each})
 
     async def run():
-        async for chunk in listener.events(beats()):
-            lines = dict(line.split(b": ", 1) for line in chunk.strip().split(b"\n"))
+        async for lines in events_of(listener.events(beats())):
             name, data = lines[b"event"].decode(), orjson.loads(lines[b"data"])
             (heard.events if name == family else heard.others).append((lines[b"id"].decode(), data))
 
@@ -61,9 +60,24 @@ def listen(family, places, *marks, caller=FIRM, between=lambda: None, **asked):
     return heard
 
 
+async def events_of(chunks):
+    """Yield what is sent event by event, each as {field: value}."""
+    async for chunk in chunks:
+        for event in apart(chunk):
+            if not event.startswith(b":"):
+                yield dict(line.split(b": ", 1) for line in event.strip().split(b"\n"))
+
+
+def apart(chunk):
+    """Return the events of what is sent at once."""
+    return [event + b"\n\n" for event in chunk.split(b"\n\n")[:-1]]
+
+
 def chunks_of(listener, beats):
+    """Return what is sent, event by event, as it is sent."""
+
     async def run():
-        return [chunk async for chunk in listener.events(beats())]
+        return [event async for chunk in listener.events(beats()) for event in apart(chunk)]
 
     return asyncio.run(run())
 

@@ -26,6 +26,7 @@ from apps.console.interface import Beat
 from apps.console.models import Act
 from apps.reporting.interface import Scope
 from tests.integration.api.conftest import ALL, Caller
+from tests.integration.api.listening import events_of
 from tests.integration.runs.conftest import SAMPLE, celery_app, workers
 from tests.patience import wait_until
 
@@ -203,8 +204,7 @@ def heard(family, places, *steps):
 
     async def run():
         found = []
-        async for chunk in listener.events(beats()):
-            lines = dict(line.split(b": ", 1) for line in chunk.strip().split(b"\n"))
+        async for lines in events_of(listener.events(beats())):
             if lines[b"event"].decode() == family:
                 found.append((streams.read(lines[b"id"].decode(), family), orjson.loads(lines[b"data"])))
         return found

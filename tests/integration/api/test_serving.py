@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from apps.api import news
+from apps.api import news, serving
 from apps.api.keys import Wanted, make
 from apps.api.models import Key
 from apps.api.serving import Calls
@@ -205,6 +205,29 @@ class Open:
         self.sent.append(message)
         if b"event: begin" in message.get("body", b""):
             self.begun.set()
+
+
+def test_who_has_gone_is_told_no_more_though_nothing_waits():
+    """Sends seldom wait: a stream that catches up would write all of it to a connection that is not there."""
+
+    class Behind:
+        def __aiter__(self):
+            return self.parts()
+
+        async def parts(self):
+            for _ in range(1_000):
+                yield b"event"
+
+    sent = []
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(serving._until_gone(serving._pass_on(Behind(), send), gone))
+    assert len(sent) < 5
 
 
 def test_many_streams_are_open_at_once_and_none_keeps_a_thread_or_a_connection(reads, key):

@@ -24,7 +24,7 @@ from apps.reporting import interface as reporting
 from apps.reporting.interface import Scope
 from banyan.codec import decode_message
 from tests.integration.api.conftest import ALL
-from tests.integration.api.listening import FIRM, chunks_of, listen, listener_of, troubles
+from tests.integration.api.listening import FIRM, apart, chunks_of, listen, listener_of, troubles
 from tests.integration.console.test_overview import read as read_logs
 from tests.integration.reporting.recorded import HOUR_NS
 from tests.integration.reporting.test_read_models import trade_at_random
@@ -139,8 +139,8 @@ def listen_together(family, callers, between, **asked):
                 await done.wait()
                 yield Beat(2, {"execution": 2})
 
-            chunks = [chunk async for chunk in listener.events(beats()) if b"event: begin" not in chunk]
-            return [orjson.loads(chunk.split(b"data: ")[1]) for chunk in chunks]
+            events = [event async for chunk in listener.events(beats()) for event in apart(chunk)]
+            return [orjson.loads(event.split(b"data: ")[1]) for event in events if b"event: begin" not in event]
 
         begun = [asyncio.Event() for _ in callers]
         hearing = [asyncio.create_task(heard_by(*each)) for each in zip(callers, begun, strict=True)]
@@ -439,7 +439,8 @@ def test_a_database_that_is_away_is_told_and_what_came_meanwhile_too(monkeypatch
                 await is_back.wait()
                 yield Beat(4, {"execution": 2})
 
-            return [chunk async for chunk in listener_of("fills", FIRM, places).events(beats())]
+            chunks = listener_of("fills", FIRM, places).events(beats())
+            return [event async for chunk in chunks for event in apart(chunk)]
 
         hearing = [asyncio.create_task(heard_by()) for _ in range(100)]
         for _ in hearing:
