@@ -9,12 +9,12 @@ import orjson
 import pytest
 from django.core.management import call_command
 from django.db import connections
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from apps.alerts.models import Alert
 from apps.api import access, streams, system_state
 from apps.api.families import FAMILIES
-from apps.api.keys import SCOPES, Wanted, make, rotate
+from apps.api.keys import OF_CLIENTS, SCOPES, Wanted, make, rotate
 from apps.api.models import Key
 from apps.api.rows import told
 from apps.api.streams import Listener
@@ -175,6 +175,8 @@ def test_a_clients_key_reaches_no_research_whatever_its_record_says(callers, qua
         answer = client.get(path)
         assert (answer.status_code, orjson.loads(answer.content)["code"]) == (403, "firm-only")
     assert post(client, f"jobs/{job['id']}/cancel", {}, "1").status_code == 403
+    call = RequestFactory().get("/api/v1/key", headers={"Authorization": f"Bearer {client.key}"})
+    assert access.caller_of(call).scopes == OF_CLIENTS
     assert orjson.loads(client.get("key").content)["client"] == "one"
 
 

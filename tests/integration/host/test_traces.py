@@ -26,7 +26,7 @@ def test_a_request_is_in_the_envelopes_of_all_that_comes_of_it(pair):
     store.close()
     assert [tuple(each) for each in asked.values()] == [("execution", "a", "c1"), ("execution", "b", "c2")]
     assert lineage.record_of("execution", "a", "c1") is None
-    pair.restart("two")
+    pair.restart()
     pair.settle()
     assert traces_of("execution") == traces_of("risk") == ["mine-1", "mine-1", "", "mine-1"]
     found = [lineage.record_of("execution", *each).number for each in (("a", "c1"), ("b", "c2"), ("a", "c4"))]
