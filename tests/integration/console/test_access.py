@@ -78,6 +78,7 @@ TABLE = {
     "find": PAGES,
     "streams": PAGES,
     "step": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
+    "follow-request": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "follow-step": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "follow-order": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
     "dead-letter": PAGES | {"viewer": 404, "operator": 404, "administrator": 404},
@@ -94,7 +95,7 @@ ARGUMENTS = {
     "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
     "person": ["nobody"], "job": ["nothing"], "job-report": ["nothing"],
     "job-cancel": ["nothing"], "run": ["nothing"], "curve": ["nothing"], "step": ["risk", "00", 1],
-    "follow-step": ["risk", "00", 1], "follow-order": ["NOBODY", "SIM:EURUSD", 1], "dead-letter": ["risk", 1],
+    "follow-step": ["risk", "00", 1], "follow-request": ["nobody's"], "follow-order": ["NOBODY", "SIM:EURUSD", 1], "dead-letter": ["risk", 1],
 }  # fmt: skip
 ABOUT = {
     "set": "nothing",
