@@ -175,6 +175,8 @@ def test_a_clients_key_reaches_no_research_whatever_its_record_says(callers, qua
         answer = client.get(path)
         assert (answer.status_code, orjson.loads(answer.content)["code"]) == (403, "firm-only")
     assert post(client, f"jobs/{job['id']}/cancel", {}, "1").status_code == 403
+    stream = callers["viewer"].get("streams/jobs")
+    assert (stream.status_code, orjson.loads(stream.content)["code"]) == (403, "scope-missing")
     call = RequestFactory().get("/api/v1/key", headers={"Authorization": f"Bearer {client.key}"})
     assert access.caller_of(call).scopes == OF_CLIENTS
     assert orjson.loads(client.get("key").content)["client"] == "one"

@@ -95,7 +95,8 @@ ARGUMENTS = {
     "instrument": ["SIM:NONE"], "bars": ["SIM:NONE"],
     "person": ["nobody"], "job": ["nothing"], "job-report": ["nothing"],
     "job-cancel": ["nothing"], "run": ["nothing"], "curve": ["nothing"], "step": ["risk", "00", 1],
-    "follow-step": ["risk", "00", 1], "follow-request": ["nobody's"], "follow-order": ["NOBODY", "SIM:EURUSD", 1], "dead-letter": ["risk", 1],
+    "follow-step": ["risk", "00", 1], "follow-request": ["nobody's"],
+    "follow-order": ["NOBODY", "SIM:EURUSD", 1], "dead-letter": ["risk", 1],
 }  # fmt: skip
 ABOUT = {
     "set": "nothing",
