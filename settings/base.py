@@ -170,6 +170,12 @@ Every shard costs each signal its fixed part: two for each process of `SHARD_PRO
 SHARD_PROCESSES: int = environment.read("BANYAN_SHARD_PROCESSES", whole_number(1, 48), example="2", default=2)
 """Over how many processes the shards are spread: as many as the machine has cores. May change at every start."""
 
+GIVES_WAY: bool = environment.read("BANYAN_GIVE_WAY", flag, example="false", default=True)
+"""Whether what only remembers, and jobs of research, have the processors only when nobody else wants them.
+
+Where other programs keep this machine busy, they would have them never.
+"""
+
 SET_MEMORY_MB, SET_CPU_PERCENT = limits_of_sets(environment)
 """What the process of a set may take: memory of its own before it is killed, and of a core before it is held back."""
 

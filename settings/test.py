@@ -10,6 +10,10 @@ from settings.routing import databases, embedded_server, service_databases
 # Workers and children that a test starts inherit the variables, and with them the servers of their run.
 os.environ.setdefault("BANYAN_POSTGRES_DIR", str(DATA_DIR / "test" / f"postgres-{os.getpid()}"))
 os.environ.setdefault("BANYAN_KAFKA_DIR", str(DATA_DIR / "test" / f"kafka-{os.getpid()}"))
+# Processes that a test waits for would have nothing of the processors while other tests run beside it.
+os.environ.setdefault("BANYAN_GIVE_WAY", "false")
+# Brokers of tests end before what is compiled best for them has paid for it.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105  # nosec B105 # it guards nothing

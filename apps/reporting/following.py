@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import psycopg
+from django.conf import settings
 from django.db import OperationalError, connections
 
 from apps.reporting.database import connect
@@ -150,7 +151,8 @@ class Follower:
     def _connected(self) -> "psycopg.Connection[Any]":
         if self._connection is None or self._connection.closed:
             self._connection = connect()
-            _step_back(self._connection)
+            if settings.GIVES_WAY:
+                _step_back(self._connection)
             self._connection.cursor_factory = _giving(self._give_way)
         return self._connection
 
@@ -249,7 +251,8 @@ class FollowerWorker:
 
     def run(self, stop: threading.Event) -> None:
         """Read until `stop` is set, and one piece more."""
-        _be_idle()
+        if settings.GIVES_WAY:
+            _be_idle()
         follower = self._build()
         while not stop.is_set():
             looked_ns = time.monotonic_ns()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.browser.console_server import ConsoleServer
-from tests.browser.pages import SECONDS
+from tests.browser.pages import PATIENCE_MS
 
 Open = Callable[..., Any]
 
@@ -25,8 +25,8 @@ def open_report(browser: Any) -> Iterator[Open]:
         size = {"width": width, "height": 900}
         context = browser.new_context(viewport=size, color_scheme=scheme, bypass_csp=False, offline=True, **options)
         contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
-        page.set_default_timeout(90_000)
         page.on("console", lambda message: told.append(f"console {message.type}: {message.text}"))
         page.on("pageerror", lambda error: told.append(f"error: {error}"))
         page.on("request", lambda request: told.append(request.url) if request.url != path.as_uri() else None)
@@ -69,6 +69,7 @@ def server(tmp_path_factory) -> Iterator[ConsoleServer]:
 def signed_in(browser, server) -> dict[str, Any]:
     """The cookies of somebody who has signed in."""
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(f"{server.address}/audit/")
     assert page.url == f"{server.address}/sign-in/?next=/audit/"
@@ -91,7 +92,7 @@ def new_context(browser, signed_in) -> Iterator[Open]:
         scheme = "dark" if dark else "light"
         options = {"storage_state": signed_in, "viewport": {"width": width, "height": 900}, "color_scheme": scheme}
         context = browser.new_context(**{**options, **more})
-        context.set_default_timeout(120 * SECONDS)
+        context.set_default_timeout(PATIENCE_MS)
         context.on("page", lambda page: page.on("pageerror", lambda error: told.append(str(error))))
         context.on("console", lambda message: told.append(message.text) if _is_ours(message) else None)
         made.append(context)

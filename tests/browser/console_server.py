@@ -10,9 +10,8 @@ from pathlib import Path
 
 from banyan.embedded import EmbeddedServer
 from tests.integration.test_serve import ROOT, free_port
+from tests.patience import PATIENCE_SECONDS
 from trading.compiled import data_directory
-
-READY_SECONDS = 240
 
 
 class ConsoleServer:
@@ -48,7 +47,7 @@ class ConsoleServer:
         )
         self._processes.append(process)
         assert process.stdout is not None
-        limit = threading.Timer(READY_SECONDS, process.kill)
+        limit = threading.Timer(PATIENCE_SECONDS, process.kill)
         limit.start()
         printed = []
         for line in process.stdout:
@@ -92,7 +91,7 @@ class ConsoleServer:
         for process in self._processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-                process.wait(timeout=60)
+                process.wait(timeout=PATIENCE_SECONDS)
         self._processes.clear()
         EmbeddedServer(self._folder / "postgres").remove()
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from tests.browser.console_server import ConsoleServer
+from tests.patience import PATIENCE_SECONDS
 
-SECONDS = 1000
-"""Playwright counts milliseconds."""
+PATIENCE_MS = 1_000 * PATIENCE_SECONDS
 
 
 def pages_of(account: str, set_: str, instrument: str = "OANDA:EURUSD") -> tuple[str, ...]:

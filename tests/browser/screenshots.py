@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import apps  # noqa: F401  (puts the source root `platform/` on the path)
 from tests.browser.console_server import ConsoleServer
+from tests.browser.pages import PATIENCE_MS
 from tests.conftest import find_chromium
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 KILOBYTES_MAX = 150
-PATIENCE_MS = 420_000
 READY = "html[data-ready=yes]"
 
 

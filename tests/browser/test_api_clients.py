@@ -18,7 +18,7 @@ import pytest
 from tests.browser.console_server import ConsoleServer
 from tests.clients.generating import TYPESCRIPT
 from tests.documents import ROOT, blocks, shell_lines
-from tests.integration.runs.conftest import wait_until
+from tests.patience import wait_until
 
 ACCOUNT = "BIRCH-03"
 OF_BIRCH = [f"BIRCH-{number:02d}" for number in range(1, 26)]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.pages import SECONDS, shown
+from tests.browser.pages import shown
 
 pytestmark = pytest.mark.chromium
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.chromium
 def test_a_setting_is_changed_at_the_level_of_an_account_and_of_a_set(new_context, find_violations, server):
     page = shown(new_context(), server, "/accounts/DUNMORE-05/")
     settings = page.locator("section[aria-labelledby=c-settings]")
-    settings.locator("tbody tr", has_text="multiplier").first.wait_for(timeout=180 * SECONDS)
+    settings.locator("tbody tr", has_text="multiplier").first.wait_for()
     settings.get_by_role("link", name="Change the account’s own").click()
     page.get_by_label("multiplier").fill("half")
     page.get_by_role("button", name="See what it would do").click()
@@ -25,7 +25,7 @@ def test_a_setting_is_changed_at_the_level_of_an_account_and_of_a_set(new_contex
     page.get_by_role("button", name="Change them").click()
     page.get_by_text("Asked: settings of DUNMORE-05.").wait_for()
     held = settings.locator("tbody tr", has_text="multiplier").first
-    held.get_by_text("account", exact=True).wait_for(timeout=60 * SECONDS)
+    held.get_by_text("account", exact=True).wait_for()
     assert "0.5" in held.inner_text()
     page.goto(f"{server.address}/sets/revert/settings/")
     page.get_by_label("lots_max").fill("2000000")
@@ -36,7 +36,7 @@ def test_a_setting_is_changed_at_the_level_of_an_account_and_of_a_set(new_contex
     page.get_by_role("button", name="Change it for all").click()
     card = page.locator("section[aria-labelledby=c-for-all]")
     card.locator("strong", has_text="2000000").wait_for()
-    card.get_by_text("shards have it so far").wait_for(state="detached", timeout=60 * SECONDS)
+    card.get_by_text("shards have it so far").wait_for(state="detached")
     assert find_violations(page) == []
 
 
@@ -52,20 +52,20 @@ def test_an_order_by_hand_is_previewed_placed_works_and_is_cancelled(new_context
     page.fill("#why", "the browser's test")
     page.get_by_role("button", name="Place it").click()
     works = page.locator("section[aria-labelledby=c-working] tbody tr", has_text="manual")
-    works.get_by_text("working", exact=True).wait_for(timeout=60 * SECONDS)
+    works.get_by_text("working", exact=True).wait_for()
     assert find_violations(page) == []
     works.get_by_role("link", name="Cancel").click()
     page.fill("#why", "done")
     page.get_by_role("button", name="Cancel it").click()
-    works.wait_for(state="detached", timeout=60 * SECONDS)
+    works.wait_for(state="detached")
     page.goto(f"{server.address}/fills/?account=CEDAR-08")
-    page.locator("main tbody tr").first.wait_for(timeout=60 * SECONDS)
+    page.locator("main tbody tr").first.wait_for()
     assert find_violations(page) == []
 
 
 def test_numbers_are_written_as_the_reader_writes_them(new_context, server):
     german = shown(new_context(locale="de-DE"), server)
-    german.get_by_text("equity of 100 accounts").wait_for(timeout=60 * SECONDS)
+    german.get_by_text("equity of 100 accounts").wait_for()
     assert re.fullmatch(r"\d{1,3}(\.\d{3})+ USD", german.locator("section[aria-labelledby=c-money] .big").inner_text())
     indian = shown(new_context(locale="en-IN"), server)
     equity = indian.locator("section[aria-labelledby=c-money] .big").inner_text()
@@ -76,7 +76,7 @@ def test_numbers_are_written_as_the_reader_writes_them(new_context, server):
 @pytest.mark.soak
 def test_a_printed_page_has_the_whole_of_it_and_nothing_to_click(new_context, server):
     page = shown(new_context(dark=True), server, "/accounts/CEDAR-09/")
-    page.locator("section[aria-labelledby=c-fills] tbody tr").first.wait_for(timeout=180 * SECONDS)
+    page.locator("section[aria-labelledby=c-fills] tbody tr").first.wait_for()
     page.emulate_media(media="print")
     assert not page.locator("nav.side").is_visible()
     assert not page.get_by_role("link", name="Flatten").is_visible()

@@ -19,10 +19,10 @@ from tests.benchmarks.tree import SHARDS
 from tests.browser.console_server import ConsoleServer
 from tests.browser.pages import pages_of, shown
 from tests.network import Network
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.chromium, pytest.mark.soak]
 HERE = "127.0.0.1"
-PATIENCE_SECONDS = 120
 
 
 @pytest.fixture(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from banyan.kafka import Cluster
 from tests.fault.conftest import a_quarter
-from tests.fault.service import Service, delete_topics, join_kafka
+from tests.fault.service import Service, delete_topics, join_kafka, moved
 from tests.fault.system import System, closes
 from tests.fault.test_pipeline import ACCOUNTS, check_that_nothing_was_lost_or_doubled
 from tests.fault.test_processes import define_trend
@@ -48,7 +48,7 @@ class Followed:
 
     def extract(self, action: str, what: str = "", *options: str) -> str:
         """Move the context, or `what` of it, to another stage; return what was said."""
-        return self.system.manage("extract", action, what or self.context, "--why", "to try it", *options)
+        return moved(self.system, action, what or self.context, "--why", "to try it", *options)
 
     def level(self) -> None:
         self.system.wait_for("the follower", lambda: is_followed(self.system, self.context))

@@ -40,6 +40,7 @@ from banyan.store import Store
 from banyan.transport import LocalTransport
 from settings.roles import ROUTES
 from tests.integration.edge.paper_client import Client
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.execution.desk import EURUSD, QUOTES, target
 
 KEYS = ("00", "01")
@@ -48,8 +49,7 @@ SET = "trend"
 SENDERS = {"execution": ["signals", "risk", "edge"], "risk": ["execution"], "edge": ["execution"], "signals": []}
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
-SETTLE_SECONDS = 60.0
-READY_SECONDS = 300.0  # what was never compiled is compiled first
+SETTLE_SECONDS = PATIENCE_SECONDS
 
 SIGNALS: Context[dict] = Context(
     name="signals",
@@ -295,8 +295,8 @@ class Pipeline:
         for _ in range(count):
             self.turn()
 
-    def until(self, is_so: Callable[[], Any], what: str = "it", seconds: float | None = None) -> None:
-        end = time.monotonic() + (SETTLE_SECONDS if seconds is None else seconds)
+    def until(self, is_so: Callable[[], Any], what: str = "it") -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
         while not is_so():
             assert time.monotonic() < end, f"{what} did not come about: {self.standing()}"
             self.turn()
@@ -337,8 +337,8 @@ class Pipeline:
             self.say(opened, "execution", key)
             self.say(Subscribe(account=number, set=SET, join="converge"), "execution", key)
         execution = self.hosts[1]
-        self.until(lambda: execution.keys.keys() == set(KEYS), "holding the keys", READY_SECONDS)
-        self.until(self.is_ready, "readiness", READY_SECONDS)
+        self.until(lambda: execution.keys.keys() == set(KEYS), "holding the keys")
+        self.until(self.is_ready, "readiness")
 
     def is_ready(self) -> bool:
         found = [self.hosts[1].keys[key].state.accounts.columns["ready"] for key in KEYS if key in self.hosts[1].keys]

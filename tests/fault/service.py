@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from banyan.kafka import Cluster
 from tests.fault.system import ROOT, System
+from tests.patience import PATIENCE_SECONDS
 
 OLDER_RISK = ("-m", "tests.fault.older_risk")
 """The service of risk, a version ago."""
@@ -41,7 +42,7 @@ def join_kafka(system: System, kafka: Cluster, **databases: str) -> str:
 def delete_topics(kafka: Cluster, name: str) -> None:
     """Delete the topics of a system."""
     admin = AdminClient(kafka.options())
-    ours = [topic for topic in admin.list_topics(timeout=10).topics if topic.startswith(f"{name}.")]
+    ours = [topic for topic in admin.list_topics(timeout=PATIENCE_SECONDS).topics if topic.startswith(f"{name}.")]
     if ours:
         admin.delete_topics(ours)
 
@@ -78,7 +79,7 @@ class Service:
 
     def ask(self, path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE_SECONDS) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as refused:
             return refused.code, refused.read().decode()
@@ -104,7 +105,7 @@ class Service:
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE_SECONDS)
 
     def end(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -149,6 +150,26 @@ def wait_until_ready(system: System, service: Service) -> None:
 def wait_beside(system: System, service: Service) -> None:
     """Wait until a service that has just been started waits for the keys that another one holds."""
     system.wait_for("a service beside another", lambda: "it holds 0 of" in service.ask("/ready")[1])
+
+
+def moved(system: System, action: str, what: str, *options: str) -> str:
+    """Move a context, or one key of it, to another stage; return what was said.
+
+    A side has a second to take a key. On a busy machine it may need more: then all stays as it was, and is tried again.
+    """
+    told = ""
+
+    def has_moved() -> bool:
+        nonlocal told
+        told = system.tried("extract", action, what, *options)
+        assert "(change " in told or any(each in told for each in _NOT_YET), told
+        return "(change " in told
+
+    system.wait_for(f"extract {action} {what}", has_moved)
+    return told
+
+
+_NOT_YET = ("has not taken it", "has not answered", "does not catch up", "see what is not so above")
 
 
 def replace(system: System, old: Service, new: Service) -> None:

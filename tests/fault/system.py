@@ -14,11 +14,10 @@ from typing import Any
 import psycopg
 
 from banyan.compression import expand
-from tests.fault.commands import ROOT, Commands
+from tests.commands import ROOT, Commands
+from tests.patience import PATIENCE_SECONDS
 from trading.compiled import data_directory
 
-PATIENCE_SECONDS = 600.0
-VERIFY_SECONDS = STOP_SECONDS = 120.0
 PAUSE_SECONDS = 0.1  # between two looks at the least
 PAUSE_SHARE = 4.0  # of what a look took: each reads whole logs, and who looks all the time has half a core
 _DEATH = re.compile(r" ended with signal SIGKILL| ended: | is left alone: ")
@@ -45,6 +44,7 @@ class System:
         self._log = folder / "run.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._commands: Commands | None = None
+        self._connections: dict[str, psycopg.Connection[Any]] = {}
 
     def manage(self, *arguments: str, code: int = 0) -> str:
         """Run a command and return what it printed; it must end with `code`."""
@@ -111,7 +111,7 @@ class System:
         assert self._process is not None
         begun = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(timeout=STOP_SECONDS)
+        code = self._process.wait(timeout=PATIENCE_SECONDS)
         return code, time.monotonic() - begun
 
     def verify(self, *, dead_letters: int = 0) -> None:
@@ -124,7 +124,7 @@ class System:
             told = done.stdout + done.stderr
             return done.returncode == 0
 
-        until = time.monotonic() + VERIFY_SECONDS
+        until = time.monotonic() + PATIENCE_SECONDS
         while not holds():
             assert time.monotonic() < until, told
 
@@ -142,8 +142,19 @@ class System:
     def rows(self, context: str, statement: str) -> list[Any]:
         """Return what a query gives in a context's database."""
         before, question, options = self.environment["DATABASE_URL"].partition("?")
-        with psycopg.connect(f"{before}_{context}{question}{options}") as connection:
-            return connection.execute(statement).fetchall()
+        url = f"{before}_{context}{question}{options}"
+        try:
+            return self._connected(url).execute(statement).fetchall()
+        except psycopg.OperationalError:  # the server has been another one meanwhile
+            return self._connected(url, anew=True).execute(statement).fetchall()
+
+    def _connected(self, url: str, *, anew: bool = False) -> "psycopg.Connection[Any]":
+        """Return a connection that is kept: making one for each look costs more than the look."""
+        if anew or url not in self._connections:
+            if url in self._connections:
+                self._connections.pop(url).close()
+            self._connections[url] = psycopg.connect(url, autocommit=True)
+        return self._connections[url]
 
     def log(self) -> str:
         """Return what the processes have logged."""
@@ -166,9 +177,11 @@ class System:
     def end(self) -> None:
         """End whatever still runs."""
         self._end_commands()
+        while self._connections:
+            self._connections.popitem()[1].close()
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(timeout=STOP_SECONDS)
+            self._process.wait(timeout=PATIENCE_SECONDS)
 
 
 def closes(system: System, context: str, name: str) -> Iterator[int]:

@@ -7,7 +7,7 @@ import pytest
 
 from banyan.kafka import Cluster
 from settings.shards import SHARDS
-from tests.fault.service import Service, delete_topics, join_kafka, started_again, wait_until_ready
+from tests.fault.service import Service, delete_topics, join_kafka, moved, started_again, wait_until_ready
 from tests.fault.system import System, closes
 from tests.fault.test_pipeline import (
     WEEKS,
@@ -21,6 +21,7 @@ from tests.fault.test_processes import define_trend
 from tests.fault.test_sets import applied
 from tests.fault.test_shadow import is_followed, replay_bars
 from tests.fault.test_stages import WATCHED, check_that_nothing_differed_and_nothing_was_lost, followed, leads
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = (
     pytest.mark.soak
@@ -154,7 +155,7 @@ def test_a_service_that_dies_while_it_takes_a_shard_leaves_it_to_one_side(follow
     replay_bars(system, "2016-01-20", "2016-01-26")
     system.wait_for("the follower", lambda: is_followed(system))
     system.tried("extract", "canary", "risk", "--percent", "40", "--why", "it dies of it", *WATCHED)
-    assert service.process.wait(timeout=60) == -signal.SIGKILL
+    assert service.process.wait(timeout=PATIENCE_SECONDS) == -signal.SIGKILL
     system.others += 1
     service.over.clear()
     system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-26", "--to", "2016-02-02")
@@ -171,7 +172,7 @@ def test_a_leader_that_is_paused_while_it_is_fenced_off_changes_nothing_when_it_
     system, service = followed
     replay_bars(system, "2016-01-01", "2016-01-20")
     system.wait_for("the follower", lambda: is_followed(system))
-    system.manage("extract", "live", "risk", "--why", "no difference", *WATCHED)
+    moved(system, "live", "risk", "--why", "no difference", *WATCHED)
     replay_bars(system, "2016-01-20", "2016-01-26")
     service.pause()
     system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-26", "--to", "2016-02-02")

@@ -108,7 +108,7 @@ def test_a_feed_that_gives_nothing_is_shown_and_one_that_cannot_be_read_says_why
     assert "feed x is stale: nothing has come since it began" in system.manage("status", code=1)
     path.write_text("nothing\nof use\n")
     system.wait_for("the reason", lambda: "btc.csv: line 1 is not a header" in state(system).get("problem", ""))
-    system.wait_for("what is told of it", lambda: "feed x is failing" in system.manage("status", code=1))
+    system.wait_for("what is told of it", lambda: "feed x is failing" in system.tried("status"))
     now = np.datetime64("now", "ms") + np.arange(4) * np.timedelta64(1, "ms")
     path.write_text("time,last,size\n" + "".join(f"{time}Z,5.{row}0,2\n" for row, time in enumerate(now)))
     system.wait_for("the bar", lambda: any(e["volume_e6"] for e in events(system, "feeds.bar-closed.v1")))

@@ -58,7 +58,7 @@ def test_where_sent_is_committed_after_sending_an_order_is_found_that_no_ledger_
     monkeypatch.setattr(Edge, "_commit", late)
     monkeypatch.setattr(PaperBroker, "submit", last)
     pipeline.signal(0.4)
-    pipeline.until(lambda: pipeline.crashes.happened, "a death with an order on its way", 60.0)
+    pipeline.until(lambda: pipeline.crashes.happened, "a death with an order on its way")
     monkeypatch.setattr(Edge, "_commit", commit)
     monkeypatch.setattr(PaperBroker, "submit", submit)
     found = broken(pipeline)

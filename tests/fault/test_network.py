@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from banyan.kafka import Cluster
-from tests.fault.service import Service, delete_topics, join_kafka, wait_until_ready
+from tests.fault.service import Service, delete_topics, join_kafka, moved, wait_until_ready
 from tests.fault.system import System
 from tests.fault.test_pipeline import check_that_nothing_was_lost_or_doubled, columns, is_at_rest, is_ready, prepare
 from tests.fault.test_processes import replay
@@ -103,7 +103,7 @@ def test_a_service_that_leads_behind_a_failing_network_to_its_database_loses_and
     url = "RISK_SERVICE_DATABASE_URL"
     service.over[url] = network.url(system.environment[url])
     follow(system, service)
-    system.manage("extract", "live", "risk", "--why", "no difference", *WATCHED)
+    moved(system, "live", "risk", "--why", "no difference", *WATCHED)
     network.loses = now_and_then(2, 4)
     for how, first, last in (("cut", "2016-01-20", "2016-01-28"), ("swallow", "2016-01-28", "2016-02-06")):
         replay(system, first, last)
@@ -126,7 +126,7 @@ def test_stages_are_not_known_while_the_facades_database_is_away_and_a_lost_chan
     straight = f"{before}_facade{question}{options}"
     system.over[name] = network.url(straight)
     follow(system, service)
-    system.manage("extract", "canary", "risk", "--percent", "40", "--why", "no difference", *WATCHED)
+    moved(system, "canary", "risk", "--percent", "40", "--why", "no difference", *WATCHED)
     network.cut()
     replay_bars(system, "2016-01-20", "2016-01-26")
     assert sorted(set(leads(system).values())) == ["app", "service"]

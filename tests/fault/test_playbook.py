@@ -19,6 +19,7 @@ from tests.fault.service import delete_topics, join_kafka
 from tests.fault.system import ROOT, System
 from tests.fault.test_pipeline import is_quiet
 from tests.fault.test_shadow import is_followed, status
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.soak  # of the core are the same steps in test_stages.py and test_feeds_service.py
 LINE = re.compile(r"^    (\w+)\$ (.+)$", re.MULTILINE)
@@ -116,7 +117,7 @@ class Terminals:
         # A shell's loop may miss Ctrl-C between two of its words, and whoever sits there presses it again.
         pressed = signal.SIGTERM if terminal == "file" else signal.SIGINT
         os.killpg(process.pid, pressed)
-        assert process.wait(timeout=60) in (0, 1, -pressed, 128 + pressed)
+        assert process.wait(timeout=PATIENCE_SECONDS) in (0, 1, -pressed, 128 + pressed)
 
     def close(self) -> None:
         for process in self._running.values():

@@ -9,7 +9,7 @@ from banyan.kafka import Cluster
 from extract.fixtures import read, replay
 from settings.roles import HOSTED_CONTEXTS
 from tests.fault import wrong_risk
-from tests.fault.service import Service, delete_topics, join_kafka
+from tests.fault.service import Service, delete_topics, join_kafka, moved
 from tests.fault.system import System
 from tests.fault.test_pipeline import check_that_nothing_was_lost_or_doubled, is_at_rest, prepare
 
@@ -74,7 +74,7 @@ def test_a_service_follows_a_planted_difference_is_found_and_frozen_and_the_app_
     assert [each.kind for each in replay(read(path), broken).differences]
     wrong.kill()
     replay_bars(system, "2016-02-05", "2016-02-10")
-    system.manage("extract", "rollback", "risk", "--why", "limits differ")
+    moved(system, "rollback", "risk", "--why", "limits differ")
     assert "inprocess" in system.manage("extract", "status", "risk")
     assert "limits differ" in system.manage("extract", "log", "risk")
     replay_bars(system, "2016-02-10", "2016-02-15")

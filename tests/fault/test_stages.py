@@ -8,7 +8,7 @@ import pytest
 from apps.execution.paper import protocol
 from apps.execution.paper.faults import Faults
 from banyan.kafka import Cluster
-from tests.fault.service import Service, delete_topics, join_kafka
+from tests.fault.service import Service, delete_topics, join_kafka, moved
 from tests.fault.system import System
 from tests.fault.test_pipeline import (
     ACCOUNTS,
@@ -51,12 +51,12 @@ def test_risk_goes_out_key_by_key_its_service_dies_and_it_comes_back_by_itself(f
     assert "NO" in system.tried("extract", "canary", "risk", "--percent", "20", "--why", "too early")
     replay_bars(system, "2016-01-01", "2016-01-20")
     system.wait_for("the follower", lambda: is_followed(system))
-    told = system.manage("extract", "canary", "risk", "--percent", "20", "--why", "no difference", *WATCHED)
+    told = moved(system, "canary", "risk", "--percent", "20", "--why", "no difference", *WATCHED)
     assert "handed over in" in told
     assert sorted(set(leads(system).values())) == ["app", "service"]
     replay_bars(system, "2016-01-20", "2016-01-26")
     system.wait_for("the followers", lambda: is_followed(system))
-    system.manage("extract", "live", "risk", "--why", "no difference", *WATCHED)
+    moved(system, "live", "risk", "--why", "no difference", *WATCHED)
     assert set(leads(system).values()) == {"service"}
     system.manage("risk", "limit", "order=1000lots", "--instrument", "OANDA:EURUSD")
     replay_bars(system, "2016-01-26", "2016-02-02")
@@ -80,15 +80,15 @@ def test_a_context_leaves_the_app_for_good_and_comes_back_all_the_same(followed)
     assert context != "execution" or system.rows("execution_service", ACCOUNT_ROWS) == [(ACCOUNTS,)]
     replay_bars(system, "2016-01-01", "2016-01-20")
     system.wait_for("the follower", lambda: is_followed(system, context))
-    system.manage("extract", "live", context, "--why", "no difference", *WATCHED)
+    moved(system, "live", context, "--why", "no difference", *WATCHED)
     replay_bars(system, "2016-01-20", "2016-01-26")
     system.wait_for("the app following", lambda: is_followed(system, context))
-    system.manage("extract", "extract", context, "--why", "done", *WATCHED)
+    moved(system, "extract", context, "--why", "done", *WATCHED)
     replay_bars(system, "2016-01-26", "2016-02-02")
-    system.manage("extract", "rollback", context, "--why", "try the way back")
+    moved(system, "rollback", context, "--why", "try the way back")
     assert status(system, context)["stage"] == "live"
     system.wait_for("the app following", lambda: is_followed(system, context))
-    assert "handed over in" in system.manage("extract", "rollback", context, "--why", "and back")
+    assert "handed over in" in moved(system, "rollback", context, "--why", "and back")
     assert set(leads(system, context).values()) == {"app"}
     replay_bars(system, "2016-02-02", "2016-02-06")
     check_that_nothing_differed_and_nothing_was_lost(system, context)
@@ -101,15 +101,15 @@ def test_execution_goes_out_and_comes_back_while_orders_are_open(followed):
     system, service = followed
     replay_bars(system, "2016-01-01", "2016-01-20")
     system.wait_for("the follower", lambda: is_followed(system, "execution"))
-    told = system.manage("extract", "canary", "execution", "--percent", "40", "--why", "no difference", *WATCHED)
+    told = moved(system, "canary", "execution", "--percent", "40", "--why", "no difference", *WATCHED)
     assert "handed over in" in told
     assert sorted(set(leads(system, "execution").values())) == ["app", "service"]
     replay_bars(system, "2016-01-20", "2016-01-26")
     system.wait_for("the followers", lambda: is_followed(system, "execution"))
-    system.manage("extract", "live", "execution", "--why", "no difference", *WATCHED)
+    moved(system, "live", "execution", "--why", "no difference", *WATCHED)
     assert set(leads(system, "execution").values()) == {"service"}
     replay_bars(system, "2016-01-26", "2016-02-02")
-    system.manage("extract", "rollback", "execution", "--why", "and back")
+    moved(system, "rollback", "execution", "--why", "and back")
     assert set(leads(system, "execution").values()) == {"app"}
     replay_bars(system, "2016-02-02", "2016-02-06")
     check_that_nothing_differed_and_nothing_was_lost(system, "execution")
@@ -134,7 +134,7 @@ def test_orders_of_which_nobody_knows_whether_they_arrived_go_along_with_their_s
         before = len(unknown(system))
         system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", first, "--to", last)
         system.wait_for("an order that nobody knows of", lambda before=before: len(unknown(system)) > before)
-        system.manage("extract", action, "execution", "--why", "in the middle of it", *WATCHED)
+        moved(system, action, "execution", "--why", "in the middle of it", *WATCHED)
         assert set(leads(system, "execution").values()) == {led}
         system.wait_for("the follower", lambda: is_followed(system, "execution"))
     broker.send(protocol.Inject(faults=msgspec.json.encode(Faults())))

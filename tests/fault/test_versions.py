@@ -12,6 +12,7 @@ from tests.fault.service import (
     Service,
     delete_topics,
     join_kafka,
+    moved,
     replace,
     wait_beside,
     wait_until_ready,
@@ -109,7 +110,7 @@ def test_an_older_service_follows_is_replaced_and_its_successor_leads_while_noth
     system.wait_for("followers", lambda: "NO FOLLOWER" not in system.tried(*seed))
     replay_bars(system, "2016-01-01", "2016-01-20")
     system.wait_for("the follower", lambda: is_followed(system))
-    system.manage("extract", "canary", "risk", "--percent", "40", "--why", "no difference", *WATCHED)
+    moved(system, "canary", "risk", "--percent", "40", "--why", "no difference", *WATCHED)
     replay_bars(system, "2016-01-20", "2016-01-26")
     next_one = Service(system, name="next")
     try:

@@ -34,7 +34,7 @@ from banyan.kafka.running import (
 
 _POM = Path(__file__).with_name("pom.xml")
 _HEAP = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC")
-_START_SECONDS_MAX = 60.0
+_START_SECONDS_MAX = 180.0
 _PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",

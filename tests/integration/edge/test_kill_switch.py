@@ -2,14 +2,12 @@
 
 import os
 import stat
-import subprocess
-import sys
 
 import pytest
 
 from apps.execution.edge.kill_switch import CentralSwitch, HeardSwitch, KillSwitch, listeners
 from banyan.clock import VirtualClock
-from tests.fault.commands import ROOT
+from tests.commands import Commands
 
 SECOND = 1_000_000_000
 
@@ -124,18 +122,15 @@ def test_a_switch_in_a_deep_folder_is_heard(tmp_path, clock):
 
 
 def test_people_throw_and_lift_it_without_a_database(tmp_path):
+    commands = Commands(
+        {
+            **os.environ, "BANYAN_DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql:///none?host=/nonexistent",
+            "DJANGO_SETTINGS_MODULE": "settings.dev",
+        }
+    )  # fmt: skip
+
     def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "manage.py", "kill_switch", *arguments],
-            cwd=ROOT,
-            env={
-                **os.environ, "BANYAN_DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql:///none?host=/nonexistent",
-                "DJANGO_SETTINGS_MODULE": "settings.dev",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )  # fmt: skip
+        return commands.run("kill_switch", *arguments)
 
     assert "SILENT" in run("status").stdout
     assert run("throw").returncode != 0
@@ -143,3 +138,4 @@ def test_people_throw_and_lift_it_without_a_database(tmp_path):
     assert "THROWN: drill" in run("status").stdout
     assert "lifted" in run("lift").stdout
     assert "not been thrown" in run("lift").stdout
+    commands.end()

@@ -4,17 +4,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from apps.backtest.request import DataRequest, RunRequest
 from apps.backtest.result import Result
+from tests.commands import Commands
+from tests.patience import PATIENCE_SECONDS, wait_until
 from trading.bars import Bars
 from trading.ledger import FILL_DTYPE, TRADE_DTYPE
 
@@ -64,18 +65,32 @@ def made_result() -> Result:
     )  # fmt: skip
 
 
+OFF_FILES = {
+    "DJANGO_SETTINGS_MODULE": "settings.test",
+    "COLUMNS": "120",
+    "DATABASE_URL": "postgresql://nobody:none@127.0.0.1:1/none",  # where whoever opens a connection fails
+}
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """What runs commands of manage.py that need no database."""
+    made = Commands(os.environ | OFF_FILES)
+    yield made
+    made.end()
+
+
 @pytest.fixture
-def manage(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def manage(tmp_path: Path, commands: Commands) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return a function that runs a command of manage.py in a process of its own, away from the project's folder."""
 
-    def run(*words: Any, database: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "settings.test", "COLUMNS": "120", **more}
-        if not database:
-            # A run off a file that opened a connection would fail here.
-            environment |= {"DATABASE_URL": "postgresql://nobody:none@127.0.0.1:1/none"}
+    def run(*words: Any, **more: str) -> subprocess.CompletedProcess[str]:
+        typed = [str(word) for word in words]
+        if not more:
+            return commands.run(*typed, folder=tmp_path)
         return subprocess.run(
-            [sys.executable, ROOT / "manage.py", *map(str, words)], cwd=tmp_path, env=environment, capture_output=True,
-            text=True, timeout=300, check=False,
+            [sys.executable, ROOT / "manage.py", *typed], cwd=tmp_path, env=os.environ | OFF_FILES | more,
+            capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
         )  # fmt: skip
 
     return run
@@ -116,7 +131,7 @@ class Workers:
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
         """Kill a worker with all its pool processes, as a machine that loses its power does."""
         os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait(timeout=20)
+        worker.wait(timeout=PATIENCE_SECONDS)
 
     def stop(self) -> None:
         """Kill what is left."""
@@ -125,30 +140,51 @@ class Workers:
                 self.kill(worker)
 
 
-def wait_until(is_so: Callable[[], bool], what: str, seconds: float = 180.0) -> None:
-    """Return as soon as `is_so()`; fail after `seconds`."""
-    over = time.monotonic() + seconds
-    pause = threading.Event()
-    while not is_so():
-        assert time.monotonic() < over, f"waited {seconds:g} s in vain for {what}"
-        pause.wait(0.02)
-
-
 @pytest.fixture
 def workers(redis_url: str, tmp_path: Path) -> Iterator[Workers]:
     """Return the means to start Celery workers on this test's broker."""
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "settings.test", "CELERY_BROKER_URL": redis_url}
-    started = Workers(environment, tmp_path / "worker.log")
-    yield started
-    started.stop()
+    with _workers_on(redis_url, tmp_path) as started:
+        yield started
 
 
 @pytest.fixture
 def celery_app(redis_url: str) -> Iterator[Any]:
     """Return a Celery application that sends to this test's broker."""
+    with _application_on(redis_url) as app:
+        yield app
+
+
+class Standing(NamedTuple):
+    """A Celery application with a worker of two processes, for all tests of a module that leave it as it is."""
+
+    app: Any
+    url: str
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def standing(redis_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """Return what stands, in a database of Redis of its own."""
+    url = f"redis://127.0.0.1:{redis_port}/1"
+    with _workers_on(url, tmp_path_factory.mktemp("workers")) as started, _application_on(url) as app:
+        started.start(concurrency=2)
+        yield Standing(app, url, started.log.with_suffix(".w0"))
+
+
+@contextmanager
+def _workers_on(url: str, folder: Path) -> Iterator[Workers]:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "settings.test", "CELERY_BROKER_URL": url}
+    started = Workers(environment, folder / "worker.log")
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@contextmanager
+def _application_on(url: str) -> Iterator[Any]:
     from celery import Celery
 
-    app = Celery("test", broker=redis_url, backend=redis_url, set_as_current=False)
-    app.conf.update(task_serializer="json", result_serializer="json", accept_content=["json"])
-    yield app
-    app.close()
+    with Celery("test", broker=url, backend=url, set_as_current=False) as app:
+        app.conf.update(task_serializer="json", result_serializer="json", accept_content=["json"])
+        yield app

@@ -14,7 +14,7 @@ from subprocess import CompletedProcess
 import pytest
 from django.core.management import ManagementUtility
 
-from tests.integration.runs.conftest import wait_until
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 # Waits at a gate, a file, until a test opens it.
 GATED = """
@@ -262,7 +262,7 @@ def test_sweep_that_is_stopped_by_ctrl_c_ends_at_once_with_130(tmp_path: Path) -
     )  # fmt: skip
     wait_until(lambda: sweep.poll() is not None or any(tmp_path.glob("begun.3.*")), "the sweep to begin")
     sweep.send_signal(signal.SIGINT)
-    _, told = sweep.communicate(timeout=60)
+    _, told = sweep.communicate(timeout=PATIENCE_SECONDS)
     assert sweep.returncode == 130, told
     assert "stopped by Ctrl-C" in told
     assert "Traceback" not in told

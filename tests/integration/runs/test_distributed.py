@@ -18,7 +18,8 @@ from apps.backtest.distributed_bars import SharedBarsError, share, shared
 from apps.backtest.request import RunRequest
 from apps.backtest.sweep import Sweep
 from apps.backtest.sweeping import sweep_locally, sweep_on_workers
-from tests.integration.runs.conftest import wait_until
+from tests.integration.runs.conftest import Standing
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.redis
 GRID = {"fast": list(range(5, 13)), "slow": [20, 30, 40]}
@@ -68,18 +69,17 @@ def assert_same(one: Sweep, other: Sweep) -> None:
     assert one.best == other.best
 
 
-def test_workers_give_the_same_bits_as_the_cores_here(
-    workers: Any, celery_app: Any, request_of_spy: RunRequest
-) -> None:
-    workers.start(concurrency=2)
+def test_workers_give_the_same_bits_as_the_cores_here(standing: Standing, request_of_spy: RunRequest) -> None:
     loaded = request_of_spy.data.load()
     seen: list[tuple[int, int]] = []
     asked = replace(request_of_spy, params={})
-    spread = sweep_on_workers(asked, loaded, GRID, "sharpe", celery_app, lambda *each: seen.append(each), chunk_size=5)
+    spread = sweep_on_workers(
+        asked, loaded, GRID, "sharpe", standing.app, lambda *each: seen.append(each), chunk_size=5
+    )
     assert_same(spread, sweep_locally(asked, loaded, GRID, "sharpe"))
     assert seen[-1] == (24, 24)
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
-    assert "kernels are warm" in workers.log.with_suffix(".w0").read_text()
+    assert "kernels are warm" in standing.log.read_text()
 
 
 def test_killed_pool_process_loses_nothing(workers: Any, celery_app: Any, gated: RunRequest) -> None:
@@ -116,35 +116,39 @@ def _check_that_nothing_is_lost(
         kill(begun[0], processes)
         wait_until(lambda: spread.done() or len(list(folder.glob("begun.3.*"))) > 1, "its chunk to be run again")
         gate.unlink()
-        found = spread.result(timeout=180)
+        found = spread.result(timeout=PATIENCE_SECONDS)
     assert len(list(folder.glob("begun.3.*"))) > 1
     assert counted == list(range(1, 9))
     assert_same(found, sweep_locally(gated, loaded, grid, "sharpe"))
 
 
-def test_chunks_that_come_back_twice_are_counted_once(workers: Any, celery_app: Any, gated: RunRequest) -> None:
-    workers.start(concurrency=2)
+def test_chunks_that_come_back_twice_are_counted_once(standing: Standing, gated: RunRequest) -> None:
+    folder = Path(gated.strategy.rpartition(":")[0]).parent
+    gate = folder / "gate"
+    gate.touch()
     loaded, counted = gated.data.load(), []
-    found = sweep_on_workers(
-        gated, loaded, {"window": [1, 2, 3, 4]}, "sharpe", celery_app, lambda done, _: counted.append(done),
-        chunk_size=1, patience=0.06,
-    )  # fmt: skip
+    with ThreadPoolExecutor(1) as pool:
+        spread = pool.submit(
+            sweep_on_workers, gated, loaded, {"window": [1, 2, 3, 4]}, "sharpe", standing.app,
+            lambda done, _: counted.append(done), chunk_size=1, patience=1.0,
+        )  # fmt: skip
+        wait_until(lambda: spread.done() or len(list(folder.glob("begun.3.*"))) > 1, "a chunk to be run twice")
+        gate.unlink()
+        found = spread.result(timeout=PATIENCE_SECONDS)
     assert counted == [1, 2, 3, 4]
     assert_same(found, sweep_locally(gated, loaded, {"window": [1, 2, 3, 4]}, "sharpe"))
 
 
-def test_what_a_strategy_raises_in_a_worker_is_raised_here(workers: Any, celery_app: Any, gated: RunRequest) -> None:
+def test_what_a_strategy_raises_in_a_worker_is_raised_here(standing: Standing, gated: RunRequest) -> None:
     path = Path(gated.strategy.rpartition(":")[0])
     path.write_text(GATED.replace("self.left -= 1", "self.left = self.missing"))
-    workers.start()
     with pytest.raises(Exception, match=r"gated.py:\d+"):
-        sweep_on_workers(gated, gated.data.load(), {"window": [1, 2]}, "sharpe", celery_app)
+        sweep_on_workers(gated, gated.data.load(), {"window": [1, 2]}, "sharpe", standing.app)
 
 
 def test_worker_with_other_code_refuses_the_sweep(
-    workers: Any, celery_app: Any, gated: RunRequest, monkeypatch: pytest.MonkeyPatch
+    standing: Standing, gated: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workers.start()
     path = Path(gated.strategy.rpartition(":")[0])
     loaded = gated.data.load()
 
@@ -155,7 +159,7 @@ def test_worker_with_other_code_refuses_the_sweep(
     real = distributed.spread
     monkeypatch.setattr(distributed, "spread", change_the_file)
     with pytest.raises(Exception, match="the worker's code"):
-        sweep_on_workers(gated, loaded, {"window": [1, 2]}, "sharpe", celery_app)
+        sweep_on_workers(gated, loaded, {"window": [1, 2]}, "sharpe", standing.app)
 
 
 def test_without_workers_the_sweep_says_how_to_start_them(
@@ -167,22 +171,11 @@ def test_without_workers_the_sweep_says_how_to_start_them(
 
 
 def test_command_sweeps_on_workers(
-    workers: Any, redis_url: str, manage: Callable[..., CompletedProcess[str]], request_of_spy: RunRequest
+    standing: Standing, manage: Callable[..., CompletedProcess[str]], request_of_spy: RunRequest
 ) -> None:
-    workers.start(concurrency=2)
-    words = [
-        "sweep",
-        "sma_cross",
-        "--csv",
-        request_of_spy.data.files[0],
-        "--grid",
-        "fast=5:9:1",
-        "--grid",
-        "slow=20,30",
-        "--json",
-        "-",
-    ]
-    spread = manage(*words, "--distributed", CELERY_BROKER_URL=redis_url)
+    data = request_of_spy.data.files[0]
+    words = ["sweep", "sma_cross", "--csv", data, "--grid", "fast=5:9:1", "--grid", "slow=20,30", "--json", "-"]
+    spread = manage(*words, "--distributed", CELERY_BROKER_URL=standing.url)
     assert spread.returncode == 0, spread.stderr
     here = manage(*words)
     assert _rows(spread.stdout) == _rows(here.stdout)

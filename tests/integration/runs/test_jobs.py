@@ -26,7 +26,8 @@ from apps.backtest.models import Job, Run
 from apps.backtest.request import RunRequest
 from apps.feeds.interface import InstrumentNotFound
 from apps.signals.interface import StrategyParameterError
-from tests.integration.runs.conftest import ROOT, SAMPLE, wait_until
+from tests.integration.runs.conftest import ROOT, SAMPLE
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.django_db(databases=["backtest", "feeds", "default"])
 SPY = Wanted(
@@ -340,4 +341,4 @@ def test_a_killed_worker_loses_what_it_worked_on_and_the_next_one_goes_on_with_t
     assert [run.short_id for run in Run.objects.all()] == [backtest.jobs(1)[0].run]
     assert second.stdin is not None
     second.stdin.close()
-    assert second.wait(60) == 0
+    assert second.wait(PATIENCE_SECONDS) == 0

@@ -32,9 +32,21 @@ def _read(name: str) -> Prices:
     return Prices(*(np.array(column) for column in columns))
 
 
-@pytest.fixture(scope="session", params=["spy_1d", "ibm_1d", "eurusd_1h_quotes", "spy_1m_2013-10-07_11"])
+def _first(name: str, rows: int) -> Prices:
+    return Prices(*(column[:rows] for column in _read(name)))
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        "spy_1d", "ibm_1d", "eurusd_1h_quotes", "spy_1m_2013-10-07_11",
+        pytest.param("all of eurusd_1h_quotes", marks=pytest.mark.soak),
+    ],
+)  # fmt: skip
 def prices(request: pytest.FixtureRequest) -> Prices:
-    return _read(request.param)
+    """Some thousand rows; of EURUSD's 74,000 hours the soak has all."""
+    is_whole, name = request.param.startswith("all of "), request.param.removeprefix("all of ")
+    return _read(name) if is_whole else _first(name, 6_000)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,16 @@
-"""When whoever reads logs looks again."""
+"""When whoever reads logs looks again, and for whom it steps back."""
 
+import os
+import sys
 import threading
+
+import pytest
 
 from apps.reporting.following import FollowerWorker
 from banyan.road import Road
+from tests.patience import PATIENCE_SECONDS
 
 NEVER_SECONDS = 3_600.0
-PATIENCE_SECONDS = 60.0
 
 
 class Reader:
@@ -39,3 +43,22 @@ def test_a_reader_looks_when_somebody_has_used_the_road_and_not_before() -> None
         stop.set()
         worker.wake()
         thread.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has processes that are idle")
+@pytest.mark.parametrize("gives_way", [True, False])
+def test_a_reader_leaves_the_processors_to_others_unless_it_is_told_not_to(settings, gives_way) -> None:
+    settings.GIVES_WAY = gives_way
+    found, stop = [], threading.Event()
+
+    class Told(Reader):
+        def step(self) -> bool:
+            found.append(os.sched_getscheduler(threading.get_native_id()))
+            stop.set()
+            return False
+
+    worker = FollowerWorker("test", Told, 0.0)  # type: ignore[arg-type]
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    thread.join()
+    assert set(found) == {os.SCHED_IDLE if gives_way else os.SCHED_OTHER}

@@ -16,7 +16,7 @@ from banyan.kafka.running import KafkaError, answers, command_of, end, free_port
 from banyan.kafka.server import missing_programs
 
 _HERE = Path(__file__).parent
-_SECONDS_MAX = 60.0
+_SECONDS_MAX = 180.0
 _PATH = "/apis/ccompat/v7"
 
 

@@ -85,7 +85,8 @@ def _set_at_signals(stop: threading.Event) -> None:
 
 
 def _run(roles: Sequence[Role], part: Part, stop: threading.Event) -> bool:
-    step_back(min(role.niceness for role in roles))
+    if settings.GIVES_WAY:
+        step_back(min(role.niceness for role in roles))
     return run_roles(roles, LocalTransport(import_string(settings.BESIDE)), SystemClock(), stop, part)
 
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Commands:
@@ -27,12 +27,12 @@ class Commands:
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end and return what it printed, and its exit code."""
+    def run(self, *arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, in a folder, and return what it printed, and its exit code."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         printed = [Path(self._folder.name) / name for name in ("out", "errors")]
-        self._process.stdin.write(json.dumps([arguments, *map(str, printed)]) + "\n")
+        self._process.stdin.write(json.dumps([arguments, str(folder), *map(str, printed)]) + "\n")
         self._process.stdin.flush()
         code = int(self._process.stdout.readline())
         return subprocess.CompletedProcess(arguments, code, *(path.read_text() for path in printed))
@@ -50,10 +50,11 @@ def serve() -> None:
     django.setup()
     import_module("settings.roles")  # which has in it what most commands import
     for line in sys.stdin:
-        arguments, out, errors = json.loads(line)
+        arguments, folder, *printed = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            _be(arguments, out, errors)
+            os.chdir(folder)
+            _be(arguments, *printed)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n")
         sys.stdout.flush()
 
