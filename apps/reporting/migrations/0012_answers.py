@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reporting", "0010_lists_by_account"),
+        ("reporting", "0011_lists_by_place"),
     ]
 
     operations = [
