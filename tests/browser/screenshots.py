@@ -45,6 +45,7 @@ SHOTS = (
     Shot("order", "{order}"),
     Shot("followed", "{followed}"),
     Shot("set", "/sets/trend/"),
+    Shot("set-change", "/act/set.configure/?set=trend&settings=multiplier%3D0.5"),
     Shot("settings-phone", "/accounts/CEDAR-07/settings/?set=trend", 390),
     Shot("alerts-phone-dark", "/alerts/", 390, True),
     Shot("extraction-dark", "/extraction/risk/plan/", dark=True),

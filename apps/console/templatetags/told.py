@@ -112,8 +112,8 @@ def lots(value: float | None) -> str:
 
 @register.filter
 def price(value: float | None) -> str:
-    """Return a price."""
-    return _NOTHING if value is None else written(f"{value:,.6g}" if value < 1000 else f"{value:,.2f}")
+    """Return a price with six digits, so that those of an instrument stand under one another."""
+    return _NOTHING if value is None else written(f"{value:#,.6g}" if value < 1000 else f"{value:,.2f}")
 
 
 def digits_of(tick_size: float) -> int:

@@ -13,7 +13,7 @@ from apps.console.templatetags.told import at_tick, bound, coded, exact
         (17_000.0, 1.0, "17,000"),
         (17_000.0, 5.0, "17,000"),
         (None, 0.01, "–"),
-        (1.25, 0.0, "1.25"),
+        (1.25, 0.0, "1.25000"),
     ],
 )
 def test_a_price_has_all_the_decimals_of_its_tick(price, tick, told):
