@@ -20,13 +20,18 @@ _CODE = re.compile(r"`([^`]+)`")
 @register.filter
 def money(value: float | None) -> str:
     """Return an amount with two decimals."""
-    return _NOTHING if value is None else written(f"{value:,.2f}".replace("-", _MINUS))
+    return _NOTHING if value is None else written(_signed(f"{value:,.2f}"))
 
 
 @register.filter
 def whole(value: float | None) -> str:
     """Return a number without decimals."""
-    return _NOTHING if value is None else written(f"{value:,.0f}".replace("-", _MINUS))
+    return _NOTHING if value is None else written(_signed(f"{value:,.0f}"))
+
+
+def _signed(text: str, of_nothing: str = "") -> str:
+    """Return a number with a minus as it is printed, and none where all its digits are 0."""
+    return text.replace("-", _MINUS if text.strip("-0.,") else of_nothing)
 
 
 @register.filter
@@ -53,7 +58,7 @@ def exact(value: float) -> str:
 @register.filter
 def change(value: float | None) -> str:
     """Return an amount with its sign."""
-    return _NOTHING if value is None else written(f"{value:+,.2f}".replace("-", _MINUS))
+    return _NOTHING if value is None else written(_signed(f"{value:+,.2f}", "+"))
 
 
 @register.filter

@@ -1,6 +1,6 @@
 import pytest
 
-from apps.console.templatetags.told import at_tick, bound, coded, exact
+from apps.console.templatetags.told import at_tick, bound, change, coded, exact, money, whole
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ def test_a_price_has_all_the_decimals_of_its_tick(price, tick, told):
 )
 def test_a_bound_has_no_decimals_that_nobody_gave(value, told):
     assert bound(value) == told
+
+
+@pytest.mark.parametrize(("of", "told"), [(money, "0.00"), (whole, "0"), (change, "+0.00")])
+def test_nothing_is_never_told_as_less_than_nothing(of, told):
+    assert of(-0.001) == told
 
 
 @pytest.mark.parametrize(
