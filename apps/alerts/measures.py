@@ -10,6 +10,7 @@ from apps.feeds.interface import feed_standings
 from apps.reporting import interface as reporting
 from apps.reporting.interface import Scope
 from banyan import standing
+from banyan.commands import counted
 
 _SILENT = ("stale", "failing", "not run")
 _FOLLOWED = ("feeds", "signals", "execution")
@@ -80,7 +81,9 @@ def _losses() -> Readings:
 
 def _stopped() -> Readings:
     accounts = len(reporting.stopped_by_losses(_STOPPED_MOST))
-    return {"": Reading(accounts, f"{accounts:,} accounts are stopped by a loss.")}
+    return {
+        "": Reading(accounts, f"{counted(accounts, 'account')} {'is' if accounts == 1 else 'are'} stopped by a loss.")
+    }
 
 
 def _slippage() -> Readings:
