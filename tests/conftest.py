@@ -17,7 +17,6 @@ import pytest
 import tests.profiles  # noqa: F401  (registers the profiles of property tests)
 from banyan.kafka import Cluster, KafkaServer
 from banyan.kafka.server import missing_programs
-from tests.templates import Templates, has_its_own_server
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
@@ -104,33 +103,6 @@ def _remove_kafka(directory: Path) -> None:
 
 
 _REMOVERS = {"postgres": _remove_postgresql, "kafka": _remove_kafka}
-
-
-@pytest.fixture(scope="session")
-def django_db_keepdb() -> bool:
-    """Leave databases to the end of their server, where it is this run's own."""
-    return has_its_own_server()
-
-
-@pytest.fixture(scope="session")
-def templates(django_db_modify_db_settings_parallel_suffix: None) -> Templates | None:
-    """The databases that the processes of this run copy, where it has several."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    return Templates(f"template_{run}") if run and has_its_own_server() else None
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(templates: Templates | None) -> None:
-    """Say that databases are copied, where that can be."""
-    if templates is not None:
-        templates.begin()
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, templates: Templates | None) -> None:
-    """Make the databases of tests, and keep them for others."""
-    if templates is not None:
-        templates.end()
 
 
 @pytest.fixture(scope="session")

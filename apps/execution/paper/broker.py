@@ -57,6 +57,14 @@ class Work:
     hang_up: set[int] = field(default_factory=set)
 
 
+def _unpriced(book: Book, options: Options) -> dict[int, int]:
+    """Return the market orders that wait for a price, by row: until now, as only who has ended knew until when."""
+    orders = book.orders.rows
+    waits = (orders["status"] == WORKING) & (orders["kind"] == MARKET) & (orders["filled"] == 0)
+    waits &= orders["held_back"] == 0
+    return {} if options.at_next else dict.fromkeys(np.flatnonzero(waits).tolist(), 0)
+
+
 class Broker:
     """The paper broker without its clock, file and socket."""
 
@@ -70,7 +78,7 @@ class Broker:
         self._first_ns: dict[int, int] = {}  # when the first bar of an instrument that was met closed
         self._late: dict[int, int] = {}  # when a held order may be filled, by row
         self._rest: list[int] = []  # orders of which a part was filled
-        self._unpriced: dict[int, int] = {}  # until when a market order waits for a price, by row
+        self._unpriced = _unpriced(book, options)  # until when a market order waits for a price, by row
 
     def handle(self, connection: int, request: protocol.Request, now_ns: int, work: Work) -> None:
         """Do what a client asks; what cannot be done is answered with the reason."""

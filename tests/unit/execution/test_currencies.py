@@ -13,6 +13,7 @@ from apps.execution.contracts import (
     OrdersRequested,
     ReportKind,
 )
+from apps.execution.kernels.paper import REJECTED, WORKING
 from apps.execution.packed import pack, unpack
 from apps.execution.paper import protocol
 from apps.execution.paper.book import Book
@@ -210,3 +211,17 @@ def test_gold_in_dollars_is_not_touched_by_any_rate():
     desk.configure("trend", GOLD)
     desk.subscribe("trend", 1)
     assert only(desk.target("trend", 1, GOLD=2), OrdersRequested).step_value_micro.tolist() == [1_200_250_000]
+
+
+def test_an_order_that_waited_for_a_price_when_its_broker_ended_waits_no_longer():
+    broker, work = paper("USD")
+    broker.handle(0, prices(DAX), 1, work)
+    broker.handle(0, submit(account=[1, 1], steps=[1, 1], kind=[0, 1], limit_ticks=[0, 40_000]), 2, work)
+    book = Book()
+    for record in work.records:
+        book.apply(record)
+    again = Broker(book, broker.options, Faults())
+    assert again.next_due_ns() is not None
+    again.settle(3, Work())
+    assert book.orders.rows["status"].tolist() == [REJECTED, WORKING]
+    assert again.next_due_ns() is None
