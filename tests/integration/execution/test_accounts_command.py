@@ -22,7 +22,7 @@ from banyan.shards import shard_keys
 from trading.targets import DAY, GTC, GTD
 
 pytestmark = pytest.mark.django_db(databases=["execution", "feeds", "signals"], transaction=True)
-EURUSD, GBPUSD, SPY = "OANDA:EURUSD", "OANDA:GBPUSD", "NYSEARCA:SPY"
+EURUSD, SPY = "OANDA:EURUSD", "NYSEARCA:SPY"
 
 
 def asked(kind: type) -> list[Any]:
@@ -109,11 +109,11 @@ def test_settings_of_an_account_are_typed_as_those_of_a_subscription_are():
 def test_how_a_set_is_followed_is_typed_with_all_that_can_be_set():
     define_set("trend", [NewMember("ema_cross", [(EURUSD, "1h")], {})])
     typed = {"only": [EURUSD], "below_min": "round-up", "reverse": "yes", "close_only": "no", "multiplier": 2.0}
-    call_command("accounts", "subscribe", "A-1", set="trend", symbol=[f"{EURUSD}={GBPUSD}"], stdout=StringIO(), **typed)
+    call_command("accounts", "subscribe", "A-1", set="trend", symbol=[f"{EURUSD}={SPY}"], stdout=StringIO(), **typed)
     (told,) = asked(Subscribe)
     assert (told.instruments, told.below_min, told.reverse, told.close_only) == ([EURUSD], "round-up", True, False)
-    assert (told.multiplier_e9, told.symbols) == (2 * 10**9, {EURUSD: GBPUSD})
-    assert [(each.id, each.tick_e9) for each in told.symbol_terms] == [(GBPUSD, 10_000)]
+    assert (told.multiplier_e9, told.symbols) == (2 * 10**9, {EURUSD: SPY})
+    assert [(each.id, each.tick_e9) for each in told.symbol_terms] == [(SPY, 10_000_000)]
     for wrong, said in (
         ({"symbol": ["OANDA:EURUSD"]}, "write each instrument of the set once"),
         ({"symbol": [f"{EURUSD}=OANDA:NONE"]}, "OANDA:NONE"),

@@ -48,13 +48,13 @@ def test_what_came_of_a_persons_word_stands_in_the_life_of_its_order(desk, follo
     desk.report((ReportKind.UNKNOWN, 1, EURUSD.id, 1, 10))
     for answer in ("a person asked for it: its broker is asked for it", "a person said that: not taken"):
         read_all(follower)
-        desk.now_ns += 1_000
+        answered_ns = desk.now_ns
         told = OrdersReported(
             instruments=[EURUSD.id], account=ints([2, 1]), instrument=ints([0, 0]), decision=ints([1, 1]),
-            kind=ints([ReportKind.ACCEPTED, ReportKind.UNKNOWN]), at_ns=ints([desk.now_ns] * 2), answers=["", answer],
+            kind=ints([ReportKind.ACCEPTED, ReportKind.UNKNOWN]), at_ns=ints([answered_ns] * 2), answers=["", answer],
         )  # fmt: skip
         desk.feed(told)
         read_all(follower)
         (order,) = interface.orders(interface.Scope(account="A1"), 10)
-        assert (order.state, order.answer, order.answered_at_ns) == ("Unknown", answer, desk.now_ns)
-        assert interface.timeline(order)[-1] == (desk.now_ns, answer, False)
+        assert (order.state, order.answer, order.answered_at_ns) == ("Unknown", answer, answered_ns)
+        assert interface.timeline(order, interface.fills_of(order))[-1] == (answered_ns, answer, False)
