@@ -8,7 +8,7 @@ from banyan.kafka import Cluster, KafkaServer
 from banyan.models import DeadLetter, Log, Place, Relayed, Stream
 from banyan.store import Store
 from tests.integration.host.tally import Added
-from tests.integration.kafka.conftest import Bench
+from tests.integration.kafka.conftest import Bench, Side
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["execution", "risk"])
@@ -31,7 +31,21 @@ def test_what_is_committed_on_one_side_is_applied_on_the_other_once_and_in_order
     assert {place.partition for place in Place.objects.using("risk").all()} == {0, 1, 2}
 
 
-def test_a_side_that_was_away_goes_on_from_its_place_and_shows_its_lag_until_then(bench):
+def offsets_read(side: Side, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets the offset of each record of key "a" that a side is given: some may come twice."""
+    found: list[int] = []
+    offer = side.host.offer
+
+    def note(deliveries):
+        given = list(deliveries)
+        found.extend(each.place.offset for each in given if each.place is not None and each.envelope.key == "a")
+        offer(given)
+
+    monkeypatch.setattr(side.host, "offer", note)
+    return found
+
+
+def test_a_side_that_was_away_goes_on_from_its_place_and_shows_its_lag_until_then(bench, monkeypatch):
     execution = bench.side("execution").start()
     risk = bench.side("risk").start()
     execution.say(1, 2, 3)
@@ -43,30 +57,35 @@ def test_a_side_that_was_away_goes_on_from_its_place_and_shows_its_lag_until_the
     bench.until(lambda: again.told() == [1, 3, 6, 10, 15])
     assert 2 <= again.link.intake.count < 5
     bench.until(lambda: again.link.intake.is_caught_up() and again.link.intake.lags().get("a") == 0)
-    bench.until(lambda: offset_in(bench, f"{bench.topics.environment}.risk.app.inputs") == 5)
+    bench.until(lambda: offset_in(bench, f"{bench.topics.environment}.risk.app.inputs") >= 5)
 
 
-def test_a_group_that_kafka_has_lost_changes_nothing_and_a_place_that_was_lost_too_doubles_nothing(bench):
+def test_a_group_that_kafka_has_lost_changes_nothing_and_a_place_that_was_lost_too_doubles_nothing(bench, monkeypatch):
     execution, risk = bench.side("execution").start(), bench.side("risk").start()
     group = f"{bench.topics.environment}.risk.app.inputs"
     execution.say(1, 2, 3)
     bench.until(lambda: risk.told() == [1, 3, 6])
-    bench.until(lambda: offset_in(bench, group) == 3, "an offset in Kafka")
+    bench.until(lambda: offset_in(bench, group) >= 3, "an offset in Kafka")
     risk.stop()
     bench.admin.delete_consumer_groups([group])[group].result(PATIENCE_SECONDS)
     assert offset_in(bench, group) == 0
     execution.say(4, 5)
     bench.until(lambda: execution.link.relay.count >= 5)
-    again = bench.side("risk", "two").start()
+    place = Place.objects.using("risk").get(key="a").next_offset
+    again = bench.side("risk", "two")
+    read = offsets_read(again, monkeypatch)
+    again.start()
     bench.until(lambda: again.told() == [1, 3, 6, 10, 15])
-    assert 2 <= again.link.intake.count < 5, "it was read on from the place in the database"
+    assert min(read) == place > 0, "it was read on from the place in the database"
     again.stop()
     Place.objects.using("risk").all().delete()
     execution.say(6)
     bench.until(lambda: execution.link.relay.count >= 6)
-    last = bench.side("risk", "three").start()
+    last = bench.side("risk", "three")
+    read = offsets_read(last, monkeypatch)
+    last.start()
     bench.until(lambda: last.told() == [1, 3, 6, 10, 15, 21])
-    assert last.link.intake.count >= 6, "all of it was read once more"
+    assert min(read) == 0, "all of it was read once more"
     assert [step.number for step in Store("risk").steps("a", 0)] == [1, 2, 3, 4, 5, 6]
 
 
