@@ -97,9 +97,10 @@ def test_a_worker_of_sets_that_is_killed_has_its_sets_run_by_the_other_until_it_
     channel = ("--instrument", "OANDA:EURUSD", "--interval", "1h")
     system.manage("sets", "define", "slow", "--strategy", "ema_cross", "-p", "fast=20", "-p", "slow=50", *channel)
     system.manage("sets", "start", "slow")  # of the second
-    system.manage("topics", "apply")
     open_accounts(system)
     system.start()
+    system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-01", "--to", "2016-01-15")
+    system.manage("topics", "apply")  # that of the feed too, which there has been since the replay
     workers = parts_of(system, "signals")
     try:
         for each in workers:
@@ -107,8 +108,6 @@ def test_a_worker_of_sets_that_is_killed_has_its_sets_run_by_the_other_until_it_
         for each in workers:
             wait_until_ready(system, each)
         assert [held(each) for each in workers] == [{"trend"}, {"slow"}]
-        system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-01", "--to", "2016-01-15")
-        system.manage("topics", "apply")  # that of the feed, which there has been since the replay
         system.wait_for("rest", lambda: is_at_rest(system))
         workers[0].kill()
         system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-15", "--to", "2016-02-01")
