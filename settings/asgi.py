@@ -17,6 +17,7 @@ if settings.STORAGES["staticfiles"]["BACKEND"] == global_settings.STORAGES["stat
 from apps.api.middleware import BODY_MAX, PREFIX  # noqa: E402  (needs the applications, which are set up by now)
 from apps.api.serving import Calls  # noqa: E402
 from banyan.bodies import Bodies  # noqa: E402
+from banyan.endings import Endings  # noqa: E402
 from banyan.road import RoadSeen, place_of  # noqa: E402
 
 
@@ -24,4 +25,5 @@ def _most(path: str) -> int:
     return BODY_MAX if path.startswith(PREFIX) else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
-application = Bodies(Calls(application, road=RoadSeen(place_of(settings.DATA_DIR))), _most, told=PREFIX)
+_calls = Calls(application, road=RoadSeen(place_of(settings.DATA_DIR)))
+application = Endings(Bodies(_calls, _most, told=PREFIX))

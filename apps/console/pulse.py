@@ -80,6 +80,15 @@ class Pulse:
                 self._thread.start()
 
     def _look(self) -> None:
+        try:
+            self._look_while_listened_to()
+        finally:
+            with self._lock:
+                if self._thread is threading.current_thread():  # something failed: who comes next begins anew
+                    self._thread = None
+            connections.close_all()
+
+    def _look_while_listened_to(self) -> None:
         told_at = deque([float("-inf")] * _IN_A_ROW, maxlen=_IN_A_ROW)
         while True:
             beat = _beat()._replace(alerts=self._counted())
@@ -94,7 +103,6 @@ class Pulse:
                     told_at.append(now)
                     self._wake_all()
             time.sleep(_LOOK_SECONDS)
-        connections.close_all()
 
     def _wake_all(self) -> None:
         for woken, loop in list(self._listeners.items()):

@@ -10,12 +10,12 @@ from django.db import Error
 
 from apps.execution.book_contracts import MarkPrices
 from apps.execution.interface import ALIAS
-from apps.feeds.interface import Close
 from banyan.clock import Clock
 from banyan.columns import ints
 from banyan.ids import derive
 from banyan.store import Store
 from banyan.transport import Command, ask
+from trading.bars import Close
 
 _LOGGER = logging.getLogger(__name__)
 _LOOK_SECONDS = 5.0

@@ -5,10 +5,10 @@ from contextlib import closing
 
 from apps.feeds.contracts import BarClosed
 from apps.feeds.core import FEEDS
-from apps.feeds.interface import Close
 from banyan.codec import decode_message
 from banyan.host.delivery import split_events
 from banyan.store import Store
+from trading.bars import Close
 
 _LOOKED_BACK = 500
 """So many records at the most are read of a feed at once: of what came before only the end counts."""

@@ -12,7 +12,7 @@ from apps.feeds.catalogue import InstrumentNotFound, instrument_not_found, shipp
 from apps.feeds.files import NoGoodRows, read_bars_file
 from apps.feeds.layouts import LayoutError
 from apps.feeds.records import FileReport, NoData, Reason, from_bars
-from trading.bars import Bars
+from trading.bars import Bars, Close
 from trading.instruments import Instrument
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from apps.feeds.tick_reading import TickPlace, Ticks
 
 __all__ = [
-    "Candles", "Close", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap",
+    "Candles", "DrawnInterval", "FeedStanding", "FileReport", "InstrumentNotFound", "LayoutError", "LiveGap",
     "NoData", "NoGoodRows", "Reason", "bars_before", "candles", "data_hash", "feed_names", "feed_of", "feed_standings",
     "get_instrument", "intervals_of", "last_closes", "last_quote", "list_instruments", "listen", "live_gaps", "notices",
     "quarantine_columns", "quarantine_count", "quarantine_counts", "quarantine_discard", "quarantine_discard_all",
@@ -313,14 +313,6 @@ def last_quote(instrument_id: str) -> tuple[int, int] | None:
     from apps.feeds.history import last_quote as found
 
     return found(feed_of(instrument_id), instrument_id)
-
-
-class Close(NamedTuple):
-    """The closing quote of an instrument's last bar, in ticks, and when that closed."""
-
-    bid_ticks: int
-    ask_ticks: int
-    closed_at_ns: int
 
 
 def last_closes() -> "Callable[[], Mapping[str, Close]]":

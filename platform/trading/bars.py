@@ -77,3 +77,11 @@ class Slice(NamedTuple):
     bid: Any
     ask: Any
     fresh: Any
+
+
+class Close(NamedTuple):
+    """The closing quote of an instrument's last bar, in ticks, and when that closed."""
+
+    bid_ticks: int
+    ask_ticks: int
+    closed_at_ns: int

@@ -16,9 +16,9 @@ from apps.execution.contracts import InstrumentTerms
 from apps.execution.packed import pack
 from apps.execution.paper import protocol
 from apps.feeds.contracts import BarClosed
-from apps.feeds.interface import Close, InstrumentNotFound
 from banyan.host import Delivery, Shown
 from banyan.sockets import short_address
+from trading.bars import Close
 
 _LOGGER = logging.getLogger(__name__)
 _WRITE_SECONDS_MAX = 0.5
@@ -67,7 +67,7 @@ class PaperMarket:
             with self._lock:
                 for name, each in closes.items():
                     if each.bid_ticks > 0 and each.closed_at_ns > self._newest.get(name, (0, 0, 0))[0]:
-                        with contextlib.suppress(InstrumentNotFound):  # it was there, and is traded no more
+                        with contextlib.suppress(LookupError):  # it was there, and is traded no more
                             tick_e9 = self._known(name).tick_e9
                             self._newest[name] = each.closed_at_ns, each.bid_ticks * tick_e9, each.ask_ticks * tick_e9
                 self._hang_up()  # whoever is connected already is told these when it is again

@@ -71,3 +71,26 @@ def test_what_comes_in_a_row_is_told_at_once_and_what_goes_on_and_on_in_turns(ma
         await heard.aclose()
 
     asyncio.run(listen())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_who_comes_after_a_look_has_failed_hears_all_the_same(marks, monkeypatch):
+    def fail():
+        failed.set()
+        raise ValueError("nobody has thought of this")
+
+    failed = threading.Event()
+    beating = pulse.Pulse()
+    monkeypatch.setattr(pulse, "_beat", fail)
+
+    async def listen():
+        lost = asyncio.ensure_future(anext(beating.beats(NEVER_SECONDS)))
+        await asyncio.to_thread(failed.wait, PATIENCE_SECONDS)
+        await asyncio.to_thread(wait_until, lambda: beating._thread is None, "the look to end")
+        monkeypatch.setattr(pulse, "_beat", marks.beat)
+        heard = beating.beats(NEVER_SECONDS)
+        await asyncio.wait_for(anext(heard), PATIENCE_SECONDS)
+        await asyncio.wait_for(lost, PATIENCE_SECONDS)
+        await heard.aclose()
+
+    asyncio.run(listen())

@@ -98,10 +98,14 @@ def test_the_last_quote_is_that_of_the_newest_bar_that_was_let_in():
 
 
 def test_the_last_closes_are_those_of_the_newest_bars_and_of_what_came_since():
+    def told(closes):
+        return {name: (each.bid_ticks, each.ask_ticks) for name, each in closes().items()}
+
     closes = last_closes()
     assert closes() == {}
     close_live((1, EUR, 110_001), (2, EUR, 110_002), (2, GBP, 130_000))
-    assert closes() == {EUR: (110_002, 110_002), GBP: (130_000, 130_000)}
+    assert told(closes) == {EUR: (110_002, 110_002), GBP: (130_000, 130_000)}
     close_live((3, EUR, 110_003))
-    assert closes() == {EUR: (110_003, 110_003), GBP: (130_000, 130_000)}
+    assert told(closes) == {EUR: (110_003, 110_003), GBP: (130_000, 130_000)}
     assert last_closes()() == closes()
+    assert closes()[EUR].closed_at_ns == BEGIN + 3 * HOUR
