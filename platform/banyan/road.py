@@ -20,7 +20,7 @@ _FREE_AFTER_NS = 30_000_000  # longer than what is between two commits of a sign
 _JAMMED_FOR_NS = 1_000_000_000
 _WAITED_FOR_EACH_WORKED, _IN_A_JAM = 2, 20
 _PATIENCE_NS, _PATIENCE_IN_A_JAM_NS = 500_000_000, 5_000_000_000
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # nosec B108  (what is opened there has to be ours)
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (what is opened there has to be ours)  # nosec B108
 _LOOK_FOR_IT_SECONDS = 1.0
 _LET_GO_SECONDS = 0.1  # longer than most signals take to reach their last account
 
