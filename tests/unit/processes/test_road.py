@@ -126,15 +126,21 @@ def shared(place):
     return made
 
 
-def test_a_process_of_its_own_sees_a_road_that_is_shared(shared, place):
+def use_at(place):
+    road = Road()
+    road.share(place)
+    road.use()
+
+
+def test_a_road_that_another_process_uses_is_seen(place, monkeypatch):
+    monkeypatch.setattr(roads, "_LOOK_FOR_IT_SECONDS", 0.0)
+    monkeypatch.setattr(roads, "_FREE_AFTER_NS", 3_600_000_000_000)
     seen = RoadSeen(place)
-    assert seen.is_free()
-    process = multiprocessing.get_context("fork").Process(target=shared.use)
+    assert seen.is_free(), "nobody is there"
+    process = multiprocessing.get_context("fork").Process(target=use_at, args=(place,))
     process.start()
     process.join()
-    assert shared.used_ns()
-    shared._monotonic_ns = lambda: shared.used_ns() + 1
-    assert not shared.is_free()
+    assert not seen.is_free()
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
 
 
