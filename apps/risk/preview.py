@@ -54,8 +54,9 @@ def preview(states: Iterable[RiskState], change: LimitsChanged, probes: Sequence
     """Return what `change` would do in shards, whose states have it afterwards."""
     again, turned, stopped, count = [], [], [], 0
     for state in states:
-        count += int(np.count_nonzero(state.accounts.columns["opened"]))
-        last, held = list(_known(state, probes)), list(_turning(state))
+        opened = state.accounts.columns["opened"] != 0
+        count += int(np.count_nonzero(opened & _is_of(change.account, state.accounts.columns["number"])))
+        last, held = list(_known(state, probes)), list(_turning(state, change))
         before = [_verdicts(state, each, at_ns) for each in (last, held)]
         lost = _lost(state)
         change_limits(state, change)
@@ -76,12 +77,20 @@ def _known(state: RiskState, probes: Sequence[Probe]) -> Iterator[Probe]:
             yield probe
 
 
-def _turning(state: RiskState) -> Iterator[Probe]:
-    """Yield for each position of an account that is not hedging the order that turns it round."""
+def _is_of(account: int, numbers: Any) -> Any:
+    """Return which accounts limits are for: of one, or (-1) of all."""
+    return (numbers == account) | (account < 0)
+
+
+def _turning(state: RiskState, change: LimitsChanged) -> Iterator[Probe]:
+    """Yield for each position that limits are for, of an account that is not hedging, the order that turns it round."""
     cells, accounts = state.cells.columns, state.accounts.columns
     hedging = accounts["hedging"][cells["account"]] != 0
-    for at in np.flatnonzero((cells["position"] != 0) & ~hedging).tolist():
+    concerned = _is_of(change.account, accounts["number"][cells["account"]])
+    for at in np.flatnonzero((cells["position"] != 0) & ~hedging & concerned).tolist():
         name = state.instrument_names.names[cells["instrument"][at]]
+        if change.instrument not in ("", name):
+            continue
         yield Probe(int(accounts["number"][cells["account"][at]]), name, -2 * int(cells["position"][at]))
 
 

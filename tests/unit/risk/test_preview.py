@@ -88,6 +88,11 @@ def test_limits_of_one_account_concern_nobody_else():
     change = LimitsChanged(limits=Limits(order_steps_max=0), account=4)
     found = preview([desk.state], change, [Probe(each, "EURUSD", 2) for each in ACCOUNTS], desk.now)
     assert found.again.newly == [4]
+    assert found.accounts == 1
+    assert found.turned.accounts <= 1
+    everybody = preview([made(3).state], LimitsChanged(limits=Limits(order_steps_max=0)), [], desk.now)
+    assert everybody.accounts == len(ACCOUNTS)
+    assert everybody.turned.accounts > 1
 
 
 def test_each_order_is_tried_as_if_it_were_the_only_one():
