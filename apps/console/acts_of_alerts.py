@@ -1,16 +1,18 @@
 """Acts on alerts: acknowledged, silenced for a time, and the rules that raise them."""
 
+from collections.abc import Mapping
+
 from django.db import Error
 
 from apps.alerts import interface as alerts
 from apps.alerts.interface import MEASURES, NewRule
-from apps.console.kinds import Danger, Done, Given, Kind
+from apps.console.kinds import Danger, Done, Given, Kind, NothingChangesError
 from apps.console.recording import Facts
 
 RULE = ("rule", "measure", "subject", "bound", "clears_below", "for_seconds", "is_grave", "is_on", "mail_to")
 _WORDS = {
-    "measure": "it looks at", "subject": "of", "bound": "raised at", "clears_below": "over below",
-    "for_seconds": "after seconds", "is_grave": "grave", "is_on": "switched on", "mail_to": "mailed to",
+    "measure": "Looks at", "subject": "Of", "bound": "Raised at", "clears_below": "Over below",
+    "for_seconds": "After", "is_grave": "Grave", "is_on": "Switched on", "mail_to": "Mailed to",
 }  # fmt: skip
 _NAMED_MAX = 8
 SILENCE_MINUTES = {"15": "15 minutes", "60": "an hour", "480": "8 hours", "1440": "a day", "10080": "a week"}
@@ -90,17 +92,29 @@ def _defines(given: Given) -> list[str]:
     told = ["It is changed." if before else "It is a new rule."]
     for field, word in _WORDS.items():
         if not before or before[field] != wanted[field]:
-            was = f", was {_said(before[field])}" if before else ""
-            told.append(f"{word}: {_said(wanted[field])}{was}")
+            was = f", was {_said(field, before[field], before)}" if before else ""
+            told.append(f"{word}: {_said(field, wanted[field], wanted)}{was}.")
     if before and len(told) == 1:
-        return ["Nothing changes: this is the rule already."]
+        raise NothingChangesError("Nothing changes: this is the rule already.")
     return [*told, _as_things_are(given)]
 
 
-def _said(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,.15g}" if isinstance(value, int | float) else str(value) or "–"
+def _said(field: str, value: object, of: Mapping[str, object]) -> str:
+    """Return a value of a rule in words, with its unit."""
+    measure = MEASURES.get(str(of["measure"]))
+    match field:
+        case "measure":
+            return measure.title if measure else str(value)
+        case "bound" | "clears_below":
+            return f"{value:,.15g} {measure.unit if measure else ''}".strip()
+        case "for_seconds":
+            return f"{value:,} s"
+        case "is_grave" | "is_on":
+            return "yes" if value else "no"
+        case "subject":
+            return str(value) or "all"
+        case _:
+            return str(value) or "nobody"
 
 
 def _as_things_are(given: Given) -> str:
@@ -139,11 +153,11 @@ ALERT_KINDS = (
     Kind("alert.acknowledge", "Acknowledge the alert", "Acknowledge", Danger.NONE, _acknowledges, _acknowledged,
          _acknowledge, about=("alert",)),
     Kind("alert.silence", "Silence alerts for a time", "Silence", Danger.SOME, _silences, _silenced, _silence,
-         about=("rule", "subject", "minutes")),
+         about=("rule", "subject", "minutes"), named_by=("rule", "subject")),
     Kind("alert.tell-again", "Tell alerts again", "Tell again", Danger.NONE, _ends_silence,
          lambda given: {"silence": str(_in_force(given) or "none")}, _end_silence, about=("silence",)),
     Kind("alert.rule", "Set a rule of alerts", "Set it", Danger.SOME, _defines, lambda given: _values(given["rule"]),
-         _define, about=RULE),
+         _define, about=RULE, named_by=("rule",)),
     Kind("alert.remove-rule", "Remove a rule of alerts", "Remove it", Danger.SOME, _removes,
          lambda given: _values(given["rule"]), _remove, about=("rule",)),
 )  # fmt: skip

@@ -78,20 +78,22 @@ def _resume(given: Given, _: str, request: str) -> Done:
     return told, {"asked": "resumed", "accounts": len(accounts)}
 
 
-_SELECTED = ("find", "count")
+_FOUND = ("find",)
+_SELECTED = (*_FOUND, "count")
 MANY_KINDS = (
     Kind("accounts.halt", "Halt the accounts", "Halt them", Danger.GREAT,
          _tells("They open and enlarge nothing; their positions stay as they are."), _together,
-         _state(TradingState.HALTED), about=_SELECTED, word="HALT"),
+         _state(TradingState.HALTED), about=_SELECTED, named_by=_FOUND, word="HALT"),
     Kind("accounts.reduce", "Let the accounts' positions only shrink", "Reduce only", Danger.SOME,
-         _tells("They may only make positions smaller."), _together, _state(TradingState.REDUCING), about=_SELECTED),
+         _tells("They may only make positions smaller."), _together, _state(TradingState.REDUCING), about=_SELECTED,
+         named_by=_FOUND),
     Kind("accounts.activate", "Let the accounts trade", "Let them trade", Danger.SOME,
          _tells("They trade within their limits; losses count anew from now."), _together,
-         _state(TradingState.ACTIVE), about=_SELECTED),
+         _state(TradingState.ACTIVE), about=_SELECTED, named_by=_FOUND),
     Kind("accounts.flatten", "Flatten the accounts", "Flatten them", Danger.GREAT,
          _tells("All of it is closed at market, and held at zero until they are resumed."), _together, _flatten,
-         about=_SELECTED, word="FLATTEN"),
+         about=_SELECTED, named_by=_FOUND, word="FLATTEN"),
     Kind("accounts.resume", "Resume the accounts", "Resume them", Danger.SOME,
          _tells("They are held at zero no longer: their sets' next word is traded."), _together, _resume,
-         about=_SELECTED),
+         about=_SELECTED, named_by=_FOUND),
 )  # fmt: skip

@@ -166,7 +166,8 @@ def _resolve(how: Resolution, told: str) -> Callable[[Given, str, str], Done]:
 
 _ORDER = ("account", "instrument", "decision")
 ORDER_KINDS = (
-    Kind("order.place", "Place an order", "Place it", Danger.SOME, _places, lambda _: {}, _place, about=PLACED),
+    Kind("order.place", "Place an order", "Place it", Danger.SOME, _places, lambda _: {}, _place, about=PLACED,
+         named_by=("account", "instrument")),
     Kind("order.cancel", "Cancel the order", "Cancel it", Danger.SOME, _cancels, _stands, _cancel, about=_ORDER),
     Kind("order.query", "Ask the broker for the order", "Ask now", Danger.NONE, _queries, _stands,
          _resolve(Resolution.QUERY, "is asked for"), about=_ORDER),

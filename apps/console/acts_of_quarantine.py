@@ -182,13 +182,14 @@ def _reason(why: str) -> str:
 
 QUARANTINE_KINDS = (
     Kind("quarantine.release", "Let a record in", "Let it in", Danger.SOME, _releases, _stands, _release,
-         about=("record", "time", "values")),
+         about=("record", "time", "values"), named_by=("record",)),
     Kind("quarantine.discard", "Discard a record", "Discard", Danger.SOME, _discards, _stands, _discard,
          about=("record",)),
     Kind("quarantine.discard-all", "Discard all that was found", "Discard them", Danger.GREAT, _discards_all, _open_of,
          _discard_all, about=("instrument", "reason", "file", "count"), word="DISCARD"),
     Kind("quarantine.release-live", "Let a record of a live feed into history", "Let it in", Danger.SOME,
-         _releases_live, _live_stands, _release_live, about=("feed", "places", "series", "time", "values")),
+         _releases_live, _live_stands, _release_live, about=("feed", "places", "series", "time", "values"),
+         named_by=("feed", "places")),
     Kind("quarantine.discard-live", "Discard records of a live feed", "Discard", Danger.SOME, _discards_live,
          lambda _: {}, _discard_live, about=("feed", "places")),
 )  # fmt: skip

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from apps.console.kinds import Danger, Done, Given, Kind
+from apps.console.kinds import Danger, Done, Given, Kind, NothingChangesError
+from apps.console.limits import limit_title
 from apps.console.recording import Facts
 from apps.feeds.interface import get_instrument
 from apps.reporting import interface as reporting
@@ -34,12 +35,12 @@ def _previewed(given: Given) -> list[str]:
     before, then = _changed(given)
     old, new = (risk.limits_words(each, given["instrument"]) for each in (before, then))
     told = [
-        f"{name}: {_told(name, old)} becomes {_told(name, new)}."
+        f"{limit_title(name)}: {_told(name, old)} becomes {_told(name, new)}, for {level_of(given)}."
         for name in dict.fromkeys([*old, *new])
         if old.get(name) != new.get(name)
     ]
     if not told:
-        return [f"Nothing changes: this is what is set for {level_of(given)}."]
+        raise NothingChangesError(f"Nothing changes: this is what is set for {level_of(given)}.")
     last = reporting.last_orders(time.time_ns() - _DAY_NS)
     found = risk.preview_limits(then, last, account=given["account"], instrument=given["instrument"])
     of = f"of {counted(found.accounts, 'account')}"
@@ -72,7 +73,7 @@ def _set_limits(given: Given, why: str, request: str) -> Done:
     then = _changed(given)[1]
     risk.set_limits(then, account=given["account"], instrument=given["instrument"], reason=why, request=request)
     words = risk.limits_words(then, given["instrument"])
-    told = ", ".join(f"{name} {risk.limit_told(name, value)}" for name, value in words.items())
+    told = ", ".join(f"{limit_title(name).lower()} {risk.limit_told(name, value)}" for name, value in words.items())
     return f"Asked: limits of {level_of(given)} are {told or 'none'}.", {"asked": told or "none"}
 
 
@@ -139,7 +140,7 @@ def _kinds_of(level: str) -> list[Kind]:
 
 RISK_KINDS = (
     Kind("risk.limits", "Change limits", "Change the limits", Danger.SOME, _previewed, _limits, _set_limits,
-         about=("account", "instrument", "limits")),
+         about=("account", "instrument", "limits"), named_by=("account", "instrument")),
     *_kinds_of("set"),
     *_kinds_of("instrument"),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Acts on strategy sets: start, pause, define anew."""
 
-from apps.console.kinds import Danger, Done, Given, Kind
+from apps.console.kinds import Danger, Done, Given, Kind, NothingChangesError
 from apps.console.members import members_read, members_written
 from apps.console.recording import Facts
 from apps.reporting import interface as reporting
@@ -73,7 +73,7 @@ def _defines(given: Given) -> list[str]:
     gone = [f"Out: {each}" for each in old if each not in new]
     come = [f"In: {each}" for each in new if each not in old]
     if before and not gone and not come:
-        return [f"Nothing changes: set {given['set']} is this already."]
+        raise NothingChangesError(f"Nothing changes: set {given['set']} is this already.")
     what = (
         "It is a set already: it is replaced."
         if before
@@ -94,5 +94,6 @@ _SET = ("set",)
 SET_KINDS = (
     Kind("set.start", "Start the set", "Start", Danger.SOME, _starts, _standing, _start, about=_SET),
     Kind("set.pause", "Pause the set", "Pause", Danger.SOME, _pauses, _standing, _pause, about=_SET),
-    Kind("set.define", "Define the set", "Define", Danger.SOME, _defines, _standing, _define, about=("set", "members")),
-)
+    Kind("set.define", "Define the set", "Define", Danger.SOME, _defines, _standing, _define, about=("set", "members"),
+         named_by=_SET),
+)  # fmt: skip

@@ -3,8 +3,8 @@
 from typing import Any
 
 from apps.console import levels
-from apps.console.kinds import Danger, Done, Given, Kind
-from apps.console.levels import LevelError
+from apps.console.kinds import Danger, Done, Given, Kind, NothingChangesError
+from apps.console.levels import LevelError, title
 from apps.console.recording import Facts
 from apps.execution import interface as execution
 from apps.execution.book_contracts import ConfigureAccount
@@ -81,13 +81,14 @@ def _changes(given: Given) -> list[str]:
     where = f"how {of.account} follows {name}" if name else f"{of.account}, for all that it follows"
     told = _differing(before, then, where)
     if not told:
-        return [f"Nothing changes: this is what was asked last for {where}."]
+        raise NothingChangesError(f"Nothing changes: this is what was asked last for {where}.")
     return [*told, *(_effects(of, wanted) or ["What holds follows when the shard knows the set."])]
 
 
 def _differing(before: dict[str, str], then: dict[str, str], where: str) -> list[str]:
+    none = "not given"
     return [
-        f"{each}: {before.get(each, 'not given')} becomes {then.get(each, 'not given')}, at the level of {where}."
+        f"{title(each)}: {before.get(each, none)} becomes {then.get(each, none)}, at the level of {where}."
         for each in dict.fromkeys([*before, *then])
         if before.get(each) != then.get(each)
     ]
@@ -100,7 +101,7 @@ def _effects(of: FoundAccount, wanted: Terms) -> list[str]:
     for each in reporting.settings_now(of, instead=wanted):
         known = {one.name: one for one in now.get(each.set, ())}
         changed = [
-            f"{one.name} {known[one.name].value} becomes {one.value}"
+            f"{title(one.name).lower()} from {known[one.name].value} to {one.value}"
             for one in each.settings
             if one.name in known and known[one.name].value != one.value
         ]
@@ -134,11 +135,14 @@ def _changes_for_all(given: Given) -> list[str]:
     then = levels.written(execution.in_words(ConfigureAccount(account=0, **level)))
     told = _differing(typed_of_set(name), then, f"all who follow {name}")
     if not told:
-        return [f"Nothing changes: this is what is set for all who follow {name}."]
+        raise NothingChangesError(f"Nothing changes: this is what is set for all who follow {name}.")
     before = ConfigureSet(set=name, terms=[], **execution.level_of_followers(name))
     found = reporting.followers_changed(before, ConfigureSet(set=name, terms=[], **level))
     of = f"of {counted(found.followers, 'account')} that follow it"
-    told += [f"For {each.accounts:,} {of}: {each.name} {each.before} becomes {each.then}." for each in found.changed]
+    told += [
+        f"For {each.accounts:,} {of}: {title(each.name).lower()} from {each.before} to {each.then}."
+        for each in found.changed
+    ]
     if found.unchanged:
         told.append(f"For {found.unchanged:,} {of} nothing changes: what they say themselves goes before this.")
     return [*told, _COUNTS_FROM]
@@ -152,9 +156,10 @@ def _configure_for_all(given: Given, _: str, __: str) -> Done:
 
 SETTING_KINDS = (
     Kind("set.configure", "Change what holds for all who follow the set", "Change it for all", Danger.GREAT,
-         _changes_for_all, _stands_for_all, _configure_for_all, about=("set", "settings"), word="ALL"),
+         _changes_for_all, _stands_for_all, _configure_for_all, about=("set", "settings"), named_by=("set",),
+         word="ALL"),
     Kind("account.configure", "Change the account's settings", "Change them", Danger.SOME, _changes, _stands,
-         _configure, about=("account", "settings")),
+         _configure, about=("account", "settings"), named_by=("account",)),
     Kind("account.subscribe", "Change how the account follows a set", "Change it", Danger.SOME, _changes, _stands,
-         _subscribe, about=("account", "set", "settings")),
+         _subscribe, about=("account", "set", "settings"), named_by=("account", "set")),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from apps.console.access import acting
 from apps.console.acts import KINDS
 from apps.console.addresses import address_of
-from apps.console.kinds import Danger, Given, Kind
+from apps.console.kinds import Danger, Given, Kind, NothingChangesError
 from apps.console.models import Outcome, Proposal
 from apps.console.proposing import confirm, needs_two, propose, proposed
 from apps.console.proving import doubted, proof_wanted
@@ -44,9 +44,11 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
             outcome = do(request, kind, given, why)
             (messages.success if outcome.is_done else messages.error)(request, outcome.text)
             return HttpResponseRedirect(_back(request))
-    is_refused = False
+    is_refused, idle = False, ""
     try:
         effect = kind.effect(given)
+    except NothingChangesError as nothing:
+        effect, idle = [], str(nothing)
     except Exception as error:  # noqa: BLE001  (whatever it is, it is told)
         effect, problem = [], in_words(error)
         is_refused = isinstance(error, ValueError) and explained(error) is not None
@@ -54,7 +56,7 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
         "kind": kind, "given": given, "subject": kind.subject(given), "effect": effect, "problem": problem, "why": why,
         "next": _back(request), "needs_word": kind.danger is Danger.GREAT, "needs_why": kind.danger >= Danger.SOME,
         "title": kind.title, "proof": proof_wanted(request) if kind.asks_who else None, "proposal": proposal,
-        "is_by_two": needs_two(kind), "is_refused": is_refused,
+        "is_by_two": needs_two(kind), "is_refused": is_refused, "idle": idle,
     }  # fmt: skip
     return render(request, "console/act.html", context, status=422 if problem else 200)
 

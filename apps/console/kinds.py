@@ -13,6 +13,12 @@ Given = Mapping[str, str]
 Done = tuple[str, Facts]
 
 
+class NothingChangesError(ValueError):
+    """What was asked for is so already; the message says what."""
+
+    exit_code = 2
+
+
 class Danger(IntEnum):
     """What an act asks for before it is done."""
 
@@ -28,6 +34,8 @@ class Danger(IntEnum):
 class Kind:
     """An act: `about` names its parameters; `effect` says what it would do, line by line, counted.
 
+    `effect` raises NothingChangesError where that is nothing, and other errors that are explained to who asks.
+
     `before` tells how that stands which it changes; `do` does it for a reason, under an id that makes asking twice one
     act, and returns what was done and how it stands then.
     """
@@ -40,6 +48,8 @@ class Kind:
     before: Callable[[Given], Facts]
     do: Callable[[Given, str, str], Done]
     about: tuple[str, ...] = ()
+    named_by: tuple[str, ...] = ()
+    """Those of `about` that name what it is about; (): all of them."""
     word: str = ""
     permission: str = OPERATE
     asks_who: bool = False
@@ -51,4 +61,4 @@ class Kind:
 
     def subject(self, given: Given) -> str:
         """Return in words what it is about."""
-        return " ".join(filter(None, (given[name] for name in self.about)))
+        return " ".join(filter(None, (given[name] for name in self.named_by or self.about)))

@@ -18,32 +18,46 @@ class LevelError(ValueError):
 
 
 class Asked(NamedTuple):
-    """A setting as a form asks for it: what it means, and what it can be (nothing: it is typed)."""
+    """A setting as a form asks for it: in words, what it means, and what it can be (nothing: it is typed)."""
 
     name: str
+    title: str
     doc: str
     choices: tuple[str, ...] = ()
 
 
 OF_ACCOUNT = (
-    Asked("sizing", "such as risk:1, vol:15, percent:10, lots:1, kelly:0.5, all-in, equal, weights"),
-    Asked("multiplier", "what each quantity is multiplied by, such as 0.5"),
-    Asked("lots_max", "lots of an instrument at the most"),
-    Asked("below_min", "what happens to less than the smallest lot", ("skip", "round-up")),
-    Asked("instruments", "the only ones that may be traded, with commas"),
-    Asked("reverse", "whether everything is done the other way round", ("yes", "no")),
-    Asked("close_only", "whether positions may only become smaller", ("yes", "no")),
-)
+    Asked("sizing", "Sizing",
+          "what a weight of 1 is: percent:50 (of equity), vol:15 (percent of volatility a year), risk:1 (percent lost "
+          "at the stop loss), lots:2, kelly:0.5, all-in, equal, weights"),
+    Asked("multiplier", "Multiplier", "times each quantity: 0.5 halves it"),
+    Asked("lots_max", "Most lots", "of one instrument, such as 2.5"),
+    Asked("below_min", "Less than the smallest lot", "skip: nothing is traded; round-up: the smallest lot is",
+          ("skip", "round-up")),
+    Asked("instruments", "Only these instruments",
+          "such as OANDA:EURUSD, several with commas; nothing else is traded"),
+    Asked("reverse", "Reversed", "yes: it buys where the set sells, and sells where it buys", ("yes", "no")),
+    Asked("close_only", "Only closes", "yes: positions may become smaller, never larger", ("yes", "no")),
+)  # fmt: skip
 OF_SET = tuple(each for each in OF_ACCOUNT if each.name != "instruments")
 """What is set for all who follow a set: it trades what it trades, whoever follows it."""
 _OF_SUBSCRIPTION = (
-    Asked("is_active", "whether the account follows the set", ("yes", "no")),
-    Asked("allocation", "the share of its equity, such as 0.5"),
-    Asked("join", "at once, or with the set's next word", ("converge", "next-change")),
-    Asked("symbols", "what is traded instead, such as OANDA:EURUSD>FX:EURUSD, with commas"),
-)
+    Asked("is_active", "Follows the set", "no: it opens nothing more of it", ("yes", "no")),
+    Asked("allocation", "Share of equity", "from 0 to 1: 0.5 trades with half of it"),
+    Asked("join", "Begins", "converge: at once, with what the set holds; next-change: with the set's next word",
+          ("converge", "next-change")),
+    Asked("symbols", "Traded instead", "such as OANDA:EURUSD=FX:EURUSD, several with commas"),
+)  # fmt: skip
 OF_FOLLOWING = (*_OF_SUBSCRIPTION, *OF_ACCOUNT)
 """What holds for how an account follows a set; of what only that has, all but `symbols` must be given."""
+
+
+_TITLES = {each.name: each.title for each in OF_FOLLOWING}
+
+
+def title(name: str) -> str:
+    """Return what a setting is called in words."""
+    return _TITLES.get(name, name)
 
 
 def written(told: Mapping[str, Any]) -> dict[str, str]:
@@ -105,9 +119,9 @@ def _number(name: str, text: str) -> str:
 
 
 def _symbols(text: str) -> dict[str, str]:
-    pairs = [each.partition(">") for each in text.split(",") if each.strip()]
+    pairs = [each.partition("=") for each in text.split(",") if each.strip()]
     if any(not of.strip() or not traded.strip() for of, _, traded in pairs):
-        raise LevelError(f"symbols: {text!r} is no list such as OANDA:EURUSD>FX:EURUSD")
+        raise LevelError(f"symbols: {text!r} is no list such as OANDA:EURUSD=FX:EURUSD")
     return {of.strip().upper(): traded.strip().upper() for of, _, traded in pairs}
 
 
@@ -115,5 +129,5 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ",".join(f"{of}>{traded}" for of, traded in value.items())
+        return ",".join(f"{of}={traded}" for of, traded in value.items())
     return ",".join(value) if isinstance(value, list) else str(value)

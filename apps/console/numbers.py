@@ -1,5 +1,6 @@
 """How the reader of a page writes numbers: by the language and country that their browser asks for."""
 
+import re
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 _INDIA = "IN"
 _APOSTROPHE = ("CH", "LI")
 _SEPARATORS = ("DECIMAL_SEPARATOR", "THOUSAND_SEPARATOR")
+_IN_A_SENTENCE = re.compile(r"(?<![\w.,:/@=+-])([+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+))(?![\w:/@-]|[.,]\d)")
+"""A number with separators, and not a part of a name, a time, an address or a setting."""
 
 
 class Manner(NamedTuple):
@@ -57,6 +60,13 @@ def written(english: str) -> str:
     if manner.is_in_twos:
         return _in_twos(english)
     return english.translate({ord(","): manner.group, ord("."): manner.point})
+
+
+def said(english: str) -> str:
+    """Return a sentence in which numbers are written as in English with those of the reader."""
+    if _MANNER.get() == ENGLISH:
+        return english
+    return _IN_A_SENTENCE.sub(lambda found: written(found[1]), english)
 
 
 def _in_twos(english: str) -> str:

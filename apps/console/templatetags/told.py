@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from django import template
+from django.template.defaultfilters import stringfilter
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from apps.console.numbers import written
+from apps.console.levels import title
+from apps.console.limits import limit_title
+from apps.console.numbers import said, written
 from apps.reporting.interface import OrderRow
 
 register = template.Library()
@@ -89,8 +92,15 @@ def when(value: int | datetime | None, style: str = "clock") -> SafeString | str
 
 @register.filter
 def coded(value: str) -> SafeString:
-    """Return a sentence in which what stands between backticks, such as a command, is shown as code."""
-    return mark_safe(_CODE.sub(r"<code>\1</code>", conditional_escape(value)))  # noqa: S308  # nosec B308, B703 # escaped before
+    """Return a sentence with its numbers as the reader writes them; what is between backticks is shown as code."""
+    parts = _CODE.split(conditional_escape(value))
+    shown = [f"<code>{part}</code>" if at % 2 else said(part) for at, part in enumerate(parts)]
+    return mark_safe("".join(shown))  # noqa: S308  # nosec B308, B703 # escaped before
+
+
+register.filter("said", stringfilter(said), is_safe=True)
+register.filter("setting_title", title)
+register.filter("limit_title", limit_title)
 
 
 @register.filter

@@ -223,8 +223,10 @@ def test_an_operator_acknowledges_silences_and_changes_rules_with_a_record_of_ea
     asked = client.get(reverse("alert-rule"), {"rule": "behind", "bound": "200", "define": "1"})
     assert asked.status_code == 302
     told = client.get(asked.headers["Location"]).context["effect"]
-    assert told[:2] == ["It is changed.", "raised at: 200, was 100"]
+    assert told[:2] == ["It is changed.", "Raised at: 200 records, was 100 records."]
     assert told[-1].startswith("As things are")
+    same = client.get(client.get(reverse("alert-rule"), {"rule": "behind", "define": "1"}).headers["Location"])
+    assert (same.context["subject"], same.context["idle"]) == ("behind", "Nothing changes: this is the rule already.")
     assert client.get(reverse("alert-rule"), {"rule": "behind", "bound": "1", "define": "1"}).status_code == 422
     alert.refresh_from_db()
     assert alert.acknowledged_by == "operator"

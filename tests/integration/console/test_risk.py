@@ -7,13 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.urls import reverse
 
+from apps.console.limits import limit_title
 from apps.execution.interface import NewAccount, open_accounts
 from apps.execution.models import Account
 from apps.feeds.models import Instrument
 from apps.reporting import interface as reporting
 from apps.reporting.interface import Scope
 from apps.risk.contracts import Limits
-from apps.risk.interface import limits_by_level, set_limits
+from apps.risk.interface import limits_by_level, limits_known, set_limits
 from apps.risk.levels import LimitsReader
 from tests.integration.console.conftest import ALL
 from tests.integration.console.test_overview import queries, read
@@ -68,9 +69,14 @@ def test_a_form_of_limits_leads_to_a_preview_of_what_was_changed_in_it(host, ope
     assert asked["limits"] == ["order=none leverage=10"]
     preview = operator.get(answer.headers["Location"])
     assert preview.context["effect"][:2] == [
-        "order: 9 steps becomes not set.",
-        "leverage: not set becomes 10 times equity.",
+        "Largest order: 9 steps becomes not set, for all accounts.",
+        "Leverage: not set becomes 10 times equity, for all accounts.",
     ]
+    same = operator.get(
+        reverse("act", args=["risk.limits"]), {"account": "", "instrument": "", "limits": "daily-loss=5%"}
+    )
+    assert same.context["idle"] == "Nothing changes: this is what is set for all accounts."
+    assert all(limit_title(name) != name for name in limits_known(of_instrument=False))
     done = operator.post(reverse("act", args=["risk.limits"]), {
         "account": "", "instrument": "", "limits": "order=none leverage=10", "why": "a test", "next": reverse("risk"),
     })  # fmt: skip

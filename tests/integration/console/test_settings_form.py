@@ -57,20 +57,21 @@ def test_the_accounts_own_level_is_previewed_by_set_and_asked_for(operator, acco
     assert led_on.status_code == 302
     previewed = operator.get(led_on.headers["Location"]).context
     effect = "\n".join(previewed["effect"])
-    assert "multiplier: not given becomes 2, at the level of A1" in effect
-    assert "In trend: multiplier 1 becomes 2, close_only no becomes yes." in effect
-    assert "In revert: multiplier 1 becomes 2" in effect
+    assert "Multiplier: not given becomes 2, at the level of A1" in effect
+    assert "In trend: multiplier from 1 to 2, only closes from no to yes." in effect
+    assert "In revert: multiplier from 1 to 2" in effect
     posted = dict(previewed["given"].items()) | {"why": "its client asked"}
     assert operator.post(reverse("act", args=["account.configure"]), posted).status_code == 302
     (told,) = asked(ConfigureAccount)
     assert (told.multiplier_e9, told.close_only, told.reverse, told.sizing) == (2 * 10**9, True, None, "")
     act = Act.objects.select_related("outcome").get()
-    assert (act.name, act.why, act.before) == ("account.configure", "its client asked", {})
+    assert (act.name, act.subject, act.why, act.before) == ("account.configure", "A1", "its client asked", {})
     assert act.outcome.after == {"multiplier": "2", "close_only": "yes"}
     again = operator.get(path)  # what waits is what was asked last
     assert {each.name: text for each, text in again.context["fields"]}["multiplier"] == "2"
     same = operator.get(operator.get(path, {"change": "1", "multiplier": "2", "close_only": "yes"}).headers["Location"])
-    assert same.context["effect"] == ["Nothing changes: this is what was asked last for A1, for all that it follows."]
+    assert same.context["idle"] == "Nothing changes: this is what was asked last for A1, for all that it follows."
+    assert (same.status_code, "Change them" in same.content.decode()) == (200, False)
 
 
 def test_how_a_set_is_followed_is_changed_at_its_own_level(operator, account, monkeypatch):
@@ -84,13 +85,13 @@ def test_how_a_set_is_followed_is_changed_at_its_own_level(operator, account, mo
     path = reverse("settings-form", args=[account])
     shown = {each.name: text for each, text in operator.get(path, {"set": "trend"}).context["fields"]}
     assert (shown["allocation"], shown["is_active"], shown["join"]) == ("0.4", "yes", "next-change")
-    typed = shown | {"change": "1", "set": "trend", "sizing": "risk:1", "symbols": "SIM:EURUSD>SIM:OTHER"}
+    typed = shown | {"change": "1", "set": "trend", "sizing": "risk:1", "symbols": "SIM:EURUSD=SIM:OTHER"}
     led_on = operator.get(path, typed)
     assert led_on.status_code == 302, led_on.context["problem"]
     previewed = operator.get(led_on.headers["Location"]).context
     effect = "\n".join(previewed["effect"])
-    assert "sizing: not given becomes risk:1, at the level of how A1 follows trend." in effect
-    assert "In trend: sizing all-in becomes risk:1." in effect
+    assert "Sizing: not given becomes risk:1, at the level of how A1 follows trend." in effect
+    assert "In trend: sizing from all-in to risk:1." in effect
     assert "In revert: what holds stays as it is." in effect
     posted = dict(previewed["given"].items()) | {"why": "agreed"}
     assert operator.post(reverse("act", args=["account.subscribe"]), posted).status_code == 302
@@ -126,12 +127,12 @@ def test_what_holds_for_all_who_follow_a_set_is_counted_on_them_before_it_is_set
     led_on = operator.get(path, {"change": "1", "multiplier": "2", "close_only": "yes"})
     previewed = operator.get(led_on.headers["Location"]).context
     assert previewed["effect"][:2] == [
-        "multiplier: not given becomes 2, at the level of all who follow trend.",
-        "close_only: not given becomes yes, at the level of all who follow trend.",
+        "Multiplier: not given becomes 2, at the level of all who follow trend.",
+        "Only closes: not given becomes yes, at the level of all who follow trend.",
     ]
     assert set(previewed["effect"][2:4]) == {
-        "For 2 of 4 accounts that follow it: multiplier 1 becomes 2.",
-        "For 2 of 4 accounts that follow it: close_only no becomes yes.",
+        "For 2 of 4 accounts that follow it: multiplier from 1 to 2.",
+        "For 2 of 4 accounts that follow it: only closes from no to yes.",
     }
     assert previewed["effect"][4] == (
         "For 1 of 4 accounts that follow it nothing changes: what they say themselves goes before this."
@@ -156,7 +157,7 @@ def test_what_holds_for_all_who_follow_a_set_is_counted_on_them_before_it_is_set
     again = operator.get(
         operator.get(path, {"change": "1", "multiplier": "2", "close_only": "yes"}).headers["Location"]
     )
-    assert again.context["effect"] == ["Nothing changes: this is what is set for all who follow trend."]
+    assert again.context["idle"] == "Nothing changes: this is what is set for all who follow trend."
     assert operator.get(reverse("set-settings", args=["nothing"])).status_code == 404
 
 

@@ -38,6 +38,7 @@ def test_what_is_told_can_be_typed_again():
         ({"colour": "red"}, "there is no setting colour"),
         ({"instruments": "SIM:A"}, "there is no setting instruments"),  # of a set: it trades what it trades
         ({"symbols": "SIM:A"}, "symbols: 'SIM:A' is no list"),
+        ({"symbols": "SIM:A>SIM:B"}, "symbols: 'SIM:A>SIM:B' is no list"),
     ],
 )
 def test_what_is_no_setting_is_told(typed, problem):

@@ -5,7 +5,7 @@ import contextvars
 import pytest
 
 from apps.console import numbers
-from apps.console.numbers import ENGLISH, manner_of, written
+from apps.console.numbers import ENGLISH, manner_of, said, written
 from apps.console.templatetags.told import at_tick, change, lots, money, whole
 
 
@@ -39,6 +39,20 @@ def test_signs_steps_and_small_numbers_keep_what_they_say():
     assert [change(0.5), lots(-0.1), whole(999), at_tick(1.13, 0.00001)] == ["+0,50", "\u22120,1", "999", "1,13000"]
     numbers.use("hi-IN")
     assert [whole(99_999), whole(100_000), change(-12_345_678)] == ["99,999", "1,00,000", "\u22121,23,45,678.00"]
+
+
+@pytest.mark.parametrize(
+    ("english", "told"),
+    [
+        ("It was for 36,062 lot steps where 20,000.50 are.", "It was for 36.062 lot steps where 20.000,50 are."),
+        ("It holds -1,234.5 lots, worth 0.5.", "It holds -1.234,5 lots, worth 0,5."),
+        ("sizing=0.5 risk:1.5 at 10.0.0.1, 12:30:01.250, 2026-03-31 v1.2.3", None),
+    ],
+)
+def test_numbers_in_a_sentence_are_the_readers_and_what_is_typed_or_a_name_stays(english, told):
+    assert said(english) == english
+    numbers.use("de")
+    assert said(english) == (english if told is None else told)
 
 
 def test_one_request_does_not_change_how_another_writes():

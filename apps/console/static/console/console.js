@@ -172,13 +172,15 @@
     });
   }
 
-  // ---- what was closed stays closed, in this browser ----
+  // ---- what was opened or closed stays so, in this browser; at first it is closed where it would fill the screen ----
 
   for (const each of all("details[data-kept]")) {
-    const name = `closed-${each.dataset.kept}`;
-    try { if (localStorage.getItem(name)) each.open = false; } catch { /* then it is open each time */ }
-    each.addEventListener("toggle", () => {
-      try { if (each.open) localStorage.removeItem(name); else localStorage.setItem(name, "yes"); } catch { /* the same */ }
+    const name = `open-${each.dataset.kept}`;
+    let kept = null;
+    try { kept = localStorage.getItem(name); } catch { /* then it is as at first each time */ }
+    each.open = kept === null ? innerWidth > 760 : kept === "yes";
+    one("summary", each).addEventListener("click", () => {
+      try { localStorage.setItem(name, each.open ? "no" : "yes"); } catch { /* the same */ }
     });
   }
 
