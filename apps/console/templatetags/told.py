@@ -9,6 +9,7 @@ from django.template.defaultfilters import stringfilter
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from apps.console.doing import kind_of
 from apps.console.levels import title
 from apps.console.limits import limit_title
 from apps.console.numbers import said, written
@@ -101,6 +102,13 @@ def coded(value: str) -> SafeString:
 register.filter("said", stringfilter(said), is_safe=True)
 register.filter("setting_title", title)
 register.filter("limit_title", limit_title)
+
+
+@register.filter
+def act_title(name: str) -> str:
+    """Return what an act is called in words, where it is one of the console's; "" for others, such as the API's."""
+    kind = kind_of(name)
+    return kind.title if kind is not None else ""
 
 
 @register.filter
