@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from django.db import connections
@@ -20,6 +20,7 @@ from banyan import standing as standings
 
 MINUTES = 30
 _INSTRUMENTS_MAX = 10_000
+_SIZE_SECONDS = 300.0
 
 
 class Database(NamedTuple):
@@ -142,14 +143,22 @@ def _contexts(standing: dict[str, dict[str, Any]], marks: dict[str, dict[str, in
 
 
 def _database() -> Database:
+    size_mb = _size_mb(int(time.monotonic() / _SIZE_SECONDS))
     with connections["reporting"].cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('server_version'), "
-            "(SELECT sum(pg_database_size(oid)) FROM pg_database WHERE datallowconn), "
             "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), "
             "current_setting('max_connections')::int, "
             "(SELECT COALESCE(extract(epoch FROM max(now() - xact_start)), 0) FROM pg_stat_activity "
             " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())"
         )
-        version, size, used, most, oldest = cursor.fetchone()
-    return Database(version.split()[0], float(size) / 1e6, used, most, float(oldest))
+        version, used, most, oldest = cursor.fetchone()
+    return Database(version.split()[0], size_mb, used, most, float(oldest))
+
+
+@lru_cache(maxsize=1)
+def _size_mb(_: int) -> float:
+    """Return how large the databases of the server are; their files are looked at one by one, so only now and then."""
+    with connections["reporting"].cursor() as cursor:
+        cursor.execute("SELECT sum(pg_database_size(oid)) FROM pg_database WHERE datallowconn")
+        return float(cursor.fetchone()[0]) / 1e6
