@@ -197,7 +197,7 @@ def _number(name: str, written: str) -> float:
     except ValueError:
         found = float("nan")
     if not abs(found) < 1e15:
-        raise AlertError(f"{name.replace('_', ' ')}: {written!r} is no number")
+        raise AlertError(f"{name.replace('_', ' ')}: {written!r} is no number: write one as 1234.5")
     return found
 
 

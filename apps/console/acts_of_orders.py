@@ -53,7 +53,7 @@ def _number(given: Given, name: str) -> float | None:
     try:
         return float(text) if text else None
     except ValueError:
-        raise OrderError(f"{name}: {text!r} is no number") from None
+        raise OrderError(f"{name}: {text!r} is no number: write one as 1234.5") from None
 
 
 def _places(given: Given) -> list[str]:

@@ -114,7 +114,7 @@ def _number(name: str, text: str) -> str:
     except InvalidOperation:
         number = Decimal("nan")
     if not number.is_finite() or number.adjusted() > _DIGITS_MAX:
-        raise LevelError(f"{name}: {text!r} is no number below a billion")
+        raise LevelError(f"{name}: {text!r} is no number below a billion: write one as 1234.5")
     return text
 
 
