@@ -19,6 +19,9 @@ from apps.risk.contracts import Level, TradingState
 
 _MINUTE_NS = 60 * 10**9
 _KEPT = Kept("execution")
+_LATELY = Kept("feeds", "execution", "edge", "risk")
+_SPEED_NS = 10 * 10**9
+"""So much later is the time that orders took looked up again where nothing was read: it is of those of late."""
 _Rows = list[tuple[Any, ...]]
 _Closes = Mapping[str, Sequence[tuple[date, int, int]]]
 _Priced = tuple[Mapping[str, Terms], _Closes, _Closes]
@@ -233,31 +236,41 @@ def _set_row(name: str, currency: str, of: _Sum) -> SetRow:
 def minutes(now_ns: int, count: int) -> list[Minute]:
     """Return the last `count` minutes, oldest first, the one that goes on as the last."""
     last = now_ns // _MINUTE_NS
-    first_ns = (last - count + 1) * _MINUTE_NS
-    ordered = dict(
-        rows(
-            "SELECT requested_at_ns / 60000000000, count(*) FROM reporting_order "
-            "WHERE requested_at_ns >= %s GROUP BY 1",
-            [first_ns],
-        )
-    )
-    refused = dict(
-        rows(
-            "SELECT refused_at_ns / 60000000000, sum(cardinality(account)) FROM reporting_refusal "
-            "WHERE at >= %s AND refused_at_ns >= %s GROUP BY 1",
-            [_moment(first_ns), first_ns],
-        )
-    )
+    ordered, refused = _LATELY.get(
+        ("minutes", count), lambda: _counted_since((last - count + 1) * _MINUTE_NS)
+    )  # by minute: those that have gone by since are left out
     return [
         Minute(minute * _MINUTE_NS, ordered.get(minute, 0), int(refused.get(minute, 0)))
         for minute in range(last - count + 1, last + 1)
     ]
 
 
+def _counted_since(first_ns: int) -> tuple[dict[int, int], dict[int, int]]:
+    """Return how many orders and refusals there were, by minute."""
+    ordered = rows(
+        "SELECT requested_at_ns / 60000000000, count(*) FROM reporting_order WHERE requested_at_ns >= %s GROUP BY 1",
+        [first_ns],
+    )
+    refused = rows(
+        "SELECT refused_at_ns / 60000000000, sum(cardinality(account)) FROM reporting_refusal "
+        "WHERE at >= %s AND refused_at_ns >= %s GROUP BY 1",
+        [_moment(first_ns), first_ns],
+    )
+    return dict(ordered), dict(refused)  # type: ignore[arg-type]
+
+
 def speed(now_ns: int, minutes_back: int) -> Speed:
     """Return how fast bars became orders lately. Orders by hand, which no bar led to, do not count."""
     first_ns = now_ns - minutes_back * _MINUTE_NS
-    ((orders, times, accepted_at_ns),) = rows(
+    ((orders, times, accepted_at_ns),) = _LATELY.get(
+        ("speed", minutes_back, now_ns // _SPEED_NS), lambda: _asked_speed(first_ns)
+    )
+    p50_ms, p99_ms, max_ms = (took / 1e6 for took in times) if orders else (None, None, None)
+    return Speed(orders, p50_ms, p99_ms, max_ms, accepted_at_ns)
+
+
+def _asked_speed(first_ns: int) -> _Rows:
+    return rows(
         """
         WITH bars AS (
             SELECT q.closed_at_ns, i.name, min(q.received_at_ns) AS at_ns
@@ -274,8 +287,6 @@ def speed(now_ns: int, minutes_back: int) -> Speed:
         """,
         [first_ns - _MINUTE_NS, first_ns],
     )
-    p50_ms, p99_ms, max_ms = (took / 1e6 for took in times) if orders else (None, None, None)
-    return Speed(orders, p50_ms, p99_ms, max_ms, accepted_at_ns)
 
 
 def funds() -> list[Funds]:
@@ -332,7 +343,19 @@ def brokers(now_ns: int, minutes_back: int) -> list[BrokerRow]:
         "brokers",
         lambda: rows("SELECT broker, count(*) FROM reporting_account GROUP BY broker ORDER BY broker", []),
     )
-    late = rows(
+    first_ns = now_ns - minutes_back * _MINUTE_NS
+    late = _LATELY.get(("brokers", minutes_back), lambda: _asked_late(first_ns))
+    of_late = {broker: (int(unknown), accepted) for broker, unknown, accepted in late}
+    known = ((broker, count, *of_late.get(broker, (0, None))) for broker, count in accounts)
+    return [
+        BrokerRow(broker, count, unknown, at_ns if (at_ns or 0) >= first_ns else None)
+        for broker, count, unknown, at_ns in known
+    ]
+
+
+def _asked_late(first_ns: int) -> _Rows:
+    """Return by broker how many orders are UNKNOWN, and when one since a time was acknowledged last."""
+    return rows(
         """
         WITH late AS (
             SELECT o.account, o.accepted_at_ns, 0 AS unknown FROM reporting_order AS o WHERE o.requested_at_ns >= %s
@@ -342,10 +365,8 @@ def brokers(now_ns: int, minutes_back: int) -> list[BrokerRow]:
         SELECT a.broker, sum(l.unknown), max(l.accepted_at_ns)
         FROM late AS l JOIN reporting_account AS a ON a.number = l.account GROUP BY a.broker
         """,
-        [now_ns - minutes_back * _MINUTE_NS],
+        [first_ns],
     )
-    of_late = {broker: (int(unknown), accepted) for broker, unknown, accepted in late}
-    return [BrokerRow(broker, count, *of_late.get(broker, (0, None))) for broker, count in accounts]
 
 
 def marks() -> dict[str, dict[str, int]]:
