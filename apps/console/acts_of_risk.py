@@ -49,7 +49,7 @@ def _previewed(given: Given) -> list[str]:
     )
     told.append(_refused(found.turned, of, "turned round what it holds", "holds anything"))
     if found.stopped:
-        told.append(f"{counted(len(found.stopped), 'account')} {of} would be stopped by a loss, at the next valuation.")
+        told.append(f"{counted(len(found.stopped), 'account')} {of} would be stopped by a loss at once.")
     told.append("Counted by risk on what it knows now, each order by itself, at market and at a price of now.")
     return told
 

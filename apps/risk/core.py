@@ -82,14 +82,14 @@ def decide(state: RiskState, received: Received) -> Sequence[Message]:
         case TimerDue(due_ns=due_ns):
             events = decide_period_over(state, due_ns)
         case command:
-            events = _commanded(command)
+            events = _commanded(state, command, received.event_time_ns)
     return events
 
 
-def _commanded(command: Message) -> Sequence[Message]:
+def _commanded(state: RiskState, command: Message, at_ns: int) -> Sequence[Message]:
     match command:
         case SetLimits():
-            return decide_limits(command)
+            return decide_limits(state, command, at_ns)
         case SetTradingState():
             return decide_state(command)
         case AllowInstruments():

@@ -21,29 +21,28 @@ from apps.risk.contracts import (
 )
 from apps.risk.kernels.losses import renew_references
 from apps.risk.sessions import WEEK_MINUTES, is_zone
-from apps.risk.state import GLOBAL_LIMITS, RiskState, Sessions
+from apps.risk.state import ALL_ACCOUNTS, GLOBAL_LIMITS, RiskState, Sessions
+from apps.risk.values import stops_under
 from banyan.columns import ints
 from banyan.messages import Message
 
 LARGEST = 2**53 - 1
-_ALL = -1
 
 
-def decide_limits(command: SetLimits) -> list[Message]:
-    """Give a level new limits, or refuse them."""
+def decide_limits(state: RiskState, command: SetLimits, at_ns: int) -> list[Message]:
+    """Give a level new limits, and stop who is beyond them already; or refuse them."""
     problem = problem_with_limits(command)
     if problem:
         return [_refused(command, problem)]
-    return [
-        LimitsChanged(
-            limits=command.limits, account=command.account, instrument=command.instrument, reason=command.reason
-        )
-    ]
+    changed = LimitsChanged(
+        limits=command.limits, account=command.account, instrument=command.instrument, reason=command.reason
+    )
+    return [changed, *stops_under(state, changed, at_ns)]
 
 
 def problem_with_limits(command: SetLimits) -> str:
     """Return what stands against limits, "" if nothing does."""
-    if not _ALL <= command.account <= LARGEST:
+    if not ALL_ACCOUNTS <= command.account <= LARGEST:
         return f"{command.account} is no account number: give one, or -1 for all accounts"
     values = msgspec.structs.asdict(command.limits)
     for name, bound in values.items():
@@ -131,12 +130,12 @@ def _refused(command: Message, reason: str) -> CommandRefused:
 
 def change_limits(state: RiskState, event: LimitsChanged) -> None:
     """Give a level its limits."""
-    if event.account == _ALL and not event.instrument:
+    if event.account == ALL_ACCOUNTS and not event.instrument:
         row = GLOBAL_LIMITS
     else:
         owner = _owner(state, event)
         row = owner.limits = state.limits_row(int(owner.limits))
-        if event.account != _ALL and event.instrument and owner.beside:
+        if event.account != ALL_ACCOUNTS and event.instrument and owner.beside:
             state.cells.rows[owner.beside].limits = row
     state.limits.rows[row] = limits_row(event.limits)
 
@@ -182,10 +181,10 @@ def change_sessions(state: RiskState, event: SessionsChanged) -> None:
 
 def _owner(state: RiskState, event: LimitsChanged) -> Any:
     """Return the record of the account, the instrument or the cell whose limits have changed."""
-    row = state.account(event.account) if event.account != _ALL else _ALL
+    row = state.account(event.account) if event.account != ALL_ACCOUNTS else ALL_ACCOUNTS
     if not event.instrument:
         return state.accounts.rows[row]
-    if event.account == _ALL:
+    if event.account == ALL_ACCOUNTS:
         row = state.instrument(event.instrument)
         return state.instruments.rows[row]
     cell = state.make_cells([event.instrument], np.array([event.account]), ints())[0]

@@ -33,7 +33,7 @@ class Preview(NamedTuple):
     """What a change of limits would do to accounts as they are.
 
     `again`: each asks for its last order once more; `turned`: each turns round what it holds; `stopped`: those that a
-    loss would newly stop at their next valuation.
+    loss would newly stop at once.
     """
 
     accounts: int

@@ -24,6 +24,7 @@ from trading.row_index import find_cells, find_rows, in_order
 
 SNAPSHOT_VERSION = 2
 GLOBAL_LIMITS = 0
+ALL_ACCOUNTS = -1  # in place of the number of one
 _NONE = -1
 
 

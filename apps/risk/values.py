@@ -1,13 +1,15 @@
 """What follows from what accounts hold and are worth: stops when they have lost too much, lifted when a period ends."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import astuple
 
 from apps.execution.contracts import AccountOpened, AccountValued, PositionChanged
 from apps.risk.contracts import (
     AccountNoted,
+    LimitsChanged,
     PositionsNoted,
     RefusalReason,
     StopsLifted,
@@ -21,7 +23,7 @@ from apps.risk.kernels.records import AMOUNT_MAX, FLATTEN, LOSSES, STEPS_MAX, ST
 from apps.risk.kernels.reserving import hold, renew_cells
 from apps.risk.rows import full, parked, short
 from apps.risk.sessions import day_at, is_zone, next_midnight_ns, periods_of
-from apps.risk.state import GLOBAL_LIMITS, RiskState
+from apps.risk.state import ALL_ACCOUNTS, GLOBAL_LIMITS, RiskState
 from banyan.columns import Ints, ints
 from banyan.messages import Message, RowsParked, TimerSet
 from banyan.records import picked
@@ -161,8 +163,42 @@ def note_values(state: RiskState, event: ValuesNoted) -> None:
     )
 
 
+def stops_under(state: RiskState, changed: LimitsChanged, at_ns: int) -> list[Message]:
+    """Return the stops that follow at once from other limits: accounts count as they were valued last."""
+    if changed.instrument:
+        return []  # no limit of an instrument is one on losses
+    limits = np.vstack([state.limits.rows, np.array([astuple(changed.limits)], np.int64)])
+    if changed.account == ALL_ACCOUNTS:
+        limits[GLOBAL_LIMITS] = limits[-1]
+        rows = np.flatnonzero(state.accounts.columns["opened"])
+    else:
+        rows = state.opened_rows_of(ints([changed.account]))
+        rows = rows[rows >= 0]
+    if not rows.size:
+        return []
+    known = state.accounts.columns
+    values = np.stack([known[name][rows] for name in ("balance", "equity", "margin", "gross", "net")] + [0 * rows])
+    days = ints([day_at(at_ns, zone) for zone in state.zones.names])
+    valued = _valued(state, rows, values, days)
+    if changed.account != ALL_ACCOUNTS:
+        valued.accounts["limits"] = limits.shape[0] - 1
+    return _stopped(state, valued, limits, at_ns)
+
+
 def _stops(state: RiskState, rows: Ints, values: Any, days: Ints, at_ns: int) -> list[Message]:
     """Return the stops that follow when accounts (`rows`) are worth `values`."""
+    return _stopped(state, _valued(state, rows, values, days), state.limits.rows, at_ns)
+
+
+class _Valued(NamedTuple):
+    """Records of accounts as they are once they are valued, each once."""
+
+    accounts: Any
+    references: Any
+    turns: Any
+
+
+def _valued(state: RiskState, rows: Ints, values: Any, days: Ints) -> _Valued:
     if (rows[1:] > rows[:-1]).all():
         touched, index = rows, np.arange(rows.size)
     else:
@@ -170,11 +206,17 @@ def _stops(state: RiskState, rows: Ints, values: Any, days: Ints, at_ns: int) ->
     accounts = picked(state.accounts.columns, touched)
     references, turns = state.references.rows[touched], state.turns.rows[touched]
     value(accounts, references, turns, index, values, periods_of(days))
-    found = np.zeros((3, LOSSES, touched.size), np.int64)
-    find_losses(state.book()._replace(accounts=accounts, references=references), found)
+    return _Valued(accounts, references, turns)
+
+
+def _stopped(state: RiskState, valued: _Valued, limits: Any, at_ns: int) -> list[Message]:
+    """Return the stops of accounts that have newly lost more than `limits` (rows as in the table of limits) allow."""
+    accounts, turns = valued.accounts, valued.turns
+    found = np.zeros((3, LOSSES, accounts.size), np.int64)
+    find_losses(state.book()._replace(accounts=accounts, references=valued.references, limits=limits), found)
     if not found.any():
         return []
-    flattens = _flattens(state, accounts)
+    flattens = _flattens(limits, accounts)
     events: list[Message] = []
     for loss, reason in enumerate(LOSS_REASONS):
         for flatten in (False, True):
@@ -200,11 +242,11 @@ def _stops(state: RiskState, rows: Ints, values: Any, days: Ints, at_ns: int) ->
     return events
 
 
-def _flattens(state: RiskState, accounts: Any) -> Any:
+def _flattens(limits: Any, accounts: Any) -> Any:
     """Return which accounts are to be flattened when they are stopped."""
-    limits = state.limits.rows[:, FLATTEN]
-    own = np.where(accounts["limits"] >= 0, limits[accounts["limits"]], -1)
-    return np.where(own >= 0, own, limits[GLOBAL_LIMITS]) > 0
+    flatten = limits[:, FLATTEN]
+    own = np.where(accounts["limits"] >= 0, flatten[accounts["limits"]], -1)
+    return np.where(own >= 0, own, flatten[GLOBAL_LIMITS]) > 0
 
 
 def _ending_zones(state: RiskState) -> list[int]:

@@ -156,6 +156,37 @@ def test_several_limits_stop_separately_and_flatten_where_that_is_set(desk):
     assert refusal(desk.ask(1))[0] == RefusalReason.DRAWDOWN
 
 
+@pytest.mark.parametrize("account", [-1, 1])
+def test_who_is_beyond_a_loss_limit_when_it_is_set_is_stopped_with_it(desk, account):
+    desk.open(2)
+    desk.value(950)
+    desk.value(890)
+    given = desk.give(SetLimits(limits=Limits(daily_loss_e9_max=TEN_PERCENT, flatten_on_stop=1), account=account))
+    (stop,) = stops(given)
+    assert (stop.accounts.tolist(), stop.stop, stop.flatten) == ([1], RefusalReason.DAILY_LOSS, True)
+    assert (stop.actual.tolist(), stop.level.tolist()) == ([110_000_000], [Level.ACCOUNT] if account == 1 else [])
+    assert [event.due_ns for event in given if isinstance(event, TimerSet)] == [MONDAY + DAY]
+    assert refusal(desk.ask(1))[0] == RefusalReason.DAILY_LOSS
+    assert is_approved(desk.ask(1, account=2))
+    assert stops(desk.value(880)) == [], "it is stopped already"
+
+
+def test_a_limit_that_is_set_on_another_day_is_about_what_that_day_has_lost(desk):
+    desk.value(800)
+    desk.now += DAY
+    limit(desk, daily_loss_e9_max=TEN_PERCENT)
+    assert is_approved(desk.ask(1))
+    assert [event.stop for event in desk.give(SetLimits(limits=Limits(weekly_loss_e9_max=TEN_PERCENT)))
+            if isinstance(event, TradingStateChanged)] == [RefusalReason.WEEKLY_LOSS]  # fmt: skip
+
+
+def test_a_wider_limit_or_one_of_an_instrument_stops_nobody(desk):
+    desk.value(890)
+    assert stops(desk.give(SetLimits(limits=Limits(daily_loss_e9_max=2 * TEN_PERCENT)))) == []
+    assert stops(desk.give(SetLimits(limits=Limits(order_steps_max=1), instrument="EURUSD"))) == []
+    assert stops(desk.give(SetLimits(limits=Limits(daily_loss_e9_max=0), account=77))) == []
+
+
 def test_a_person_lifts_a_stop_and_losses_are_counted_anew(desk):
     limit(desk, drawdown_e9_max=TEN_PERCENT)
     desk.value(800)
