@@ -108,8 +108,11 @@ class PlainRisk:
         of_short = account.is_hedging and (order["steps"] < 0) != bool(order["reduce_only"])
         return self.cell(order["account"], instrument, of_short)
 
-    def set_limits(self, limits, account=-1, instrument=""):
+    def set_limits(self, limits, account=-1, instrument="", at_ns=0):
+        """Return the stops (account, reason, level, bound, actual) that follow at once."""
         self.limits[account, instrument] = dict(limits)
+        numbers = sorted(self.accounts) if account == -1 else [account]
+        return self.stops_of([each for each in numbers if each in self.accounts and self.accounts[each].is_open], at_ns)
 
     def set_state(self, state, accounts=(), set_name="", instrument=""):
         for number in accounts:
@@ -175,10 +178,7 @@ class PlainRisk:
             ):
                 bad.append(number)
                 continue
-            for period, now in periods_at(at_ns, account.zone).items():
-                if period not in account.periods or now > account.periods[period]:
-                    account.periods[period] = now
-                    account.start[period] = {"equity": account.equity, "balance": account.balance}
+            account.periods, account.start = self.turned(account, at_ns)
             for start in account.start.values():
                 start.update({of: worth + paid_in for of, worth in start.items()})
             account.balance, account.equity, account.margin, account.gross, account.net = (
@@ -187,19 +187,35 @@ class PlainRisk:
             for of in ("equity", "balance"):
                 account.start["peak"][of] = max(account.start["peak"][of], getattr(account, of))
             valued.add(number)
+        stops = self.stops_of(sorted(valued), at_ns)
+        for number in bad:
+            self.close_only(number)
+        return stops
+
+    @staticmethod
+    def turned(account, at_ns):
+        """Return an account's periods at a time, and what losses are measured from then."""
+        periods, starts = dict(account.periods), {period: dict(start) for period, start in account.start.items()}
+        for period, now in periods_at(at_ns, account.zone).items():
+            if period not in periods or now > periods[period]:
+                periods[period] = now
+                starts[period] = {"equity": account.equity, "balance": account.balance}
+        return periods, starts
+
+    def stops_of(self, numbers, at_ns):
+        """Return the stops (account, reason, level, bound, actual) of those who have newly lost too much."""
         stops = []
-        for number in sorted(valued):
+        for number in numbers:
             account = self.accounts[number]
+            periods, starts = self.turned(account, at_ns)
             for reason, (limit, period, of) in LOSSES.items():
                 bound, level = self.bound(limit, number, "")
-                start = account.start[period][of]
+                start = starts[period][of]
                 lost = start - getattr(account, of)
                 if bound is None or reason in account.stops or start <= 0 or lost * E9 <= bound * start or lost <= 0:
                     continue
-                account.stops[reason] = level, bound, share(lost, start), account.periods.get(period)
+                account.stops[reason] = level, bound, share(lost, start), periods.get(period)
                 stops.append((number, reason, level, bound, share(lost, start)))
-        for number in bad:
-            self.close_only(number)
         return stops
 
     def period_over(self, at_ns):

@@ -183,8 +183,11 @@ class Pair:
         columns = dict(zip(("account", "balance_micro", "equity_micro", "margin_micro", "gross_micro", "net_micro",
                             "paid_in_micro"),
                            map(ints, zip(*rows, strict=True)), strict=True))  # fmt: skip
-        events = self.desk.give(AccountValued(valued_at_ns=self.desk.now, **columns))
-        expected = self.plain.value(self.desk.now, rows)
+        self.stopped(
+            self.desk.give(AccountValued(valued_at_ns=self.desk.now, **columns)), self.plain.value(self.desk.now, rows)
+        )
+
+    def stopped(self, events, expected):
         found = []
         for event in events:
             if isinstance(event, TradingStateChanged) and event.stop:
@@ -200,8 +203,8 @@ class Pair:
         assert sorted(found) == sorted(expected)
 
     def limits(self, values, account, instrument):
-        self.desk.give(SetLimits(limits=values, account=account, instrument=instrument))
-        self.plain.set_limits(asdict(values), account, instrument)
+        events = self.desk.give(SetLimits(limits=values, account=account, instrument=instrument))
+        self.stopped(events, self.plain.set_limits(asdict(values), account, instrument, self.desk.now))
 
     def state(self, state, level, account):
         where = ({}, {"accounts": [account]}, {"set": "a"}, {"instrument": "DE40"})[level]
