@@ -228,8 +228,11 @@ def quarantine_discard_all(instrument: str, reason: str, file: str, count: int, 
 
 
 def quarantine_discard_live(feed: str, places: "Sequence[tuple[int, int]]", *, by: str, why: str) -> int:
-    """Give up records of a live feed, by their places; return how many had not been given up already."""
-    from apps.feeds.releasing import discard_live
+    """Give up records of a live feed, by their places; return how many had not been decided on before.
+
+    Raises QuarantineError where there is no record at one of the places: none is given up then.
+    """
+    from apps.feeds.releasing_live import discard_live
 
     return discard_live(feed, places, by=by, why=why)
 

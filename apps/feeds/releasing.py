@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.feeds.checks import check_records, check_values
 from apps.feeds.imports import told_values, write_batch
-from apps.feeds.models import LiveDecision, QuarantinedRecord, Series
+from apps.feeds.models import QuarantinedRecord, Series
 from apps.feeds.records import COLUMNS, PRICES, Kind, Reason, Records, Reject
 from apps.feeds.rows import ALIAS, Rows, table_of, to_moment, to_time
 from apps.feeds.series import only_writer
@@ -97,18 +97,6 @@ def discard_all(instrument: str, reason: str, file: str, count: int, *, by: str,
         QuarantinedRecord.objects.using(ALIAS).filter(id__in=found).update(
             state=QuarantinedRecord.State.DISCARDED, **decided
         )
-
-
-def discard_live(feed: str, places: Sequence[tuple[int, int]], *, by: str, why: str) -> int:
-    """Give up records of a live feed by their places (number, event); return how many had not been already."""
-    now = timezone.now()
-    known = set(LiveDecision.objects.using(ALIAS).filter(feed=feed).values_list("number", "event"))
-    fresh = [place for place in places if place not in known]
-    LiveDecision.objects.using(ALIAS).bulk_create(
-        [LiveDecision(feed=feed, number=number, event=event, at=now, by=by[:150], why=why) for number, event in fresh],
-        ignore_conflicts=True,
-    )
-    return len(fresh)
 
 
 def _narrowed(instrument: str, reason: str, file: str) -> Any:

@@ -5,7 +5,7 @@ instrument that gets the record, by the checks and the writing of records of fil
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from django.db import connections, transaction
@@ -108,10 +108,29 @@ def release_live(
     return plan
 
 
-def _found(feed: str, place: Place) -> LiveQuarantined:
+def discard_live(feed: str, places: Sequence[Place], *, by: str, why: str) -> int:
+    """Give records up; return how many had not been decided on before.
+
+    Raises QuarantineError where the feed has put aside no record at one of the places: none is given up then.
+    """
+    now = timezone.now()
+    fresh = [place for place in dict.fromkeys(places) if _put_aside(feed, place).decided_at is None]
+    LiveDecision.objects.using(ALIAS).bulk_create(
+        [LiveDecision(feed=feed, number=number, event=event, at=now, by=by[:150], why=why) for number, event in fresh],
+        ignore_conflicts=True,
+    )
+    return len(fresh)
+
+
+def _put_aside(feed: str, place: Place) -> LiveQuarantined:
     found = live_quarantined_row(feed, *place)
     if found is None:
         raise QuarantineError(f"feed {feed} has put aside no record {place[0]}.{place[1]}")
+    return found
+
+
+def _found(feed: str, place: Place) -> LiveQuarantined:
+    found = _put_aside(feed, place)
     if found.decided_at is not None:
         word = "discarded" if found.released is None else "released"
         raise QuarantineError(f"record {place[0]}.{place[1]} was {word} already, by {found.decided_by}")

@@ -127,10 +127,11 @@ def test_records_of_a_live_feed_are_looked_at_and_given_up(operator):
     assert [each.number for each in operator.get(path, {"before": "2.0"}).context["rows"]] == [1]
     discard = reverse("act", args=["quarantine.discard-live"])
     assert operator.post(discard, {"feed": "oanda", "places": "2.0;1", "why": "x"}).status_code == 302
+    operator.post(discard, {"feed": "oanda", "places": "2.0,2.7", "why": "one that is none"})
     operator.post(discard, {"feed": "oanda", "places": "2.1,1.0", "why": "spikes"})
     operator.post(discard, {"feed": "oanda", "places": "2.1,2.0", "why": "the rest"})
     assert [each.decided_why for each in operator.get(path).context["rows"]] == ["spikes", "the rest", "spikes"]
-    assert [act.outcome.is_done for act in Act.objects.order_by("at")] == [False, True, True]
+    assert [act.outcome.is_done for act in Act.objects.order_by("at")] == [False, False, True, True]
     assert "1 record of feed" in Act.objects.order_by("-at").first().outcome.text
     assert operator.get(reverse("feed-quarantine", args=["none"])).status_code == 404
 
