@@ -10,6 +10,7 @@ from apps.execution.book_contracts import BracketsPostponed, SkipReason, Targets
 from apps.execution.contracts import CancelsReleased, OrdersReleased, OrdersRequested, OrderType
 from apps.execution.kernels.records import Shard
 from apps.execution.kernels.values import step_values
+from apps.execution.netted_orders import quoted_before
 from apps.execution.state import ShardState
 from apps.execution.tickets import closing_parts, left_of
 from banyan.columns import Ints, ints
@@ -133,6 +134,7 @@ def _request(
         steps=ints([each.steps for each in orders]),
         step_value_micro=step_values(shard, np.array(lines["instrument"]), np.array(lines["account"])),
         tag=ints([tag_of(state, each.entry) for each in orders]),
+        quoted_at_ns=quoted_before(traded, decided_at_ns),
         **columns,
     )
 

@@ -109,6 +109,14 @@ class ConfigureAccount(Message, frozen=True, kw_only=True):
     close_only: bool | None = None
 
 
+@message("execution.lift-gates.v1")
+class LiftGates(Message, frozen=True, kw_only=True):
+    """Let accounts trade again that the edge has gated because something of theirs cannot be: a person has looked."""
+
+    accounts: Ints
+    reason: str
+
+
 @message("execution.set-configured.v1")
 class SetConfigured(Message, frozen=True, kw_only=True):
     """What holds for a set's subscriptions was set."""
@@ -190,24 +198,30 @@ class ManualTargeted(Message, frozen=True, kw_only=True):
     bid_ticks: int
     ask_ticks: int
     working_steps: int
+    quoted_at_ns: int = 0
 
 
 @message("execution.mark-prices.v1")
 class MarkPrices(Message, frozen=True, kw_only=True):
-    """Value accounts at the last closing quotes of instruments, in ticks, though nothing of theirs was traded."""
+    """Value accounts at the last closing quotes of instruments, in ticks, though nothing of theirs was traded.
+
+    A quote of `quoted_at_ns` counts where no later one is known.
+    """
 
     instruments: list[str]
     bid_ticks: Ints
     ask_ticks: Ints
+    quoted_at_ns: Ints = msgspec.field(default_factory=ints)
 
 
 @message("execution.prices-marked.v1")
 class PricesMarked(Message, frozen=True, kw_only=True):
-    """The closing quotes, in ticks, by which what is held counts from here on."""
+    """The closing quotes, in ticks, by which what is held counts from here on, and of when they are."""
 
     instruments: list[str]
     bid_ticks: Ints
     ask_ticks: Ints
+    quoted_at_ns: Ints = msgspec.field(default_factory=ints)
 
 
 @message("execution.lots-booked.v1")

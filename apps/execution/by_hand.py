@@ -14,7 +14,7 @@ from apps.execution.evolving import evolve
 from apps.execution.kernels.reasons import OF_ACCOUNT
 from apps.execution.kernels.records import BOOK_MANUAL
 from apps.execution.kernels.values import step_values
-from apps.execution.netted_orders import NO_COLUMN, column, crosses, net, requests
+from apps.execution.netted_orders import NO_COLUMN, column, crosses, net, quoted_before, requests
 from apps.execution.order_states import OrderState
 from apps.execution.people import refused, unknown_account
 from apps.execution.state import ShardState
@@ -182,6 +182,7 @@ def _own_order(after: ShardState, received: Received, command: PlaceManualOrder,
         stop_ticks=column(ints([command.stop_ticks if command.order_type != OrderType.LIMIT else 0])),
         time_in_force=column(ints([command.time_in_force])),
         expires_ns=column(ints([command.expires_ns])),
+        quoted_at_ns=quoted_before(shard.instruments[[int(place.instrument)]], received.event_time_ns),
     )
 
 
@@ -192,6 +193,7 @@ def _targeted(command: PlaceManualOrder, working_steps: int) -> ManualTargeted:
         bid_ticks=command.bid_ticks,
         ask_ticks=command.ask_ticks,
         working_steps=working_steps,
+        quoted_at_ns=command.quoted_at_ns,
     )
 
 

@@ -159,7 +159,10 @@ class ConfigureSet(Message, frozen=True, kw_only=True):
 
 @message("execution.place-manual-order.v1")
 class PlaceManualOrder(Message, frozen=True, kw_only=True):
-    """A person's order, in the account's book `manual`. `time_in_force` is a number of `trading.targets`."""
+    """A person's order, in the account's book `manual`. `time_in_force` is a number of `trading.targets`.
+
+    The quote is of `quoted_at_ns`, 0: of now.
+    """
 
     account: int
     terms: InstrumentTerms
@@ -171,6 +174,7 @@ class PlaceManualOrder(Message, frozen=True, kw_only=True):
     stop_ticks: int = 0
     time_in_force: int = 0
     expires_ns: int = 0
+    quoted_at_ns: int = 0
 
 
 @message("execution.cancel-order.v1")
@@ -213,14 +217,6 @@ class GateAccounts(Message, frozen=True, kw_only=True):
     known_fills: list[str] = []
 
 
-@message("execution.lift-gates.v1")
-class LiftGates(Message, frozen=True, kw_only=True):
-    """Let accounts trade again that the edge has gated because something of theirs cannot be: a person has looked."""
-
-    accounts: Ints
-    reason: str
-
-
 # ---- what execution gives out; key: the shard -----------------------------------------------------------------------
 
 
@@ -228,8 +224,9 @@ class LiftGates(Message, frozen=True, kw_only=True):
 class OrdersRequested(Message, frozen=True, kw_only=True):
     """Orders that execution wants to send, for risk to check. `set` is whose target gave them, or "manual".
 
-    `bid_ticks` and `ask_ticks` (per instrument of `terms`) are the quote of the decision, `step_value_micro` what one
-    lot step of notional is worth in the account's currency. Orders with `reduce_only` can only make a position smaller.
+    `bid_ticks` and `ask_ticks` (per instrument of `terms`) are the quote of the decision, which was one of
+    `quoted_at_ns` where that was before; `step_value_micro` is what one lot step of notional is worth in the account's
+    currency. Orders with `reduce_only` can only make a position smaller.
     An order is wholly of the book `set` but where shares are listed: `share_steps` of order number `share_order` (a row
     of this message) are of book number `share_book` of `books`. An order with a `tag` is of one book that trades apart;
     what protects it, from its fill on, is the protective order with the next decision number. On hedging accounts each
@@ -260,6 +257,7 @@ class OrdersRequested(Message, frozen=True, kw_only=True):
     share_order: Ints = msgspec.field(default_factory=ints)
     share_book: Ints = msgspec.field(default_factory=ints)
     share_steps: Ints = msgspec.field(default_factory=ints)
+    quoted_at_ns: Ints = msgspec.field(default_factory=ints)
 
 
 @message("execution.orders-released.v1")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from apps.execution.approved import gate, lift_gates, reconcile, refuse, release, resolve
-from apps.execution.book_contracts import ConfigureAccount, MarkPrices, ResolveOrder
+from apps.execution.book_contracts import ConfigureAccount, LiftGates, MarkPrices, ResolveOrder
 from apps.execution.by_hand import cancel_order, place_manual
 from apps.execution.contracts import (
     AccountsReconciled,
@@ -11,7 +11,6 @@ from apps.execution.contracts import (
     ConfigureSet,
     Flatten,
     GateAccounts,
-    LiftGates,
     OpenAccount,
     OrdersReported,
     PlaceManualOrder,

@@ -175,7 +175,8 @@ def _held_up(state: ShardState, event: Message) -> None:
 def _priced(state: ShardState, event: PricesMarked) -> None:
     """Quote instruments, and before them what is traded in their place: its own quote counts where it has one."""
     lines, instruments = state.lines.columns, state.instrument_rows.columns
-    quotes = list(zip(event.bid_ticks.tolist(), event.ask_ticks.tolist(), strict=True))
+    times = full(event.quoted_at_ns, event.bid_ticks)
+    quotes = list(zip(event.bid_ticks.tolist(), event.ask_ticks.tolist(), times.tolist(), strict=True))
     rows = [state.instruments.known(name) for name in event.instruments]
     mapped = lines[lines["source"] != lines["instrument"]]
     for row, quote in zip(rows, quotes, strict=True):
@@ -406,6 +407,6 @@ def _adopted(state: ShardState, event: OrdersAdopted) -> None:
 def _manual(state: ShardState, event: ManualTargeted) -> None:
     instrument = state.instrument(event.terms.id, event.terms)
     record = state.instrument_rows.rows[instrument]
-    record.bid_ticks, record.ask_ticks = event.bid_ticks, event.ask_ticks
+    record.bid_ticks, record.ask_ticks, record.quoted_at_ns = event.bid_ticks, event.ask_ticks, event.quoted_at_ns
     line = state.line(state.cell(state.row_of[event.account], instrument), BOOK_MANUAL)
     state.lines.rows[line].working = event.working_steps

@@ -10,12 +10,11 @@ import msgspec
 from django.conf import settings
 from django.db import transaction
 
-from apps.execution.book_contracts import ConfigureAccount, Resolution, ResolveOrder
+from apps.execution.book_contracts import ConfigureAccount, LiftGates, Resolution, ResolveOrder
 from apps.execution.contracts import (
     CancelOrder,
     ConfigureSet,
     Flatten,
-    LiftGates,
     OpenAccount,
     PlaceManualOrder,
     Resume,

@@ -22,10 +22,8 @@ _LOOK_SECONDS = 5.0
 _SMALL = 10_000
 """A price that has moved by less than this part of itself is not told at once,"""
 _SMALL_NS = 60_000_000_000
-"""but when the last one was told so long ago: each time every account that holds anything is valued."""
-
-Quote = tuple[int, int]
-"""Bid and ask, in ticks."""
+"""but when the last one was told so long ago: each time every account that holds anything is valued. A price that has
+not moved since is told then too, and values nobody: it is not stale."""
 
 
 class Marking:
@@ -36,7 +34,7 @@ class Marking:
     def __init__(self, closes: Callable[[], Mapping[str, Close]], clock: Clock) -> None:
         self._closes = closes
         self._clock = clock
-        self._told: dict[str, tuple[Quote, int]] = {}  # and when, by the monotonic clock
+        self._told: dict[str, tuple[Close, int]] = {}  # and when, by the monotonic clock
         self._asked: list[str] = []
         self._woken = threading.Event()
 
@@ -59,9 +57,8 @@ class Marking:
 
         One that has not taken yet what it was told last is told more when it has. Raises psycopg.Error.
         """
-        quotes = {name: (each.bid_ticks, each.ask_ticks) for name, each in self._closes().items()}
         now_ns = self._clock.monotonic_ns()
-        moved = {name: quote for name, quote in quotes.items() if self._is_due(name, quote, now_ns)}
+        moved = {name: close for name, close in self._closes().items() if self._is_due(name, close, now_ns)}
         if not moved:
             return 0
         store = Store(ALIAS)
@@ -75,23 +72,26 @@ class Marking:
             with suppress(psycopg.Error):
                 store.close()
         if not behind:
-            self._told |= {name: (quote, now_ns) for name, quote in moved.items()}
+            self._told |= {name: (close, now_ns) for name, close in moved.items()}
         return len(shards - behind)
 
-    def _ask(self, store: Store, shards: list[str], moved: Mapping[str, Quote]) -> list[str]:
+    def _ask(self, store: Store, shards: list[str], moved: Mapping[str, Close]) -> list[str]:
         message = MarkPrices(
             instruments=list(moved),
-            bid_ticks=ints([bid for bid, _ in moved.values()]),
-            ask_ticks=ints([ask_ticks for _, ask_ticks in moved.values()]),
+            bid_ticks=ints([each.bid_ticks for each in moved.values()]),
+            ask_ticks=ints([each.ask_ticks for each in moved.values()]),
+            quoted_at_ns=ints([each.closed_at_ns for each in moved.values()]),
         )
         now_ns = self._clock.wall_ns()
         commands = [Command(shard, message, derive("mark-prices", shard, now_ns)) for shard in shards]
         ask(store, commands, now_ns)
         return [each.id for each in commands]
 
-    def _is_due(self, name: str, quote: Quote, now_ns: int) -> bool:
+    def _is_due(self, name: str, close: Close, now_ns: int) -> bool:
         if name not in self._told:
             return True
         told, told_ns = self._told[name]
-        by = max(abs(new - old) for new, old in zip(quote, told, strict=True))
-        return by > 0 and (by * _SMALL >= told[0] or now_ns - told_ns >= _SMALL_NS)
+        by = max(abs(close.bid_ticks - told.bid_ticks), abs(close.ask_ticks - told.ask_ticks))
+        if by > 0 and by * _SMALL >= told.bid_ticks:
+            return True
+        return close != told and now_ns - told_ns >= _SMALL_NS

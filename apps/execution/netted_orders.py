@@ -1,6 +1,7 @@
 """Messages of what netting came to: crosses, and orders to be checked."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,18 @@ def _request(
         share_order=share_order,
         share_book=share_book,
         share_steps=share_steps,
+        quoted_at_ns=quoted_before(traded, decided_at_ns),
     )
+
+
+def quoted_before(traded: Any, decided_at_ns: int) -> Ints:
+    """Return of when the quotes of INSTRUMENT_DTYPE rows are, nothing where none is known to be older than a decision.
+
+    An order that had to wait is decided on by the last price there is.
+    """
+    times = np.array(traded["quoted_at_ns"])
+    times[times == 0] = decided_at_ns
+    return np.minimum(times, decided_at_ns) if times.min() < decided_at_ns else NO_COLUMN
 
 
 def _listed_shares(

@@ -28,7 +28,7 @@ from banyan.records import NameIndex, copied
 from trading.instruments import base_currency
 from trading.row_index import find_cells, find_rows, in_order
 
-SNAPSHOT_VERSION = 5
+SNAPSHOT_VERSION = 6
 REMEMBERED_ENDS = 4096  # orders that ended with something not filled, for fills that come late
 
 _ONE_CURRENCY = np.ones((1, 1))
@@ -380,7 +380,8 @@ def from_snapshot(key: str, version: int, kept: bytes) -> ShardState:
     """Return the state that `to_snapshot` wrote.
 
     Version 1 had no orders apart, and targets without their prices; version 2 counted no closed
-    trades, and told orders that rest from no others; version 3 had no tickets, version 4 no terms of mapped symbols.
+    trades, and told orders that rest from no others; version 3 had no tickets, version 4 no terms of mapped symbols,
+    version 5 no times of quotes.
     """
     assert 1 <= version <= SNAPSHOT_VERSION, f"no step leads from snapshot version {version}"
     snapshot = msgspec.msgpack.decode(kept, type=_Snapshot)

@@ -79,23 +79,30 @@ def quote_instruments(state: ShardState, instruments: Any, target: TargetSet) ->
     """Write a message's quotes into INSTRUMENT_DTYPE rows: of what it names, and of what is traded in its place."""
     book = state.books.known(target.set)
     ticks = instruments["tick_e9"]
-    for quote in (*target.quotes, *target.marks) if target.marks else target.quotes:
+    decided = len(target.quotes)
+    for number, quote in enumerate((*target.quotes, *target.marks) if target.marks else target.quotes):
         row = state.instruments.known(quote.instrument)
         if row < 0 or quote.bid_ticks <= 0 or quote.ask_ticks <= 0:
             continue
         traded = state.lines.columns["instrument"][state.source_lines(book, row)]
         others = traded[traded != row]
         quoted = {row, *np.unique(others).tolist()} if others.size else (row,)
-        quote_at(instruments, quoted, int(ticks[row]), (quote.bid_ticks, quote.ask_ticks))
+        at_ns = target.decided_at_ns if number < decided else 0
+        quote_at(instruments, quoted, int(ticks[row]), (quote.bid_ticks, quote.ask_ticks, at_ns))
 
 
-def quote_at(instruments: Any, rows: Collection[int], tick_e9: int, quote: tuple[int, int]) -> None:
-    """Write a bid and ask in ticks of `tick_e9` into INSTRUMENT_DTYPE rows, each in its own ticks."""
+def quote_at(instruments: Any, rows: Collection[int], tick_e9: int, quote: tuple[int, int, int]) -> None:
+    """Write a quote into INSTRUMENT_DTYPE rows, each in its own ticks: bid and ask in ticks of `tick_e9`, and its time.
+
+    Of a quote whose time nobody knows (0) that of the one before it stays.
+    """
     bid_e9, ask_e9 = quote[0] * tick_e9, quote[1] * tick_e9
     for at in rows:
         tick = int(instruments["tick_e9"][at])
         if tick > 0:
             instruments["bid_ticks"][at], instruments["ask_ticks"][at] = bid_e9 // tick, -(-ask_e9 // tick)
+            if quote[2]:
+                instruments["quoted_at_ns"][at] = quote[2]
 
 
 def is_followed(state: ShardState, target: TargetSet) -> bool:

@@ -19,6 +19,7 @@ from banyan.codec import decode_message
 from banyan.columns import ints
 from banyan.host.delivery import split_events
 from banyan.store import Store, lent
+from trading.bars import Close
 from trading.intervals import DAY
 
 _AT_FIRST, _AT_ONCE = 8, 500
@@ -52,14 +53,14 @@ def bars_before(feed: str, counts: Mapping[Channel, int], before_ns: int) -> lis
     return _merged(feed, {each: _unbroken(each, found[each], counts[each], before_ns) for each in counts})
 
 
-def last_quote(feed: str, instrument: str) -> tuple[int, int] | None:
-    """Return bid and ask, in ticks, at which the last bar of an instrument closed that a feed has let in."""
+def last_quote(feed: str, instrument: str) -> Close | None:
+    """Return at what the last bar of an instrument has closed that a feed has let in."""
     for messages in _backwards(lent(FEEDS.name), feed, _AT_FIRST):
         having = [each for each in messages if instrument in each.instruments]
         if having:
             last = max(having, key=lambda each: each.closed_at_ns)
             at = last.instruments.index(instrument)
-            return int(last.bid_close[at]), int(last.ask_close[at])
+            return Close(int(last.bid_close[at]), int(last.ask_close[at]), last.closed_at_ns)
     return None
 
 

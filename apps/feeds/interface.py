@@ -311,8 +311,8 @@ def feed_of(instrument_id: str) -> str:
     return instrument_id.partition(":")[0].lower()
 
 
-def last_quote(instrument_id: str) -> tuple[int, int] | None:
-    """Return the last closing quote, bid and ask in ticks, that an instrument's feed has let in, None without one."""
+def last_quote(instrument_id: str) -> Close | None:
+    """Return the last closing quote that an instrument's feed has let in, None without one."""
     from apps.feeds.history import last_quote as found
 
     return found(feed_of(instrument_id), instrument_id)

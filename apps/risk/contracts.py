@@ -253,13 +253,17 @@ class CommandRefused(Message, frozen=True, kw_only=True):
 
 @message("risk.quotes-noted.v1")
 class QuotesNoted(Message, frozen=True, kw_only=True):
-    """The quotes that a decision was taken on, and the margin that its instruments need."""
+    """The quotes that a decision was taken on, and the margin that its instruments need.
+
+    They are of `quoted_at_ns`, where there is nothing of the decision.
+    """
 
     decided_at_ns: int
     instruments: list[str]
     bid_ticks: Ints
     ask_ticks: Ints
     margin_e9: Ints = msgspec.field(default_factory=ints)
+    quoted_at_ns: Ints = msgspec.field(default_factory=ints)
 
 
 @message("risk.reservations-cut.v1")

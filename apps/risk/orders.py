@@ -21,11 +21,11 @@ from apps.risk.kernels.reserving import cut, find_cuts, pass_decisions, renew_ce
 from apps.risk.rows import NO_COLUMN, chosen_rows, full, parked, short
 from apps.risk.sessions import session_at
 from apps.risk.state import RiskState
-from banyan.columns import Ints
+from banyan.columns import Ints, ints
 from banyan.messages import Message, Received
 
 TIME_MAX = 2**62
-_IMPOSSIBLE = (-1, 0, 0, 0, 0, 0, 0)
+_IMPOSSIBLE = (-1, 0, 0, 0, 0, 0, 0, 0)
 
 
 def decide_requested(state: RiskState, received: Received, wanted: OrdersRequested) -> list[Message]:
@@ -33,15 +33,14 @@ def decide_requested(state: RiskState, received: Received, wanted: OrdersRequest
     count = wanted.account.size
     if not count:
         return []
-    quotes = _quotes(state, wanted, received.event_time_ns)
+    quotes = _quotes(state, received, wanted)
     asked = _asked(state, wanted, count)
     verdicts = np.zeros((4, count), np.int64)
-    age_ns = min(received.received_at_ns - wanted.decided_at_ns, TIME_MAX)
     check_orders(
         state.book(),
         asked,
         quotes,
-        np.array([received.event_time_ns, age_ns, state.trading_state], np.int64),
+        np.array([received.event_time_ns, state.trading_state], np.int64),
         np.full(state.accounts.count, -1, np.int64),
         np.zeros(count, ACCOUNT_NOW_DTYPE),
         np.zeros(count, CELL_NOW_DTYPE),
@@ -89,31 +88,42 @@ def _set_states(state: RiskState, wanted: OrdersRequested, count: int) -> Ints:
     return states
 
 
-def _quotes(state: RiskState, wanted: OrdersRequested, at_ns: int) -> Any:
+def _quotes(state: RiskState, received: Received, wanted: OrdersRequested) -> Any:
     """Return QUOTE_DTYPE rows for the instruments of a request, and one that is impossible for those not among them."""
     count = len(wanted.terms)
     bids, asks = full(wanted.bid_ticks, count), full(wanted.ask_ticks, count)
-    rows = [
-        _quote(state, terms, (int(bids[at]), int(asks[at])), wanted.decided_at_ns, at_ns)
-        for at, terms in enumerate(wanted.terms)
-    ]
+    quoted = zip(bids.tolist(), asks.tolist(), _quoted_at(wanted), strict=True)
+    rows = [_quote(state, received, terms, quote) for terms, quote in zip(wanted.terms, quoted, strict=True)]
     return np.array([*rows, _IMPOSSIBLE], QUOTE_DTYPE)
 
 
+def _quoted_at(wanted: OrdersRequested) -> list[int]:
+    """Return of when each instrument's quote is: of the decision, or from before it."""
+    if not wanted.quoted_at_ns.size:
+        return [wanted.decided_at_ns] * len(wanted.terms)
+    times: list[int] = np.minimum(full(wanted.quoted_at_ns, len(wanted.terms)), wanted.decided_at_ns).tolist()
+    return times
+
+
 def _quote(
-    state: RiskState, terms: InstrumentTerms, quoted: tuple[int, int], decided_at_ns: int, at_ns: int
+    state: RiskState, received: Received, terms: InstrumentTerms, quoted: tuple[int, int, int]
 ) -> tuple[int, ...]:
-    """Return the fields of QUOTE_DTYPE: the quote that came, or the one that is known where that is newer."""
+    """Return the fields of QUOTE_DTYPE: the quote that came, or the one that is known where that is newer.
+
+    How old it is counts from the one that came: it is what the order was decided on.
+    """
     row = state.instrument_names.known(terms.id)
-    if not is_possible(terms, *quoted):
+    *prices, quoted_at_ns = quoted
+    if not is_possible(terms, *prices):
         return (row, *_IMPOSSIBLE[1:])
     bid, ask = 0, 0
     known = state.instruments.columns[row] if row >= 0 else None
-    if all(quoted) and (known is None or decided_at_ns >= known["quoted_at"]):
-        bid, ask = quoted
+    if all(prices) and (known is None or quoted_at_ns >= known["quoted_at"]):
+        bid, ask = prices
     elif known is not None:
         bid, ask = int(known["bid_ticks"]), int(known["ask_ticks"])
-    return (row, bid, ask, terms.margin_e9, 1, *session_at(state, terms.id, at_ns))
+    age_ns = min(received.received_at_ns - quoted_at_ns, TIME_MAX)
+    return (row, bid, ask, terms.margin_e9, 1, age_ns, *session_at(state, terms.id, received.event_time_ns))
 
 
 def is_possible(terms: InstrumentTerms, bid_ticks: int, ask_ticks: int) -> bool:
@@ -133,6 +143,7 @@ def _verdicts(
             bid_ticks=full(wanted.bid_ticks, len(names))[possible],
             ask_ticks=full(wanted.ask_ticks, len(names))[possible],
             margin_e9=short(np.ascontiguousarray(quotes["margin_e9"][possible])),
+            quoted_at_ns=ints(_quoted_at(wanted))[possible] if wanted.quoted_at_ns.size else NO_COLUMN,
         )
     ]
     reason = verdicts[0]
@@ -216,15 +227,16 @@ def decide_cut(state: RiskState, cause: OrdersFilled | OrdersEnded) -> Sequence[
 def note_quotes(state: RiskState, event: QuotesNoted) -> None:
     """Keep the newest quote of each instrument, and the margin that it needs."""
     margins = full(event.margin_e9, len(event.instruments))
+    times = event.quoted_at_ns.tolist() or [event.decided_at_ns] * len(event.instruments)
     for at, name in enumerate(event.instruments):
         row = state.instrument(name)
         known = state.instruments.rows[row]
         if known.margin_e9 != margins[at]:
             known.margin_e9 = margins[at]
             renew_cells(state.book(), np.flatnonzero(state.cells.rows["instrument"] == row))
-        if event.decided_at_ns >= known.quoted_at and event.bid_ticks[at] and event.ask_ticks[at]:
+        if times[at] >= known.quoted_at and event.bid_ticks[at] and event.ask_ticks[at]:
             known.bid_ticks, known.ask_ticks = event.bid_ticks[at], event.ask_ticks[at]
-            known.quoted_at = event.decided_at_ns
+            known.quoted_at = times[at]
 
 
 def reserve_approved(state: RiskState, event: OrdersApproved) -> None:

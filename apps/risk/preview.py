@@ -138,7 +138,7 @@ def _judge(state: RiskState, probes: list[Probe], at_ns: int) -> Ints:
     quotes = np.array([_quote(state, name, at_ns) for name in names], QUOTE_DTYPE)
     verdicts = np.zeros((4, count), np.int64)
     check_orders(
-        state.book(), asked, quotes, np.array([at_ns, 0, state.trading_state], np.int64),
+        state.book(), asked, quotes, np.array([at_ns, state.trading_state], np.int64),
         np.full(state.accounts.count, -1, np.int64), np.zeros(count, ACCOUNT_NOW_DTYPE),
         np.zeros(count, CELL_NOW_DTYPE), verdicts,
     )  # fmt: skip
@@ -149,7 +149,7 @@ def _quote(state: RiskState, name: str, at_ns: int) -> tuple[int, ...]:
     row = state.instrument_names.known(name)
     known = state.instruments.columns[row]
     prices = int(known["bid_ticks"]), int(known["ask_ticks"]), int(known["margin_e9"])
-    return (row, *prices, 1, *session_at(state, name, at_ns))
+    return (row, *prices, 1, 0, *session_at(state, name, at_ns))
 
 
 def _lost(state: RiskState) -> Any:

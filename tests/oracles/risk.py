@@ -264,8 +264,9 @@ class PlainRisk:
             bid, ask = int(wanted.bid_ticks[at]), int(wanted.ask_ticks[at])
             if self.terms_are_possible(terms, bid, ask):
                 self.margins[terms.id] = terms.margin_e9
-                if bid and ask and wanted.decided_at_ns >= self.quotes.get(terms.id, (0,))[0]:
-                    self.quotes[terms.id] = wanted.decided_at_ns, bid, ask
+                at_ns = self.quoted_at(wanted, at)
+                if bid and ask and at_ns >= self.quotes.get(terms.id, (0,))[0]:
+                    self.quotes[terms.id] = at_ns, bid, ask
 
         def column(name, row):
             values = getattr(wanted, name)
@@ -283,7 +284,7 @@ class PlainRisk:
             index = order["instrument"]
             terms = wanted.terms[index]
             possible = self.terms_are_possible(terms, int(wanted.bid_ticks[index]), int(wanted.ask_ticks[index]))
-            times = received_at_ns - wanted.decided_at_ns, event_time_ns
+            times = received_at_ns - self.quoted_at(wanted, index), event_time_ns
             shares = zip(wanted.share_order.tolist(), wanted.share_book.tolist(), strict=True)
             sets = [wanted.books[book] for of, book in shares if of == row] or [wanted.set]
             if possible and order_is_possible(order):
@@ -308,6 +309,11 @@ class PlainRisk:
         return verdicts
 
     @staticmethod
+    def quoted_at(wanted, instrument):
+        told = wanted.quoted_at_ns
+        return min(int(told[instrument]), wanted.decided_at_ns) if len(told) else wanted.decided_at_ns
+
+    @staticmethod
     def terms_are_possible(terms, bid, ask):
         return 0 <= terms.margin_e9 <= E9 and 0 <= bid <= 2**53 and 0 <= ask <= 2**53
 
@@ -330,7 +336,7 @@ class PlainRisk:
         rules = (
             self.state_rule(account, instrument, sets, room, abs(steps)),
             self.place_rule(account, instrument, abs(steps), times[1]),
-            self.price_rule(order, instrument, times[0]),
+            self.price_rule(order, instrument, times[0], room),
             self.size_rule(order, instrument, cell),
             self.money_rule(order, instrument, cell, account, room),
             self.rate_rule(number, account, times[1]),
@@ -378,9 +384,9 @@ class PlainRisk:
                 return None
         return RefusalReason.SESSION_CLOSED, Level.INSTRUMENT, 0, minute
 
-    def price_rule(self, order, instrument, age_ns):
+    def price_rule(self, order, instrument, age_ns, room):
         bound, level = self.bound("price_age_ns_max", order["account"], instrument)
-        if bound is not None and age_ns > bound:
+        if bound is not None and age_ns > bound and abs(order["steps"]) > room:
             return RefusalReason.STALE_PRICE, level, bound, age_ns
         bound, level = self.bound("collar_e9_max", order["account"], instrument)
         prices = {0: (), 1: ("limit_ticks",), 2: ("stop_ticks",), 3: ("limit_ticks", "stop_ticks")}[order["order_type"]]

@@ -123,6 +123,7 @@ INSTRUMENT_DTYPE = np.dtype(
         ("margin_e9", np.int64),
         ("bid_ticks", np.int64),  # the last quote that was decided on, or price of a trade; 0: none
         ("ask_ticks", np.int64),
+        ("quoted_at_ns", np.int64),  # of when that quote is; 0: nobody knows
     ],
     align=True,
 )

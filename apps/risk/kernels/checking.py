@@ -54,7 +54,7 @@ def check_orders(
 ) -> None:
     """Write the verdict on each order into `verdicts`, int64[4, n]; the book stays as it is.
 
-    `quotes` is QUOTE_DTYPE[k]. `moment` is int64[3]: event time, age of the decision (ns), trading state of all.
+    `quotes` is QUOTE_DTYPE[k]. `moment` is int64[2]: event time (ns), trading state of all.
     Scratch: `slots` int64[accounts], all -1; `accounts` ACCOUNT_NOW_DTYPE[n]; `cells` CELL_NOW_DTYPE[n], all zeros.
     """
     n_cells = 0
@@ -191,12 +191,12 @@ def _judge(book: Book, asked: Asked, i: int, of: Any, moment: Any, verdict: Any)
         return
     row = asked.account[i]
     of_instrument = 0 if quote.instrument < 0 else book.instruments[quote.instrument].state
-    state = strictest_state(moment[2], asked.set_state[i], book.accounts[row].state, of_instrument)
+    state = strictest_state(moment[1], asked.set_state[i], book.accounts[row].state, of_instrument)
     _judge_state(book, row, state, room, abs(steps), verdict)
     if verdict[0] == reasons.NONE:
         _judge_place(book, row, quote, abs(steps), verdict)
     if verdict[0] == reasons.NONE:
-        _judge_price(book, asked, i, of, moment[1], verdict)
+        _judge_price(book, asked, i, of, room, verdict)
     if verdict[0] == reasons.NONE:
         _judge_size(book, asked, i, of, verdict)
     if verdict[0] == reasons.NONE:
@@ -236,10 +236,10 @@ def _bound(book: Book, field: int, row: int, of: Any) -> tuple[int, int]:
 
 
 @inner_kernel
-def _judge_price(book: Book, asked: Asked, i: int, of: Any, age_ns: int, verdict: Any) -> None:
+def _judge_price(book: Book, asked: Asked, i: int, of: Any, room: int, verdict: Any) -> None:
     bound, level = _bound(book, PRICE_AGE, asked.account[i], of)
-    if bound >= 0 and age_ns > bound:
-        _refuse(verdict, reasons.STALE_PRICE, level, bound, age_ns)
+    if 0 <= bound < of[0].age_ns and abs(asked.steps[i]) > room:
+        _refuse(verdict, reasons.STALE_PRICE, level, bound, of[0].age_ns)
         return
     kind = asked.order_type[i]
     bound, level = _bound(book, COLLAR, asked.account[i], of)

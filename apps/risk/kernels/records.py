@@ -88,6 +88,7 @@ QUOTE_DTYPE = np.dtype(
         ("ask_ticks", np.int64),
         ("margin_e9", np.int64),
         ("possible", np.int64),  # 0: its terms cannot be
+        ("age_ns", np.int64),  # of the quote of the decision, or of the decision where that is older
         ("open", np.int64),  # 1: its session is
         ("minute", np.int64),  # of the week, in its session's zone
     ],

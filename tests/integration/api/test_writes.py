@@ -33,6 +33,7 @@ from banyan.models import Request
 from tests.integration.api import test_quarantine
 from tests.integration.api.conftest import ALL
 from tests.integration.console.conftest import committed, forget_commands
+from trading.bars import Close
 
 pytestmark = pytest.mark.django_db(databases=ALL)
 MEMBER = {
@@ -62,7 +63,7 @@ def accounts(callers, commands_of_this_test, monkeypatch, settings, tmp_path):
     )  # fmt: skip
     test_quarantine.put_aside()
     forget_commands()  # those that opened them
-    monkeypatch.setattr("apps.execution.orders_typed.last_quote", lambda _: (108_000, 108_010))
+    monkeypatch.setattr("apps.execution.orders_typed.last_quote", lambda _: Close(108_000, 108_010, 7))
 
 
 def post(caller, path, body, key="k-1", **headers):

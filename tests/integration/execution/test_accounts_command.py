@@ -19,6 +19,7 @@ from apps.signals.interface import NewMember, define_set
 from banyan.codec import decode_envelope, decode_message
 from banyan.models import Request
 from banyan.shards import shard_keys
+from trading.bars import Close
 from trading.targets import DAY, GTC, GTD
 
 pytestmark = pytest.mark.django_db(databases=["execution", "feeds", "signals"], transaction=True)
@@ -34,7 +35,7 @@ def asked(kind: type) -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def _account(monkeypatch):
-    monkeypatch.setattr(orders_typed, "last_quote", lambda _: (108_100, 108_102))
+    monkeypatch.setattr(orders_typed, "last_quote", lambda _: Close(108_100, 108_102, 7))
     return open_accounts([NewAccount(id="A-1", client="a", deposit=1e4)])
 
 
@@ -49,7 +50,7 @@ def test_an_order_is_typed_in_lots_and_prices_and_asked_for_in_steps_and_ticks()
     limit, stop_limit, market = asked(PlaceManualOrder)
     assert (limit.order_type, limit.limit_ticks, limit.time_in_force) == (OrderType.LIMIT, 108_000, DAY)
     assert limit.steps * limit.terms.lot_step_e9 == 20_000 * 10**9
-    assert (limit.bid_ticks, limit.ask_ticks) == (108_100, 108_102)
+    assert (limit.bid_ticks, limit.ask_ticks, limit.quoted_at_ns) == (108_100, 108_102, 7)
     assert (stop_limit.order_type, stop_limit.stop_ticks, stop_limit.limit_ticks) == (3, 107_000, 106_999)
     assert stop_limit.steps < 0
     until_ns = int(np.datetime64("2026-03-02T16:00", "ns").astype(np.int64))

@@ -23,8 +23,11 @@ class Told:
 
     def __init__(self) -> None:
         self.quotes: dict[str, tuple[int, int]] = {}
+        self.closed_at_ns = 5
         self.clock = VirtualClock(1_000 * SECOND)
-        self.marking = Marking(lambda: {name: Close(*quote, 0) for name, quote in self.quotes.items()}, self.clock)
+        self.marking = Marking(
+            lambda: {name: Close(*quote, self.closed_at_ns) for name, quote in self.quotes.items()}, self.clock
+        )
 
     def look(self, **quotes: tuple[int, int]) -> list[tuple[str, dict[str, tuple[int, int]]]]:
         """Let quotes be, and look; return what waits for shards then, which take it."""
@@ -37,6 +40,7 @@ class Told:
         for row in Request.objects.using("execution").order_by("key", "place"):
             message = decode_message(decode_envelope(bytes(row.header)).name, bytes(row.body))
             assert isinstance(message, MarkPrices)
+            assert set(message.quoted_at_ns.tolist()) == {self.closed_at_ns}
             quotes = zip(message.bid_ticks.tolist(), message.ask_ticks.tolist(), strict=True)
             found.append((row.key, dict(zip(message.instruments, quotes, strict=True))))
         if are_taken:
@@ -75,6 +79,17 @@ def test_a_small_move_is_told_when_the_last_one_was_told_a_minute_ago(told):
     assert told.look() == [(shard, {EUR: (110_010, 110_012)}) for shard in ("02", "05")]
     told.wait(5)
     assert told.look(EURUSD=(110_022, 110_024)) != []
+
+
+def test_a_price_that_a_later_bar_has_again_is_told_once_a_minute(told):
+    told.look(EURUSD=(110_000, 110_002))
+    told.closed_at_ns += 1
+    told.wait(59)
+    assert told.look() == []
+    told.wait(1)
+    assert told.look() == [(shard, {EUR: (110_000, 110_002)}) for shard in ("02", "05")]
+    told.wait(60)
+    assert told.look() == []
 
 
 def test_a_shard_that_has_not_taken_the_last_prices_gets_the_newest_when_it_has(told):

@@ -92,8 +92,8 @@ def test_where_nothing_is_known_there_is_no_history():
 def test_the_last_quote_is_that_of_the_newest_bar_that_was_let_in():
     assert last_quote(EUR) is None
     close_live((1, EUR, 110_001), (2, EUR, 110_002), (2, GBP, 130_000))
-    assert last_quote(EUR) == (110_002, 110_002)
-    assert last_quote(GBP) == (130_000, 130_000)
+    assert last_quote(EUR) == (110_002, 110_002, BEGIN + 2 * HOUR)
+    assert last_quote(GBP) == (130_000, 130_000, BEGIN + 2 * HOUR)
     assert last_quote("OANDA:USDJPY") is None
 
 

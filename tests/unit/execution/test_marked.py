@@ -4,10 +4,10 @@ import pytest
 from msgspec.structs import replace
 
 from apps.execution.book_contracts import MarkPrices, PricesMarked
-from apps.execution.contracts import AccountValued
+from apps.execution.contracts import AccountValued, OrdersRequested
 from banyan.columns import ints
 from banyan.messages import Message
-from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, of_type, only
+from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, of_type, only, target
 
 BID, ASK = QUOTES[EURUSD.id]
 
@@ -22,9 +22,12 @@ def desk() -> Desk:
     return made
 
 
-def mark(*quotes: tuple[str, int, int]) -> MarkPrices:
+def mark(*quotes: tuple[str, int, int], at_ns: int = 0) -> MarkPrices:
     names, bid, ask = zip(*quotes, strict=True)
-    return MarkPrices(instruments=list(names), bid_ticks=ints(list(bid)), ask_ticks=ints(list(ask)))
+    times = ints([at_ns] * len(names)) if at_ns else ints()
+    return MarkPrices(
+        instruments=list(names), bid_ticks=ints(list(bid)), ask_ticks=ints(list(ask)), quoted_at_ns=times
+    )  # fmt: skip
 
 
 def values(given: list[Message]) -> dict[int, tuple[int, int]]:
@@ -44,6 +47,24 @@ def test_who_holds_something_is_worth_less_when_its_price_falls_and_nothing_is_t
     middle_micro = (BID + ASK - 2_000) * 10 // 2
     assert values(given) == {1: (balance, balance + 10_000 * middle_micro)}
     assert {type(each) for each in given} == {PricesMarked, AccountValued}
+
+
+def test_a_price_of_before_the_last_one_values_nobody(desk: Desk) -> None:
+    decided_ns = 1_000
+    assert desk.feed(mark((EURUSD.id, BID - 1_000, ASK - 1_000), at_ns=decided_ns - 1)) == []
+    assert values(desk.feed(mark((EURUSD.id, BID - 500, ASK - 500), at_ns=decided_ns))), "its bar was revised"
+    assert values(desk.feed(mark((EURUSD.id, BID - 1_000, ASK - 1_000), at_ns=decided_ns + 1)))
+    assert desk.feed(mark((EURUSD.id, BID, ASK), at_ns=decided_ns)) == []
+
+
+def test_an_order_that_had_to_wait_tells_of_when_its_price_is(desk: Desk) -> None:
+    told = only(desk.subscribe("trend", 2, join="converge"), OrdersRequested)
+    assert (told.quoted_at_ns.tolist(), told.decided_at_ns > 1_000) == ([1_000], True)
+    at_ns = desk.now_ns
+    assert [type(each) for each in desk.feed(mark((EURUSD.id, BID, ASK), at_ns=at_ns))] == [PricesMarked]
+    assert only(desk.subscribe("trend", 3, join="converge"), OrdersRequested).quoted_at_ns.tolist() == [at_ns]
+    fresh = only(desk.feed(replace(target("trend", 2, {EURUSD.id: 0.2}), decided_at_ns=desk.now_ns)), OrdersRequested)
+    assert fresh.quoted_at_ns.size == 0, "what a set has decided on is of that moment"
 
 
 def test_the_same_prices_again_say_nothing(desk: Desk) -> None:

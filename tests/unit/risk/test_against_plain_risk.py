@@ -95,7 +95,8 @@ def random_action(random):
     pick = random.choice
     if name == "ask":
         orders = [random_order(random) for _ in range(random.randint(1, 5))]
-        return name, orders, pick("ab"), pick((0, 0, 0, 2, 4)), pick(((100, 102), (100, 102), (0, 102), (97, 98)))
+        quote = pick(((100, 102), (100, 102), (0, 102), (97, 98)))
+        return name, orders, pick("ab"), pick((0, 0, 0, 2, 4)), quote, pick(([], [], [0, 2, 0], [1, 0, 4], [3, -1, 0]))
     values = {
         "cut": [[(random.randint(1, 9), pick((0, 0, 0, 1, -1, 2))) for _ in range(3)], random.random() < 0.3],
         "hold": [
@@ -130,7 +131,7 @@ class Pair:
         self.desk.give(message)
         self.plain.open(message)
 
-    def ask(self, orders, set_name, age_seconds, quote):
+    def ask(self, orders, set_name, age_seconds, quote, before_seconds):
         decisions = []
         shares = [(row, book) for row, order in enumerate(orders) for book in order["books"]]
         for order in orders:
@@ -142,8 +143,10 @@ class Pair:
         def column(name):
             return ints([order[name] for order in orders])
 
+        decided_at_ns = self.desk.now - age_seconds * SECOND
         message = OrdersRequested(
-            set=set_name, decided_at_ns=self.desk.now - age_seconds * SECOND,
+            set=set_name, decided_at_ns=decided_at_ns,
+            quoted_at_ns=ints([decided_at_ns - each * SECOND for each in before_seconds]),
             terms=[terms(name, margin) for name, margin in zip(INSTRUMENTS, self.margins, strict=True)],
             bid_ticks=ints([quote[0], 99, 0]), ask_ticks=ints([quote[1], 99, 1]), account=column("account"),
             instrument=column("instrument"), decision=ints(decisions), steps=column("steps"),

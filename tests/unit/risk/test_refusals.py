@@ -195,6 +195,30 @@ def test_a_price_that_is_too_old_is_refused(desk):
     )  # fmt: skip
 
 
+def test_an_order_that_had_to_wait_is_as_old_as_the_price_that_it_goes_by(desk):
+    limit(desk, price_age_ns_max=2 * SECOND)
+    desk.now += 60 * SECOND
+    assert is_approved(desk.ask(5, quoted_at_ns=[desk.now - 2 * SECOND]))
+    stale = (RefusalReason.STALE_PRICE, Level.GLOBAL, 2 * SECOND, 3 * SECOND)
+    assert refusal(desk.ask(5, quoted_at_ns=[desk.now - 3 * SECOND])) == stale
+    assert refusal(desk.ask(5, decided_at_ns=desk.now - 3 * SECOND, quoted_at_ns=[desk.now])) == stale
+
+
+def test_an_order_that_only_reduces_goes_at_any_price(desk):
+    desk.hold(8)
+    limit(desk, price_age_ns_max=2 * SECOND)
+    assert is_approved(desk.ask(-8, decided_at_ns=desk.now - 3 * SECOND))
+    assert refusal(desk.ask(-1, decided_at_ns=desk.now - 3 * SECOND))[0] == RefusalReason.STALE_PRICE
+
+
+def test_an_old_quote_takes_no_newer_ones_place_whenever_it_is_decided_on(desk):
+    limit(desk, collar_e9_max=E9 // 20)
+    desk.ask(1, quote=(1_000, 1_000))
+    desk.now += 60 * SECOND
+    desk.ask(1, quote=(500, 500), quoted_at_ns=[desk.now - 90 * SECOND])
+    assert is_approved(desk.ask(1, quote=(0, 0), order_type=[1], limit_ticks=[1_050]))
+
+
 @pytest.mark.parametrize(
     ("steps", "order", "away_e9"),
     [
