@@ -155,6 +155,8 @@ class Schema(AutoSchema):
         yield 400
         if self._scope() is not None:
             yield from (401, 403, 429)
+        if self.method == "GET" and self.view.is_versioned:
+            yield 422
         if self.method == "POST":
             yield from (409, 411, 413, 415, 422)
         if self.method == "PUT":

@@ -7,6 +7,7 @@ from apps.api.asking import Parameter
 from apps.api.problems import Problem
 from apps.execution.interface import Asked, applied
 from apps.reporting import interface as reporting
+from apps.reporting.interface import Scope
 from banyan.cursors import decoded, encoded
 
 _WAIT_SECONDS = 1.0
@@ -36,10 +37,15 @@ WAITING = frozenset({MIN_VERSION.name, VERSION.name})
 """Parameters of reads that may wait."""
 
 
-def wait_for(asked: Asked | None) -> None:
-    """Wait until read models have what was asked for. Raises Problem where that takes longer than a second."""
-    if asked is not None:
-        _wait(asked.shard, lambda: applied(asked))
+def wait_for(asked: Asked, client: str) -> None:
+    """Wait until read models have what was asked for. Raises Problem where that takes longer than a second.
+
+    And where it was refused when its turn came, which a client ("": the firm) is told of its own accounts.
+    """
+    _wait(asked.shard, lambda: applied(asked))
+    unmet = reporting.unmet(Scope(client=client), [asked.id]).get(asked.id)
+    if unmet is not None and unmet.is_refused:
+        raise Problem("refused", unmet.words)
 
 
 def wait_for_record(shard: str, number: int) -> None:

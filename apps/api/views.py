@@ -74,8 +74,9 @@ class View(APIView):
     def asked(self, request: Request) -> dict[str, Any]:
         """Return the values of the query's parameters. Raises Problem."""
         asked = asking.read(request.query_params, _parameters_of(type(self)))
-        wait_for(asked.pop(MIN_VERSION.name, None))
-        wait_for(asked.get(VERSION.name))
+        for version in (asked.pop(MIN_VERSION.name, None), asked.get(VERSION.name)):
+            if version is not None:
+                wait_for(version, request.user.client)
         return asked
 
     @classmethod

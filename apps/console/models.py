@@ -1,5 +1,7 @@
 """What the console itself remembers: who did what, what waits for a second person, and who failed to sign in."""
 
+from collections.abc import Sequence
+
 from django.db import models
 
 
@@ -17,6 +19,9 @@ class Act(models.Model):
     request_id = models.CharField(
         max_length=64, default="", db_default="", db_index=True, help_text="Of the request that asked for it."
     )
+
+    unmet: Sequence[object] = ()
+    """What did not come of it, where somebody has looked."""
 
     class Meta:
         ordering = ["-at", "-id"]

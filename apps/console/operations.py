@@ -14,6 +14,7 @@ from apps.console.access import OPERATE, page
 from apps.console.asking import Asking
 from apps.console.charts import Bit, waterfall
 from apps.console.models import Act
+from apps.console.unmet import tell_unmet
 from apps.execution.interface import AccountError, numbers_by_shard
 from apps.reporting import interface as reporting
 from apps.reporting.interface import OrderRow, Scope
@@ -119,6 +120,7 @@ def follow_request(request: HttpRequest, request_id: str) -> HttpResponse:
         raise Http404(f"no act was asked for by request {request_id}")
     commands = [Asked(*each) for act in acts if hasattr(act, "outcome") for each in act.outcome.commands]
     asking = Asking()
+    tell_unmet(asking, acts)
     found: list[StepTold] = []
     waiting = []
     for each in commands[:_COMMANDS_MOST]:

@@ -11,11 +11,12 @@ from django.template.loader import render_to_string
 
 from apps.console import charts
 from apps.console.access import page
-from apps.console.asking import is_away, why
+from apps.console.asking import Asking, is_away, why
 from apps.console.models import Act
 from apps.console.needs import LIMIT_MS, SPEED_MINUTES
 from apps.console.overview import overview
 from apps.console.paging import Page, cut
+from apps.console.unmet import tell_unmet
 
 _ACTS_A_PAGE = 50
 _OUTCOMES: dict[str, dict[str, Any]] = {
@@ -65,9 +66,12 @@ def show_audit(request: HttpRequest) -> HttpResponse:
     acts: Page[Act] = cut(found, ("at", "id"), cursor, _ACTS_A_PAGE)
     query = request.GET.copy()
     query.pop("before", None)
+    asking = Asking()
+    tell_unmet(asking, acts.rows)
     context = {
         "title": "Audit", "page": acts, "filters": request.GET, "from": request.GET.get("from", ""),
         "outcomes": _OUTCOMES, "problem": problem, "query": query.urlencode(), "is_filtered": any(query.values()),
+        "away": asking.away,
     }  # fmt: skip
     return render(request, "console/audit.html", context, status=422 if problem else 200)
 

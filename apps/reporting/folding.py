@@ -12,12 +12,15 @@ import numpy as np
 
 from apps.execution.book_contracts import (
     EXTERNAL,
+    MANUAL,
     AccountConfigured,
+    CommandRefused,
     LotsBooked,
     ManualTargeted,
     OrdersAdopted,
     SetConfigured,
     SettingLevel,
+    SkipReason,
     Subscribed,
     TargetsSkipped,
 )
@@ -33,6 +36,7 @@ from apps.execution.contracts import (
     OrdersRequested,
     OrdersSent,
     OrdersUnknown,
+    PlaceManualOrder,
     ReportKind,
 )
 from apps.feeds.contracts import BarClosed, FeedStale, GapDetected, RecordQuarantined
@@ -53,6 +57,7 @@ from apps.reporting.news import (
     Signal,
     Skips,
     Trades,
+    Unmet,
     Values,
 )
 from apps.reporting.states import state_changed
@@ -67,12 +72,13 @@ from banyan.store import Step
 
 FILLED = 0
 DAY_NS = 86_400 * 10**9
+_BY_HAND = PlaceManualOrder.wire_name.split(".")[1]
 
 
 def fold(news: News, source: str, step: Step) -> None:
     """Add what a record of `source`'s log tells."""
     events = EVENTS.get(source, {})
-    skips, orders = len(news.skips), len(news.orders)
+    skips, orders, unmet = len(news.skips), len(news.orders), len(news.unmet)
     for index, (name, body) in enumerate(split_events(step.events)):
         if name in events:
             place = Place(step.key, step.number, index, step.received_at_ns)
@@ -80,6 +86,9 @@ def fold(news: News, source: str, step: Step) -> None:
     if source == "execution":
         _fold_input(news, step, skips)
         _fold_changes(news, step, orders)
+        if len(news.unmet) > unmet:
+            command = decode_envelope(step.header).id
+            news.unmet[unmet:] = [each._replace(command_id=command) for each in news.unmet[unmet:]]
 
 
 def _fold_input(news: News, step: Step, skips: int) -> None:
@@ -204,6 +213,14 @@ def _skipped(news: News, place: Place, message: TargetsSkipped, _: Any) -> None:
         full(getattr(message, name), n) for name in ("account", "instrument", "reason", "level")
     )
     news.skips.append(Skips(place, message.set, message.instruments, account, instrument, reason, level))
+    if message.set == MANUAL:
+        skipped = zip(account.tolist(), reason.tolist(), strict=True)
+        news.unmet += [Unmet(place, _BY_HAND, number, "", why) for number, why in skipped]
+
+
+def _command_refused(news: News, place: Place, message: CommandRefused, _: Any) -> None:
+    account = message.account if message.account >= 0 else None
+    news.unmet.append(Unmet(place, message.command, account, message.reason, SkipReason.NONE))
 
 
 # ---- orders ---------------------------------------------------------------------------------------------------------
@@ -416,6 +433,7 @@ EVENTS: Mapping[str, Mapping[str, Handler]] = {
             LotsBooked: _booked,
             CashBooked: _cash,
             TargetsSkipped: _skipped,
+            CommandRefused: _command_refused,
         }
     ),
 }

@@ -112,6 +112,7 @@ from apps.reporting.unfolding import (
     skips,
     skips_from,
 )
+from apps.reporting.unmet import UnmetRow, unmet
 from apps.reporting.words import refusal_in_words, skip_in_words, with_reasons
 
 __all__ = [
@@ -120,8 +121,8 @@ __all__ = [
     "LastOrder", "LatencyRow", "Minute", "OrderRow", "Outcome", "Place", "PnlRow", "Point", "PositionRow",
     "QuoteRow", "RefusalCount", "RefusalRow", "Restriction", "Said", "Scope", "ScopeError", "Selection", "SetNow",
     "SetRow", "SetSettings", "SignalRow", "SkipRow", "SlippageRow", "Speed", "Stopped", "Subscriber", "TargetMark",
-    "Today", "Unresolved", "Wanted", "account", "accounts", "answered", "brokers", "by_set", "check", "clients_of",
-    "closed_at_ns", "equity_curve", "feed_events_onward", "fill_marks", "fills", "fills_from", "fills_of",
+    "Today", "UnmetRow", "Unresolved", "Wanted", "account", "accounts", "answered", "brokers", "by_set", "check",
+    "clients_of", "closed_at_ns", "equity_curve", "feed_events_onward", "fill_marks", "fills", "fills_from", "fills_of",
     "fills_onward", "find_accounts", "followers", "followers_changed", "funds", "held", "holds_of",
     "instruments_traded", "involved_in", "last_orders", "last_quotes", "latencies", "log_marks", "marks", "minutes",
     "of_set", "order", "orders", "orders_onward", "outcome_of", "place_of", "places_at", "pnl", "positions",
@@ -129,5 +130,5 @@ __all__ = [
     "refusals_of", "refusals_onward", "restrictions", "selection", "setting_of", "settings_now", "settings_of",
     "signal", "signals", "signals_from", "signals_onward", "skip_in_words", "skips", "skips_from", "skips_of",
     "slippage", "speed", "stopped_by_losses", "subscribers", "target_marks", "timeline", "today", "told_of_set",
-    "unresolved", "with_reasons",
+    "unmet", "unresolved", "with_reasons",
 ]  # fmt: skip

@@ -447,3 +447,24 @@ class Refusal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.shard} {self.number} {self.by}"
+
+
+class Unmet(models.Model):
+    """What somebody has asked of execution and has not got: a command that was refused, an order by hand that was none.
+
+    Kept 400 days.
+    """
+
+    pk = models.CompositePrimaryKey("shard", "number", "event")
+    shard = models.TextField()
+    number = models.BigIntegerField(help_text="Of the record of execution's log.")
+    event = models.IntegerField()
+    unmet_at_ns = models.BigIntegerField()
+    command_id = models.TextField(db_index=True)
+    command = models.TextField(help_text="What was asked, such as place-manual-order.")
+    account = models.BigIntegerField(null=True)
+    reason = models.TextField(help_text="Why it was refused; empty: `skip` says why nothing was ordered.")
+    skip = models.SmallIntegerField(help_text="A SkipReason.")
+
+    def __str__(self) -> str:
+        return f"{self.shard} {self.number} {self.command}"

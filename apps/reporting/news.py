@@ -183,6 +183,17 @@ class Refusals(NamedTuple):
     texts: list[str]
 
 
+class Unmet(NamedTuple):
+    """What was asked by a command and did not come of it: refused for a reason in words, or skipped (a SkipReason)."""
+
+    place: Place
+    command: str
+    account: int | None
+    reason: str
+    skip: int
+    command_id: str = ""
+
+
 class StateKey(NamedTuple):
     """Whose trading state it is (`level` a Level, `name` "" for all), and of which cause: 0 people, else a stop."""
 
@@ -220,6 +231,7 @@ class News:
     skips: list[Skips] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     refusals: list[Refusals] = field(default_factory=list)
+    unmet: list[Unmet] = field(default_factory=list)
     states: dict[StateKey, State] = field(default_factory=dict)
     activated: dict[str, int] = field(default_factory=dict)
     """When people last let an account trade: losses that had stopped it before do so no longer."""

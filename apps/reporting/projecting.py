@@ -21,7 +21,7 @@ READER = "reporting"
 PARTITIONED = (FeedEvent, Fill, OrderChange, Quote, Signal, Skip, Refusal)
 TABLES = (
     "account", "instrument", "order", "fill", "position", "day", "price", "quote", "signal", "skip", "setting", "cash",
-    "refusal", "tradingstate", "orderchange", "feedevent",
+    "refusal", "unmet", "tradingstate", "orderchange", "feedevent",
 )  # fmt: skip
 _AHEAD = timedelta(days=28)
 

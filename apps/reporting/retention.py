@@ -4,7 +4,7 @@
 |---|---|
 | fill | 10 years |
 | order | 400 days after it ended |
-| signal, skip, refusal | 400 days |
+| signal, skip, refusal, unmet | 400 days |
 | quote, orderchange, feedevent | 90 days |
 | account, instrument, position, day, price, mark | for ever: a row per account, instrument, book, day or log |
 
@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from django.db import connections, models
 from psycopg import sql
 
-from apps.reporting.models import FeedEvent, Fill, Mark, Order, OrderChange, Quote, Refusal, Signal, Skip
+from apps.reporting.models import FeedEvent, Fill, Mark, Order, OrderChange, Quote, Refusal, Signal, Skip, Unmet
 from apps.reporting.projecting import ALIAS, make_ahead
 from banyan.timescale.partitions import partitions_of
 
@@ -44,6 +44,10 @@ def retain(now: datetime, *, is_dry: bool) -> Iterator[str]:
     count = old.count() if is_dry else _delete_orders(before_ns)
     if count:
         yield f"{count:,} orders"
+    unmet = Unmet.objects.using(ALIAS).filter(unmet_at_ns__lt=before_ns)
+    count = unmet.count() if is_dry else unmet.delete()[0]
+    if count:
+        yield f"{count:,} unmet requests"
     if not is_dry:
         make_ahead(now)
 

@@ -111,6 +111,9 @@ def write_arrays(cursor: Any, news: News) -> None:
         (each.place.key, each.place.number, each.place.event, each.level, each.set, each.account, each.body)
         for each in news.settings
     ]
+    unmet = [(*each.place[:3], each.place.received_at_ns, each.command_id, *each[1:5]) for each in news.unmet]
+    columns = ("shard", "number", "event", "unmet_at_ns", "command_id", "command", "account", "reason", "skip")
+    copy_rows(cursor, "reporting_unmet", columns, unmet)
     copy_rows(cursor, "reporting_setting", ("shard", "number", "event", "level", "set", "account", "body"), settings)
     copy_rows(
         cursor,

@@ -23,6 +23,7 @@ from apps.api.views import Listing, Page, Thing, View
 from apps.console import interface as console
 from apps.execution.interface import kill_switch
 from apps.reporting import interface as reporting
+from apps.reporting.interface import Scope
 from apps.risk.interface import in_force
 from banyan.dead_letters import letters
 from banyan.facade.routing import routings
@@ -129,6 +130,10 @@ class ActRow(Row):
     after = serializers.DictField()
     request_id = serializers.CharField(help_text="The X-Request-Id of the call that asked for it, or one of its own.")
     commands = CommandRow(many=True, help_text="What was asked for it, of each key the first.")
+    unmet = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Why commands were refused when their turn came, or nothing was ordered by them.",
+    )
 
 
 class StateRow(Row):
@@ -293,7 +298,12 @@ class Audit(Listing):
         names = {each.name: asked[each.name] for each in self.parameters}
         found = console.acts(most + 1, **names, place=where)
         last = found[most - 1] if len(found) > most else None
-        return Page(found[:most], (last.at.isoformat(), str(last.id)) if last else None)
+        unmet = reporting.unmet(Scope(), [command.id for act in found for command in act.commands])
+        told = [
+            act._asdict() | {"unmet": [unmet[each.id].words for each in act.commands if each.id in unmet]}
+            for act in found[:most]
+        ]
+        return Page(told, (last.at.isoformat(), str(last.id)) if last else None)
 
 
 class TradingStates(Listing):

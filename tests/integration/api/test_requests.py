@@ -15,7 +15,7 @@ from apps.console.interface import Beat
 from apps.console.models import Act
 from apps.execution.contracts import PlaceManualOrder
 from apps.execution.models import Account
-from apps.reporting.models import Mark, Order
+from apps.reporting.models import Mark, Order, Unmet
 from banyan import tracing
 from banyan.codec import decode_envelope
 from banyan.log_lines import OneLine
@@ -58,6 +58,12 @@ def test_an_order_is_followed_from_the_id_of_its_call_to_its_message_and_back(ca
     assert act["commands"] == [{"context": "execution", "key": request.key, "id": request.id}]
     assert callers["operator"].rows("audit?request_id=mine-2") == []
     assert f"execution/{request.key} has no record" in page("follow-request", "mine-1")
+    Unmet.objects.create(
+        shard=request.key, number=7, event=0, unmet_at_ns=1, command_id=request.id, command="place-manual-order",
+        account=None, reason="it < cannot be", skip=0,
+    )  # fmt: skip
+    for name, at in (("follow-request", ["mine-1"]), ("audit", [])):
+        assert '<span class="badge bad">refused</span> it &lt; cannot be' in page(name, *at)
     applied(request, 7)
     followed = page("follow-request", "mine-1")
     assert "order.place" in followed
