@@ -13,6 +13,7 @@ from apps.api.problems import Problem
 from apps.api.resources import trading
 from apps.console.interface import Beat
 from apps.console.models import Act
+from apps.execution.book_contracts import SkipReason
 from apps.execution.contracts import PlaceManualOrder
 from apps.execution.models import Account
 from apps.reporting.models import Mark, Order, Unmet
@@ -98,6 +99,19 @@ def test_the_orders_that_came_of_a_write_are_found_by_its_version(callers):
         callers["client one"].rows(f"{path}&until=1970-01-01") == callers["client one"].rows(f"{path}&account=B2") == []
     )
     assert [each["decision"] for each in callers["client one"].rows("orders")] == [3, 2, 1]
+    refused = Unmet.objects.create(
+        shard=request.key, number=9, event=0, unmet_at_ns=1, command_id=request.id, command="place-manual-order",
+        account=numbers["B1"], reason="an order needs a quote", skip=0,
+    )  # fmt: skip
+    for asked in (path, path.replace("version", "min_version")):
+        answer = callers["client one"].get(asked)
+        problem = orjson.loads(answer.content)
+        assert (answer.status_code, problem["code"], problem["detail"]) == (422, "refused", "an order needs a quote")
+        assert callers["client two"].get(asked).status_code == 200, "it is of no account of theirs"
+    (act,) = callers["operator"].rows("audit")
+    assert act["unmet"] == ["an order needs a quote"]
+    Unmet.objects.filter(command_id=refused.command_id).update(reason="", skip=SkipReason.FLATTENED)
+    assert [each["decision"] for each in callers["client one"].rows(path)] == [1], "/skips tells of what is none"
 
 
 def test_a_write_that_waits_has_led_to_nothing_yet(callers, monkeypatch):

@@ -17,12 +17,12 @@ from apps.api.resources import acting
 from apps.api.urls import urlpatterns
 from apps.backtest.models import Job
 from apps.console.models import Act
-from apps.execution.book_contracts import ConfigureAccount, SkipReason
+from apps.execution.book_contracts import ConfigureAccount
 from apps.execution.contracts import CancelOrder, ConfigureSet, Flatten, PlaceManualOrder, Subscribe
 from apps.execution.interface import NewAccount, open_accounts
 from apps.execution.models import Account
 from apps.reporting.models import Account as ReadAccount
-from apps.reporting.models import Mark, Unmet
+from apps.reporting.models import Mark
 from apps.risk.contracts import SetLimits, SetTradingState, TradingState
 from apps.signals.contracts import DefineSet, RunSet
 from apps.signals.interface import NewMember, define_set, get_set
@@ -361,22 +361,6 @@ def test_a_read_waits_for_what_was_written(callers, clock, monkeypatch):
     before = clock[0]
     assert callers["client one"].get(path).status_code == 200
     assert clock[0] - before < 0.1
-    unmet = Unmet.objects.create(
-        shard=request.key, number=5, event=0, unmet_at_ns=1, command_id=request.id, command="place-manual-order",
-        account=ReadAccount.objects.get(id="B1").number, reason="an order needs a quote", skip=0,
-    )  # fmt: skip
-    for asked in (path, path.replace("min_version", "version")):
-        status, problem = told(callers["client one"].get(asked))
-        assert (status, problem["code"], problem["detail"]) == (422, "refused", "an order needs a quote")
-    assert callers["client two"].get(path).status_code == 200, "it is not of an account of theirs"
-    (act,) = callers["operator"].rows("audit")
-    assert act["unmet"] == ["an order needs a quote"]
-    unmet.delete()
-    Unmet.objects.create(
-        shard=request.key, number=5, event=0, unmet_at_ns=1, command_id=request.id, command="place-manual-order",
-        account=ReadAccount.objects.get(id="B1").number, reason="", skip=SkipReason.FLATTENED,
-    )  # fmt: skip
-    assert callers["client one"].get(path).status_code == 200, "/skips tells of it"
 
 
 @pytest.mark.parametrize("version", ["x", "WyJhIl0", "WzEsMl0"])
