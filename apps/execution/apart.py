@@ -21,7 +21,9 @@ from apps.execution.tickets import hedging_lines, is_hedging, left_of, open_orde
 from banyan.columns import Ints
 from banyan.messages import Message
 from trading.money import to_tick
-from trading.targets import GTC, GTD, LIMIT, MARKET, STOP_LIMIT
+from trading.targets import GTC, GTD, LIMIT, MARKET, STOP, STOP_LIMIT
+
+_MIRRORED = {MARKET: MARKET, LIMIT: STOP, STOP: LIMIT, STOP_LIMIT: LIMIT}
 
 
 class Wish(NamedTuple):
@@ -244,7 +246,7 @@ def _to_cancel(state: ShardState, key: Key, wish: Wish) -> list[Key]:
 
 
 def _entry(state: ShardState, wish: Wish, gap: int, bracket: Bracket | None) -> Entry:
-    target = wish.target
+    target = _as_traded(state, wish)
     if target is None or target["entry"] == MARKET:
         in_force = GTC if target is None else int(target["time_in_force"])
         expires_ns = 0 if target is None else int(target["expires"])
@@ -261,8 +263,23 @@ def _entry(state: ShardState, wish: Wish, gap: int, bracket: Bracket | None) -> 
     return Entry(wish.line, kind, limit, stop, in_force, int(target["expires"]), bracket)
 
 
-def _bracket(state: ShardState, wish: Wish) -> Bracket | None:
+def _as_traded(state: ShardState, wish: Wish) -> Any:
+    """Return a wish's target, in mirror image where its line trades the reverse.
+
+    Where the set takes its loss the line has its profit, and where the set buys below the market the line sells as it
+    falls. A trail is a distance, and stays one.
+    """
     target = wish.target
+    if target is None or not state.lines.rows[wish.line].reverse:
+        return target
+    mirrored = target.copy()
+    mirrored["stop_loss"], mirrored["take_profit"] = target["take_profit"], target["stop_loss"]
+    mirrored["entry"] = _MIRRORED[int(target["entry"])]
+    return mirrored
+
+
+def _bracket(state: ShardState, wish: Wish) -> Bracket | None:
+    target = _as_traded(state, wish)
     if target is None or not target["bracket"] or wish.working == 0:
         return None
     side = 1 if wish.working > 0 else -1

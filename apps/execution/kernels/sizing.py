@@ -122,7 +122,7 @@ def _lots(
     per_price = instrument.contract_e9 / 1e9 * rate_of(shard, instrument, account)
     own = price if line.channels == 1 else (target.bid + target.ask) / 2.0
     equity = line.allocation * equity_of(shard, account, line.cell, own)
-    stop_value = abs(price - target.stop_loss) * per_price
+    stop_value = abs(price - (target.take_profit if line.reverse else target.stop_loss)) * per_price
     held = multiple(float(line.held), step)
     kelly = kelly_share(shard.lines[line.returns]) if line.rule == KELLY else 1.0
     holding = Holding(equity, held, price * per_price, stop_value, target.volatility, kelly)
@@ -134,8 +134,9 @@ def _lots(
         lots = np.copysign(to_step(line.lots_max, step), lots)
     lot_min = multiple(float(instrument.lot_min_steps), step)
     whole = whole_lots(lots, step, lot_min)
-    if whole == 0.0 and lots != 0.0 and line.round_up:
-        whole = np.copysign(max(lot_min, step), lots)
+    least = max(lot_min, step)
+    if whole == 0.0 and lots != 0.0 and line.round_up and not 0.0 < line.lots_max < least:
+        whole = np.copysign(least, lots)
     return whole, equity
 
 

@@ -11,12 +11,15 @@ from apps.execution.book_contracts import (
 )
 from apps.execution.contracts import (
     InstrumentTerms,
+    OrdersReleased,
     OrdersRequested,
+    OrderType,
     ReportKind,
     Subscribe,
 )
 from banyan.columns import ints
 from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, of_type, only, skip, target
+from trading.targets import LIMIT, STOP, STOP_LIMIT
 
 BID, ASK = QUOTES[EURUSD.id]
 EURUSD_FIELDS = {name: getattr(EURUSD, name) for name in EURUSD.__struct_fields__}
@@ -41,6 +44,48 @@ def test_settings_come_from_the_narrowest_level_that_gives_them() -> None:
     desk.feed(ConfigureAccount(account=3, multiplier_e9=500_000_000))
     request = only(desk.target("trend", 1, EURUSD=0.10), OrdersRequested)
     assert request.steps.tolist() == [15, 10, -5]
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({}, (OrderType.MARKET, 0, 0)),
+        ({"entry": ints([LIMIT]), "price": [1.12]}, (OrderType.STOP, 0, 112_000)),
+        ({"entry": ints([STOP]), "price": [1.13]}, (OrderType.LIMIT, 113_000, 0)),
+        ({"entry": ints([STOP_LIMIT]), "price": [1.13], "limit_price": [1.131]}, (OrderType.LIMIT, 113_000, 0)),
+    ],
+)
+def test_the_reverse_of_a_target_with_prices_is_its_mirror_image(desk: Desk, entry, expected) -> None:
+    desk.subscribe("trend", 1, reverse=True)
+    wanted = target("trend", 1, {EURUSD.id: 0.1}, stop_loss=[1.1], take_profit=[1.2], trail=[0.01], **entry)
+    request = only(desk.feed(wanted), OrdersRequested)
+    prices = [int(column[0]) if column.size else 0 for column in (request.order_type, request.limit_ticks,
+                                                                  request.stop_ticks)]  # fmt: skip
+    assert (request.steps.tolist(), tuple(prices)) == ([-10], expected)
+    sent = only(desk.approve(request), OrdersReleased)
+    guard = sent.order_type.tolist().index(OrderType.PROTECTIVE)
+    bracket = sent.stop_ticks[guard], sent.limit_ticks[guard], sent.trail_ticks[guard]
+    assert bracket == (120_000, 110_000, 1_000), "a sale loses above and gains below"
+
+
+def test_what_is_risked_of_the_reverse_is_what_it_loses_at_its_own_stop() -> None:
+    steps = []
+    for level in ({"stop_loss": [1.0], "take_profit": [1.223]}, {"stop_loss": [1.1]}):
+        desk = Desk()
+        desk.open(1, deposit=100_000)
+        desk.configure("trend", sizing="risk", sizing_number_e9=10**9)
+        desk.subscribe("trend", 1, reverse=True)
+        given = desk.feed(target("trend", 1, {EURUSD.id: 1.0}, mode=ints([0]), **level))
+        steps.append([each.steps.tolist() for each in of_type(given, OrdersRequested)])
+    assert steps == [[[-10]], []], "1 % of 100,000 over a tenth of 100,000 euros; without a stop of its own nothing"
+
+
+def test_no_least_quantity_is_more_than_the_most_that_is_allowed(desk: Desk) -> None:
+    desk.configure("trend", InstrumentTerms(**{**EURUSD_FIELDS, "lot_min_steps": 5}), below_min="round-up")
+    desk.subscribe("trend", 1, lots_max_e9=40_000_000)
+    assert skip(desk.target("trend", 1, EURUSD=0.03))[0] == SkipReason.BELOW_MIN
+    desk.subscribe("trend", 1, lots_max_e9=50_000_000)
+    assert only(desk.target("trend", 2, EURUSD=0.03), OrdersRequested).steps.tolist() == [5]
 
 
 def test_a_skip_names_the_level_that_gave_the_setting() -> None:
