@@ -135,6 +135,7 @@ def test_the_day_turns_in_the_accounts_zone(desk):
 def test_drawdown_is_measured_from_the_peak(desk):
     limit(desk, drawdown_e9_max=TEN_PERCENT)
     desk.value(2_000)
+    desk.value(1_950)  # what the next day begins with
     desk.now += 90 * DAY
     assert stops(desk.value(1_800)) == []
     assert [event.stop for event in stops(desk.value(1_799))] == [RefusalReason.DRAWDOWN]
