@@ -128,9 +128,9 @@ def quoted_before(traded: Any, decided_at_ns: int) -> Ints:
 
     An order that had to wait is decided on by the last price there is.
     """
-    times = np.array(traded["quoted_at_ns"])
-    times[times == 0] = decided_at_ns
-    return np.minimum(times, decided_at_ns) if times.min() < decided_at_ns else NO_COLUMN
+    times: Ints = np.array(traded["quoted_at_ns"])
+    times[(times == 0) | (times > decided_at_ns)] = decided_at_ns
+    return times if times.min() < decided_at_ns else NO_COLUMN
 
 
 def _listed_shares(
