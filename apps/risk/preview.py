@@ -2,19 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from apps.risk.contracts import LimitsChanged, RefusalReason
+from apps.risk.contracts import LimitsChanged, RefusalReason, TradingStateChanged
 from apps.risk.interface import Judged
 from apps.risk.kernels import reasons
 from apps.risk.kernels.checking import check_orders
-from apps.risk.kernels.losses import find_losses
-from apps.risk.kernels.records import ACCOUNT_NOW_DTYPE, CELL_NOW_DTYPE, LOSSES, QUOTE_DTYPE, Asked
+from apps.risk.kernels.records import ACCOUNT_NOW_DTYPE, CELL_NOW_DTYPE, QUOTE_DTYPE, Asked
 from apps.risk.people import change_limits
 from apps.risk.sessions import session_at
 from apps.risk.state import RiskState
+from apps.risk.values import stop_accounts, stops_under
 from banyan.columns import Ints
 
 _MARKET = 0
@@ -58,12 +58,14 @@ def preview(states: Iterable[RiskState], change: LimitsChanged, probes: Sequence
         count += int(np.count_nonzero(opened & _is_of(change.account, state.accounts.columns["number"])))
         last, held = list(_known(state, probes)), list(_turning(state, change))
         before = [_verdicts(state, each, at_ns) for each in (last, held)]
-        lost = _lost(state)
+        stops = [each for each in stops_under(state, change, at_ns) if isinstance(each, TradingStateChanged)]
         change_limits(state, change)
+        for each in stops:
+            stop_accounts(state, each)
         after = [_verdicts(state, each, at_ns) for each in (last, held)]
         again.append(_Part(_accounts(last), before[0], after[0]))
         turned.append(_Part(_accounts(held), before[1], after[1]))
-        stopped += state.accounts.columns["number"][_lost(state) & ~lost].tolist()
+        stopped += sorted({number for each in stops for number in each.accounts.tolist()})
     return Preview(count, _judged(again), _judged(turned), stopped)
 
 
@@ -150,13 +152,6 @@ def _quote(state: RiskState, name: str, at_ns: int) -> tuple[int, ...]:
     known = state.instruments.columns[row]
     prices = int(known["bid_ticks"]), int(known["ask_ticks"]), int(known["margin_e9"])
     return (row, *prices, 1, 0, *session_at(state, name, at_ns))
-
-
-def _lost(state: RiskState) -> Any:
-    """Return which accounts a loss would newly stop as limits are."""
-    found = np.zeros((3, LOSSES, state.accounts.count), np.int64)
-    find_losses(state.book(), found)
-    return found[0].any(axis=0) & (state.accounts.columns["opened"] != 0)
 
 
 def _judged(parts: Sequence[_Part]) -> Judged:

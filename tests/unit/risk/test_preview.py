@@ -78,7 +78,7 @@ def test_preview_turns_round_what_is_held_and_tells_whom_a_loss_would_stop():
     change = LimitsChanged(limits=Limits(order_steps_max=40, drawdown_e9_max=100_000_000))
     found = preview([desk.state], change, [], desk.now)
     assert found.accounts == 3
-    assert (found.turned.accounts, found.turned.newly, found.turned.reasons) == (2, [2], {"max order": 1})
+    assert (found.turned.accounts, found.turned.newly, found.turned.reasons) == (2, [2], {"drawdown": 1})
     assert found.stopped == [2]
     assert found.again.accounts == 0
 
