@@ -13,8 +13,8 @@ from django.utils.module_loading import import_string
 from banyan.facade import Routing, Side, Stage
 from banyan.kafka import Cluster, KafkaError
 from banyan.kafka.planning import differences, rules_of
-from banyan.store import Store
-from extract.comparator.ledger import added, noise_of, of_cohorts, reached, watched
+from extract.comparator.ledger import Sums, added, noise_of, of_cohorts, reached, watched
+from extract.sides import heads
 from extract.sources import code_hash
 
 _ORDER = list(Stage)
@@ -50,6 +50,11 @@ def checks(context: str, routing: Routing, stage: Stage, keys: Sequence[str], bo
     if stage is not Stage.SHADOW and all(each.is_so for each in found):
         found += _of_followers(context, routing, keys, bounds)
     return found
+
+
+def known(context: str, routing: Routing, keys: Sequence[str]) -> list[Check]:
+    """Return how those who follow do now, where nothing has to be so: what is kept with a way back."""
+    return [*_level(context, keys, Bounds()), *_rates(routing, watched(context)[1], Bounds())]
 
 
 def _of_kafka(context: str) -> Iterator[Check]:
@@ -92,21 +97,7 @@ def _of_followers(context: str, routing: Routing, keys: Sequence[str], bounds: B
     if not routing.has_service:
         yield Check("a service follows", False, f"{context} is in the app: `manage.py extract shadow {context}` first")
         return
-    store = Store(context)
-    try:
-        numbers = store.numbers(keys)
-    finally:
-        store.close()
-    there = reached(context)
-    missing = [key for key in keys if key not in there]
-    yield Check("every key is followed", not missing, f"{len(keys) - len(missing)} of {len(keys)}" + _some(missing))
-    behind = {key: numbers.get(key, 0) - row.number for key, row in there.items() if key in keys}
-    worst = max(behind.values(), default=0)
-    yield Check("followers are not behind", worst <= bounds.behind, f"{worst} records at most, {bounds.behind} allowed")
-    differing = sorted(key for key, row in there.items() if row.digest == "differs")
-    told = sum(key in there and there[key].digest == "same" for key in keys)
-    found = f"{told} of {len(keys)}" + (", the others have none yet" if told < len(keys) else "")
-    yield Check("digests are equal", not differing, found if not differing else f"not of{_some(differing)}")
+    yield from _level(context, keys, bounds)
     yield _of_noise(context, bounds)
     lasted, by_key = watched(context)
     minutes = lasted.total_seconds() / 60
@@ -114,7 +105,25 @@ def _of_followers(context: str, routing: Routing, keys: Sequence[str], bounds: B
     sums = added(by_key.values())
     records = sums["same"] + sums["differing"]
     yield Check("records observed", records >= bounds.records, f"{records:,} of {bounds.records:,}")
-    for side, cohort in of_cohorts(routing, by_key).items() or [(Side.APP, sums)]:
+    yield from _rates(routing, by_key, bounds)
+
+
+def _level(context: str, keys: Sequence[str], bounds: Bounds) -> Iterator[Check]:
+    """Check that each key is followed, not behind, and with the state of its leader."""
+    ends, there = heads(context, keys), reached(context)
+    missing = [key for key in keys if key not in there]
+    yield Check("every key is followed", not missing, f"{len(keys) - len(missing)} of {len(keys)}" + _some(missing))
+    worst = max((max(0, end.number - there[key].number) for key, end in ends.items() if key in there), default=0)
+    yield Check("followers are not behind", worst <= bounds.behind, f"{worst} records at most, {bounds.behind} allowed")
+    differing = sorted(key for key, row in there.items() if row.digest == "differs")
+    told = sum(key in there and there[key].digest == "same" for key in keys)
+    found = f"{told} of {len(keys)}" + (", the others have none yet" if told < len(keys) else "")
+    yield Check("digests are equal", not differing, found if not differing else f"not of{_some(differing)}")
+
+
+def _rates(routing: Routing, by_key: Mapping[str, Sums], bounds: Bounds) -> Iterator[Check]:
+    """Check how much differs, apart where the service leads and where the app does."""
+    for side, cohort in of_cohorts(routing, by_key).items() or [(Side.APP, added([]))]:
         records = cohort["same"] + cohort["differing"]
         rate = cohort["differing"] / records if records else 0.0
         found = f"{rate:.2%} of {records:,} records of keys that the {side} leads, {bounds.mismatch_rate:.2%} allowed"

@@ -92,8 +92,15 @@ def sides_of(context: str) -> list[Side]:
 Unreachable: tuple[type[Exception], ...] = (psycopg.Error,)
 
 
-def led_by(context: str, keys: Sequence[str]) -> dict[str, Side | None]:
-    """Return which side leads each key, None where neither does, by the fence rows that can be reached.
+class Head(NamedTuple):
+    """Where the log of a key ends: which side leads it, None where neither does, and its last number there."""
+
+    side: Side | None
+    number: int
+
+
+def heads(context: str, keys: Sequence[str]) -> dict[str, Head]:
+    """Return where the logs of keys end, by the fence rows that can be reached.
 
     While a context is in the app alone, no database of a service is asked for.
     """
@@ -102,8 +109,15 @@ def led_by(context: str, keys: Sequence[str]) -> dict[str, Side | None]:
     for side in sides:
         with suppress(*(Unreachable if side is not sides[0] else ())):
             rows[side] = fences(context, side, keys)
-    found: dict[str, Side | None] = {}
+    found = {}
     for key in keys:
-        leads = [side for side in sides if key in rows[side] and rows[side][key].is_leading]
-        found[key] = leads[0] if leads else None
+        there = {side: rows[side][key] for side in sides if key in rows[side]}
+        leads = [side for side, row in there.items() if row.is_leading]
+        # Nobody's log is longer than that of who leads.
+        found[key] = Head(leads[0] if leads else None, max((row.number for row in there.values()), default=0))
     return found
+
+
+def led_by(context: str, keys: Sequence[str]) -> dict[str, Side | None]:
+    """Return which side leads each key, None where neither does."""
+    return {key: head.side for key, head in heads(context, keys).items()}

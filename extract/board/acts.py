@@ -8,7 +8,7 @@ from banyan.facade import Side, Stage, StageError
 from banyan.facade.routing import routing_of
 from banyan.facade.stages import share_of
 from extract.board.standing import BACK, all_keys
-from extract.checks import Bounds, Check, checks
+from extract.checks import Bounds, Check, checks, known
 from extract.comparator.shapes import SHAPES
 from extract.keys import begin_following
 from extract.moving import Mover
@@ -81,7 +81,8 @@ def _goes_back(given: Given) -> list[str]:
 
 def _back(given: Given, why: str, _: str) -> tuple[str, Facts]:
     context = _known(given)
-    return _move(context, BACK[routing_of(context).stage], frozenset(), why, [])
+    before = routing_of(context)
+    return _move(context, BACK[before.stage], frozenset(), why, known(context, before, all_keys(context)))
 
 
 def _move(context: str, stage: Stage, keys: frozenset[str], why: str, found: list[Check]) -> tuple[str, Facts]:

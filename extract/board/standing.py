@@ -1,7 +1,6 @@
 """How a context stands on its way out of the app, as the board and `manage.py extract status` tell it."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -10,10 +9,9 @@ from django.utils.module_loading import import_string
 
 from banyan.facade import Routing, Side, Stage
 from banyan.facade.routing import routing_of
-from banyan.store import Store
 from extract.comparator.ledger import reached, totals
 from extract.keys import keys_of
-from extract.sides import fences, led_by
+from extract.sides import fences, heads
 
 STAGES = list(Stage)
 BACK = {
@@ -86,13 +84,12 @@ def standing_of(context: str) -> Standing:
     """Return how a context stands."""
     keys = all_keys(context)
     routing = routing_of(context)
-    with closing(Store(context)) as store:
-        numbers = store.numbers(keys)
-    leads = _leads(context, routing, keys)
+    ends = heads(context, keys)
+    leads = {key: end.side for key, end in ends.items()} if routing.has_service else _in_app(context, keys)
     there = {} if context in settings.EXTRACTED else reached(context)
     rows = [
         KeyRow(
-            key, routing.leader(key), leads[key], numbers.get(key, 0),
+            key, routing.leader(key), leads[key], ends[key].number,
             there[key].number if key in there else None, there[key].digest if key in there else "",
         )
         for key in keys
@@ -100,10 +97,8 @@ def standing_of(context: str) -> Standing:
     return Standing(context, routing, rows, _hour(context))
 
 
-def _leads(context: str, routing: Routing, keys: Sequence[str]) -> Mapping[str, Side | None]:
-    """Return who leads each key. Without a service its database is not asked, and a key that is new is the app's."""
-    if routing.has_service:
-        return led_by(context, keys)
+def _in_app(context: str, keys: Sequence[str]) -> Mapping[str, Side | None]:
+    """Return who leads each key of a context without a service: one that is new is the app's."""
     app = fences(context, Side.APP, keys)
     return {key: Side.APP if key not in app or app[key].is_leading else None for key in keys}
 

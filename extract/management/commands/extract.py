@@ -26,7 +26,7 @@ from banyan.kafka.topics import Topics
 from banyan.store import Store
 from extract.agreement import DIFFERENCES, LEADERS, violations
 from extract.board.standing import BACK
-from extract.checks import Bounds, Check, checks
+from extract.checks import Bounds, Check, checks, known
 from extract.comparator.durations import percentile_ms
 from extract.comparator.ledger import (
     Sums,
@@ -51,7 +51,7 @@ from extract.noise import measure_and_keep
 from extract.own_tables import bring_along
 from extract.readiness import beyond, counts, scan, tighten
 from extract.seeding import seed
-from extract.sides import led_by
+from extract.sides import heads, led_by
 from extract.sources import ROOT, code_hash
 
 _ACTIONS = (
@@ -199,7 +199,8 @@ log       who changed the stage, when, why, and what was known then"""
         if before.stage is Stage.EXTRACTED:
             begin_following(context, Side.APP, keys)
         mover = Mover(context, settings.KAFKA, self._topics(), keys, self.say)
-        after = mover.move(before, stage, service_keys, _whoami(), self.options["why"], [each.told() for each in found])
+        evidence = [each.told() for each in found or known(context, before, keys)]
+        after = mover.move(before, stage, service_keys, _whoami(), self.options["why"], evidence)
         self.say(f"{context}: {before.stage} → {after.stage} (change {after.version})")
         if before.stage is Stage.INPROCESS:
             self.whisper(f"Start its service where it is to run: python -m extract.{context}")
@@ -258,12 +259,7 @@ log       who changed the stage, when, why, and what was known then"""
 
     def _status(self, context: str) -> None:
         routing, keys = routing_of(context), self._keys(context)
-        store = Store(context)
-        try:
-            numbers = store.numbers(keys)
-        finally:
-            store.close()
-        leads = led_by(context, keys)
+        ends = heads(context, keys)
         there = {} if context in settings.EXTRACTED else reached(context)
         since = datetime.now(UTC) - timedelta(hours=1)
         hour, times = by_key(context, since), took(context, since)
@@ -271,8 +267,8 @@ log       who changed the stage, when, why, and what was known then"""
             {
                 "key": key,
                 "wanted": routing.leader(key),
-                "leads": leads[key],
-                "number": numbers.get(key, 0),
+                "leads": ends[key].side,
+                "number": ends[key].number,
                 "compared": there[key].number if key in there else None,
                 "digest": there[key].digest if key in there else "",
             }
@@ -346,7 +342,7 @@ log       who changed the stage, when, why, and what was known then"""
     def _conform(self, context: str) -> None:
         cluster: Cluster = settings.KAFKA
         if self.options["bootstrap"]:
-            cluster = Cluster(cluster.environment, self.options["bootstrap"], copies=1)
+            cluster = replace(cluster, bootstrap=self.options["bootstrap"], server=None, copies=1)
         word = self.options["environment"] or f"conform{os.getpid()}"
         trial = Conformance(self._context(context), cluster, replace(self._topics(), environment=word))
         if not trial.load(self._keys(context), self.options["most"]):

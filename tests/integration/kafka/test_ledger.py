@@ -7,7 +7,8 @@ import pytest
 from banyan.facade import Routing, Side, Stage
 from banyan.facade.models import Comparison, Noise
 from banyan.facade.routing import change
-from extract import checks
+from banyan.models import Key
+from extract import checks, sides
 from extract.checks import Bounds
 from extract.comparator.durations import class_of
 from extract.comparator.ledger import Counts, Reached, keep, keep_noise, of_cohorts, took, totals, watch_anew, watched
@@ -16,6 +17,7 @@ from tests.integration.kafka.conftest import KEYS
 
 pytestmark = pytest.mark.django_db(databases=["facade", "risk"])
 CANARY = Routing(Stage.CANARY, frozenset({"a"}))
+_FEW = Bounds(minutes=0, records=1)
 
 
 def compared(key: str, *, same: int = 0, differing: int = 0, ms: float = 1.0, ago: int = 0) -> None:
@@ -66,10 +68,11 @@ def test_how_long_things_took_is_told_of_the_time_that_is_asked_for():
 def looked(monkeypatch):
     """Return what tells, by name, what has to be so for `live`, of what followers have told alone."""
     monkeypatch.setattr(checks, "_of_kafka", lambda _: iter(()))
+    monkeypatch.setattr(sides, "sides_of", lambda _: [Side.APP])  # nobody has made a database for a service
 
-    def look(routing: Routing) -> dict[str, list[tuple[bool, str]]]:
+    def look(routing: Routing, bounds: Bounds = _FEW) -> dict[str, list[tuple[bool, str]]]:
         found: dict[str, list[tuple[bool, str]]] = {}
-        for each in checks.checks("risk", routing, Stage.LIVE, KEYS, Bounds(minutes=0, records=1)):
+        for each in checks.checks("risk", routing, Stage.LIVE, KEYS, bounds):
             found.setdefault(each.name, []).append((each.is_so, each.found))
         return found
 
@@ -101,3 +104,43 @@ def test_the_rate_of_differences_is_looked_at_where_the_service_leads_and_where_
     compared("b", same=99_999)
     rates = looked(CANARY)["mismatch rate"]
     assert [(is_so, found.partition(" of ")[0]) for is_so, found in rates] == [(True, "0.00%"), (False, "10.00%")]
+
+
+def test_each_thing_that_a_stage_asks_of_those_who_follow_is_looked_at_by_itself(looked):
+    change("risk", Routing(), Stage.SHADOW, who="anna", why="first day", evidence=[])
+    watch_anew("risk")
+    keep_noise("risk", code_hash("risk"), 100, 0)
+    shadow = Routing(Stage.SHADOW)
+
+    def wrong(bounds: Bounds = _FEW) -> list[str]:
+        return [name for name, told in looked(shadow, bounds).items() if not all(is_so for is_so, _ in told)]
+
+    compared("a", same=5)
+    compared("b", same=5)
+    assert wrong() == ["every key is followed"]
+    compared("c", same=5)
+    assert wrong() == []
+    assert wrong(_FEW._replace(records=15)) == []
+    assert wrong(_FEW._replace(records=16)) == ["records observed"]
+    assert wrong(_FEW._replace(minutes=1)) == ["minutes observed"]
+    reached_by("b", "differs")
+    assert wrong() == ["digests are equal"]
+    reached_by("b", "")
+    assert wrong() == ["digests are equal"], "nothing has been said of it since"
+    reached_by("b", "same")
+    assert wrong() == []
+    Key.objects.using("risk").create(key="c", number=_FEW.behind + 1)
+    assert wrong() == []
+    Key.objects.using("risk").update(number=_FEW.behind + 2)
+    assert wrong() == ["followers are not behind"]
+    assert checks.checks("risk", CANARY, Stage.SHADOW, KEYS, _FEW) == [], "the way back asks for nothing"
+    kept = [(each.name, each.is_so) for each in checks.known("risk", CANARY, KEYS)]
+    assert kept == [
+        ("every key is followed", True), ("followers are not behind", False), ("digests are equal", True),
+        ("mismatch rate", True), ("mismatch rate", True),
+    ], "and what is known is kept with it"  # fmt: skip
+
+
+def reached_by(key: str, digest: str) -> None:
+    """Keep that a key has been compared up to its first record, with a digest or without one."""
+    keep("risk", {}, {key: Reached(1, 0, digest, 1 if digest else 0)}, [], 1)

@@ -1,16 +1,20 @@
-"""Who may write and read what, tried on a real broker that asks who one is."""
+"""Who may write and read what, tried on a real broker that asks who one is, in the clear and by TLS."""
 
-import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from banyan.kafka import Cluster, KafkaServer
 from banyan.kafka.planning import apply, rules_of
+from banyan.kafka.running import free_ports
+from settings.env import Environment
+from settings.kafka import cluster
 from settings.topics import TOPICS, planned
-from tests.patience import PATIENCE_SECONDS
+from tests.integration.kafka.certificates import Authority
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.django_db(databases=["facade", "feeds", "signals"])
 REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
@@ -18,28 +22,43 @@ APP, RISK, STRANGER = "banyan-app", "banyan-risk", "banyan-nobody"
 
 
 class AskingServer(KafkaServer):
-    """A broker with a second listener, where everybody says who they are; a password is the name."""
+    """A broker with two more listeners, where everybody says who they are; a password is the name.
+
+    At one of them both sides show a certificate of the authority `root.pem` in the broker's folder too.
+    """
 
     def _configure(self) -> str:
         address = super()._configure()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port, sealed = free_ports(2)
+        root = Authority(self.directory, "root")
+        certificate, key = root.issue("localhost")
+        (self.directory / "broker.pem").write_bytes(key.read_bytes() + certificate.read_bytes())
+        root.issue(APP, password="of the key")
         path = self.directory / "server.properties"
         lines = path.read_text().splitlines()
         said = [line for line in lines if not line.startswith(("listeners=", "advertised.", "listener.security."))]
         listeners = next(line.split("=", 1)[1] for line in lines if line.startswith("listeners="))
         users = " ".join(f'user_{name}="{name}"' for name in (APP, RISK, STRANGER))
         module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
         said += [
-            f"listeners={listeners},ASKING://127.0.0.1:{port}",
-            f"advertised.listeners=PLAINTEXT://{address},ASKING://127.0.0.1:{port}",
-            "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,ASKING:SASL_PLAINTEXT",
+            f"listeners={listeners},ASKING://127.0.0.1:{port},SEALED://127.0.0.1:{sealed}",
+            f"advertised.listeners=PLAINTEXT://{address},ASKING://127.0.0.1:{port},SEALED://localhost:{sealed}",
+            "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,ASKING:SASL_PLAINTEXT,SEALED:SASL_SSL",
             "sasl.enabled.mechanisms=PLAIN",
+            "listener.name.sealed.sasl.enabled.mechanisms=SCRAM-SHA-512",
+            f"listener.name.sealed.scram-sha-512.sasl.jaas.config={scram} required;",
+            "listener.name.sealed.ssl.client.auth=required",
+            *(
+                f"listener.name.sealed.ssl.{store}.{what}"
+                for store, file in (("keystore", "broker.pem"), ("truststore", "root.pem"))
+                for what in ("type=PEM", f"location={self.directory / file}")
+            ),
             f"listener.name.asking.plain.sasl.jaas.config={module} required {users};",
         ]
         path.write_text("\n".join(said) + "\n")
         (self.directory / "asking").write_text(f"127.0.0.1:{port}")
+        (self.directory / "sealed").write_text(f"localhost:{sealed}")
         return address
 
 
@@ -51,6 +70,21 @@ def server(kafka: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     made.start()
     yield made
     made.remove()
+
+
+@pytest.fixture
+def sealed(server: AskingServer) -> dict[str, str]:
+    """The variables of an app that speaks to the broker by TLS, and is known there by a password of its own."""
+    told = UserScramCredentialUpsertion(APP, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), b"of the user")
+    admin = AdminClient({"bootstrap.servers": server.start()})
+    admin.alter_user_scram_credentials([told])[APP].result(PATIENCE_SECONDS)
+    folder = server.directory
+    return {
+        "KAFKA_BOOTSTRAP": (folder / "sealed").read_text(), "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_USERNAME": APP, "KAFKA_PASSWORD": "of the user", "KAFKA_CA_FILE": str(folder / "root.pem"),
+        "KAFKA_CERTIFICATE_FILE": str(folder / f"{APP}.pem"), "KAFKA_KEY_FILE": str(folder / f"{APP}.key"),
+        "KAFKA_KEY_PASSWORD": "of the key",
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -106,3 +140,30 @@ def test_both_sides_of_risk_may_write_its_log_and_only_the_app_may_give_it_order
     assert written(asking, APP, orders) is None
     assert written(asking, RISK, orders) == KafkaError.TOPIC_AUTHORIZATION_FAILED
     assert written(asking, RISK, TOPICS.requests("risk")) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_the_variables_of_the_environment_lead_through_tls_and_sasl(asking, sealed):
+    ours = cluster(Environment(sealed), None)
+    assert TOPICS.compared("risk") in AdminClient(ours.options()).list_topics(timeout=PATIENCE_SECONDS).topics
+    found: list[KafkaError | None] = []
+    producer = Producer(ours.options())
+    producer.produce(TOPICS.name("risk", "risk", ""), b"{}", "00", 0, lambda problem, _: found.append(problem))
+    producer.flush(PATIENCE_SECONDS)
+    assert found == [None]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("KAFKA_PASSWORD", KafkaError._AUTHENTICATION), ("KAFKA_CA_FILE", KafkaError._SSL)]
+)
+def test_whom_the_broker_does_not_know_and_a_broker_that_we_do_not_know_are_not_spoken_to(
+    sealed, tmp_path: Path, name, code
+):
+    wrong = {"KAFKA_PASSWORD": "another", "KAFKA_CA_FILE": str(Authority(tmp_path, "stranger").path)}[name]
+    found: list[KafkaError] = []
+    producer = Producer(cluster(Environment({**sealed, name: wrong}), None).options() | {"error_cb": found.append})
+
+    def is_refused() -> bool:
+        producer.poll(0.1)
+        return code in {each.code() for each in found}
+
+    wait_until(is_refused, "a refusal")

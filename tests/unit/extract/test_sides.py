@@ -5,7 +5,7 @@ import pytest
 
 from banyan.facade import Routing, Side, Stage
 from extract import sides
-from extract.sides import Fence, led_by
+from extract.sides import Fence, Head, heads, led_by
 
 FOLLOWS, LEADS = Fence(3, 1, False), Fence(3, 1, True)
 
@@ -38,3 +38,11 @@ def test_an_app_that_is_run_without_a_context_has_nothing_of_its_own_to_ask(monk
     settings.EXTRACTED = frozenset({"risk"})
     monkeypatch.setattr(sides, "fences", lambda _, side, keys: dict.fromkeys(keys, LEADS))
     assert led_by("risk", ["00"]) == {"00": Side.SERVICE}
+
+
+@pytest.mark.parametrize("leader", list(Side))
+def test_a_log_ends_where_its_leader_is_and_not_where_the_app_has_come_to(monkeypatch, leader):
+    rows = {leader: Fence(9, 2, True), leader.other: FOLLOWS}
+    monkeypatch.setattr(sides, "fences", lambda _, side, keys: dict.fromkeys(keys, rows[side]))
+    monkeypatch.setattr(sides, "routing_of", lambda _: Routing(Stage.LIVE))
+    assert heads("risk", ["00"]) == {"00": Head(leader, 9)}
