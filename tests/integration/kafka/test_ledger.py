@@ -7,17 +7,18 @@ import pytest
 from banyan.facade import Routing, Side, Stage
 from banyan.facade.models import Comparison, Noise
 from banyan.facade.routing import change
-from banyan.models import Key
-from extract import checks, sides
+from extract import checks
 from extract.checks import Bounds
 from extract.comparator.durations import class_of
 from extract.comparator.ledger import Counts, Reached, keep, keep_noise, of_cohorts, took, totals, watch_anew, watched
+from extract.sides import Head
 from extract.sources import code_hash
 from tests.integration.kafka.conftest import KEYS
 
 pytestmark = pytest.mark.django_db(databases=["facade", "risk"])
 CANARY = Routing(Stage.CANARY, frozenset({"a"}))
 _FEW = Bounds(minutes=0, records=1)
+ENDS = dict.fromkeys(KEYS, Head(Side.APP, 1))
 
 
 def compared(key: str, *, same: int = 0, differing: int = 0, ms: float = 1.0, ago: int = 0) -> None:
@@ -68,7 +69,7 @@ def test_how_long_things_took_is_told_of_the_time_that_is_asked_for():
 def looked(monkeypatch):
     """Return what tells, by name, what has to be so for `live`, of what followers have told alone."""
     monkeypatch.setattr(checks, "_of_kafka", lambda _: iter(()))
-    monkeypatch.setattr(sides, "sides_of", lambda _: [Side.APP])  # nobody has made a database for a service
+    monkeypatch.setattr(checks, "heads", lambda *_: ENDS)
 
     def look(routing: Routing, bounds: Bounds = _FEW) -> dict[str, list[tuple[bool, str]]]:
         found: dict[str, list[tuple[bool, str]]] = {}
@@ -106,7 +107,7 @@ def test_the_rate_of_differences_is_looked_at_where_the_service_leads_and_where_
     assert [(is_so, found.partition(" of ")[0]) for is_so, found in rates] == [(True, "0.00%"), (False, "10.00%")]
 
 
-def test_each_thing_that_a_stage_asks_of_those_who_follow_is_looked_at_by_itself(looked):
+def test_each_thing_that_a_stage_asks_of_those_who_follow_is_looked_at_by_itself(looked, monkeypatch):
     change("risk", Routing(), Stage.SHADOW, who="anna", why="first day", evidence=[])
     watch_anew("risk")
     keep_noise("risk", code_hash("risk"), 100, 0)
@@ -129,9 +130,9 @@ def test_each_thing_that_a_stage_asks_of_those_who_follow_is_looked_at_by_itself
     assert wrong() == ["digests are equal"], "nothing has been said of it since"
     reached_by("b", "same")
     assert wrong() == []
-    Key.objects.using("risk").create(key="c", number=_FEW.behind + 1)
+    monkeypatch.setitem(ENDS, "c", Head(Side.SERVICE, _FEW.behind + 1))
     assert wrong() == []
-    Key.objects.using("risk").update(number=_FEW.behind + 2)
+    monkeypatch.setitem(ENDS, "c", Head(Side.SERVICE, _FEW.behind + 2))
     assert wrong() == ["followers are not behind"]
     assert checks.checks("risk", CANARY, Stage.SHADOW, KEYS, _FEW) == [], "the way back asks for nothing"
     kept = [(each.name, each.is_so) for each in checks.known("risk", CANARY, KEYS)]
