@@ -1,7 +1,8 @@
 """Guards: a context whose service does badly is brought back by itself, and it is kept why."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from extract.comparator.durations import percentile_ms
 from extract.comparator.ledger import Sums, Took, added, of_cohorts, reached, took, watched
 from extract.keys import keys_of
 from extract.moving import Mover
-from extract.sides import fences, held_by_nobody, led_by
+from extract.sides import Waiting, fences, held_by_nobody, led_by, waiting_inputs
 
 DRAINED = "drained"
 _LOGGER = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class Limits(NamedTuple):
     `records` on. `leader_ms` and `follower_ms` are what 99 of 100 of the service's records may take, from
     `timed_records` on: to be committed where it leads, to be decided where it follows. A dead leader is one that leads
     and whose lease has run out so long ago; one that has given its keys back is being replaced, and has time for
-    `drained_looks`.
+    `drained_looks`. What Kafka has for a key that the service leads may wait for `unheard_seconds`.
     """
 
     mismatch_rate: float = 0.01
@@ -36,6 +37,7 @@ class Limits(NamedTuple):
     lag_seconds: float = 10.0
     behind: int = 1_000
     dead_seconds: float = 1.0
+    unheard_seconds: float = 15.0
     looks: int = 3
     drained_looks: int = 60
     minutes: int = 2
@@ -59,7 +61,22 @@ class Hysteresis:
         return self.limits.drained_looks if name == DRAINED else self.limits.looks
 
 
-def problems_of(context: str, routing: Routing, keys: Sequence[str], limits: Limits) -> dict[str, str]:
+@dataclass(slots=True)
+class Unheard:
+    """Counts since when each stream has stood where it stands."""
+
+    since: dict[Waiting, float] = field(default_factory=dict)
+
+    def lasting(self, waiting: Iterable[Waiting], seconds: float) -> list[Waiting]:
+        """Take in what waits now, and return what has waited for so long."""
+        now = time.monotonic()
+        self.since = {each: self.since.get(each, now) for each in waiting}
+        return [each for each, began in self.since.items() if now - began > seconds]
+
+
+def problems_of(
+    context: str, routing: Routing, keys: Sequence[str], limits: Limits, unheard: Unheard
+) -> dict[str, str]:  # fmt: skip
     """Return which limits a context in canary or live passes now."""
     found: dict[str, str] = {}
     dead, drained = held_by_nobody(context, Side.SERVICE, keys, limits.dead_seconds)
@@ -70,6 +87,13 @@ def problems_of(context: str, routing: Routing, keys: Sequence[str], limits: Lim
     headless = sorted(key for key, side in led_by(context, keys).items() if side is None and key in there)
     if headless:
         found["headless"] = f"neither side leads {len(headless)} keys, such as {headless[0]}"
+    led = [key for key in keys if routing.leader(key) is Side.SERVICE]
+    if mute := unheard.lasting(waiting_inputs(context, led), limits.unheard_seconds):
+        key, sender = min((each.key, each.sender) for each in mute)
+        found["inputs"] = (
+            f"the service has not taken what Kafka has for {len(mute)} streams to keys that it leads, such as from "
+            f"{sender} to {key}, for {limits.unheard_seconds:.0f} s"
+        )
     most = timedelta(minutes=limits.minutes)
     lasted, sums = watched(context, most)
     for side, cohort in of_cohorts(routing, sums).items():
@@ -129,7 +153,7 @@ class Guard:
 
     def __init__(
         self, context: str, cluster: Cluster, topics: Topics, limits: Limits | None = None,
-        problems: Callable[[str, Routing, Sequence[str], Limits], dict[str, str]] = problems_of,
+        problems: Callable[[str, Routing, Sequence[str], Limits, Unheard], dict[str, str]] = problems_of,
     ) -> None:  # fmt: skip
         self._context = context
         self._cluster = cluster
@@ -137,11 +161,13 @@ class Guard:
         self._limits = limits or Limits()
         self._problems = problems
         self._passed = Hysteresis(self._limits)
+        self._unheard = Unheard()
 
     def look(self, routing: Routing) -> None:
         """Look once, and bring the context back where it must be. Raises StageError where it could not be."""
         keys = keys_of(self._context, self._topics)
-        lasting = self._passed.tripped(self._problems(self._context, routing, keys, self._limits))
+        found = self._problems(self._context, routing, keys, self._limits, self._unheard)
+        lasting = self._passed.tripped(found)
         if lasting:
             why = "; ".join(lasting)
             _LOGGER.error("%s goes back to shadow: %s", self._context, why)

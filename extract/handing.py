@@ -28,12 +28,16 @@ _LEVEL_SECONDS = 15.0
 
 
 class Handed(NamedTuple):
-    """What came of handing over a key: whether `to` leads it now, how long that took, and why not."""
+    """What came of handing over a key: whether `to` leads it now, how long that took, and why not.
+
+    `is_mute`: whoever leads it has not answered, though Kafka does.
+    """
 
     key: str
     took: bool
     seconds: float
     problem: str = ""
+    is_mute: bool = False
 
 
 class Handing:
@@ -86,11 +90,18 @@ class Handing:
         self._publish(key, to, dead.number)
         until = time.monotonic() + _LEVEL_SECONDS
         while not promote(self._context, to, key, dead.epoch, dead.number):
+            if self._leads(key, to):
+                break  # what it was given before, it has taken now
             if time.monotonic() > until:
                 return Handed(key, False, time.monotonic() - began, f"the {to} has not come to record {dead.number}")
             time.sleep(_POLL_SECONDS)
-        self._say_so(key, to)
+        else:
+            self._say_so(key, to)
         return Handed(key, True, time.monotonic() - began)
+
+    def _leads(self, key: str, side: Side) -> bool:
+        row = fences(self._context, side, [key]).get(key)
+        return row is not None and row.is_leading
 
     def _publish(self, key: str, to: Side, upto: int) -> None:
         """Give Kafka what the dead side's log has beyond what `to` has."""
@@ -118,9 +129,9 @@ class Handing:
 
         led = fences(self._context, to.other, [key]).get(key)
         if led is None or led.is_leading:
-            return after(f"the {to.other}, which leads, has not answered; it goes on leading")
-        now = fences(self._context, to, [key]).get(key)
-        if now is not None and now.is_leading:
+            told = after(f"the {to.other}, which leads, has not answered; it goes on leading")
+            return told._replace(is_mute=led is not None)
+        if self._leads(key, to):
             return after("", took=True)
         fenced = fence_off(self._context, to, key)
         ended = max(led.epoch, fenced.epoch if fenced is not None else 0) + 1

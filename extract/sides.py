@@ -7,6 +7,7 @@ from typing import NamedTuple
 import psycopg
 from django.conf import settings
 from django.db import connections
+from django.utils.module_loading import import_string
 
 from banyan.facade import Side
 from banyan.facade.routing import routing_of
@@ -80,6 +81,45 @@ def held_by_nobody(context: str, side: Side, keys: Sequence[str], seconds: float
             [list(keys), seconds],
         ).fetchall()
     return {key for key, is_free in rows if not is_free}, {key for key, is_free in rows if is_free}
+
+
+def not_relayed(context: str, side: Side, numbers: Mapping[str, int]) -> set[str]:
+    """Return the keys whose log, up to a number of each, a side has not given Kafka."""
+    with store_of(context, side) as store:
+        rows = store.relayed_log(context, sorted(numbers))
+    return {key for _, _, key, relayed, _ in rows if relayed < numbers[key]}
+
+
+class Waiting(NamedTuple):
+    """A stream that Kafka has more of than its receiver has applied, and up to where that has."""
+
+    key: str
+    sender: str
+    sender_key: str
+    position: int
+
+
+def waiting_inputs(context: str, keys: Sequence[str]) -> list[Waiting]:
+    """Return what waits in Kafka for keys that the service holds, of senders that keep what Kafka has taken of them."""
+    if not keys:
+        return []
+    with store_of(context, Side.SERVICE) as store:
+        marks = store.connection.execute(
+            "SELECT m.key, m.sender, m.sender_key, m.position FROM banyan_mark AS m JOIN banyan_key AS k USING (key) "
+            "WHERE k.key = ANY(%s) AND k.is_leading AND k.lease_until > now() AND m.sender = ANY(%s)",
+            [list(keys), [each for each in import_string(settings.HOSTED_CONTEXTS) if each != context]],
+        ).fetchall()
+    relayed: dict[tuple[str, str, str], int] = {}
+    for sender in {sender for _, sender, _, _ in marks}:
+        for side in sides_of(sender):
+            with suppress(*Unreachable), store_of(sender, side) as store:
+                rows = store.connection.execute(
+                    "SELECT receiver_key, key, position FROM banyan_relayed WHERE receiver = %s", [context]
+                ).fetchall()
+                for key, sender_key, position in rows:
+                    stream = key, sender, sender_key
+                    relayed[stream] = max(position, relayed.get(stream, 0))
+    return [Waiting(*each) for each in marks if relayed.get(each[:3], 0) > each[3]]
 
 
 def sides_of(context: str) -> list[Side]:

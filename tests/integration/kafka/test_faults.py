@@ -13,14 +13,17 @@ from django.db import OperationalError
 
 from banyan.facade import Routing, Stage
 from banyan.facade import Side as Which
+from banyan.facade.routing import change
 from banyan.models import Log, Request
 from extract import moving
+from extract import sides as rows
 from extract.agreement import disagreements, log
 from extract.handing import Handing
 from extract.moving import Mover
 from tests.integration.kafka.conftest import KEYS, Bench, Side
 from tests.integration.kafka.proxy import Proxy
 from tests.integration.kafka.test_handover import (
+    ALIASES,
     app,
     are_level,
     handing,
@@ -149,6 +152,30 @@ def test_a_leader_that_is_fenced_off_while_it_stands_still_changes_nothing_when_
         assert (handed.took, handed.problem) == (True, "")
         bench.until(lambda: told_in_log("risk") == [1, 3], "the app's answer")
     execution.say(3)
+    check_that_each_message_was_answered_once(bench)
+    assert first.host.keys["a"].is_leading
+
+
+def test_a_service_that_is_cut_off_from_kafka_is_seen_and_the_way_back_needs_nothing_of_it(
+    bench, handing, network, sides, monkeypatch
+):
+    execution, first, other = sides
+    monkeypatch.setattr(rows, "alias_of", lambda context, side: ALIASES[side] if context == "risk" else context)
+    live = change("risk", Routing(), Stage.LIVE, who="anna", why="try", evidence=[])
+    assert handing.hand_over(["a"], Which.SERVICE, seconds=PATIENCE_SECONDS)[0].took
+    execution.say(1)
+    bench.until(are_level)
+    number = other.host.keys["a"].number
+    bench.until(lambda: rows.not_relayed("risk", Which.SERVICE, {"a": number}) == set(), "its log in Kafka")
+    assert rows.not_relayed("risk", Which.SERVICE, {"a": number + 1}) == {"a"}
+    assert rows.waiting_inputs("risk", ["a"]) == []
+    network.cut()
+    execution.say(2)
+    waits = ("a", "execution", "a")
+    bench.until(lambda: [each[:3] for each in rows.waiting_inputs("risk", ["a"])] == [waits], "what a guard sees")
+    Mover("risk", bench.cluster, bench.topics, ["a"], str).move(live, Stage.SHADOW, frozenset(), "guard", "cut", [])
+    bench.until(lambda: told_in_log("risk") == [1, 3], "the app's answer")
+    network.mend()
     check_that_each_message_was_answered_once(bench)
     assert first.host.keys["a"].is_leading
 

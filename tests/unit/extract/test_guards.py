@@ -6,7 +6,8 @@ from banyan.facade import Routing, Stage
 from extract import guards
 from extract.comparator.durations import class_of
 from extract.comparator.ledger import COUNTS, Took
-from extract.guards import DRAINED, Guard, Hysteresis, Limits
+from extract.guards import DRAINED, Guard, Hysteresis, Limits, Unheard
+from extract.sides import Waiting
 from settings.topics import TOPICS
 
 LIVE = Routing(Stage.LIVE)
@@ -61,10 +62,11 @@ def seen(monkeypatch):
         monkeypatch.setattr(guards, "watched", lambda *_: (timedelta(hours=1), whole))
         monkeypatch.setattr(guards, "took", lambda *_: times or {})
         monkeypatch.setattr(guards, "held_by_nobody", lambda *_: (set(), set()))
+        monkeypatch.setattr(guards, "waiting_inputs", lambda *_: [])
         monkeypatch.setattr(guards, "fences", lambda *_: {})
         monkeypatch.setattr(guards, "led_by", lambda *_: {"00": None})
         monkeypatch.setattr(guards, "reached", lambda *_: {})
-        return list(guards.problems_of("risk", CANARY, ["00", "canary"], Limits()))
+        return list(guards.problems_of("risk", CANARY, ["00", "canary"], Limits(), Unheard()))
 
     return see
 
@@ -128,9 +130,35 @@ def test_a_few_slow_records_are_nothing_that_can_be_judged_by(seen):
 
 def test_a_key_that_neither_side_leads_is_a_reason(monkeypatch):
     monkeypatch.setattr(guards, "held_by_nobody", lambda *_: (set(), set()))
+    monkeypatch.setattr(guards, "waiting_inputs", lambda *_: [])
     monkeypatch.setattr(guards, "led_by", lambda *_: {"00": None, "01": "app", "02": None})
     monkeypatch.setattr(guards, "reached", lambda *_: {"00": None, "01": None})
     monkeypatch.setattr(guards, "watched", lambda *_: (timedelta(), {}))
     monkeypatch.setattr(guards, "took", lambda *_: {})
-    found = guards.problems_of("risk", LIVE, ["00", "01", "02"], Limits())
+    found = guards.problems_of("risk", LIVE, ["00", "01", "02"], Limits(), Unheard())
     assert found == {"headless": "neither side leads 1 keys, such as 00"}
+
+
+def test_what_waits_for_a_key_that_the_service_leads_is_a_reason_once_it_has_not_moved_for_long(seen, monkeypatch):
+    seen({})
+    now, asked, unheard = 0.0, [], Unheard()
+    waiting = [Waiting("canary", "execution", "canary", 7), Waiting("canary", "execution", "00", 9)]
+    monkeypatch.setattr(guards.time, "monotonic", lambda: now)
+    monkeypatch.setattr(guards, "waiting_inputs", lambda _, keys: asked.append(keys) or waiting)
+
+    def look() -> dict[str, str]:
+        return guards.problems_of("risk", CANARY, ["00", "canary"], Limits(unheard_seconds=10), unheard)
+
+    assert look() == {}
+    now = 10.0
+    assert look() == {}
+    waiting[0] = Waiting("canary", "execution", "canary", 8)  # it goes on, though slowly
+    now = 10.5
+    assert look()["inputs"].startswith("the service has not taken what Kafka has for 1 streams")
+    del waiting[1]
+    assert look() == {}
+    now = 20.6
+    assert "from execution to canary, for 10 s" in look()["inputs"]
+    waiting.clear()
+    assert look() == {}
+    assert asked[0] == ["canary"], "those that the app leads are not looked at"
