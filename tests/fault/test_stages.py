@@ -20,6 +20,7 @@ from tests.fault.test_pipeline import (
 from tests.fault.test_shadow import is_followed, replay_bars, status
 from tests.integration.edge.paper_client import Client
 
+BOTH = ("execution", "risk")
 ACCOUNT_ROWS = "SELECT count(*) FROM execution_account"
 WATCHED = ("--minutes", "0", "--records", "20")
 
@@ -42,34 +43,61 @@ def followed(system: System, kafka: Cluster, request: pytest.FixtureRequest) -> 
     delete_topics(kafka, name)
 
 
+@pytest.fixture
+def both(system: System, kafka: Cluster) -> Iterator[tuple[System, list[Service]]]:
+    """A system that trades, and a service beside it that follows for each context of its saga."""
+    name = join_kafka(system, kafka, **{context: f"{context}_service" for context in BOTH})
+    services = [Service(system, context) for context in BOTH]
+    prepare(system)
+    system.start()
+    for service in services:
+        system.manage("topics", "apply", "--with", service.context)
+        service.migrate()
+        system.manage("extract", "shadow", service.context, "--why", "first day")
+        service.start()
+    for context in BOTH:
+        seed = ("extract", "seed", context, "--seconds", "5")
+        system.wait_for("followers", lambda seed=seed: "NO FOLLOWER" not in system.tried(*seed))
+    yield system, services
+    for service in services:
+        service.end()
+    delete_topics(kafka, name)
+
+
 def leads(system: System, context: str = "risk") -> dict[str, str]:
     return {each["key"]: each["leads"] for each in status(system, context)["keys"]}
 
 
-def test_risk_goes_out_key_by_key_its_service_dies_and_it_comes_back_by_itself(followed):
-    system, service = followed
+def test_execution_and_risk_go_out_key_by_key_their_services_die_and_they_come_back_by_themselves(both):
+    system, services = both
     assert "NO" in system.tried("extract", "canary", "risk", "--percent", "20", "--why", "too early")
     replay_bars(system, "2016-01-01", "2016-01-20")
-    system.wait_for("the follower", lambda: is_followed(system))
-    told = moved(system, "canary", "risk", "--percent", "20", "--why", "no difference", *WATCHED)
-    assert "handed over in" in told
-    assert sorted(set(leads(system).values())) == ["app", "service"]
+    for context in BOTH:
+        system.wait_for("the follower", lambda context=context: is_followed(system, context))
+        told = moved(system, "canary", context, "--percent", "20", "--why", "no difference", *WATCHED)
+        assert "handed over in" in told
+        assert sorted(set(leads(system, context).values())) == ["app", "service"]
     replay_bars(system, "2016-01-20", "2016-01-26")
-    system.wait_for("the followers", lambda: is_followed(system))
-    moved(system, "live", "risk", "--why", "no difference", *WATCHED)
-    assert set(leads(system).values()) == {"service"}
+    for context in BOTH:
+        system.wait_for("the followers", lambda context=context: is_followed(system, context))
+        moved(system, "live", context, "--why", "no difference", *WATCHED)
+        assert set(leads(system, context).values()) == {"service"}
     system.manage("risk", "limit", "order=1000lots", "--instrument", "OANDA:EURUSD")
     replay_bars(system, "2016-01-26", "2016-02-02")
-    service.kill()
+    for service in services:
+        service.kill()
     system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-02-02", "--to", "2016-02-06")
-    system.wait_for("the guard", lambda: status(system)["stage"] == "shadow")
-    assert "guard: nobody holds" in system.manage("extract", "log", "risk")
-    system.wait_for("the app", lambda: set(leads(system).values()) == {"app"})
+    for context in BOTH:
+        system.wait_for("the guard", lambda context=context: status(system, context)["stage"] == "shadow")
+        assert "guard: nobody holds" in system.manage("extract", "log", context)
+        assert set(leads(system, context).values()) == {"app"}
     replay_bars(system, "2016-02-06", "2016-02-10")
-    service.start()
-    system.wait_for("the follower", lambda: is_followed(system))
-    assert set(leads(system).values()) == {"app"}
-    check_that_nothing_differed_and_nothing_was_lost(system)
+    for service in services:
+        service.start()
+    for context in BOTH:
+        system.wait_for("the follower", lambda context=context: is_followed(system, context))
+        assert set(leads(system, context).values()) == {"app"}
+        check_that_nothing_differed_and_nothing_was_lost(system, context)
 
 
 @pytest.mark.soak
