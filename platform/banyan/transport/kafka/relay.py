@@ -25,6 +25,7 @@ from banyan.kafka import Cluster
 from banyan.kafka.topics import Topics
 from banyan.messages import Seeded
 from banyan.transport.kafka.complaints import Complaints
+from banyan.transport.kafka.held import Held
 from banyan.transport.kafka.outboxes import Behind, Outbox, Stream
 from banyan.transport.kafka.wire import HEADER, decode_resend
 
@@ -79,7 +80,7 @@ class Relay:
         self._behind: set[Stream] = set()
         self._missed: set[Stream] = set()  # what was offered while its stream was behind
         self._logged: dict[str, int] = {}  # up to which number Kafka has the log of each key
-        self._held: dict[str, deque[tuple[Stream, Delivery]]] = {}  # what waits for that
+        self._held = Held()  # what waits for that
         self._offered: deque[list[Delivery]] = deque()
         self.is_patient = False
         self._is_stopping = False
@@ -175,8 +176,9 @@ class Relay:
 
     def _begin_anew(self) -> None:
         """Forget what a client that could not go on was given: what is remembered in the database tells the rest."""
-        for known in (self._produced, self._acknowledged, self._kept, self._logged, self._held):
+        for known in (self._produced, self._acknowledged, self._kept, self._logged):
             known.clear()
+        self._held.clear()
         self._behind.clear()
         self._is_stopping, self._failure = False, ""
 
@@ -239,8 +241,8 @@ class Relay:
                 for stream in [each for each in known if each[2] not in led]:
                     del known[stream]
             self._behind = {each for each in self._behind if each[2] in led}
-            for key in (self._held.keys() | self._logged.keys()) - led:
-                self._held.pop(key, None)
+            for key in {*self._held.keys, *self._logged} - led:
+                self._held.forget(key)
                 self._logged.pop(key, None)
         if not led:
             return
@@ -257,7 +259,7 @@ class Relay:
         while self._behind:
             led = set(self._led())
             with self._lock:
-                behind = sorted(stream for stream in self._behind if stream[2] in led)
+                behind = sorted(stream for stream in self._behind if stream[2] in led and self._has_room(stream))
                 self._missed.difference_update(behind)
                 unknown = [stream for stream in behind if stream not in self._produced]
             if unknown:
@@ -292,32 +294,41 @@ class Relay:
         """Give Kafka what is next on a stream, or hold it until its record is there; tell whether that could be."""
         if self._producer is None:
             return False
-        if not self._has_record(stream, delivery):
-            self._held.setdefault(stream[2], deque()).append((stream, delivery))
-            self._produced[stream] = delivery.envelope.number
+        if self._has_record(stream, delivery):
+            is_taken = self._give(stream, delivery)
+        else:
+            is_taken = self._held.add(stream, delivery)
             self._woken.set()
-            return True
-        return self._give(stream, delivery)
+        if is_taken:
+            self._produced[stream] = delivery.envelope.number
+        return is_taken
+
+    def _has_room(self, stream: Stream) -> bool:
+        """Tell whether what comes next on a stream can be held, should its record not be there."""
+        return stream[0] == self._sender or not self._held.is_full
 
     def _has_record(self, stream: Stream, delivery: Delivery) -> bool:
         """Tell whether Kafka has the record that an event came of, and nothing of its key is held before it."""
         if self._sender not in self._receivers or stream[0] == self._sender:
             return True
-        key = stream[2]
-        return key not in self._held and delivery.envelope.number // EVENTS_PER_STEP_MAX <= self._logged.get(key, -1)
+        return stream[2] not in self._held and self._has_come(delivery)
 
     def _let_go(self, key: str, number: int) -> None:
         """Note that Kafka has the log of a key up to a number, and give it the events that have waited for that."""
         with self._lock:
             self._logged[key] = max(number, self._logged.get(key, 0))
-            held = self._held.pop(key, deque())
-            while held and held[0][1].envelope.number // EVENTS_PER_STEP_MAX <= self._logged[key]:
-                stream, delivery = held.popleft()
-                if not self._give(stream, delivery):
+            left: set[Stream] = set()
+            for stream, delivery in self._held.take(key, self._has_come):
+                # Where one had to be left to the outbox, what follows it on its stream comes from there too.
+                if stream in left or not self._give(stream, delivery):
                     self._produced[stream] = min(delivery.envelope.number - 1, self._produced.get(stream, 0))
-                    self._behind.add(stream)
-            if held:
-                self._held[key] = held
+                    left.add(stream)
+            self._behind |= left
+
+    def _has_come(self, delivery: Delivery) -> bool:
+        """Tell whether Kafka has the record that an event came of."""
+        envelope = delivery.envelope
+        return envelope.number // EVENTS_PER_STEP_MAX <= self._logged.get(envelope.sender_key, -1)
 
     def _give(self, stream: Stream, delivery: Delivery) -> bool:
         envelope, producer = delivery.envelope, self._producer
@@ -341,7 +352,6 @@ class Relay:
                 f"Kafka's client does not take {envelope.number} of {receiver}/{receiver_key}: {problem}"
             )
             return False
-        self._produced[stream] = envelope.number
         return True
 
     def _answered(self, stream: Stream, position: int, problem: KafkaError | None) -> None:
