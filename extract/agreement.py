@@ -1,6 +1,7 @@
 """What must hold between the sides of a context: one leader for each key and epoch, one log, no strange difference."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
 
 import psycopg
 
@@ -37,36 +38,52 @@ def violations(context: str, keys: Sequence[str]) -> list[str]:
     return found
 
 
-def log(context: str, side: Side, key: str) -> list[Step]:
-    """Return the log of a key as a side has it."""
+def log(context: str, side: Side, key: str) -> Iterator[Step]:
+    """Yield the log of a key as a side has it."""
     with store_of(context, side) as store:
-        return list(store.steps(key, 0))
+        yield from store.steps(key, 0)
 
 
-def disagreements(logs: Mapping[Side, Sequence[Step]]) -> Iterator[str]:
-    """Yield where logs of one key differ from one another, or an epoch ends or begins otherwise than it may."""
-    known: dict[int, tuple[Side, Step]] = {}
-    for side, steps in logs.items():
-        yield from _epochs(side, steps)
-        for step in steps:
-            other, same = known.setdefault(step.number, (side, step))
-            if same[1:] != step[1:]:
-                yield f"record {step.number} of the {side} is not that of the {other}"
+def disagreements(logs: Mapping[Side, Iterable[Step]]) -> Iterator[str]:
+    """Yield where logs of one key differ from one another, or an epoch ends or begins otherwise than it may.
+
+    They are read side by side, however long they are.
+    """
+    epochs = {side: _Epochs(side) for side in logs}
+    known: tuple[Side, Step] | None = None
+    for side, step in merge(*(_of(side, steps) for side, steps in logs.items()), key=lambda each: each[1].number):
+        yield from epochs[side].take(step)
+        if known is not None and known[1].number == step.number and known[1][1:] != step[1:]:
+            yield f"record {step.number} of the {side} is not that of the {known[0]}"
+        known = side, step
 
 
-def _epochs(side: Side, steps: Sequence[Step]) -> Iterator[str]:
-    before: Step | None = None
-    has_ended, leader = False, str(Side.APP)  # a log begins in the app; of one that does not, less is noticed
-    for step in steps:
+def _of(side: Side, steps: Iterable[Step]) -> Iterator[tuple[Side, Step]]:
+    return ((side, step) for step in steps)
+
+
+class _Epochs:
+    """Sees the records of a side one after the other, and where an epoch ends or begins otherwise than it may."""
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._before: Step | None = None
+        self._has_ended = False
+        self._leader = str(Side.APP)  # a log begins in the app; of one that does not, less is noticed
+
+    def take(self, step: Step) -> Iterator[str]:
+        """Take in the next record, and yield what is wrong with its epoch."""
+        before, self._before = self._before, step
         if before is not None and step.number == before.number + 1:
             if step.epoch < before.epoch:
-                yield f"epoch {step.epoch} of record {step.number} of the {side} comes after epoch {before.epoch}"
-            if has_ended and step.epoch == before.epoch:
-                yield f"record {step.number} of the {side} was answered after its epoch had ended"
+                yield f"epoch {step.epoch} of record {step.number} of the {self._side} comes after epoch {before.epoch}"
+            if self._has_ended and step.epoch == before.epoch:
+                yield f"record {step.number} of the {self._side} was answered after its epoch had ended"
         wish = _said(step)
-        leader = wish.side if isinstance(wish, TookOver) else leader
-        has_ended = isinstance(wish, HandOver) and step.received_at_ns <= wish.until_ns and wish.to != leader
-        before = step
+        self._leader = wish.side if isinstance(wish, TookOver) else self._leader
+        self._has_ended = (
+            isinstance(wish, HandOver) and step.received_at_ns <= wish.until_ns and wish.to != self._leader
+        )
 
 
 def _said(step: Step) -> HandOver | TookOver | None:
