@@ -147,6 +147,7 @@ def test_records_that_come_again_are_applied_once(bench):
     Relayed.objects.using("execution").all().delete()  # as if it had been killed before it remembered
     other = bench.side("execution", "two").start()
     bench.until(lambda: other.link.relay.count >= 3)
+    bench.until(lambda: risk.link.intake.count >= 6 and risk.link.intake.lags().get("a") == 0, "what waits: nothing")
     other.say(4)
     bench.until(lambda: risk.told() == [1, 3, 6, 10])
     assert risk.link.intake.count > 4

@@ -65,6 +65,7 @@ class Intake:
         self._seen: dict[Stream, int] = {}
         self._stuck: dict[Stream, int] = {}
         self._doubted: dict[Stream, int] = {}  # streams of which Kafka may have lost the last
+        self._last: dict[tuple[str, str, int], tuple[Stream, int, int]] = {}  # read last: number, offset
         self._asked: list[tuple[str, Resend]] = []
         self._complaints = Complaints(_LOGGER, self.name)
         self.count = 0
@@ -205,6 +206,7 @@ class Intake:
         for known in (self._seen, self._stuck, self._doubted):
             for stream in [each for each in list(known) if each[0] == key]:
                 known.pop(stream, None)
+        self._last = {at: last for at, last in self._last.items() if at[0] != key}
 
     def _assign(self, consumer: Consumer, starts: Mapping[Part, int]) -> None:
         assigned = {(part.topic, part.partition) for part in consumer.assignment()}
@@ -256,6 +258,7 @@ class Intake:
         if envelope.previous > last and not is_seed:
             self._ask(stream, last)
         self._seen[stream] = max(number, last)
+        self._last[envelope.key, topic, partition] = stream, number, offset
         return Delivery(self._context, envelope, record.value() or b"", None, place)
 
     def _look_at(self, consumer: Consumer, record: Any, problem: KafkaError) -> None:
@@ -322,4 +325,18 @@ class Intake:
             places = self._store.places(sorted(self._epochs))
         except psycopg.OperationalError:
             return
-        self._lag.report(consumer, self._parts, places)
+        self._lag.report(consumer, self._parts, places | self._passed(places))
+
+    def _passed(self, places: Mapping[tuple[str, str, int], int]) -> dict[tuple[str, str, int], int]:
+        """Return the places behind records that came again at the end of a partition: they move none in the database.
+
+        That is for who looks at lags: after a restart, a sender gives Kafka its last ones once more.
+        """
+        found = {}
+        for at, ((key, *stream), number, offset) in self._last.items():
+            memory = self._host.keys.get(key)
+            sender, sender_key = stream
+            mark = memory.marks.get((sender, sender_key), (0, 0)) if memory is not None else (0, 0)
+            if places.get(at, 0) <= offset and number <= mark[1]:
+                found[at] = offset + 1
+        return found
