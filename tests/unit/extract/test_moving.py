@@ -39,7 +39,7 @@ class Sides:
     def fences(self, context: str, side: Side, keys: Sequence[str]) -> dict[str, Fence]:
         if side is self.leader:
             return {key: Fence(100, 1, True) for key in keys}
-        self.followed["01"] += self.step
+        self.followed["01"] = min(100, self.followed["01"] + self.step)
         return {key: Fence(self.followed[key], 1, False) for key in keys}
 
     def change(self, context: str, before: Routing, stage: Stage, **_) -> Routing:
