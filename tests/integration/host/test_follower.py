@@ -81,6 +81,22 @@ def test_of_records_that_are_not_chosen_a_follower_says_only_that_it_has_them(pa
     assert host.keys["a"].state["numbers"] == list(range(1, 21)), "it knows all the same what its leader has decided"
 
 
+def test_a_state_that_is_not_its_leaders_is_told_by_the_digests_that_come_with_the_log(pair, follower):
+    host, log = follower
+    pair.execution.settings = dataclasses.replace(pair.execution.settings, digest_every=2)
+    host.settings, told = dataclasses.replace(host.settings, follow_seconds=0.0), []
+    host.compare = told.extend
+    for number in (1, 2, 3, 4):
+        if number == 3:
+            host.context = dataclasses.replace(
+                host.context, evolve=lambda state, event: {**tally.evolve(state, event), "total": 999}
+            )
+        say(pair, number)
+        give(host, log)
+    said = [decode_message(each.envelope.name, each.body) for each in told]
+    assert [each.digest for each in said if each.input == tally.Add.wire_name] == ["", "same", "", "differs"]
+
+
 def test_nobody_waits_for_the_disk_where_all_that_is_committed_follows(pair, follower, monkeypatch):
     host, log = follower
     statements = []
