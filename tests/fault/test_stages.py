@@ -151,7 +151,7 @@ def test_orders_of_which_nobody_knows_whether_they_arrived_go_along_with_their_s
     broker = Client(system.folder / "paper" / "socket")
     replay_bars(system, "2016-01-01", "2016-01-20")
     system.wait_for("the follower", lambda: is_followed(system, "execution"))
-    broker.send(protocol.Inject(faults=msgspec.json.encode(Faults(seed=1, lost_reply=0.4))))
+    broker.send(protocol.Inject(faults=msgspec.json.encode(Faults(seed=1, disconnect=0.5, lost_reply=0.3))))
     broker.receive(protocol.Done)
     system.others += 1
     for (action, led), (first, last) in zip(
