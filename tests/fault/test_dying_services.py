@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from banyan.kafka import Cluster
-from settings.shards import SHARDS
+from banyan.shards import shard_keys
 from tests.fault.service import Service, delete_topics, join_kafka, moved, started_again, wait_until_ready
 from tests.fault.system import System, closes
 from tests.fault.test_pipeline import (
@@ -64,7 +64,7 @@ def test_a_worker_that_is_killed_has_its_shards_held_by_the_other_until_it_is_ba
     system.manage("topics", "apply")
     open_accounts(system)
     system.start()
-    workers = parts_of(system, "risk")
+    workers, shards = parts_of(system, "risk"), shard_keys(int(system.environment["BANYAN_SHARDS"]))
     try:
         for each in workers:
             each.start()
@@ -73,13 +73,13 @@ def test_a_worker_that_is_killed_has_its_shards_held_by_the_other_until_it_is_ba
         replay_bars(system, "2016-01-01", "2016-01-15")
         workers[0].kill()
         system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-15", "--to", "2016-02-01")
-        system.wait_for("the other", lambda: held(workers[1]) == set(SHARDS))
+        system.wait_for("the other", lambda: held(workers[1]) == set(shards))
         system.wait_for("rest", lambda: is_at_rest(system))
         workers[0].start()
         wait_until_ready(system, workers[0])
-        assert held(workers[0]) == set(SHARDS[::2])
+        assert held(workers[0]) == set(shards[::2])
         replay_bars(system, "2016-02-01", "2016-02-10")
-        system.wait_for("its own part", lambda: held(workers[1]) == set(SHARDS[1::2]))
+        system.wait_for("its own part", lambda: held(workers[1]) == set(shards[1::2]))
         check_that_nothing_was_lost_or_doubled(system)
         for each in workers:
             assert each.stop() == 0
