@@ -41,7 +41,7 @@ def planned(coming: Collection[str] = ()) -> tuple[list[Topic], dict[str, str]]:
     from apps.signals.models import StrategySet
 
     having = _having_services(coming)
-    feeds = feed_names(with_logs="feeds" in having)
+    feeds = feed_names(with_logs=bool({"feeds", "signals"} & having))  # bars of a replay cross as those of any feed
     sets = list(StrategySet.objects.order_by("id").values_list("id", flat=True))
     topics = [
         _stream("execution", "risk", "orders", writers=_sides("execution"), readers=_sides("risk")),

@@ -139,8 +139,9 @@ def test_a_feed_has_a_topic_for_its_bars_and_one_for_its_log_which_both_sides_ma
     assert topics["feeds.log.oanda.v1"].readers == ("feeds", "feeds.service")
     assert topics["feeds.cmd.requests.v1"].partitions == 1
     assert set(topics["feeds.cmd.resend.v1"].writers) == {"signals", "signals.service", "feeds", "feeds.service"}
-    # What is replayed into a feed that nobody has defined changes no plan while feeds are in the app.
+    # What is replayed into a feed that nobody has defined changes no plan while feeds, and sets, are in the app.
     assert not any("nasdaq" in each.name for each in planned(["risk"])[0])
+    assert topics["feeds.evt.nasdaq.v1"] in planned(["signals"])[0]
 
 
 @pytest.mark.django_db(databases=["facade", "feeds", "signals"])
