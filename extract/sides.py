@@ -104,13 +104,14 @@ def waiting_inputs(context: str, keys: Sequence[str]) -> list[Waiting]:
     if not keys:
         return []
     with store_of(context, Side.SERVICE) as store:
-        marks = store.connection.execute(
+        rows = store.connection.execute(
             "SELECT m.key, m.sender, m.sender_key, m.position FROM banyan_mark AS m JOIN banyan_key AS k USING (key) "
             "WHERE k.key = ANY(%s) AND k.is_leading AND k.lease_until > now() AND m.sender = ANY(%s)",
             [list(keys), [each for each in import_string(settings.HOSTED_CONTEXTS) if each != context]],
         ).fetchall()
+    marks = [Waiting(*row) for row in rows]
     relayed: dict[tuple[str, str, str], int] = {}
-    for sender in {sender for _, sender, _, _ in marks}:
+    for sender in {each.sender for each in marks}:
         for side in sides_of(sender):
             with suppress(*Unreachable), store_of(sender, side) as store:
                 rows = store.connection.execute(
@@ -119,7 +120,7 @@ def waiting_inputs(context: str, keys: Sequence[str]) -> list[Waiting]:
                 for key, sender_key, position in rows:
                     stream = key, sender, sender_key
                     relayed[stream] = max(position, relayed.get(stream, 0))
-    return [Waiting(*each) for each in marks if relayed.get(each[:3], 0) > each[3]]
+    return [each for each in marks if relayed.get((each.key, each.sender, each.sender_key), 0) > each.position]
 
 
 def sides_of(context: str) -> list[Side]:

@@ -43,7 +43,8 @@ class Held:
 
     def take(self, key: str, may_go: Callable[[Delivery], bool]) -> list[tuple[Stream, Delivery]]:
         """Return the first events of a key, for as long as they may go; they wait no longer."""
-        waiting, taken = self._waiting.get(key, deque()), []
+        waiting: deque[tuple[Stream, Delivery]] = self._waiting.get(key, deque())
+        taken: list[tuple[Stream, Delivery]] = []
         while waiting and may_go(waiting[0][1]):
             taken.append(waiting.popleft())
             self._bytes -= len(taken[-1][1].body)
