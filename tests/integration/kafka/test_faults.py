@@ -164,11 +164,12 @@ def test_a_service_that_is_cut_off_from_kafka_is_seen_and_the_way_back_needs_not
     live = change("risk", Routing(), Stage.LIVE, who="anna", why="try", evidence=[])
     assert handing.hand_over(["a"], Which.SERVICE, seconds=PATIENCE_SECONDS)[0].took
     execution.say(1)
+    bench.until(lambda: told_in_log("risk") == [1])
     bench.until(are_level)
     number = other.host.keys["a"].number
     bench.until(lambda: rows.not_relayed("risk", Which.SERVICE, {"a": number}) == set(), "its log in Kafka")
     assert rows.not_relayed("risk", Which.SERVICE, {"a": number + 1}) == {"a"}
-    assert rows.waiting_inputs("risk", ["a"]) == []
+    bench.until(lambda: rows.waiting_inputs("risk", ["a"]) == [])
     network.cut()
     execution.say(2)
     waits = ("a", "execution", "a")
