@@ -30,4 +30,5 @@ VOLUME /var/lib/banyan
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=2)"]
-CMD ["uvicorn", "settings.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off"]
+CMD ["uvicorn", "settings.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "on", \
+     "--http", "settings.asgi:http"]

@@ -52,6 +52,8 @@ accounts and a feed of real ticks; then it starts the pipeline (`manage.py run`)
         """Serve until interrupted. Raises CommandError when the address is taken."""
         import uvicorn
 
+        from banyan.heads import BoundedHeads
+
         address = (options["host"], options["port"])
         try:
             listener = listen(*address)
@@ -62,7 +64,11 @@ accounts and a feed of real ticks; then it starts the pipeline (`manage.py run`)
         if password is not None:
             self._tell(f"Administrator: admin, password: {password} (shown only now)")
         config = uvicorn.Config(
-            "settings.asgi:application", lifespan="off", log_level="warning", timeout_graceful_shutdown=1
+            "settings.asgi:application",
+            http=BoundedHeads,
+            lifespan="on",
+            log_level="warning",
+            timeout_graceful_shutdown=1,
         )
         config.load()
         with self._sample_running() if options["sample"] else nullcontext(), _connections_shared():
