@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from apps.api.allowance import TAKE, Allowance, allowance_of
 from apps.api.models import Key
 from apps.api.problems import Problem
+from banyan.store import again
 
 SCOPES = ("read", "trade", "research", "operate", "extract")
 OF_CLIENTS = frozenset({"read", "trade"})
@@ -42,6 +43,7 @@ class Wanted:
     days: int = 90
     networks: Sequence[str] = ()
     calls_per_minute: int = 600
+    streams: int = 50
 
     def check(self) -> None:
         """Raise WrongKeyError for what no key can be."""
@@ -59,6 +61,8 @@ class Wanted:
             raise WrongKeyError(f"a key lives for 1 to 3650 days, not {self.days}")
         if not 1 <= self.calls_per_minute <= 1_000_000:
             raise WrongKeyError(f"a key has 1 to 1,000,000 calls a minute, not {self.calls_per_minute}")
+        if not 1 <= self.streams <= 10_000:
+            raise WrongKeyError(f"a key has 1 to 10,000 streams open at once, not {self.streams}")
         for network in self.networks:
             if not _is_network(network):
                 raise WrongKeyError(f"{network!r} is no network such as 203.0.113.0/24 or 203.0.113.7")
@@ -77,6 +81,7 @@ def make(wanted: Wanted, *, replaces: str = "", holder: str = "") -> tuple[Key, 
         scopes=[scope for scope in SCOPES if scope in wanted.scopes],
         networks=list(wanted.networks),
         calls_per_minute=wanted.calls_per_minute,
+        streams=wanted.streams,
         made_at=now,
         expires_at=now + timedelta(days=wanted.days),
         replaces=replaces,
@@ -91,7 +96,7 @@ def rotate(key_id: str, *, days: int, overlap_hours: float) -> tuple[Key, str]:
         old = _open(key_id)
         if not 0.0 <= overlap_hours <= 720.0:
             raise WrongKeyError(f"keys overlap by 0 to 720 hours, not {overlap_hours:g}")
-        wanted = Wanted(old.name, old.scopes, old.client, days, old.networks, old.calls_per_minute)
+        wanted = Wanted(old.name, old.scopes, old.client, days, old.networks, old.calls_per_minute, old.streams)
         made = make(wanted, replaces=old.id, holder=old.holder)
         until = min(old.expires_at, timezone.now() + timedelta(hours=overlap_hours))
         Key.objects.filter(id=old.id).update(expires_at=until)
@@ -152,15 +157,15 @@ def _taken(key_id: str, secret_hash: bytes, now: datetime, holds: str) -> tuple[
     """
     names = [each.attname for each in Key._meta.concrete_fields]
     good = f"secret_hash = %(secret_hash)s AND revoked_at IS NULL AND expires_at > %(now)s AND {holds}"
-    with connections["default"].cursor() as cursor:
-        cursor.execute(
-            f"WITH known AS (SELECT {', '.join(names)} FROM api_key WHERE id = %(id)s), "  # noqa: S608  (names of ours)
-            f"taken AS ({TAKE.format(good)}) SELECT taken.*, known.* FROM known LEFT JOIN taken ON true",
-            {"id": key_id, "secret_hash": secret_hash, "now": now},
-        )
-        row = cursor.fetchone()
-    if row is None:
+    found = again(
+        "default",
+        f"WITH known AS (SELECT {', '.join(names)} FROM api_key WHERE id = %(id)s), "  # noqa: S608  (names of ours)
+        f"taken AS ({TAKE.format(good)}) SELECT taken.*, known.* FROM known LEFT JOIN taken ON true",
+        {"id": key_id, "secret_hash": secret_hash, "now": now},
+    )
+    if not found:
         return None, None
+    (row,) = found
     key = Key.from_db("default", names, row[2:])
     return key, None if row[0] is None else allowance_of(key.calls_per_minute, row[0], is_granted=row[1])
 

@@ -61,10 +61,10 @@ class ApiMiddleware:
 
 def _id_of(request: HttpRequest) -> str:
     """Return the id that a caller gives, else that of the caller's own trace (W3C Trace Context), else a new one."""
-    given = request.headers.get("X-Request-Id", "")
+    given = request.META.get("HTTP_X_REQUEST_ID", "")
     if _ID.fullmatch(given):
         return given
-    trace = _TRACE.fullmatch(request.headers.get("traceparent", ""))
+    trace = _TRACE.fullmatch(request.META.get("HTTP_TRACEPARENT", ""))
     return trace[1] if trace else secrets.token_hex(16)
 
 

@@ -142,7 +142,7 @@ class _Handler(BaseHandler):
             return self.get_response(ASGIRequest(scope, BytesIO(body)))
         finally:
             for connection in connections.all(initialized_only=True):
-                if connection.errors_occurred or connection.in_atomic_block or not connection.get_autocommit():
+                if connection.connection is not None and _is_of_no_use(connection):
                     connection.close()
             self._used.at = time.monotonic()
 
@@ -153,6 +153,11 @@ class _Handler(BaseHandler):
             for connection in open_connections:
                 connection.health_check_enabled = True
                 connection.health_check_done = False
+
+
+def _is_of_no_use(connection: Any) -> bool:
+    """Tell whether nobody should go on with an open connection."""
+    return connection.errors_occurred or connection.in_atomic_block or not connection.get_autocommit()
 
 
 def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:

@@ -20,6 +20,8 @@ from apps.api.rows import Row, fields_of, told
 from apps.api.sealing import cursor_of, place_of
 from apps.api.versions import MIN_VERSION, VERSION, wait_for
 
+_ANY = "*/*"
+
 
 class Page(NamedTuple):
     """Rows of a list, and the place of the last of them where there are more."""
@@ -48,6 +50,10 @@ class View(APIView):
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """Return how the answer is told. Raises Problem for a format that there is not."""
+        query, usual = request.META["QUERY_STRING"], self.renderer_classes[0]
+        has_format = "format" in query or "%" in query  # by which it may be written otherwise
+        if not has_format and request.META.get("HTTP_ACCEPT", _ANY) in (_ANY, usual.media_type):
+            return usual(), usual.media_type
         try:
             return super().perform_content_negotiation(request, force)
         except Http404:

@@ -144,7 +144,8 @@ def _literally(text: str) -> str:
 def account(scope: Scope) -> FoundAccount | None:
     """Return the account of a scope, if there is one."""
     limits, values = where(scope, Columns())
-    found = rows(f"SELECT {_COLUMNS}, 0 FROM reporting_account AS a WHERE {limits}", values)  # noqa: S608  (names of ours)
+    statement = f"SELECT {_COLUMNS}, 0 FROM reporting_account AS a WHERE {limits}"  # noqa: S608  (names of ours)
+    found = rows(statement, values, is_planned_once=bool(scope.account))
     return next((_found(row) for row in found), None)
 
 

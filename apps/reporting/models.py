@@ -351,7 +351,10 @@ class Skip(models.Model):
     )
 
     class Meta:
-        indexes = [models.Index(fields=["set", "signalled_at_ns"]), models.Index(fields=["-skipped_at_ns"])]
+        indexes = [
+            models.Index(fields=["set", "signalled_at_ns"]),
+            models.Index(fields=["-skipped_at_ns", "-shard", "-number", "-event"], name="reporting_skip_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.shard} {self.number}"
@@ -443,7 +446,7 @@ class Refusal(models.Model):
     texts = _names()
 
     class Meta:
-        indexes = [models.Index(fields=["-refused_at_ns"])]
+        indexes = [models.Index(fields=["-refused_at_ns", "-shard", "-number"], name="reporting_refusal_newest")]
 
     def __str__(self) -> str:
         return f"{self.shard} {self.number} {self.by}"

@@ -162,7 +162,7 @@ def orders(
 def order(scope: Scope, decision: int) -> OrderRow | None:
     """Return the order of an account in an instrument that has a decision number, if there is one."""
     limits, values = where(scope, Columns(set="o.set", instrument="o.instrument", at_ns="o.requested_at_ns"))
-    found = _orders(f"{limits} AND o.decision = %s", [*values, decision], 1, Walk(_ORDER_PLACE))
+    found = _orders(f"{limits} AND o.decision = %s", [*values, decision], 1, Walk(_ORDER_PLACE), is_one=True)
     return next((row for _, row in found), None)
 
 
@@ -174,7 +174,7 @@ def log_changes(scope: Scope, condition: str, more: list[Any], most: int) -> lis
 
 
 def _orders(
-    limits: str, values: list[Any], most: int, walk: Walk, source: Source | None = None
+    limits: str, values: list[Any], most: int, walk: Walk, source: Source | None = None, *, is_one: bool = False
 ) -> list[tuple[Any, OrderRow]]:
     source = source or of_all(_ORDERS)
     beyond, place = walk.beyond()
@@ -193,6 +193,7 @@ def _orders(
         WHERE o.steps IS NOT NULL AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608  (names of ours)
         [*source.values, *values, *place, most],
+        is_planned_once=is_one,
     )
     told: list[tuple[Any, OrderRow]] = []
     places = len(walk.columns)
@@ -232,11 +233,12 @@ def log_fills(scope: Scope, condition: str, more: list[Any], most: int) -> list[
 def fills_of(order: OrderRow) -> list[tuple[FillPlace, FillRow]]:
     """Return the fills of an order with their places, newest first."""
     limits = "a.id = %s AND f.instrument = %s AND f.decision = %s AND f.kind = 0"
-    return _fills(limits, [order.account, order.instrument, order.decision], _OF_AN_ORDER_MAX, Walk(_FILL_PLACE))
+    values: list[Any] = [order.account, order.instrument, order.decision]
+    return _fills(limits, values, _OF_AN_ORDER_MAX, Walk(_FILL_PLACE), is_of_one=True)
 
 
 def _fills(
-    limits: str, values: list[Any], most: int, walk: Walk, source: Source | None = None
+    limits: str, values: list[Any], most: int, walk: Walk, source: Source | None = None, *, is_of_one: bool = False
 ) -> list[tuple[FillPlace, FillRow]]:
     beyond, after = walk.beyond()
     if source is None:  # thousands may have come at one time: whose they are is looked up for those of the page alone
@@ -252,6 +254,7 @@ def _fills(
         WHERE {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         """,  # noqa: S608  (names of ours)
         [*source.values, *values, *after, most],
+        is_planned_once=is_of_one,
     )
     told: list[tuple[FillPlace, FillRow]] = []
     for row in found:
@@ -344,6 +347,10 @@ _ENDS = {
     ReportKind.DENIED: "Denied",
     ReportKind.NEVER_ARRIVED: "Canceled",
 }
+
+
+REFUSED_STATES = frozenset(_ENDS[each] for each in REFUSED)
+"""How orders are called that were refused: those of which there is a refusal."""
 
 
 def _number(value: object) -> float:

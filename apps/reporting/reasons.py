@@ -27,6 +27,7 @@ def settings_of(row: OrderRow | SkipRow) -> list[Effective]:
         ORDER BY s.level, s.number DESC, s.event DESC
         """,
         [row.account, row.number, row.set],
+        is_planned_once=True,
     )
     told: dict[int, Any] = {level: decode_message(LEVELS[level - 1].wire_name, bytes(body)) for level, body in found}
     if 1 not in told or 2 not in told:

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from django.db import connections
 
+from banyan.store import again
+
 ALIAS = "reporting"
-_FEW = 200
+_FEW, _VERY_FEW = 200, 8
 
 
 class ScopeError(ValueError):
@@ -162,15 +164,23 @@ def of_page(table: str, page: str, values: Sequence[Any]) -> Source:
     )
 
 
-def among(column: str, scope: Scope) -> tuple[str, list[Any]]:
-    """Return SQL that holds for rows whose array of accounts has one of a scope's, and its parameters.
-
-    Where they are many, it holds for all: most rows have some of them.
-    """
-    if not few_of(scope):
-        return "true", []
+def numbers_of(scope: Scope) -> list[int] | None:
+    """Return the numbers of a scope's accounts, where rows in arrays are better looked for by them: None: of many."""
+    if not (scope.account or scope.client):
+        return None
     limits, values = where(Scope(client=scope.client, account=scope.account), Columns())
-    return f"{column} && ARRAY(SELECT a.number FROM reporting_account AS a WHERE {limits})", values  # noqa: S608  (names of ours)
+    statement = f"SELECT a.number FROM reporting_account AS a WHERE {limits} LIMIT %s"  # noqa: S608  (names of ours)
+    found = [number for (number,) in rows(statement, [*values, _FEW + 1])]
+    return found if len(found) <= _FEW else None
+
+
+def among(array: str, row: str, numbers: Sequence[int]) -> tuple[str, list[Any]]:
+    """Return SQL that holds for a row of an array of accounts that is one of a few accounts', and its parameters.
+
+    Where they are very few, arrays without them are not unfolded; most have one of many.
+    """
+    has_one = f"{array} && %s::bigint[] AND " if len(numbers) <= _VERY_FEW else ""
+    return f"{has_one}{row} = ANY(%s::bigint[])", [list(numbers)] * (2 if has_one else 1)
 
 
 def check(scope: Scope) -> None:
@@ -181,8 +191,10 @@ def check(scope: Scope) -> None:
             raise ScopeError(f"there is no {name} {value}: `manage.py report accounts` lists those that there are")
 
 
-def rows(statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
-    """Return what a query gives."""
+def rows(statement: str, parameters: list[Any], *, is_planned_once: bool = False) -> list[tuple[Any, ...]]:
+    """Return what a query gives; `is_planned_once` for one that finds few rows by unique columns, whatever they are."""
+    if is_planned_once:
+        return again(ALIAS, statement, parameters)
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(statement, parameters)
         return list(cursor.fetchall())

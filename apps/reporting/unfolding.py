@@ -5,12 +5,13 @@ it is looked up whose they are.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from apps.execution.book_contracts import SettingLevel, SkipReason
 from apps.execution.contracts import EdgeRefusal
-from apps.reporting.reading import OrderPlace, OrderRow, named, place_of
-from apps.reporting.scoping import NUMBER_OF, Columns, Scope, Walk, among, rows, where
+from apps.reporting.reading import REFUSED_STATES, OrderPlace, OrderRow, named, place_of
+from apps.reporting.scoping import NUMBER_OF, Columns, Scope, Walk, among, numbers_of, rows, where
 from apps.risk.contracts import Level, RefusalReason
 
 
@@ -64,7 +65,8 @@ def refusals_from(
     scope: Scope, most: int, after: RefusalPlace | None = None, *, is_rising: bool = False
 ) -> list[tuple[RefusalPlace, RefusalRow]]:
     """Return refused orders with their places, after the one at `after`: newest first, or oldest first."""
-    return _refusals(scope, "true", [], most, Walk(_REFUSAL_PLACE, after, is_rising, _GIVEN))
+    theirs = _theirs(scope, "r.account")
+    return _refusals(*theirs, most, Walk(_REFUSAL_PLACE, after, is_rising, _GIVEN)) if theirs else []
 
 
 def log_refusals(scope: Scope, condition: str, more: list[Any], most: int) -> list[tuple[RefusalPlace, RefusalRow]]:
@@ -77,7 +79,6 @@ def _refusals(
 ) -> list[tuple[RefusalPlace, RefusalRow]]:
     beyond, place = walk.beyond()
     limits, values = where(scope, Columns(set="o.set", instrument=_REFUSED_IN, at_ns="r.refused_at_ns"))
-    theirs, own = among("r.account", scope)
     found = rows(
         f"""
         SELECT f.refused_at_ns, f.shard, f.number, a.id, f.instrument, f.decision,
@@ -91,13 +92,24 @@ def _refusals(
               AS u(account, instrument, decision, reason, level, bound, actual)
             {_whose(limits, walk)}
             {f"JOIN {_order_of('u', _REFUSED_IN)}" if scope.set else ""}
-            WHERE {theirs} AND {limits} AND {condition} AND {beyond} ORDER BY {walk.order()} LIMIT %s
+            WHERE {limits} AND {condition} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         ) AS f JOIN reporting_account AS a ON a.number = f.account
         LEFT JOIN {_order_of("f", "f.instrument")} ORDER BY {_order_outside(walk)}
         """,  # noqa: S608  (names of ours)
-        [*own, *values, *more, *place, most],
+        [*values, *more, *place, most],
     )
     return [(row[:6], _refusal_row(row[6:])) for row in found]  # type: ignore[misc]
+
+
+def _theirs(scope: Scope, array: str) -> tuple[Scope, str, list[Any]] | None:
+    """Return a scope without its accounts, and SQL that holds for their rows, `u`, with its parameters; None: of none.
+
+    Of many accounts it is the scope that says whose rows are meant.
+    """
+    numbers = numbers_of(scope)
+    if numbers is None:
+        return scope, "true", []
+    return (replace(scope, client="", account=""), *among(array, "u.account", numbers)) if numbers else None
 
 
 def _whose(limits: str, walk: Walk) -> str:
@@ -122,7 +134,7 @@ def refusals_of(asked: Sequence[OrderRow]) -> dict[OrderPlace, RefusalRow]:
 
     An order ends with its refusal, so that it stands in the read models at the time at which the order ended.
     """
-    ended = [each for each in asked if each.ended_at_ns is not None]
+    ended = [each for each in asked if each.state in REFUSED_STATES and each.ended_at_ns is not None]
     if not ended:
         return {}
     times = [each.ended_at_ns or 0 for each in ended]
@@ -132,15 +144,19 @@ def refusals_of(asked: Sequence[OrderRow]) -> dict[OrderPlace, RefusalRow]:
             SELECT a.number, w.* FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::bigint[])
               AS w(account, instrument, decision, set, ended_at_ns)
             JOIN reporting_account AS a ON a.id = w.account
+        ), refused AS MATERIALIZED (  -- each array is unfolded once, however many of its rows are asked for
+            SELECT r.refused_at_ns, r.by, r.texts, r.instruments[u.instrument + 1] AS instrument, u.account, u.decision,
+              u.reason, u.level, u.bound, u.actual
+            FROM reporting_refusal AS r
+            CROSS JOIN LATERAL unnest(r.account, r.instrument, r.decision, r.reason, r.level, r.bound, r.actual)
+              AS u(account, instrument, decision, reason, level, bound, actual)
+            WHERE r.at BETWEEN to_timestamp(%s) AND to_timestamp(%s) AND r.refused_at_ns = ANY(%s)
+              AND u.account = ANY(ARRAY(SELECT number FROM asked))
         )
-        SELECT r.refused_at_ns, w.account, w.instrument, w.decision, w.set, r.by, u.reason, u.level, u.bound, u.actual,
+        SELECT r.refused_at_ns, w.account, w.instrument, w.decision, w.set, r.by, r.reason, r.level, r.bound, r.actual,
           r.texts
-        FROM reporting_refusal AS r
-        CROSS JOIN LATERAL unnest(r.account, r.instrument, r.decision, r.reason, r.level, r.bound, r.actual)
-          AS u(account, instrument, decision, reason, level, bound, actual)
-        JOIN asked AS w ON w.number = u.account AND w.decision = u.decision AND w.ended_at_ns = r.refused_at_ns
-          AND w.instrument = r.instruments[u.instrument + 1]
-        WHERE r.at BETWEEN to_timestamp(%s) AND to_timestamp(%s) AND r.refused_at_ns = ANY(%s)
+        FROM refused AS r JOIN asked AS w ON w.number = r.account AND w.decision = r.decision
+          AND w.ended_at_ns = r.refused_at_ns AND w.instrument = r.instrument
         """,
         [
             [each.account for each in ended], [each.instrument for each in ended], [each.decision for each in ended],
@@ -164,10 +180,13 @@ def skips_from(
     scope: Scope, most: int, after: SkipPlace | None = None, *, is_rising: bool = False
 ) -> list[tuple[SkipPlace, SkipRow]]:
     """Return accounts that targets gave no order, with their places, after the one at `after`."""
+    theirs = _theirs(scope, "s.account")
+    if theirs is None:
+        return []
+    of, condition, more = theirs
     walk = Walk(_SKIP_PLACE, after, is_rising, _GIVEN)
     beyond, place = walk.beyond()
-    limits, values = where(scope, Columns(set="s.set", instrument=_SKIPPED_IN, at_ns="s.skipped_at_ns"))
-    theirs, own = among("s.account", scope)
+    limits, values = where(of, Columns(set="s.set", instrument=_SKIPPED_IN, at_ns="s.skipped_at_ns"))
     found = rows(
         f"""
         SELECT f.skipped_at_ns, f.shard, f.number, f.event, a.id, f.instrument,
@@ -178,10 +197,10 @@ def skips_from(
             FROM reporting_skip AS s CROSS JOIN LATERAL unnest(s.account, s.instrument, s.reason, s.level)
               AS u(account, instrument, reason, level)
             {_whose(limits, walk)}
-            WHERE {theirs} AND {limits} AND {beyond} ORDER BY {walk.order()} LIMIT %s
+            WHERE {limits} AND {condition} AND {beyond} ORDER BY {walk.order()} LIMIT %s
         ) AS f JOIN reporting_account AS a ON a.number = f.account ORDER BY {_order_outside(walk)}
         """,  # noqa: S608  (names of ours)
-        [*own, *values, *place, most],
+        [*values, *more, *place, most],
     )
     return [(row[:6], _skip_row(row[6:])) for row in found]  # type: ignore[misc]
 

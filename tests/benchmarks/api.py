@@ -26,6 +26,7 @@ from tests.benchmarks.live_tree import Trading, trading
 from tests.benchmarks.measure import Row
 from tests.benchmarks.parts import Tables, over_history, tell
 from tests.benchmarks.report import Table
+from tests.benchmarks.stages import columns_of
 from tests.benchmarks.tree import hand_in_bars, memory_of
 from tests.benchmarks.works import OURS, Must
 
@@ -56,7 +57,8 @@ def _parts(history: str, *, quick: bool) -> Mapping[str, Tables]:
         yield Table("api-details", f"details a second, {history}", "/s", rows, bounds(Must("per_second", 500)))
 
     def orders(found: dict[str, Any]) -> Iterator[Table]:
-        rows = [Row(OURS, found["sent"]), Row(P99, [p99(found["sent"])])]
+        stages = [Row(f"{OURS}: to the commit of {name}", each) for name, each in found["stages"].items() if each]
+        rows = [Row(OURS, found["sent"]), Row(P99, [p99(found["sent"])]), *stages]
         yield Table("api-orders", "an order by POST → SENT committed", "s", rows, bounds(Must("seconds", 0.050, P99)))
 
     def arrow(found: dict[str, Any]) -> Iterator[Table]:
@@ -202,7 +204,7 @@ def _details(key: str, seconds: int) -> dict[str, Any]:
 
 def _orders_sent(key: str, tree: Trading, count: int) -> dict[str, Any]:
     """Return the seconds from a POST to the commit of SENT, each order by itself, twenty a second at most."""
-    names, seconds = _accounts("B"), []
+    names, stages = _accounts("B"), []
     with _served() as (port, _):
         connection = http.client.HTTPConnection(HOST, port)
         for number in range(count):
@@ -211,12 +213,11 @@ def _orders_sent(key: str, tree: Trading, count: int) -> dict[str, Any]:
             handed_ns = time.time_ns()
             post(connection, key, "/orders", body, uuid.uuid4().hex)
             accepted_ns, _ = tree.accepted(30.0)
-            (*_, sent) = tree.stages.stages(handed_ns, accepted_ns)
-            assert sent is not None, "an order was not sent: see run.log"
-            seconds.append(sent)
+            stages.append(tree.stages.stages(handed_ns, accepted_ns))
+            assert stages[-1][-1] is not None, "an order was not sent: see run.log"
             time.sleep(0.05)
         connection.close()
-    return {"sent": seconds}
+    return {"sent": [each[-1] for each in stages], "stages": columns_of(stages)}
 
 
 def _arrow(key: str, times: int) -> dict[str, Any]:

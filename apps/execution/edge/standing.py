@@ -27,6 +27,7 @@ def standing() -> dict[str, Any]:
         cursor.execute(_WAITING, [[lease.key for lease in leases], positions, SENDER])
         (waiting,) = cursor.fetchone()
     per_session, per_account = settings.PAPER_RATES
+    parked = _parked([lease.key for lease in leases])
     keys = [
         {
             "key": lease.key,
@@ -34,7 +35,7 @@ def standing() -> dict[str, Any]:
             "is_held": bool(lease.owner and lease.lease_until and lease.lease_until > now),
             "epoch": lease.epoch,
             "number": lease.number,
-            "parked_because": _parked_because(lease.key),
+            "parked_because": parked.get(lease.key, ""),
         }
         for lease in leases
     ]
@@ -46,9 +47,12 @@ def standing() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _parked_because(key: str) -> str:
-    """Return why no edge of this release takes a shard, "" where one does."""
-    newest = Snapshot.objects.using(ALIAS).filter(key=key).order_by("-number").values_list("version", flat=True).first()
-    if newest is None or newest == SNAPSHOT_VERSION or Entry.objects.using(ALIAS).filter(key=key, number=1).exists():
-        return ""
-    return unreadable(key, newest)
+def _parked(keys: list[str]) -> dict[str, str]:
+    """Return why no edge of this release takes a shard, of those of some that none does."""
+    newest = Snapshot.objects.using(ALIAS).filter(key__in=keys).order_by("key", "-number").distinct("key")
+    whole = set(Entry.objects.using(ALIAS).filter(key__in=keys, number=1).values_list("key", flat=True))
+    return {
+        key: unreadable(key, version)
+        for key, version in newest.values_list("key", "version")
+        if version != SNAPSHOT_VERSION and key not in whole
+    }

@@ -2,7 +2,7 @@
 
 from banyan.store.arrays import array_of, double_of
 from banyan.store.batch import Batch, DeadLetter, Output, Step
-from banyan.store.connection import SOON, connect, lent
+from banyan.store.connection import SOON, again, connect, lent
 from banyan.store.notices import Notice
 from banyan.store.prepared import Prepared, prepared_on
 from banyan.store.seeding import NotFollowingError, Seed
@@ -23,6 +23,7 @@ __all__ = [
     "SnapshotRow",
     "Step",
     "Store",
+    "again",
     "array_of",
     "connect",
     "double_of",

@@ -1,5 +1,6 @@
 """The connections that hosts and ledgers work through."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -18,6 +19,9 @@ _PLANS = " ".join(
     }.items()
 )
 
+_PREPARED_AFTER = 1_000_000
+"""Calls of a statement that nobody says is to be prepared; Django's own never are."""
+
 SOON = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
 """Begins a statement whose commit need not wait for the disk; it has to read `soon`."""
 
@@ -33,6 +37,18 @@ def lent(alias: str) -> "psycopg.Connection[Any] | None":
     django.ensure_connection()
     connection: psycopg.Connection[Any] = django.connection
     return connection
+
+
+def again(alias: str, statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement that is asked again and again, over the connection that Django keeps.
+
+    It is planned once for each connection, so its plan has to be right for all parameters.
+    """
+    django: Any = connections[alias]
+    with django.cursor(), django.wrap_database_errors:  # which connects, and looks whether a connection is still good
+        django.connection.prepare_threshold = _PREPARED_AFTER
+        with psycopg.Cursor(django.connection) as cursor:
+            return cursor.execute(statement, parameters, prepare=True).fetchall()
 
 
 def connect(alias: str) -> "psycopg.Connection[Any]":
