@@ -15,13 +15,17 @@ from apps.api.problems import Problem
 
 
 class Caller(NamedTuple):
-    """Who holds a key: of a client, or ("") of the firm. `holder` stays when the key is rotated."""
+    """Who holds a key: of a client, or ("") of the firm. `holder` stays when the key is rotated.
+
+    `streams` may be open at once by it, in each process of a server.
+    """
 
     key: str
     holder: str
     name: str
     client: str
     scopes: frozenset[str]
+    streams: int = 1
     is_authenticated: bool = True
 
 
@@ -48,7 +52,7 @@ def caller_of(request: HttpRequest) -> Caller | None:
     if not raw.allowance.is_granted:
         raise Problem("rate-limited", headers={"Retry-After": str(raw.allowance.seconds)})
     scopes = frozenset(key.scopes) & OF_CLIENTS if key.client else frozenset(key.scopes)
-    return Caller(key.id, key.holder, key.name, key.client, scopes)
+    return Caller(key.id, key.holder, key.name, key.client, scopes, key.streams)
 
 
 def key_of(request: HttpRequest) -> tuple[Key, Allowance] | None:

@@ -10,6 +10,7 @@ def key_told(key: Key) -> Facts:
     return {
         "key": key.id, "name": key.name, "client": key.client or "all clients", "scopes": ", ".join(key.scopes),
         "from": ", ".join(key.networks) or "anywhere", "calls a minute": key.calls_per_minute,
+        "streams at once": key.streams,
         "until": f"{key.expires_at:%Y-%m-%d %H:%M} UTC",
     }  # fmt: skip
 

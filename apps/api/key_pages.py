@@ -47,6 +47,7 @@ def make_key(request: HttpRequest) -> HttpResponse:
     given: dict[str, Any] = {
         "name": name, "client": request.POST.get("client", "").strip(),
         "days": request.POST.get("days", "90").strip(), "calls": request.POST.get("calls", "600").strip(),
+        "streams": request.POST.get("streams", "50").strip(),
         "networks": request.POST.get("networks", "").strip(),
         "scopes": request.POST.getlist("scope") if request.method == "POST" else ["read"],
     }  # fmt: skip
@@ -107,8 +108,9 @@ def _answer(
 def _wanted(given: dict[str, Any]) -> Wanted:
     networks = given["networks"].replace(",", " ").split()
     days, calls = _whole("days", given["days"]), _whole("calls a minute", given["calls"])
+    streams = _whole("streams", given["streams"])
     scopes = [each for each in SCOPES if each in given["scopes"]]
-    return Wanted(given["name"], scopes, given["client"], days, networks, calls)
+    return Wanted(given["name"], scopes, given["client"], days, networks, calls, streams)
 
 
 def _whole(name: str, text: str) -> int:

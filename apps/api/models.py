@@ -14,6 +14,7 @@ class Key(models.Model):
     scopes = ArrayField(models.CharField(max_length=16))
     networks = ArrayField(models.CharField(max_length=43), help_text="Where it may be used from; none: anywhere.")
     calls_per_minute = models.IntegerField()
+    streams = models.IntegerField(db_default=50, help_text="That may be open at once, in each process of a server.")
     made_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
+from apps.api.access import Caller
 from apps.api.families import FAMILIES, Family
 from apps.api.keys import problems_of
 from apps.api.pieces import Piece, Places, Reader
@@ -159,6 +160,13 @@ class WatchedKeys:
         return self._problems.get(key)
 
 
+def check_streams(caller: Caller) -> None:
+    """Raise Problem where as many listen by a key in this process as may; for any thread."""
+    if sum(each.listeners[caller.key] for each in tuple(_KEYS)) >= caller.streams:
+        told = f"It may have {caller.streams:,} open at once here."
+        raise Problem("too-many-streams", told, headers={"Retry-After": "10"})
+
+
 _NEWS: dict[str, News] = {}
 _KEYS: list[WatchedKeys] = []
 
@@ -177,15 +185,16 @@ def listened(family: str, client: str) -> Iterator[News]:
 
 
 @contextmanager
-def watched(key: str) -> Iterator[WatchedKeys]:
-    """Have a key looked at together with those of all others who listen."""
+def watched(caller: Caller) -> Iterator[WatchedKeys]:
+    """Have a key looked at together with those of all others who listen. Raises Problem where too many do by it."""
+    check_streams(caller)
     if not _KEYS:
         _KEYS.append(WatchedKeys())
     keys = _KEYS[0]
-    keys.listeners[key] += 1
+    keys.listeners[caller.key] += 1
     try:
         yield keys
     finally:
-        keys.listeners[key] -= 1
+        keys.listeners[caller.key] -= 1
         if not keys.listeners.total():
             _KEYS.clear()

@@ -61,6 +61,9 @@ KINDS: Mapping[str, Kind] = {
     "refused": Kind(422, "That cannot be done", "`detail` says why; nothing was changed."),
     "tag-missing": Kind(428, "It is not said what is to be replaced", "Send the ETag of what you read as If-Match."),
     "rate-limited": Kind(429, "Too many calls", "Wait for as many seconds as Retry-After says."),
+    "too-many-streams": Kind(
+        429, "Too many streams are open by this key", "End one first, or ask for a key that may have more at once."
+    ),
     "internal": Kind(500, "That went wrong, and it is our mistake", "Tell us the `request_id`."),
     "version-awaited": Kind(
         503, "What you wrote cannot be read yet", "Try again as Retry-After says: it is done, and will be there."

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from apps.api import asking
 from apps.api.access import Caller, caller_of
 from apps.api.families import FAMILIES
-from apps.api.news import AwayError, Course, News, listened, watched
+from apps.api.news import AwayError, Course, News, check_streams, listened, watched
 from apps.api.problems import Problem, answer
 from apps.api.sealing import opened, sealed
 from apps.api.tenancy import scope_of
@@ -52,10 +52,10 @@ class Listener:
 
     def __init__(
         self, family: str, caller: Caller, asked: Mapping[str, Any], places: Mapping[str, Place],
-        watched: Callable[[str], AbstractContextManager[Keys]] = watched,
+        watched: Callable[[Caller], AbstractContextManager[Keys]] = watched,
     ) -> None:  # fmt: skip
         self._name, self._family = family, FAMILIES[family]
-        self._key = caller.key
+        self._caller = caller
         self._scope = scope_of(caller, {**asked, "since": None})
         self._course = Course(places)
         self._watched = watched
@@ -68,10 +68,10 @@ class Listener:
         Whoever reads slowly is looked up for slowly: nothing is kept for them. While a database is away they are told
         so, and what comes meanwhile when it is back.
         """
-        yield b"retry: %d\n%b" % (_RETRY_MS, _event(self._name, "begin", self._course.places, b"{}"))
-        self._told_at = time.monotonic()
         try:
-            with listened(self._name, self._scope.client) as news, self._watched(self._key) as keys:
+            with self._watched(self._caller) as keys, listened(self._name, self._scope.client) as news:
+                yield b"retry: %d\n%b" % (_RETRY_MS, _event(self._name, "begin", self._course.places, b"{}"))
+                self._told_at = time.monotonic()
                 async for event in self._heard(beats, news, keys):
                     self._told_at = time.monotonic()
                     yield event
@@ -107,7 +107,7 @@ class Listener:
                 yield b": heartbeat\n\n"
 
     async def _check(self, keys: Keys) -> None:
-        if (problem := await keys.problem_of(self._key)) is not None:
+        if (problem := await keys.problem_of(self._caller.key)) is not None:
             raise problem
 
     def _trouble(self, problem: Problem) -> bytes:
@@ -184,6 +184,7 @@ def _listener(request: HttpRequest, family: str) -> Listener:
         raise Problem("firm-only")
     if FAMILIES[family].scope not in caller.scopes:
         raise Problem("scope-missing", f"This needs a key with the scope {FAMILIES[family].scope}.")
+    check_streams(caller)
     asked = asking.read(request.GET, FAMILIES[family].parameters)
     of, last = FAMILIES[family], request.headers.get("Last-Event-ID", "")
     if last:

@@ -1,6 +1,5 @@
 """Messages that could not be processed, and keys that stopped at one."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -53,18 +52,33 @@ class Stopped(NamedTuple):
     reason: str
 
 
-def letters() -> Iterator[Letter]:
-    """Yield the open dead letters of all contexts, the newest of each first."""
-    for context in import_string(settings.HOSTED_CONTEXTS):
-        yield from letters_of(context)
-
-
 def letters_of(context: str, *, everything: bool = False) -> list[Letter]:
     """Return the open dead letters of a context, the newest first; or with `everything` those dealt with too."""
     found = DeadLetter.objects.using(context).order_by("-id")
     if not everything:
         found = found.filter(status=DeadLetter.Status.OPEN)
     return [_told(context, each) for each in found.defer("body")[:_SHOWN_MAX]]
+
+
+def letters_after(place: tuple[str, int] | None, most: int, *, context: str = "") -> list[Letter]:
+    """Return open dead letters of a context, or ("") of all, one after the other: of each the newest first.
+
+    They begin after `place`, (context, id) of the last that was returned before. Raises LetterError for a context that
+    there is not.
+    """
+    contexts: list[str] = list(import_string(settings.HOSTED_CONTEXTS))
+    for name in (context, "" if place is None else place[0]):
+        if name:
+            _check(name)
+    begin = 0 if place is None else contexts.index(place[0])
+    found: list[Letter] = []
+    for name in contexts[begin:]:
+        if context in ("", name) and len(found) < most:
+            open_ones = DeadLetter.objects.using(name).filter(status=DeadLetter.Status.OPEN)
+            if place is not None and name == place[0]:
+                open_ones = open_ones.filter(id__lt=place[1])
+            found += [_told(name, each) for each in open_ones.order_by("-id").defer("body")[: most - len(found)]]
+    return found
 
 
 def read(context: str, letter: str) -> ReadLetter:

@@ -180,4 +180,4 @@ def key_of(client: str = "") -> str:
     from apps.api.keys import SCOPES, Wanted, make
 
     scopes = ("read", "trade") if client else SCOPES
-    return make(Wanted("bench", scopes, client, calls_per_minute=1_000_000))[1]
+    return make(Wanted("bench", scopes, client, calls_per_minute=1_000_000, streams=10_000))[1]

@@ -9,11 +9,12 @@ from apps.api.access import Caller
 from apps.api.doing import Body, Replacing, Turn
 from apps.api.numbers import Number
 from apps.api.resources.accounts import account_of
-from apps.api.rows import Row
+from apps.api.rows import Row, fields_of
 from apps.api.versions import wait_for_record
 from apps.console import interface as console
 from apps.console.interface import Became
 from apps.execution import interface as execution
+from apps.execution.book_contracts import ConfigureAccount
 from apps.execution.contracts import Subscribe
 from apps.execution.interface import Asked
 from apps.feeds import interface as feeds
@@ -26,16 +27,21 @@ from apps.signals import interface as signals
 _NAMES_MAX = 500
 
 
-class LevelRow(Row):
-    """Settings of a level; null: it leaves that to the level before."""
+class SetLevelRow(Row):
+    """Settings for all who follow a set; null: their default holds."""
 
     sizing = serializers.CharField(allow_null=True)
     multiplier = serializers.CharField(allow_null=True)
     lots_max = serializers.CharField(allow_null=True)
     below_min = serializers.CharField(allow_null=True)
-    instruments = serializers.ListField(child=serializers.CharField(), allow_null=True)
     reverse = serializers.BooleanField(allow_null=True)
     close_only = serializers.BooleanField(allow_null=True)
+
+
+class LevelRow(SetLevelRow):
+    """Settings of a level; null: it leaves that to the level before."""
+
+    instruments = serializers.ListField(child=serializers.CharField(), allow_null=True)
 
 
 class SubscriptionLevelRow(LevelRow):
@@ -47,20 +53,25 @@ class SubscriptionLevelRow(LevelRow):
     symbols = serializers.DictField(child=serializers.CharField())
 
 
-class NewLevel(Body):
-    """Settings of a level: all that it gives; null, or left out: it leaves that to the level before."""
+class NewSetLevel(Body):
+    """Settings for all who follow a set: all that it gives; null, or left out: their default holds."""
 
     sizing = serializers.CharField(required=False, allow_null=True, max_length=40, help_text="Such as vol:15.")
     multiplier = Number(required=False, allow_null=True)
     lots_max = Number(required=False, allow_null=True)
     below_min = serializers.ChoiceField(choices=("skip", "round-up"), required=False, allow_null=True)
+    reverse = serializers.BooleanField(required=False, allow_null=True)
+    close_only = serializers.BooleanField(required=False, allow_null=True)
+    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+
+
+class NewLevel(NewSetLevel):
+    """Settings of a level: all that it gives; null, or left out: it leaves that to the level before."""
+
     instruments = serializers.ListField(
         child=serializers.CharField(max_length=64), required=False, allow_null=True, max_length=_NAMES_MAX,
         help_text="The only ones that may be traded.",
     )  # fmt: skip
-    reverse = serializers.BooleanField(required=False, allow_null=True)
-    close_only = serializers.BooleanField(required=False, allow_null=True)
-    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
 
 
 class NewSubscription(NewLevel):
@@ -116,6 +127,37 @@ class AccountSettings(Replacing):
         before = lambda: self.find(turn.caller, {}, account=account)  # noqa: E731
         became = console.recorded(turn.actor, "account.configure", account, turn.given["reason"], before=before, do=do)
         return became, next(iter(done), None)
+
+
+class SetSettings(Replacing):
+    """What holds for all who follow a set, where neither they nor their account say otherwise."""
+
+    tag = "strategies"
+    is_firm_only = True
+    post_scope = "operate"
+    row = SetLevelRow
+    body = NewSetLevel
+
+    def find(self, caller: Caller, asked: Mapping[str, Any], **place: Any) -> Any:
+        """Return it."""
+        try:
+            signals.get_set(place["set"])
+        except signals.SetError:
+            return None
+        return _set_level(execution.level_of_followers(place["set"]))
+
+    def replace(self, turn: Turn, **place: Any) -> tuple[Became, None]:
+        """Do it."""
+        name = place["set"]
+
+        def do() -> tuple[str, dict[str, Any]]:
+            level = execution.followers_level(turn.given)
+            execution.configure_followers(name, level)
+            return f"Asked every shard: what holds for all who follow {name}.", _set_level(level)
+
+        before = lambda: self.find(turn.caller, {}, set=name)  # noqa: E731
+        became = console.recorded(turn.actor, "set.configure", name, turn.given["reason"], before=before, do=do)
+        return became, None
 
 
 class Subscription(Replacing):
@@ -231,6 +273,11 @@ def _asked_last(of: FoundAccount, set_name: str, *, is_exact: bool) -> Any:
     if is_exact:
         wait_for_record(waiting.shard, waiting.number)
     return reporting.setting_of(of, set_name)
+
+
+def _set_level(level: Mapping[str, Any]) -> dict[str, Any]:
+    told = execution.in_words(ConfigureAccount(account=0, **level))
+    return {name: told[name] for name in fields_of(SetLevelRow)}
 
 
 def _account_level(of: FoundAccount, *, is_exact: bool) -> dict[str, Any]:

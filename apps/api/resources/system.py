@@ -1,7 +1,6 @@
 """How the system is: health, contexts, stages, trading states, limits, dead letters, what people did."""
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +18,13 @@ from apps.api.problems import Problem
 from apps.api.resources.accounts import account_of
 from apps.api.resources.strategies import moment_of
 from apps.api.rows import Moment, Row, Time, told
-from apps.api.views import Listing, Page, Thing, View
+from apps.api.views import Listing, Page, Thing, View, cut
 from apps.console import interface as console
 from apps.execution.interface import kill_switch
 from apps.reporting import interface as reporting
 from apps.reporting.interface import Scope
 from apps.risk.interface import in_force
-from banyan.dead_letters import letters
+from banyan.dead_letters import LetterError, letters_after
 from banyan.facade.routing import routings
 from banyan.standing import standings
 
@@ -67,6 +66,7 @@ class KeyRow(Row):
     scopes = serializers.ListField(child=serializers.CharField())
     networks = serializers.ListField(child=serializers.CharField())
     calls_per_minute = serializers.IntegerField()
+    streams = serializers.IntegerField(help_text="That may be open at once, in each process of a server.")
     made_at = Moment(allow_null=False)
     expires_at = Moment(allow_null=False)
     used_at = Moment()
@@ -267,16 +267,22 @@ class Stages(Listing):
 
 
 class DeadLetters(Listing):
-    """List messages that could not be processed: of each context the newest 200 that are open."""
+    """List messages that could not be processed and that nobody has dealt with, newest first in each context."""
 
     tag = "system"
     scope = "operate"
     row = LetterRow
     is_firm_only = True
+    kinds = (str, int)
+    parameters = (asking.text("context", "Only those of this context."),)
 
     def rows(self, caller: Caller, asked: Mapping[str, Any], after: Any, most: int, **place: Any) -> Page:
-        """Return them."""
-        return Page(list(islice(letters(), 2_000)))
+        """Return a page of them."""
+        try:
+            found = letters_after(after, most + 1, context=asked["context"])
+        except LetterError as error:
+            raise Problem("not-found", str(error)) from None
+        return cut([((each.context, each.id), each) for each in found], most)
 
 
 class Audit(Listing):

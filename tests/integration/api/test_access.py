@@ -58,6 +58,7 @@ TABLE = {
     "api-sets": FIRM,
     "api-set": NONE,
     "api-set-definition": NONE,
+    "api-set-settings": NONE,
     "api-set-start": POST_ONLY,
     "api-set-pause": POST_ONLY,
     "api-signals": FIRM,
@@ -213,9 +214,10 @@ def test_the_secret_is_kept_nowhere():
 
 
 def test_a_key_that_was_rotated_goes_on_for_as_long_as_both_overlap():
-    key, written = make(Wanted("robot", ["read", "trade"], "one", networks=["127.0.0.0/8"]))
+    key, written = make(Wanted("robot", ["read", "trade"], "one", networks=["127.0.0.0/8"], streams=7))
     new, new_written = rotate(key.id, days=30, overlap_hours=1)
     assert (new.scopes, new.client, new.networks, new.replaces) == (["read", "trade"], "one", ["127.0.0.0/8"], key.id)
+    assert new.streams == 7
     assert answer(written) == answer(new_written) == 200
     key.refresh_from_db()
     assert key.expires_at <= timezone.now() + timedelta(hours=1)
@@ -262,6 +264,7 @@ def test_the_last_use_is_known_to_a_minute():
         (Wanted("x", ["read"], "x" * 65), "64 printable"),
         (Wanted("x", ["read"], "a\nb"), "64 printable"),
         (Wanted("x", ["read"], calls_per_minute=0), "calls a minute"),
+        (Wanted("x", ["read"], streams=0), "streams open"),
     ],
 )
 def test_a_key_that_cannot_be_is_refused(wanted, why):

@@ -20,7 +20,7 @@ from tests.integration.console.test_access import ADMINISTRATORS, visit
 
 pytestmark = pytest.mark.django_db(databases=ALL)
 NEW = {"name": "ACME's robot", "client": "acme", "scope": ["read", "trade"], "days": "30", "calls": "60",
-       "networks": "127.0.0.0/8, 203.0.113.7", "why": "they asked"}  # fmt: skip
+       "streams": "5", "networks": "127.0.0.0/8, 203.0.113.7", "why": "they asked"}  # fmt: skip
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def test_a_key_is_made_shown_once_and_kept_nowhere(administrator):
     written = shown(response)
     assert response.headers["Cache-Control"] == "no-store"
     key = Key.objects.get()
-    assert (key.client, key.scopes, key.networks, key.calls_per_minute) == (
-        "acme", ["read", "trade"], ["127.0.0.0/8", "203.0.113.7"], 60,
+    assert (key.client, key.scopes, key.networks, key.calls_per_minute, key.streams) == (
+        "acme", ["read", "trade"], ["127.0.0.0/8", "203.0.113.7"], 60, 5,
     )  # fmt: skip
     assert timedelta(days=29) < key.expires_at - timezone.now() <= timedelta(days=30)
     assert called(written) == 200

@@ -6,11 +6,13 @@ from decimal import Decimal
 import orjson
 import pypdfium2
 import pytest
+from django.utils import timezone
 
 from apps.api.rows import decimal, time_text
 from apps.reporting import interface as reporting
 from apps.reporting import scoping
 from apps.reporting.interface import Scope
+from banyan.models import DeadLetter
 from tests.integration.api.conftest import ALL
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
@@ -61,6 +63,20 @@ def test_filters_limit_what_they_say(callers):
     middle = orders[len(orders) // 2]["requested_at"]
     assert callers["viewer"].rows(f"orders?since={middle}") == [r for r in orders if r["requested_at"] >= middle]
     assert callers["viewer"].rows(f"orders?until={middle}") == [r for r in orders if r["requested_at"] < middle]
+
+
+def test_dead_letters_are_read_page_by_page_context_by_context(callers):
+    for context, open_ones in (("risk", 5), ("signals", 3)):
+        for number in range(open_ones + 1):
+            DeadLetter.objects.using(context).create(
+                key="0", number=number, header=b"", body=b"", reason="r", parked_at=timezone.now(),
+                status="open" if number else "dropped",
+            )  # fmt: skip
+    caller = callers["operator"]
+    found = [(each["context"], each["number"]) for each in caller.rows("dead-letters?limit=2")]
+    assert found == [("signals", 3), ("signals", 2), ("signals", 1), *[("risk", number) for number in (5, 4, 3, 2, 1)]]
+    assert [each["number"] for each in caller.rows("dead-letters?limit=2&context=risk")] == [5, 4, 3, 2, 1]
+    assert caller.get("dead-letters?context=none").status_code == 404
 
 
 def test_numbers_and_times_are_exact(callers):

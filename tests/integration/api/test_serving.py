@@ -17,6 +17,7 @@ from tests.integration.api.conftest import ALL
 from tests.patience import wait_until
 
 pytestmark = [pytest.mark.django_db(databases=ALL), pytest.mark.usefixtures("traded")]
+STREAMS = 100
 CHANGING = ("x-request-id", "ratelimit", "date")
 
 
@@ -36,7 +37,7 @@ def key(django_db_blocker):
         thread.join()
         return made[0]
 
-    yield apart(lambda: make(Wanted("reads", ("read",), calls_per_minute=1_000_000))[1])
+    yield apart(lambda: make(Wanted("reads", ("read",), calls_per_minute=1_000_000, streams=STREAMS))[1])
     apart(lambda: Key.objects.all().delete())
 
 
@@ -236,7 +237,7 @@ def test_many_streams_are_open_at_once_and_none_keeps_a_thread_or_a_connection(r
     async def run():
         assert (await asyncio.to_thread(ask, reads, "/api/v1/accounts/A1", key))[0] == 200
         threads = {each.name for each in threading.enumerate()}
-        streams = [Open() for _ in range(100)]
+        streams = [Open() for _ in range(STREAMS)]
         tasks = [
             asyncio.create_task(reads(call("/api/v1/streams/fills", key), each.receive, each.send)) for each in streams
         ]
@@ -245,7 +246,9 @@ def test_many_streams_are_open_at_once_and_none_keeps_a_thread_or_a_connection(r
         new = {each.name for each in threading.enumerate()} - threads
         assert all(name.startswith(("api-news", "console-pulse", "asyncio")) for name in new), new
         assert len(new) < 16
-        assert news._NEWS["fills"].listeners[""] == 100
+        assert news._NEWS["fills"].listeners[""] == STREAMS
+        status, headers, body = await asyncio.to_thread(ask, reads, "/api/v1/streams/fills", key)
+        assert (status, orjson.loads(body)["code"], headers["retry-after"]) == (429, "too-many-streams", "10")
         for each in streams:
             each.left.set()
         await asyncio.wait_for(asyncio.gather(*tasks), 120)

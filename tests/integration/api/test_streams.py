@@ -394,7 +394,7 @@ def test_keys_of_all_who_listen_are_looked_at_together(monkeypatch):
     async def run():
         with contextlib.ExitStack() as stack:
             named = ["a", "b", "c", "a"]
-            keys = [stack.enter_context(news.watched(name)) for name in named]
+            keys = [stack.enter_context(news.watched(FIRM._replace(key=name, streams=2))) for name in named]
             found = await asyncio.gather(*(each.problem_of(name) for each, name in zip(keys, named, strict=True)))
             assert found == [None, REVOKED, None, None]
             assert await keys[0].problem_of("a") is None
@@ -402,7 +402,7 @@ def test_keys_of_all_who_listen_are_looked_at_together(monkeypatch):
             keys[0]._until = 0.0
             assert await keys[0].problem_of("a") is None
         assert looks == [["a", "b", "c"]] * 2
-        with news.watched("d") as others:  # nobody else listens any more
+        with news.watched(FIRM._replace(key="d")) as others:  # nobody else listens any more
             assert await others.problem_of("d") is None
 
     asyncio.run(run())

@@ -102,6 +102,20 @@ def test_half_a_sign_in_is_none_and_ends_with_the_password_that_it_was_begun_wit
     assert Client().get(reverse("sign-in-code")).headers["Location"] == "/sign-in/"
 
 
+def test_half_a_sign_in_ends_by_itself_and_goes_on_with_nothing_of_the_session_before(ann, monkeypatch):
+    with_factor(ann)
+    client = Client()
+    session = client.session
+    session["planted"] = "by somebody who knows this session"
+    session.save()
+    client.post(reverse("sign-in"), {"username": "ann", "password": PASSWORD})
+    assert client.session.session_key != session.session_key
+    assert "planted" not in client.session
+    assert client.get(reverse("sign-in-code")).status_code == 200
+    monkeypatch.setattr("apps.console.entrance.PENDING_SECONDS", -1)
+    assert client.post(reverse("sign-in-code"), {"code": code_of(ann)}).headers["Location"] == "/sign-in/"
+
+
 def test_a_new_password_ends_all_other_sessions_and_keeps_this_one(ann):
     (here, _), (there, _) = sign_in(), sign_in()
     asked = {"password": PASSWORD, "new": NEW, "again": NEW}
@@ -153,6 +167,14 @@ def test_before_what_is_dangerous_one_is_asked_again_after_a_while(ann, kill_swi
     assert client.post(lift, {"why": "x", "password": PASSWORD}).status_code == 302
     assert not kill_switch.exists()
     assert SignInTry.objects.filter(has_failed=True).count() == 2
+    client.session.flush()
+    client, _ = sign_in()
+    session = client.session
+    session[CONFIRMED] -= FRESH_SECONDS + 1
+    session.save()
+    for _ in range(FAILURES_MAX):
+        client.post(lift, {"why": "x", "password": "wrong"})
+    assert "Too many tries" in client.post(lift, {"why": "x", "password": PASSWORD}).text
 
 
 def test_who_has_a_second_factor_is_asked_for_it_too(ann, kill_switch):

@@ -57,6 +57,14 @@ def test_many_addresses_together_are_stopped_too(client):
     assert b"Too many" in sign_in(client, address="10.0.2.1").content
 
 
+def test_one_address_that_tries_many_names_is_stopped_too(client, monkeypatch):
+    monkeypatch.setattr("apps.console.signing_in.FAILURES_OF_ADDRESS_MAX", 6)
+    for number in range(6):
+        sign_in(client, name=f"somebody-{number}", password="wrong")
+    assert b"Too many" in sign_in(client).content
+    assert sign_in(client, address="10.0.0.2").status_code == 302
+
+
 def test_the_lock_ends_and_waiting_in_front_of_it_makes_it_no_longer(client):
     for _ in range(FAILURES_MAX):
         sign_in(client, password="wrong")
@@ -83,7 +91,7 @@ def test_answers_carry_the_policy_and_no_page_has_a_script_or_style_within(clien
         response = client.get(path)
         policy = response.headers["Content-Security-Policy"]
         assert "unsafe" not in policy
-        assert "default-src 'none'" in policy
+        assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))
         assert response.headers["X-Frame-Options"] == "DENY"
         text = response.content.decode()
         assert "<style" not in text

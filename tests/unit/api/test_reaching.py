@@ -3,17 +3,27 @@
 import hashlib
 import hmac
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from apps.api.webhooks import reaching
 from apps.api.webhooks.reaching import AddressError, ReachError, post, target_of
 from apps.api.webhooks.signing import secret_of, signature
+from tests.patience import wait_for_thread
 
 
 def stands_for(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
@@ -126,6 +136,31 @@ def test_who_never_answers_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
             post(target, b"", {})
     with pytest.raises(ReachError, match="could not be reached"):
         post(target, b"", {})
+
+
+def test_a_receiver_whose_certificate_nobody_vouches_for_is_not_believed(tmp_path: Path) -> None:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+    own = tmp_path / "own.pem"
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    own.write_bytes(pem + made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
+    heard: list[bytes] = []
+
+    def answer() -> None:
+        with suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+            heard.append(connection.recv(1_000))
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ReachError, match="certificate is not good"):
+            post(target_of(f"https://127.0.0.1:{listener.getsockname()[1]}/", ["127.0.0.0/8"]), b"", {})
+        wait_for_thread(thread)
+    assert heard == []
 
 
 def test_a_receiver_can_check_what_it_was_sent() -> None:

@@ -9,7 +9,10 @@ from apps.api.keys import SCOPES, Wanted, make, revoke, rotate
 from apps.api.models import Key
 from banyan import commands
 
-_SHOWN = ("id", "name", "client", "scopes", "networks", "calls_per_minute", "expires_at", "used_at", "revoked_at")
+_SHOWN = (
+    "id", "name", "client", "scopes", "networks", "calls_per_minute", "streams", "expires_at", "used_at",
+    "revoked_at",
+)  # fmt: skip
 
 
 def _make_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +26,7 @@ def _make_arguments(parser: argparse.ArgumentParser) -> None:
         "--network", action="append", default=[], metavar="CIDR", help="where it may be used from, once for each"
     )
     parser.add_argument("--calls", type=int, default=600, metavar="N", help="calls a minute (600)")
+    parser.add_argument("--streams", type=int, default=50, metavar="N", help="streams open at once in a server (50)")
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +77,7 @@ class Command(commands.Command):
             case "make":
                 wanted = Wanted(
                     options["name"], options["scope"] or ["read"], options["client"], options["days"],
-                    options["network"], options["calls"],
+                    options["network"], options["calls"], options["streams"],
                 )  # fmt: skip
                 self._say_made(*make(wanted))
             case "rotate":
