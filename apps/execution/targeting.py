@@ -161,7 +161,7 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     picked = np.flatnonzero(np.isin(lines["cell"], cells) & (versions != lines["seen_version"]))
     pairs = zip(lines["book"][picked].tolist(), lines["source"][picked].tolist(), strict=True)
     wanted = np.array([state.target_of[pair] for pair in pairs], np.int64)
-    plan = _plan(state, shard, state.targets.rows, picked, wanted, cells)
+    plan = _plan(state, shard, _at_last_quotes(state), picked, wanted, cells)
     for book in np.unique(lines["book"][picked]):
         chosen = np.flatnonzero(lines["book"][picked] == book)
         events += _told(state, plan, chosen, state.books.names[book], None)
@@ -172,6 +172,17 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     if wishes:
         events += order_apart(state, shard, wishes, cells_ordered(plan.netted), decided_at_ns)
     return events
+
+
+def _at_last_quotes(state: ShardState) -> Any:
+    """Return what targets say, at the last quotes of their instruments: who had to wait is sized by those."""
+    rows = state.targets.columns.copy()
+    for at in np.flatnonzero((rows["source"] >= 0) & (rows["bid"] > 0.0) & (rows["ask"] > 0.0)).tolist():
+        instrument = state.instrument_rows.columns[rows["source"][at]]
+        tick = int(instrument["tick_e9"]) / 1e9
+        for side in ("bid", "ask"):
+            rows[side][at] = multiple(float(instrument[f"{side}_ticks"]), tick)
+    return rows
 
 
 def _with_brackets_due(state: ShardState, cells: Ints) -> Ints:

@@ -67,6 +67,13 @@ def test_an_order_that_had_to_wait_tells_of_when_its_price_is(desk: Desk) -> Non
     assert fresh.quoted_at_ns.size == 0, "what a set has decided on is of that moment"
 
 
+def test_who_had_to_wait_is_sized_by_the_last_price(desk: Desk) -> None:
+    desk.feed(target("trend", 2, {EURUSD.id: 1.0}, mode=ints([0])))
+    desk.feed(mark((EURUSD.id, BID * 2, ASK * 2), at_ns=desk.now_ns))
+    told = only(desk.subscribe("trend", 2, join="converge"), OrdersRequested)
+    assert told.steps.tolist() == [4], "10,000 buys 0.0445 lots at twice the price that decided"
+
+
 def test_the_same_prices_again_say_nothing(desk: Desk) -> None:
     desk.feed(mark((EURUSD.id, BID - 1, ASK)))
     assert desk.feed(mark((EURUSD.id, BID - 1, ASK))) == []
