@@ -36,7 +36,7 @@ WRITES = {
         "feeds/oanda/quarantine/1/0/release", {"reason": "checked"}, "operate, if it were there",
     ),
     "api-feed-quarantine-discard": (
-        "feeds/oanda/quarantine/discard", {"records": [{"number": 1, "event": 0}], "reason": "junk"}, "operate",
+        "feeds/oanda/quarantine/discard", {"records": [{"number": 2, "event": 0}], "reason": "junk"}, "operate",
     ),
 }  # fmt: skip
 

@@ -160,6 +160,7 @@ def test_fills_positions_and_cash_are_those_of_the_books_of_execution(desk, foll
 @pytest.mark.parametrize("seed", [0, 1, 2, 4])
 def test_a_rebuild_gives_what_reading_piece_by_piece_in_any_order_gave(desk, monkeypatch, seed):
     trade_at_random(desk, seed, rounds=16)
+    desk.subscribe("trend", 9)  # there is no such account
     desk.feed(cash((1, "", CashKind.PAYMENT, 10**9), (2, EURUSD.id, CashKind.SWAP, -(10**6))))
     desk.feed(TradingStateChanged(state=TradingState.REDUCING, reason="looked odd"))
     silence = FeedStale(feed="SIM", last_tick_ns=desk.now_ns, is_stale=True)
