@@ -42,7 +42,7 @@ WRITES = {
 
 
 def put_aside():
-    """Put a bar of a file into quarantine, of which the high is below the low, and define a feed."""
+    """Put a bar of a file into quarantine, of which the high is below the low, and define a feed that has put one aside."""
     series = find_series(find_instrument("OANDA:EURUSD"), Kind.BARS, HOUR)
     QuarantinedRecord.objects.create(
         id=RECORD, source=Import.objects.create(series=series, path="eur.csv", digest="d"), line=2, reason="high-low",
@@ -50,6 +50,8 @@ def put_aside():
         values={"open": 1.1, "high": 1.0, "low": 1.05, "close": 1.1, "volume": 0.0},
     )  # fmt: skip
     Feed.objects.create(id="oanda", definition={"instruments": [], "source": "tail"})
+    late = {"feed": "oanda", "instrument": "OANDA:EURUSD", "reason": "late"}
+    put_aside_live(2, RecordQuarantined(record="bid 1", event_time_ns=1, **late))
 
 
 def post(caller, path, body, key):

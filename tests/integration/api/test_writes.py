@@ -21,7 +21,6 @@ from apps.execution.book_contracts import ConfigureAccount
 from apps.execution.contracts import CancelOrder, ConfigureSet, Flatten, PlaceManualOrder, Subscribe
 from apps.execution.interface import NewAccount, open_accounts
 from apps.execution.models import Account
-from apps.feeds.contracts import RecordQuarantined
 from apps.reporting.models import Account as ReadAccount
 from apps.reporting.models import Mark
 from apps.risk.contracts import SetLimits, SetTradingState, TradingState
@@ -63,8 +62,6 @@ def accounts(callers, commands_of_this_test, monkeypatch, settings, tmp_path):
         submitted_at=timezone.now(), number=0,
     )  # fmt: skip
     test_quarantine.put_aside()
-    of = {"feed": "oanda", "instrument": "OANDA:EURUSD", "reason": "late"}
-    test_quarantine.put_aside_live(2, RecordQuarantined(record="bid 1", event_time_ns=1, **of))
     forget_commands()  # those that opened them
     monkeypatch.setattr("apps.execution.orders_typed.last_quote", lambda _: Close(108_000, 108_010, 7))
 
