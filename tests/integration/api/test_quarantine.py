@@ -42,7 +42,7 @@ WRITES = {
 
 
 def put_aside():
-    """Put a bar of a file into quarantine, of which the high is below the low, and define a feed that has put one aside."""
+    """Put a bar of a file into quarantine, of which the high is below the low, and define a feed with a late one."""
     series = find_series(find_instrument("OANDA:EURUSD"), Kind.BARS, HOUR)
     QuarantinedRecord.objects.create(
         id=RECORD, source=Import.objects.create(series=series, path="eur.csv", digest="d"), line=2, reason="high-low",
