@@ -1,10 +1,14 @@
-"""What a person says of an order that is UNKNOWN: asked for again, adopted, or said never to have arrived."""
+"""How an order that is UNKNOWN ceases to be: by its broker or by what a person says, and no sooner than is safe."""
+
+from dataclasses import replace
 
 import pytest
 
 from apps.execution.book_contracts import Resolution, ResolutionAsked
-from apps.execution.contracts import OrdersReported, ReportKind
+from apps.execution.contracts import EdgeRefusal, OrdersReported, ReportKind
+from apps.execution.edge.ledger import Ledger
 from tests.integration.edge.desk import SECOND, arrived, name, refusals
+from tests.integration.edge.test_edge import restarted
 
 pytestmark = pytest.mark.django_db(databases=["edge"], transaction=True)
 UNKNOWN, ACCEPTED, FILLED, NEVER_ARRIVED = (
@@ -84,3 +88,55 @@ def test_a_word_on_what_is_not_unknown_comes_too_late(desk, fake, how):
     assert desk.kinds(1, 1) == [ACCEPTED, ACCEPTED]
     assert answers(desk) == [(ACCEPTED, "too late: its broker has told of it meanwhile")]
     assert fake.written == written
+
+
+def pass_time(desk, clock, *, tenths):
+    for _ in range(tenths):
+        clock.move_to(clock.wall_ns() + SECOND // 10)
+        desk.poll()
+
+
+def test_what_a_broker_denies_in_the_session_that_it_was_sent_in_may_still_arrive(desk, fake, clock):
+    fake.capabilities = replace(fake.capabilities, login_epochs=False)
+    fake.swallows = True
+    desk.release([(1, 1, 5)], seconds=1)
+    pass_time(desk, clock, tenths=40)
+    assert fake.written.count("query") > 1
+    assert (desk.kinds(1, 1), fake.session) == ([UNKNOWN], 1)
+
+
+def test_what_a_newer_session_denies_may_still_arrive_until_it_has_settled(desk, fake, clock):
+    desk.edge.settings = replace(desk.edge.settings, settle_ns=SECOND)
+    fake.swallows = True
+    desk.release([(1, 1, 5)], seconds=4)
+    desk.poll()
+    fake.is_up = False
+    desk.poll()
+    fake.is_up = True
+    pass_time(desk, clock, tenths=49)
+    assert fake.session > 1
+    assert fake.written.count("query") > 1
+    assert desk.kinds(1, 1) == [UNKNOWN]
+    pass_time(desk, clock, tenths=5)
+    assert desk.kinds(1, 1) == [UNKNOWN, NEVER_ARRIVED]
+
+
+def test_what_is_asked_for_after_a_restore_freezes_its_account_and_instrument(desk, fake, clock):
+    earlier_ns = clock.wall_ns()
+    desk.close()
+    ledger = Ledger()
+    clock.move_to(clock.wall_ns() + 10 * SECOND)
+    ledger.begin_incarnation(clock.wall_ns(), "restored")
+    ledger.close()
+    again = restarted(desk, fake)
+    again.until(lambda: again.edge.links["paper"].session and not again.edge.links["paper"].statement)
+    clock.move_to(clock.wall_ns() + 5 * SECOND)
+    again.poll()
+    fake.answers_queries = False
+    again.release([(1, 1, 5)], seconds=60, envelope={"sent_at_ns": earlier_ns})
+    again.release([(1, 2, 5), (2, 1, 5)], seconds=60)
+    again.poll()
+    assert again.kinds(1, 1) == [UNKNOWN]
+    assert refusals(again) == [(1, 2, EdgeRefusal.FROZEN)]
+    assert arrived(fake) == [(name(2, 1), 5)]
+    again.close()
