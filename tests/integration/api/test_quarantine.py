@@ -36,13 +36,14 @@ WRITES = {
         "feeds/oanda/quarantine/1/0/release", {"reason": "checked"}, "operate, if it were there",
     ),
     "api-feed-quarantine-discard": (
-        "feeds/oanda/quarantine/discard", {"records": [{"number": 2, "event": 0}], "reason": "junk"}, "operate",
+        "feeds/oanda/quarantine/discard", {"records": [{"number": 1, "event": 0}], "reason": "junk"},
+        "operate, if it were one",
     ),
 }  # fmt: skip
 
 
 def put_aside():
-    """Put a bar of a file into quarantine, of which the high is below the low, and define a feed with a late one."""
+    """Put a bar of a file into quarantine, of which the high is below the low, and define a feed."""
     series = find_series(find_instrument("OANDA:EURUSD"), Kind.BARS, HOUR)
     QuarantinedRecord.objects.create(
         id=RECORD, source=Import.objects.create(series=series, path="eur.csv", digest="d"), line=2, reason="high-low",
@@ -50,8 +51,6 @@ def put_aside():
         values={"open": 1.1, "high": 1.0, "low": 1.05, "close": 1.1, "volume": 0.0},
     )  # fmt: skip
     Feed.objects.create(id="oanda", definition={"instruments": [], "source": "tail"})
-    late = {"feed": "oanda", "instrument": "OANDA:EURUSD", "reason": "late"}
-    put_aside_live(2, RecordQuarantined(record="bid 1", event_time_ns=1, **late))
 
 
 def post(caller, path, body, key):

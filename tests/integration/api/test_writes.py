@@ -272,7 +272,7 @@ MAY = {
         "platform": 403,
     },
 }  # fmt: skip
-MAY["operate, if it were there"] = MAY["operate"] | {"operator": 404}
+MAY |= {f"operate, if it were {it}": MAY["operate"] | {"operator": at} for it, at in (("there", 404), ("one", 422))}
 
 
 def test_every_address_that_something_is_done_by_is_in_the_table():

@@ -97,6 +97,7 @@ def test_a_shard_that_has_not_taken_the_last_prices_gets_the_newest_when_it_has(
     told.quotes[EUR] = 111_000, 111_002
     told.marking.look()
     Request.objects.using("execution").filter(key="05").delete()
+    told.wait(5)
     told.quotes[EUR] = 112_000, 112_002
     told.marking.look()
     assert told.waiting() == [("02", {EUR: (111_000, 111_002)}), ("05", {EUR: (112_000, 112_002)})]
@@ -107,4 +108,5 @@ def test_a_shard_that_takes_nothing_is_asked_once_however_long_that_lasts(told):
     for price in range(110_000, 115_000, 1_000):
         told.quotes[EUR] = price, price + 2
         told.marking.look()
+        told.wait(5)
     assert told.waiting() == [(shard, {EUR: (110_000, 110_002)}) for shard in ("02", "05")]

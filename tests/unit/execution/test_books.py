@@ -301,6 +301,13 @@ def test_a_flatten_closes_no_more_than_the_account_holds_whatever_was_traded_out
         assert (rest.steps.tolist(), rest.reduce_only.tolist()) == ([-3], [1])
 
 
+def test_a_flatten_leaves_out_what_orders_on_their_way_close_already(desk: Desk) -> None:
+    desk.trade(desk.target("trend", 1, EURUSD=0.10))
+    desk.approve(only(desk.target("trend", 2, EURUSD=0.06), OrdersRequested))
+    desk.report((ReportKind.FILLED, 1, EURUSD.id, 0, -3, BID * 10_000))
+    assert only(desk.feed(Flatten()), OrdersRequested).steps.tolist() == [-3], "of 7 that it holds 4 are being sold"
+
+
 def test_outside_trades_are_neither_fought_nor_counted_as_ours(desk: Desk) -> None:
     desk.report((ReportKind.FILLED, 1, EURUSD.id, 0, -7, BID * 10_000, 5))
     assert desk.held(1, "external") == -7
