@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reporting", "0012_answers"),
+        ("reporting", "0013_unmet"),
     ]
 
     operations = [
