@@ -44,10 +44,13 @@ def _previewed(given: Given) -> list[str]:
     last = reporting.last_orders(time.time_ns() - _DAY_NS)
     found = risk.preview_limits(then, last, account=given["account"], instrument=given["instrument"])
     of = f"of {counted(found.accounts, 'account')}"
-    told.append(
-        _refused(found.again, of, "asked for its last order of the last 24 hours once more", "has asked for one")
-    )
-    told.append(_refused(found.turned, of, "turned round what it holds", "holds anything"))
+    whose, no, nothing = (given["account"], "no", "nothing") if given["account"] else ("No account", "an", "anything")
+    told += [
+        _refused(found.again, of, "asked for its last order of the last 24 hours once more")
+        or f"{whose} has asked for {no} order in the last 24 hours.",
+        _refused(found.turned, of, "turned round what it holds")
+        or f"{whose} holds {nothing} that could be turned round.",
+    ]
     if found.stopped:
         told.append(f"{counted(len(found.stopped), 'account')} {of} would be stopped by a loss at once.")
     told.append("Counted by risk on what it knows now, each order by itself, at market and at a price of now.")
@@ -58,9 +61,10 @@ def _told(name: str, values: dict[str, str]) -> str:
     return risk.limit_told(name, values[name]) if name in values else "not set"
 
 
-def _refused(found: risk.Judged, of: str, asked: str, none: str) -> str:
+def _refused(found: risk.Judged, of: str, asked: str) -> str:
+    """Return what would be refused, "" where no account has anything to ask for."""
     if not found.accounts:
-        return f"If each {asked}: none {of} {none}."
+        return ""
     why = ", ".join(f"{reason} {count:,}" for reason, count in found.reasons.items())
     newly = f"would newly refuse {len(found.newly):,} {of}" if found.newly else f"would newly refuse none {of}"
     return (

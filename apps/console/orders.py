@@ -14,6 +14,8 @@ from apps.reporting.interface import ORDER_STATES, OrderRow, Scope, ScopeError
 from banyan.cursors import decoded, encoded
 
 _A_PAGE = 50
+_OF_UNKNOWN = (("order.query", "Ask now"), ("order.adopt", "Adopt"), ("order.resolve", "Resolve"))
+"""What people can do about an order that is UNKNOWN."""
 
 
 class Filters(NamedTuple):
@@ -82,8 +84,7 @@ def show_unknown(request: HttpRequest) -> HttpResponse:
     cursor = request.GET.get("before", "")
     context = {
         "title": "UNKNOWN orders", "page": orders_of(Filters(state="unknown"), cursor), "is_newest": not cursor,
-        "is_by_two": "order.resolve" in settings.TWO_PEOPLE,
-        "acts": (("order.query", "Ask now"), ("order.adopt", "Adopt"), ("order.resolve", "Resolve")),
+        "is_by_two": "order.resolve" in settings.TWO_PEOPLE, "acts": _OF_UNKNOWN,
     }  # fmt: skip
     part = "console/unknown_orders_live.html" if request.headers.get("HX-Request") else "console/unknown_orders.html"
     return render(request, part, context)
@@ -107,6 +108,8 @@ def show_order(request: HttpRequest, account: str, instrument: str, decision: in
         "settings": reporting.settings_of(order),
         "fills": [each for _, each in fills],
         "quote": reporting.quote_of(order),
+        "acts": _OF_UNKNOWN,
+        "is_by_two": "order.resolve" in settings.TWO_PEOPLE,
     }
     part = "console/order_live.html" if request.headers.get("HX-Request") else "console/order.html"
     return render(request, part, context)

@@ -157,7 +157,7 @@ def test_an_order_by_hand_and_those_of_a_signal_come_to_who_looks(new_context, s
 def test_a_limit_is_tried_on_all_accounts_before_it_is_set(new_context, server, size):
     page = shown(new_context(), server, "/risk/")
     page.get_by_role("link", name="Limits of all accounts").click()
-    page.get_by_label("order-notional").fill("1")
+    page.get_by_label("Largest order in money").fill("1")
     page.get_by_role("button", name="See what it would do").click()
     page.get_by_text("would newly refuse").first.wait_for()
     assert page.get_by_text(f"of {whole(size.accounts)} accounts").first.is_visible()

@@ -108,7 +108,7 @@ register.filter("limit_title", limit_title)
 def act_title(name: str) -> str:
     """Return what an act is called in words, where it is one of the console's; "" for others, such as the API's."""
     kind = kind_of(name)
-    return kind.title if kind is not None else ""
+    return kind.title if kind is not None else "Ask a second person" if name == "proposal.ask" else ""
 
 
 @register.filter
@@ -123,7 +123,7 @@ def _plain(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(_plain(each) for each in value) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {each}" for name, each in value.items() if each != "")
+        return ", ".join(f"{name} {each}" for name, each in value.items() if each != "") or "none"
     return str(value) or "no"
 
 

@@ -170,6 +170,9 @@ class Traded:
 def test_the_ledger_has_what_is_unknown_and_people_say_what_became_of_it(operator, unknown, desk):
     page = operator.get(reverse("unknown"))
     assert [(row.account, row.state) for row in page.context["page"].rows] == [("A1", "Unknown")]
+    of_it = reverse("order", args=[unknown["account"], unknown["instrument"], int(unknown["decision"])])
+    for shown in (page.text, operator.get(of_it).text):
+        assert all(reverse("act", args=[name]) in shown for name in ("order.query", "order.adopt", "order.resolve"))
     assert act(operator, "order.query", unknown).status_code == 302
     assert act(operator, "order.adopt", unknown, why="it is on their screen").status_code == 302
     assert act(operator, "order.resolve", unknown, why="they have no such order").status_code == 422  # without the word
@@ -184,6 +187,7 @@ def test_the_ledger_has_what_is_unknown_and_people_say_what_became_of_it(operato
     assert late.status_code == 422
     assert "is not UNKNOWN any more" in late.context["problem"]
     assert operator.get(reverse("unknown")).context["page"].rows == []
+    assert reverse("act", args=["order.resolve"]) not in operator.get(of_it).text
 
 
 def test_that_an_order_never_arrived_is_not_said_within_seconds(operator, desk):
