@@ -1,5 +1,6 @@
 """The blotter, and the life of one order."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -9,6 +10,8 @@ from django.shortcuts import render
 
 from apps.console.access import page
 from apps.console.charts import Span, spans
+from apps.console.needs import Need, of_proposals
+from apps.console.proposing import open_proposals
 from apps.reporting import interface as reporting
 from apps.reporting.interface import ORDER_STATES, OrderRow, Scope, ScopeError
 from banyan.cursors import decoded, encoded
@@ -84,7 +87,7 @@ def show_unknown(request: HttpRequest) -> HttpResponse:
     cursor = request.GET.get("before", "")
     context = {
         "title": "UNKNOWN orders", "page": orders_of(Filters(state="unknown"), cursor), "is_newest": not cursor,
-        "is_by_two": "order.resolve" in settings.TWO_PEOPLE, "acts": _OF_UNKNOWN,
+        "is_by_two": "order.resolve" in settings.TWO_PEOPLE, "acts": _OF_UNKNOWN, "asked": _asked(),
     }  # fmt: skip
     part = "console/unknown_orders_live.html" if request.headers.get("HX-Request") else "console/unknown_orders.html"
     return render(request, part, context)
@@ -109,10 +112,17 @@ def show_order(request: HttpRequest, account: str, instrument: str, decision: in
         "fills": [each for _, each in fills],
         "quote": reporting.quote_of(order),
         "acts": _OF_UNKNOWN,
+        "asked": _asked({"account": account, "instrument": instrument, "decision": str(decision)}),
         "is_by_two": "order.resolve" in settings.TWO_PEOPLE,
     }
     part = "console/order_live.html" if request.headers.get("HX-Request") else "console/order.html"
     return render(request, part, context)
+
+
+def _asked(of: Mapping[str, str] | None = None) -> list[Need]:
+    """Return what waits for a second person to confirm it: of an order, or of any."""
+    found = [each for each in open_proposals() if each.name.startswith("order.") and of in (None, each.given)]
+    return of_proposals(found)
 
 
 def _life(order: OrderRow) -> list[Span]:

@@ -206,6 +206,16 @@ def test_that_an_order_never_arrived_is_not_said_within_seconds(operator, desk):
     assert "it may still arrive" in told.context["problem"]
 
 
+def test_what_waits_for_a_second_person_is_told_where_the_order_is(operator, unknown, settings):
+    settings.TWO_PEOPLE = ["order.resolve"]
+    assert act(operator, "order.resolve", unknown, why="they have none", word="NEVER ARRIVED").status_code == 302
+    for path in (reverse("unknown"), reverse("order", args=["A1", EURUSD.id, 1])):
+        (asked,) = operator.get(path).context["asked"]
+        assert asked.text == f"operator asks for “Say that the order never arrived: A1 {EURUSD.id} 1”."
+        assert "they have none" in asked.detail
+    assert operator.get(reverse("order", args=["A2", EURUSD.id, 1])).context["asked"] == []
+
+
 def test_what_is_unknown_stands_on_the_overview_with_the_way_to_it(unknown, kill_switch):
     from apps.console.overview import overview
 
