@@ -106,6 +106,8 @@ def test_each_broker_has_its_accounts_and_what_is_unknown_there(desk):
     assert found.unknown == sum(each.state == "Unknown" for each in orders)
     (later,) = reporting.brokers(desk.now_ns + 3_600 * 10**9, 1)
     assert (later.accounts, later.accepted_at_ns) == (found.accounts, None)
+    (gone,) = reporting.brokers(desk.now_ns + 60 * 24 * 4 * MINUTE_NS, 60 * 24 * 3)  # nothing was read meanwhile
+    assert (gone.accounts, gone.unknown, gone.accepted_at_ns) == (found.accounts, found.unknown, None)
 
 
 def test_orders_and_refusals_are_counted_by_minute(desk):
@@ -115,6 +117,10 @@ def test_orders_and_refusals_are_counted_by_minute(desk):
     minutes = reporting.minutes(last_ns, 60 * 24 * 3)
     assert sum(each.orders for each in minutes) == len(reporting.orders(Scope(), 10_000))
     assert sum(each.refusals for each in minutes) == len(reporting.refusals(Scope(), 10_000))
+    later = reporting.minutes(last_ns + 5 * MINUTE_NS, 60 * 24 * 3)  # nothing was read meanwhile
+    assert [each.at_ns for each in later] == [each.at_ns + 5 * MINUTE_NS for each in minutes]
+    assert [each[1:] for each in later[:-5]] == [each[1:] for each in minutes[5:]]
+    assert not any(each.orders or each.refusals for each in later[-5:])
 
 
 def change(desk, **given):
