@@ -114,7 +114,7 @@ log       who changed the stage, when, why, and what was known then"""
         parser.add_argument("--mismatch-rate", type=float, default=0.0, help="which part of them may differ (0)")
         parser.add_argument("--why", default="", help="why the stage is changed, or a difference allowed")
         parser.add_argument(
-            "--most", type=int, default=50, metavar="N", help="diff, log: so many; noise: records of each key"
+            "--most", type=int, default=50, metavar="N", help="diff, log: so many; noise, conform: records of each key"
         )
         parser.add_argument("--seconds", type=float, default=30.0, help="seed, conform: how long it is waited for (30)")
         parser.add_argument("--bootstrap", default="", metavar="HOST:PORT", help="conform: its brokers (ours)")
