@@ -32,7 +32,7 @@ def recorded(system: System, kafka: Cluster) -> Iterator[System]:
 
 @pytest.mark.parametrize(
     ("program", "code", "told"),
-    [("extract.risk", 0, "\nit conforms\n"), ("tests.fault.wrong_risk", 2, "\nerror: it does not conform\n")],
+    [("extract.risk", 0, "\nit conforms\n"), ("tests.fault.wrong_risk", 2, "\nCommandError: it does not conform\n")],
 )
 def test_a_service_that_is_started_as_is_said_is_given_the_log_and_what_it_tells_is_compared(
     recorded: System, kafka: Cluster, program: str, code: int, told: str
