@@ -100,6 +100,7 @@ def test_a_worker_of_sets_that_is_killed_has_its_sets_run_by_the_other_until_it_
     open_accounts(system)
     system.start()
     system.manage("replay", "OANDA:EURUSD", "--interval", "1h", "--from", "2016-01-01", "--to", "2016-01-15")
+    system.wait_for("the feed", lambda: bool(system.rows("feeds", "SELECT FROM banyan_key")))
     system.manage("topics", "apply")  # that of the feed too, which there has been since the replay
     workers = parts_of(system, "signals")
     try:
