@@ -70,6 +70,8 @@ def test_a_public_name_is_taken_and_a_network_of_the_firm_where_it_is_allowed(mo
     stands_for(monkeypatch, "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c")
     target = target_of("https://example.com:8443/hook?x=1")
     assert (target.host, target.port, target.addresses[0]) == ("example.com", 8443, ip_address("93.184.215.14"))
+    stands_for(monkeypatch, "::ffff:93.184.215.14")
+    assert target_of("https://example.com/").port == 443
     stands_for(monkeypatch, "10.1.2.3")
     assert target_of("http://inside.example/", ["10.1.2.0/24"]).port == 80
     with pytest.raises(AddressError):
