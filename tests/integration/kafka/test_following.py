@@ -102,6 +102,8 @@ def test_what_a_follower_decides_goes_to_the_comparator_and_nowhere_else(bench):
     assert told[3].problem == "ZeroDivisionError: candidate"
     assert handed_on == []
     assert other.link.relay.count == 0
+    logs = [[step[:6] for step in Store(alias).steps("a", 0)] for alias in ("execution", "signals")]
+    assert logs[0] == logs[1], "what it would send if it led is what its leader has decided"
 
 
 def test_a_follower_that_is_made_to_send_sends_nothing(bench):
