@@ -14,6 +14,7 @@ from apps.execution.book_contracts import (
 from apps.execution.contracts import (
     AccountValued,
     Flatten,
+    GateAccounts,
     OrdersEnded,
     OrdersFilled,
     OrdersReleased,
@@ -27,6 +28,7 @@ from apps.execution.contracts import (
 from apps.execution.core import EXECUTION
 from apps.risk.contracts import TradingState, TradingStateChanged
 from banyan.columns import ints
+from banyan.messages import RowsParked
 from tests.unit.execution.desk import EURUSD, GOLD, QUOTES, Desk, of_type, only, skip, target
 
 BID, ASK = QUOTES[EURUSD.id]
@@ -334,6 +336,26 @@ def test_an_account_is_gated_until_it_is_reconciled() -> None:
     events = desk.reconcile(1)
     assert only(events, AccountsReady).account.tolist() == [1]
     assert only(events, OrdersRequested).steps.tolist() == [10]
+
+
+def test_a_statement_of_before_a_restore_lifts_no_gate(desk: Desk) -> None:
+    desk.trade(desk.target("trend", 1, EURUSD=0.10))
+    desk.refuse(only(desk.feed(Flatten()), OrdersRequested))
+    desk.feed(GateAccounts(reason="restored"))
+    gated_ns = desk.now_ns
+    desk.now_ns -= 5_000
+    assert not of_type(desk.reconcile(1, EURUSD={1: 10}), OrdersRequested)
+    assert skip(desk.target("trend", 2, EURUSD=0.2)) == (SkipReason.NOT_RECONCILED, SettingLevel.ACCOUNT)
+    desk.now_ns = gated_ns
+    assert only(desk.reconcile(1, EURUSD={1: 10}), OrdersRequested).steps.tolist() == [-10]
+
+
+def test_a_row_of_an_account_that_is_not_open_holds_up_nobody_else(desk: Desk) -> None:
+    desk.approve(only(desk.target("trend", 1, EURUSD=0.10), OrdersRequested))
+    fill = ReportKind.FILLED, 1, EURUSD.id, 1, 10, ASK * 10_000
+    given = desk.report((ReportKind.ACCEPTED, 99, EURUSD.id, 1), fill)
+    assert only(given, RowsParked).accounts.tolist() == [99]
+    assert desk.held(1, "trend") == 10
 
 
 def test_one_who_joins_late_waits_for_the_next_change_or_converges(desk: Desk) -> None:

@@ -117,6 +117,12 @@ def test_an_instrument_that_is_not_allowed_may_only_be_closed() -> None:
     assert only(desk.target("trend", 3, EURUSD=0.04), OrdersRequested).steps.tolist() == [-6]
 
 
+def test_who_may_only_close_closes_all_where_the_set_turns_round(desk: Desk) -> None:
+    desk.trade(desk.target("trend", 1, EURUSD=0.10))
+    desk.subscribe("trend", 1, close_only=True)
+    assert only(desk.target("trend", 2, EURUSD=-0.05), OrdersRequested).steps.tolist() == [-10]
+
+
 def test_a_mapped_symbol_is_traded_in_place_of_the_sets_own() -> None:
     mini = InstrumentTerms(**{**EURUSD_FIELDS, "id": "SIM:EURUSD.mini", "contract_e9": 10_000 * 10**9})
     desk = Desk()
