@@ -64,7 +64,7 @@ def test_orders_come_by_themselves_and_each_has_its_life(new_context, find_viola
     page.get_by_role("heading", name="Its life").wait_for()
     assert page.locator("#live strong", has_text="where an order may have 20,000").is_visible()
     assert page.locator("tbody tr", has_text="said so").count() == 1
-    assert page.locator("tbody th", has_text="allocation").is_visible()
+    assert page.locator("tbody th", has_text="Share of equity").is_visible()
     assert find_violations(page) == []
     page.get_by_role("link", name="Follow its message").click()
     for context in ("feeds/oanda", "signals/", "execution/", "risk/"):
