@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.execution.cash import fill_amounts
 from apps.execution.contracts import (
     OrdersAccepted,
     OrdersEnded,
@@ -17,7 +18,6 @@ from apps.execution.contracts import (
 from apps.execution.evolving import full
 from apps.execution.netted_orders import column
 from apps.execution.state import ShardState
-from apps.execution.valued import fill_amounts
 from banyan.columns import Ints, ints
 from banyan.messages import Message
 

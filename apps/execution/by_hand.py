@@ -10,11 +10,12 @@ from apps.execution.apart_messages import Order, cancels, requests_apart
 from apps.execution.apart_state import Entry
 from apps.execution.book_contracts import MANUAL, ManualTargeted, SkipReason, TargetsSkipped
 from apps.execution.contracts import CancelOrder, OrdersRequested, OrderType, PlaceManualOrder
+from apps.execution.crossed import crosses
 from apps.execution.evolving import evolve
 from apps.execution.kernels.reasons import OF_ACCOUNT
 from apps.execution.kernels.records import BOOK_MANUAL
 from apps.execution.kernels.values import step_values
-from apps.execution.netted_orders import NO_COLUMN, column, crosses, net, quoted_before, requests
+from apps.execution.netted_orders import NO_COLUMN, column, net, quoted_before, requests
 from apps.execution.order_states import OrderState
 from apps.execution.people import refused, unknown_account
 from apps.execution.state import ShardState
@@ -142,7 +143,7 @@ def _netted(
     events: list[Message] = [_targeted(command, int(working[line]))]
     if netted.status[0] != SkipReason.NONE:
         events.append(_skip(command, SkipReason(netted.status[0])))
-    events += crosses(after, shard, netted)
+    events += crosses(after, shard, netted, received.event_time_ns)
     events += requests(after, shard, netted, received.event_time_ns, set_name=MANUAL)
     return events
 

@@ -1,12 +1,14 @@
-"""What follows from cash that a broker has booked without a fill: payments, swap, dividends."""
+"""Cash: what fills have brought, and what follows from payments, swap and dividends, which come without one."""
 
 import numpy as np
+from msgspec.structs import replace
 
 from apps.execution.book_contracts import EXTERNAL
 from apps.execution.contracts import AccountValued, CashBooked, CashKind, OrdersReported
 from apps.execution.evolving import full
-from apps.execution.kernels.values import value_accounts
+from apps.execution.kernels.values import amounts_of
 from apps.execution.state import ShardState
+from apps.execution.valued import no_changes, value_of
 from banyan.columns import Ints, ints
 from banyan.messages import Message, Received
 
@@ -77,6 +79,21 @@ def _parts(state: ShardState, report: OrdersReported, rows: Ints, owners: Ints) 
     return row, book, _share(total, upto, whole) - _share(total, upto - held, whole)
 
 
+def fill_amounts(state: ShardState, report: OrdersReported, rows: Ints, places: tuple[Ints, Ints]) -> Ints:
+    """Return the cash that fills in some rows of a report brought; `places` are their accounts' rows and instruments'.
+
+    It is what the broker says where that had to be converted, and else, or where the broker does not say, what follows
+    from steps and price.
+    """
+    owners, instruments = places
+    steps, prices = (full(column, report.account)[rows] for column in (report.steps, report.price_e9))
+    amounts = amounts_of(state.shard(), instruments, owners, steps, prices)
+    if not report.amount_micro.size:
+        return amounts
+    told = report.amount_micro[rows]
+    return np.where(told != 0, told, amounts)
+
+
 def _share(total: Ints, done: Ints, whole: Ints) -> Ints:
     """Return `kernels.netting.part_of` of rows."""
     shared: Ints = total // whole * done + total % whole * done // whole
@@ -86,18 +103,9 @@ def _share(total: Ints, done: Ints, whole: Ints) -> Ints:
 def _valued(state: ShardState, received: Received, owners: Ints, amounts: Ints, paid: Ints) -> AccountValued:
     """Return what accounts (rows, one for each amount) are worth with what came, and what of it was paid in."""
     accounts = np.unique(owners)
-    cash, flows = np.zeros((2, state.accounts.count), np.int64)
-    np.add.at(cash, owners, amounts)
+    shard = state.shard()
+    changes, flows = no_changes(shard), np.zeros(state.accounts.count, np.int64)
+    np.add.at(changes.cash, owners, amounts)
     np.add.at(flows, owners, paid)
-    values = np.zeros((5, accounts.size), np.int64)
-    value_accounts(state.shard(), accounts, np.zeros(state.cells.count, np.int64), cash, values)
-    return AccountValued(
-        valued_at_ns=received.event_time_ns,
-        account=state.accounts.columns["number"][accounts],
-        balance_micro=values[0],
-        equity_micro=values[1],
-        margin_micro=values[2],
-        gross_micro=values[3],
-        net_micro=values[4],
-        paid_in_micro=flows[accounts] if flows.any() else ints(),
-    )
+    valued = value_of(state, shard, received.event_time_ns, accounts, changes)
+    return replace(valued, paid_in_micro=flows[accounts]) if flows.any() else valued

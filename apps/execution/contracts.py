@@ -427,7 +427,7 @@ class GatesLifted(Message, frozen=True, kw_only=True):
 
 @message("execution.account-valued.v1")
 class AccountValued(Message, frozen=True, kw_only=True):
-    """Accounts at the prices of `valued_at_ns`: balance is cash, equity adds what is held, margin what that needs."""
+    """Accounts at the prices of `valued_at_ns`: balance is what of equity is realised, margin what it needs."""
 
     valued_at_ns: int
     account: Ints

@@ -41,7 +41,7 @@ def decide(state: ShardState, received: Received) -> Sequence[Message]:
     events: Sequence[Message]
     match received.message:
         case TargetSet() as target:
-            events = decide_target(state, target)
+            events = decide_target(state, target, received.event_time_ns)
         case OrdersApproved() as approved:
             events = release(state, received, approved)
         case OrdersRefused() as refused:

@@ -8,7 +8,7 @@ from apps.execution.book_contracts import MarkPrices, PricesMarked
 from apps.execution.evolving import evolve, full
 from apps.execution.netted_orders import column
 from apps.execution.state import ShardState
-from apps.execution.valued import value_of
+from apps.execution.valued import no_changes, value_of
 from banyan.columns import Ints, ints
 from banyan.messages import Message, Received
 
@@ -40,8 +40,8 @@ def mark_prices(state: ShardState, received: Received, command: MarkPrices) -> S
     if not (moved & new).any() or not holding.size:
         return [marked]
     after = evolve(state.copy(), marked)
-    none = np.zeros(after.cells.count, np.int64), np.zeros(after.accounts.count, np.int64)
-    return [marked, value_of(after, after.shard(), received.event_time_ns, holding, *none)]
+    shard = after.shard()
+    return [marked, value_of(after, shard, received.event_time_ns, holding, no_changes(shard))]
 
 
 def _holding(state: ShardState) -> Ints:

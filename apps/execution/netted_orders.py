@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from apps.execution.book_contracts import Booking, LotsBooked
 from apps.execution.contracts import OrdersRequested
 from apps.execution.kernels.netting import Netted, net_cells, room_for
 from apps.execution.kernels.records import Shard
@@ -42,29 +41,6 @@ def indexed(rows: Ints) -> tuple[list[int], Ints]:
 def each_once(rows: Ints) -> Ints:
     """Return rows in rising order, each once."""
     return rows if (rows[1:] > rows[:-1]).all() else np.unique(rows)
-
-
-def crosses(state: ShardState, shard: Shard, netted: Netted) -> Iterator[LotsBooked]:
-    """Yield what was crossed between books, if anything."""
-    count = netted.counts[2]
-    if not count:
-        return
-    lines = state.lines.columns[netted.cross_line[:count]]
-    found, instrument = indexed(lines["instrument"])
-    books, book = np.unique(lines["book"], return_inverse=True)
-    quotes = shard.instruments[found]
-    middles = (quotes["bid_ticks"] + quotes["ask_ticks"]) * quotes["tick_e9"] // 2
-    yield LotsBooked(
-        kind=Booking.CROSSED,
-        books=[state.books.names[each] for each in books],
-        instruments=[state.instruments.names[each] for each in found],
-        account=state.accounts.columns["number"][lines["account"]],
-        instrument=column(instrument),
-        book=column(book.astype(np.int64)),
-        steps=netted.cross_steps[:count].copy(),
-        price_e9=middles[instrument],
-        amount_micro=netted.cross_amount[:count].copy(),
-    )
 
 
 def requests(

@@ -25,8 +25,9 @@ from apps.execution.contracts import (
     Resume,
     Subscribe,
 )
+from apps.execution.crossed import crosses
 from apps.execution.kernels.records import BOOK_EXTERNAL
-from apps.execution.netted_orders import crosses, net, requests
+from apps.execution.netted_orders import net, requests
 from apps.execution.settings_chain import maps_anew, refusal_of
 from apps.execution.state import ShardState
 from banyan.columns import Ints, ints
@@ -124,7 +125,7 @@ def flatten(state: ShardState, received: Received, numbers: Ints, instrument: st
         events += order_apart(state, shard, wishes, set(), received.event_time_ns, reduce_only=True)
     cells = np.flatnonzero(wanted & ~apart)
     netted = net(state, shard, state.lines.columns["working"].copy(), cells, flattens=True, reduces=True)
-    events += crosses(state, shard, netted)
+    events += crosses(state, shard, netted, received.event_time_ns)
     events += requests(state, shard, netted, received.event_time_ns, set_name=FLATTEN, reduce_only=True)
     return events
 

@@ -11,7 +11,7 @@ from apps.execution.apart_messages import cancels
 from apps.execution.apart_reported import named, protected, protective_rows, taken
 from apps.execution.apart_state import Key
 from apps.execution.book_contracts import EXTERNAL, Booking, LotsBooked, OrdersAdopted
-from apps.execution.cash import decide_cash
+from apps.execution.cash import decide_cash, fill_amounts
 from apps.execution.contracts import (
     OrdersAccepted,
     OrdersEnded,
@@ -21,7 +21,7 @@ from apps.execution.contracts import (
     ReportKind,
 )
 from apps.execution.evolving import evolve, full
-from apps.execution.kernels.booking import find_orders, part_of_fill
+from apps.execution.kernels.booking import find_orders, part_of_fill, pay_for_fills
 from apps.execution.kernels.reports import (
     NO_ORDER,
     RANK_ACCEPTED,
@@ -37,7 +37,7 @@ from apps.execution.order_states import OrderState, transitions
 from apps.execution.people import net_soon
 from apps.execution.state import ShardState
 from apps.execution.tickets import hedging_cells
-from apps.execution.valued import fill_amounts, values_now, values_of
+from apps.execution.valued import no_changes, values_now, values_of
 from banyan.columns import Ints
 from banyan.messages import Message, Received, RowsParked
 from banyan.records import copied
@@ -365,9 +365,24 @@ def _booked_outside(rows: Rows, outside: Ints, taken: Ints) -> Iterator[LotsBook
 
 def _values(state: ShardState, received: Received, rows: Rows, folded: Folded) -> Iterator[Message]:
     filled = np.flatnonzero((folded.rank == RANK_FILLED) & (folded.taken != 0))
-    shard = state.shard()
-    steps, cash = np.zeros(shard.cells.size, np.int64), np.zeros(shard.accounts.size, np.int64)
-    cells = rows.cell[filled]
-    np.add.at(steps, cells, folded.taken[filled])
-    np.add.at(cash, state.cells.columns["account"][cells], rows.amount_micro[filled] - rows.fee_micro[filled])
-    yield from values_of(state, shard, received.event_time_ns, cells, steps, cash)
+    shard, lines = state.shard(), state.lines.columns
+    changes = no_changes(shard)
+    cells, steps, amounts = rows.cell[filled], folded.taken[filled], rows.amount_micro[filled]
+    np.add.at(changes.steps, cells, steps)
+    np.add.at(changes.cash, state.cells.columns["account"][cells], amounts - rows.fee_micro[filled])
+    splits = _splits(folded, filled)
+    pay_for_fills(
+        shard,
+        find_orders(shard, cells, rows.report.decision[filled]),
+        steps,
+        amounts,
+        (
+            np.searchsorted(filled, np.array([each.row for each in splits], np.int64)),
+            np.array([each.line for each in splits], np.int64),
+            np.array([each.steps for each in splits], np.int64),
+        ),
+        lines["held"].copy(),
+        lines["cost_micro"].copy(),
+        changes.paid,
+    )
+    yield from values_of(state, shard, received.event_time_ns, cells, changes)

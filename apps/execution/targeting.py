@@ -7,11 +7,12 @@ import numpy as np
 
 from apps.execution.apart import Wish, apart_lines, cells_ordered, left_to_do, order_apart, without
 from apps.execution.book_contracts import BooksTargeted, SkipReason, TargetsSkipped
+from apps.execution.crossed import crosses
 from apps.execution.kernels.netting import Netted
 from apps.execution.kernels.records import FIRST_SET, TARGET_DTYPE, Shard
 from apps.execution.kernels.reports import waiting_cells
 from apps.execution.kernels.sizing import size_lines
-from apps.execution.netted_orders import NO_COLUMN, column, crosses, each_once, indexed, net, requests
+from apps.execution.netted_orders import NO_COLUMN, column, each_once, indexed, net, requests
 from apps.execution.state import ShardState
 from apps.signals.contracts import TargetSet
 from banyan.columns import Ints
@@ -112,8 +113,8 @@ def is_followed(state: ShardState, target: TargetSet) -> bool:
     return any(state.lines_by_source.get((book, source)) for source in sources)
 
 
-def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
-    """Return what a set's new targets give for all accounts that follow it."""
+def decide_target(state: ShardState, target: TargetSet, at_ns: int) -> list[Message]:
+    """Return what a set's new targets give, at event time `at_ns`, for all accounts that follow it."""
     book = state.books.known(target.set)
     if book < FIRST_SET:
         return []
@@ -129,7 +130,7 @@ def decide_target(state: ShardState, target: TargetSet) -> list[Message]:
     wanted = np.repeat(np.arange(len(lists)), [each.size for each in lists])
     plan = _plan(state, shard, rows, picked, wanted, np.zeros(0, np.int64))
     events = _told(state, plan, np.arange(picked.size), target.set, target)
-    events += crosses(state, shard, plan.netted)
+    events += crosses(state, shard, plan.netted, at_ns)
     events += requests(state, shard, plan.netted, target.decided_at_ns, set_name=target.set)
     if plan.wishes:
         events += order_apart(state, shard, plan.wishes, cells_ordered(plan.netted), target.decided_at_ns)
@@ -153,7 +154,7 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     flattened = _is_flattened(state, cells)
     if flattened.any():
         closing = net(state, shard, _netted_wishes(state), cells[flattened], reduces=True)
-        events += crosses(state, shard, closing)
+        events += crosses(state, shard, closing, decided_at_ns)
         events += requests(state, shard, closing, decided_at_ns, reduce_only=True)
         wishes = left_to_do(state, cells[flattened], closes=True)
         events += order_apart(state, shard, wishes, cells_ordered(closing), decided_at_ns, reduce_only=True)
@@ -165,7 +166,7 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     for book in np.unique(lines["book"][picked]):
         chosen = np.flatnonzero(lines["book"][picked] == book)
         events += _told(state, plan, chosen, state.books.names[book], None)
-    events += crosses(state, shard, plan.netted)
+    events += crosses(state, shard, plan.netted, decided_at_ns)
     events += requests(state, shard, plan.netted, decided_at_ns)
     told = plan.are_netted | {wish.line for wish in plan.wishes}
     wishes = plan.wishes + [wish for wish in left_to_do(state, cells) if wish.line not in told]

@@ -1,41 +1,36 @@
 """What accounts hold and are worth after changes of their books."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from apps.execution.contracts import AccountValued, OrdersReported, PositionChanged
-from apps.execution.evolving import full
+from apps.execution.contracts import AccountValued, PositionChanged
 from apps.execution.kernels.records import Shard
-from apps.execution.kernels.values import amounts_of, value_accounts
+from apps.execution.kernels.values import value_accounts
 from apps.execution.netted_orders import column, each_once, indexed
 from apps.execution.state import ShardState
 from banyan.columns import Ints
 from banyan.messages import Message
 
 
-def fill_amounts(state: ShardState, report: OrdersReported, rows: Ints, places: tuple[Ints, Ints]) -> Ints:
-    """Return the cash that fills in some rows of a report brought; `places` are their accounts' rows and instruments'.
+class Changes(NamedTuple):
+    """What fills change that are not booked yet: steps by cell; cash, and what was paid, by account (micro units)."""
 
-    It is what the broker says where that had to be converted, and else, or where the broker does not say, what follows
-    from steps and price.
-    """
-    owners, instruments = places
-    steps, prices = (full(column, report.account)[rows] for column in (report.steps, report.price_e9))
-    amounts = amounts_of(state.shard(), instruments, owners, steps, prices)
-    if not report.amount_micro.size:
-        return amounts
-    told = report.amount_micro[rows]
-    return np.where(told != 0, told, amounts)
+    steps: Ints
+    cash: Ints
+    paid: Ints
+
+
+def no_changes(shard: Shard) -> Changes:
+    """Return changes that are none, to be added to."""
+    return Changes(*(np.zeros(each.size, np.int64) for each in (shard.cells, shard.accounts, shard.accounts)))
 
 
 def values_of(
-    state: ShardState, shard: Shard, valued_at_ns: int, cells: Ints, steps: Ints, cash: Ints
-) -> Iterator[Message]:
-    """Yield positions in `cells` and the values of their accounts, after changes that are not booked yet.
-
-    `steps` is int64[all cells] and `cash` int64[all accounts], micro units: the changes.
-    """
+    state: ShardState, shard: Shard, valued_at_ns: int, cells: Ints, changes: Changes
+) -> Iterator[Message]:  # fmt: skip
+    """Yield positions in `cells` and the values of their accounts, after changes that are not booked yet."""
     if not cells.size:
         return
     cells = each_once(cells)
@@ -46,18 +41,18 @@ def values_of(
         instruments=[state.instruments.names[each] for each in found],
         account=state.accounts.columns["number"][owners],
         instrument=column(instrument),
-        steps=columns["held"][cells] + steps[cells],
+        steps=columns["held"][cells] + changes.steps[cells],
         short_steps=column(columns["short"][cells]),
     )
-    yield value_of(state, shard, valued_at_ns, each_once(owners), steps, cash)
+    yield value_of(state, shard, valued_at_ns, each_once(owners), changes)
 
 
 def value_of(
-    state: ShardState, shard: Shard, valued_at_ns: int, accounts: Ints, steps: Ints, cash: Ints
+    state: ShardState, shard: Shard, valued_at_ns: int, accounts: Ints, changes: Changes
 ) -> AccountValued:  # fmt: skip
-    """Return what accounts (rows, each once) are worth after changes as in `values_of`."""
+    """Return what accounts (rows, each once) are worth after changes that are not booked yet."""
     values = np.zeros((5, accounts.size), np.int64)
-    value_accounts(shard, accounts, steps, cash, values)
+    value_accounts(shard, accounts, *changes, values)
     return AccountValued(
         valued_at_ns=valued_at_ns,
         account=state.accounts.columns["number"][accounts],
@@ -72,5 +67,4 @@ def value_of(
 def values_now(state: ShardState, valued_at_ns: int, cells: Ints) -> Iterator[Message]:
     """Yield positions in `cells` and the values of their accounts as they are."""
     shard = state.shard()
-    none = np.zeros(shard.cells.size, np.int64), np.zeros(shard.accounts.size, np.int64)
-    yield from values_of(state, shard, valued_at_ns, cells, *none)
+    yield from values_of(state, shard, valued_at_ns, cells, no_changes(shard))

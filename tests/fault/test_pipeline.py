@@ -98,7 +98,9 @@ LOGS = (
 )
 MARKS = "SELECT reader, source, key, number FROM reporting_mark"
 SUMMED = """
-    SELECT a.number, a.balance_micro, a.deposit_micro + COALESCE(sum(f.amount_micro - f.fee_micro), 0)
+    SELECT a.number,
+        a.balance_micro - (SELECT COALESCE(sum(cost_micro), 0) FROM reporting_position AS p WHERE p.account = a.number),
+        a.deposit_micro + COALESCE(sum(f.amount_micro - f.fee_micro), 0)
     FROM reporting_account AS a LEFT JOIN reporting_fill AS f ON f.account = a.number GROUP BY a.number"""
 
 
@@ -123,9 +125,9 @@ def check_that_reporting_remembers_it(system: System) -> None:
         held[account, instrument] += steps
     positions = system.rows("reporting", "SELECT account, instrument, sum(steps) FROM reporting_position GROUP BY 1, 2")
     assert {(account, name): int(steps) for account, name, steps in positions} == held
-    balances = system.rows("reporting", SUMMED)
-    assert len(balances) == ACCOUNTS
-    assert all(balance == summed for _, balance, summed in balances)
+    cash_of = system.rows("reporting", SUMMED)
+    assert len(cash_of) == ACCOUNTS
+    assert all(cash == summed for _, cash, summed in cash_of)
     orders = json.loads(system.manage("report", "orders", "--json", "--lines", "100000", "--timeline"))
     assert [order for order in orders if order["state"] not in ENDS] == []
     assert all(order["sent_at_ns"] for order in orders if order["state"] == "Filled")

@@ -28,20 +28,23 @@ def book(shard: Shard, at: int, steps: int, amount: int, fee: int, price: float)
     """
     line = shard.lines[at]
     cell = shard.cells[line.cell]
-    before = line.cost_micro
-    held = line.held
     _follow_entry(shard, line, steps, fee / MILLIONTHS, price)
-    if held * steps >= 0:
-        line.cost_micro -= amount
-    elif abs(steps) <= abs(held):
-        line.cost_micro -= part_of(before, abs(steps), abs(held))
-    else:
-        line.cost_micro = part_of(amount, abs(held), abs(steps)) - amount
+    line.cost_micro = _cost_after(line.cost_micro, line.held, steps, amount)
     line.held += steps
     line.cash_micro += amount - fee
     line.fees_micro += fee
     cell.held += steps
     shard.accounts[line.account].balance_micro += amount - fee
+
+
+@inner_kernel
+def _cost_after(cost: int, held: int, steps: int, amount: int) -> int:
+    """Return what was paid for what is held once `steps` are added to `held`, which had cost `cost`."""
+    if held * steps >= 0:
+        return cost - amount
+    if abs(steps) <= abs(held):
+        return cost - part_of(cost, abs(steps), abs(held))
+    return part_of(amount, abs(held), abs(steps)) - amount
 
 
 @inner_kernel
@@ -155,6 +158,44 @@ def fill_orders(
             at += 1
         if orders[k] >= 0:
             _count_filled(shard, orders[k], done)
+
+
+@kernel
+def pay_for_fills(
+    shard: Shard, orders: Any, steps: Any, amounts: Any, splits: Any, held: Any, cost: Any, paid: Any
+) -> None:  # fmt: skip
+    """Add to `paid`, int64[accounts], what fills of open orders change in what was paid for what is held.
+
+    Nothing is booked. Fills and splits are those of `fill_orders`. Scratch: `held` and `cost`, int64[lines], what each
+    line has and what was paid for it.
+    """
+    at = 0
+    for k in range(orders.size):
+        if at == splits[0].size or splits[0][at] != k:
+            line = shard.shares[shard.orders[orders[k]].first_share].line
+            _pay(shard, line, steps[k], amounts[k], held, cost, paid)
+        done = 0
+        while at < splits[0].size and splits[0][at] == k:
+            part = splits[2][at]
+            amount, _ = part_of_fill(amounts[k], 0, done, part, steps[k])
+            _pay(shard, splits[1][at], part, amount, held, cost, paid)
+            done += part
+            at += 1
+
+
+@kernel
+def pay_for_lots(shard: Shard, lines: Any, steps: Any, amounts: Any, held: Any, cost: Any, paid: Any) -> None:
+    """Do as `pay_for_fills` does, for lots as `book_lots` books them."""
+    for k in range(lines.size):
+        _pay(shard, lines[k], steps[k], amounts[k], held, cost, paid)
+
+
+@inner_kernel
+def _pay(shard: Shard, line: int, steps: int, amount: int, held: Any, cost: Any, paid: Any) -> None:
+    after = _cost_after(cost[line], held[line], steps, amount)
+    paid[shard.lines[line].account] += after - cost[line]
+    cost[line] = after
+    held[line] += steps
 
 
 @inner_kernel

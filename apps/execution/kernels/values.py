@@ -23,15 +23,18 @@ def amounts_of(shard: Shard, instruments: Any, accounts: Any, steps: Any, prices
 
 
 @kernel
-def value_accounts(shard: Shard, accounts: Any, steps: Any, cash: Any, out: Any) -> None:
+def value_accounts(shard: Shard, accounts: Any, steps: Any, cash: Any, paid: Any, out: Any) -> None:
     """Value accounts (rows, int64[k]) at the last closes, as they are after changes that are not booked yet.
 
-    `steps` is int64[cells] and `cash` int64[accounts] (micro units): the changes, of netting accounts alone. `out` is
-    int64[5, k]: balance, equity, margin, gross and net, in micro units. Gross and margin are those of each ticket.
+    `steps` is int64[cells], `cash` and `paid` (for what is held) are int64[accounts] in micro units: the changes, of
+    netting accounts alone. `out` is int64[5, k]: balance, equity, margin, gross and net, in micro units. Balance is
+    cash and what was paid for what is held: what was paid in and what was gained since, as far as it is realised.
+    Gross and margin are those of each ticket.
     """
     for k in range(accounts.size):
         account = shard.accounts[accounts[k]]
-        balance = account.balance_micro + cash[accounts[k]]
+        money = account.balance_micro + cash[accounts[k]]
+        balance = money + paid[accounts[k]]
         gross = net = margin = 0
         at = account.first_cell
         while at >= 0:
@@ -46,9 +49,13 @@ def value_accounts(shard: Shard, accounts: Any, steps: Any, cash: Any, out: Any)
             net += value
             gross += exposed
             margin += int(np.rint(exposed * rate))
+            line = cell.first_line
+            while line >= 0:
+                balance += shard.lines[line].cost_micro
+                line = shard.lines[line].next_line
             at = cell.next_cell
         out[0, k] = balance
-        out[1, k] = balance + net
+        out[1, k] = money + net
         out[2, k] = margin
         out[3, k] = gross
         out[4, k] = net

@@ -139,12 +139,14 @@ def check_against_execution(desk):
             positions[int(account[1:]), name] += steps
         assert filled == positions
         cursor.execute(
-            "SELECT a.number, a.balance_micro, a.deposit_micro + COALESCE(sum(f.amount_micro - f.fee_micro), 0) "
+            "SELECT a.number, a.balance_micro - "
+            "(SELECT COALESCE(sum(cost_micro), 0) FROM reporting_position AS p WHERE p.account = a.number), "
+            "a.deposit_micro + COALESCE(sum(f.amount_micro - f.fee_micro), 0) "
             "FROM reporting_account AS a LEFT JOIN reporting_fill AS f ON f.account = a.number GROUP BY a.number"
         )
-        for number, balance, summed in cursor.fetchall():
+        for number, cash, summed in cursor.fetchall():
             assert desk.balance(number) == summed
-            assert balance == summed, f"account {number}: the last valuation and the fills differ"
+            assert cash == summed, f"account {number}: the last valuation and the fills differ"
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -68,6 +68,7 @@ def test_cash_is_what_fills_brought_to_the_micro_unit(desk: Desk) -> None:
     assert only(events, PositionChanged).steps.tolist() == [10]
     valued = only(events, AccountValued)
     assert valued.equity_micro.tolist() == [desk.balance(1) + 10_000 * 1_123_410]
+    assert valued.balance_micro.tolist() == [10_000_000_000 - 1_234_567], "nothing is realised but the fee"
     assert valued.margin_micro.tolist() == [round(10_000 * 1_123_410 / 30)]
     desk.trade(desk.target("trend", 2, EURUSD=0.0))
     line = desk.line(1, EURUSD.id, "trend")

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from apps.execution.book_contracts import AccountsFlattened, AccountsResumed, BooksTargeted
 from apps.execution.contracts import (
+    AccountValued,
     CancelOrder,
     CashKind,
     Flatten,
@@ -43,6 +44,7 @@ class Walk(RuleBasedStateMachine):
         self.desk = Desk()
         self.plain = PlainBooks({terms.id: Fraction(terms.contract_e9 * terms.lot_step_e9, 10**18) for terms in TERMS})
         self.seen = 0
+        self.told: dict[int, int] = {}  # the balance of accounts, as they were valued last
         self.pending: list[OrdersRequested] = []
         self.sent: set[tuple[int, str, int]] = set()
         self.version = 0
@@ -60,6 +62,8 @@ class Walk(RuleBasedStateMachine):
         given = self.desk.events[self.seen :]
         self.seen = len(self.desk.events)
         for event in given:
+            if isinstance(event, AccountValued):
+                self.told |= zip(event.account.tolist(), event.balance_micro.tolist(), strict=True)
             if isinstance(event, AccountsFlattened):
                 self.flattened(event.account.tolist())
             if isinstance(event, AccountsResumed):
@@ -224,6 +228,7 @@ class Walk(RuleBasedStateMachine):
             assert state.accounts.rows[row].balance_micro == balance
             assert int(lines["cash_micro"].sum()) == balance - 10**12 - self.plain.paid_in[number]
             assert (lines["cost_micro"][lines["held"] == 0] == 0).all()
+            assert self.told[number] == balance + int(lines["cost_micro"].sum()), "what was told last is not of now"
 
     @invariant()
     def a_snapshot_is_the_state(self) -> None:

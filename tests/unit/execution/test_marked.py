@@ -42,10 +42,11 @@ def values(given: list[Message]) -> dict[int, tuple[int, int]]:
 
 
 def test_who_holds_something_is_worth_less_when_its_price_falls_and_nothing_is_traded(desk: Desk) -> None:
-    balance = desk.balance(1)
+    cash, paid = desk.balance(1), int(desk.line(1, EURUSD.id, "trend").cost_micro)
     given = desk.feed(mark((EURUSD.id, BID - 1_000, ASK - 1_000)))
     middle_micro = (BID + ASK - 2_000) * 10 // 2
-    assert values(given) == {1: (balance, balance + 10_000 * middle_micro)}
+    assert values(given) == {1: (cash + paid, cash + 10_000 * middle_micro)}
+    assert (cash + paid, paid > 0) == (10_000 * 10**6, True), "nothing is realised"
     assert {type(each) for each in given} == {PricesMarked, AccountValued}
 
 
@@ -112,4 +113,4 @@ def test_what_is_traded_in_place_of_another_counts_at_the_others_price(
     after = values(desk.feed(mark((EURUSD.id, BID - 1_010, ASK - 1_008))))
     assert after[2][1] - before[2][1] == -10_000 * 1_000 * 10
     own = values(desk.feed(mark((EURUSD.id, BID - 10, ASK - 8), (mini.id, 10_000, 10_000))))
-    assert own[2][1] - own[2][0] == 10_000 * 1_000_000
+    assert own[2][1] - desk.balance(2) == 10_000 * 1_000_000
