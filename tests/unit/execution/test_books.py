@@ -166,6 +166,9 @@ def test_a_cross_moves_no_cash_out_of_the_account() -> None:
     assert only(events, OrdersRequested).steps.tolist() == [-2]  # trend is left with 4, wants 2
     assert (desk.held(1, "trend"), desk.held(1, "carry")) == (4, 6)
     assert desk.balance(1) == cash
+    paid = sum(int(desk.line(1, EURUSD.id, book).cost_micro) for book in ("trend", "carry"))
+    assert only(events, AccountValued).balance_micro.tolist() == [cash + paid], "trend has realised half of its spread"
+    assert cash + paid == 10_000_000_000 - 6_000 * 10
     assert released.decision.tolist() == [2]
 
 
