@@ -12,6 +12,11 @@ Whose = Scope
 _LIMITS = ("account", "set", "instrument", "day")
 
 
+def scope_of_client(client: str) -> Scope:
+    """Return what is read for one client, "": for the firm."""
+    return Scope(client=client)
+
+
 def scope_of_clients(clients: Collection[str]) -> Scope:
     """Return what is read for several clients at once, of which each is given its own; "" among them: for the firm."""
     return Scope() if "" in clients else Scope(clients=tuple(clients))

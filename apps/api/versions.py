@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from apps.api.asking import Parameter
 from apps.api.problems import Problem
+from apps.api.tenancy import scope_of_client
 from apps.execution.interface import Asked, applied
 from apps.reporting import interface as reporting
-from apps.reporting.interface import Scope
 from banyan.cursors import decoded, encoded
 
 _WAIT_SECONDS = 1.0
@@ -43,7 +43,7 @@ def wait_for(asked: Asked, client: str) -> None:
     And where it was refused when its turn came, which a client ("": the firm) is told of its own accounts.
     """
     _wait(asked.shard, lambda: applied(asked))
-    unmet = reporting.unmet(Scope(client=client), [asked.id]).get(asked.id)
+    unmet = reporting.unmet(scope_of_client(client), [asked.id]).get(asked.id)
     if unmet is not None and unmet.is_refused:
         raise Problem("refused", unmet.words)
 

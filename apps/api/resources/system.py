@@ -18,11 +18,11 @@ from apps.api.problems import Problem
 from apps.api.resources.accounts import account_of
 from apps.api.resources.strategies import moment_of
 from apps.api.rows import Moment, Row, Time, told
+from apps.api.tenancy import scope_of_client
 from apps.api.views import Listing, Page, Thing, View, cut
 from apps.console import interface as console
 from apps.execution.interface import kill_switch
 from apps.reporting import interface as reporting
-from apps.reporting.interface import Scope
 from apps.risk.interface import in_force
 from banyan.dead_letters import LetterError, letters_after
 from banyan.facade.routing import routings
@@ -304,7 +304,7 @@ class Audit(Listing):
         names = {each.name: asked[each.name] for each in self.parameters}
         found = console.acts(most + 1, **names, place=where)
         last = found[most - 1] if len(found) > most else None
-        unmet = reporting.unmet(Scope(), [command.id for act in found for command in act.commands])
+        unmet = reporting.unmet(scope_of_client(""), [command.id for act in found for command in act.commands])
         told = [
             act._asdict() | {"unmet": [unmet[each.id].words for each in act.commands if each.id in unmet]}
             for act in found[:most]
