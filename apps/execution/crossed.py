@@ -10,12 +10,17 @@ from apps.execution.kernels.netting import Netted
 from apps.execution.kernels.records import Shard
 from apps.execution.netted_orders import column, each_once, indexed
 from apps.execution.state import ShardState
-from apps.execution.valued import no_changes, value_of
+from apps.execution.valued import Changes, no_changes, value_of
 from banyan.messages import Message
 
 
-def crosses(state: ShardState, shard: Shard, netted: Netted, at_ns: int) -> Iterator[Message]:
-    """Yield what was crossed between books, if anything, and what its accounts are worth with what that realised."""
+def crosses(
+    state: ShardState, shard: Shard, netted: Netted, at_ns: int, before: Changes | None = None
+) -> Iterator[Message]:
+    """Yield what was crossed between books, if anything, and what its accounts are worth with what that realised.
+
+    `before` is what was crossed in other cells and is not booked yet; this is added to it.
+    """
     count = netted.counts[2]
     if not count:
         return
@@ -37,7 +42,7 @@ def crosses(state: ShardState, shard: Shard, netted: Netted, at_ns: int) -> Iter
         price_e9=middles[instrument],
         amount_micro=amounts.copy(),
     )
-    changes = no_changes(shard)
+    changes = no_changes(shard) if before is None else before
     held, cost = all_lines["held"].copy(), all_lines["cost_micro"].copy()
     pay_for_lots(shard, crossed, steps, amounts, held, cost, changes.paid)
     yield value_of(state, shard, at_ns, each_once(lines["account"]), changes)

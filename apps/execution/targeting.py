@@ -14,6 +14,7 @@ from apps.execution.kernels.reports import waiting_cells
 from apps.execution.kernels.sizing import size_lines
 from apps.execution.netted_orders import NO_COLUMN, column, each_once, indexed, net, requests
 from apps.execution.state import ShardState
+from apps.execution.valued import no_changes
 from apps.signals.contracts import TargetSet
 from banyan.columns import Ints
 from banyan.messages import Message
@@ -151,10 +152,11 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     versions = _versions(state)
     cells = _with_brackets_due(state, waiting_cells(shard, versions))
     events: list[Message] = []
+    crossed = no_changes(shard)
     flattened = _is_flattened(state, cells)
     if flattened.any():
         closing = net(state, shard, _netted_wishes(state), cells[flattened], reduces=True)
-        events += crosses(state, shard, closing, decided_at_ns)
+        events += crosses(state, shard, closing, decided_at_ns, crossed)
         events += requests(state, shard, closing, decided_at_ns, reduce_only=True)
         wishes = left_to_do(state, cells[flattened], closes=True)
         events += order_apart(state, shard, wishes, cells_ordered(closing), decided_at_ns, reduce_only=True)
@@ -166,7 +168,7 @@ def decide_waiting(state: ShardState, decided_at_ns: int) -> list[Message]:
     for book in np.unique(lines["book"][picked]):
         chosen = np.flatnonzero(lines["book"][picked] == book)
         events += _told(state, plan, chosen, state.books.names[book], None)
-    events += crosses(state, shard, plan.netted, decided_at_ns)
+    events += crosses(state, shard, plan.netted, decided_at_ns, crossed)
     events += requests(state, shard, plan.netted, decided_at_ns)
     told = plan.are_netted | {wish.line for wish in plan.wishes}
     wishes = plan.wishes + [wish for wish in left_to_do(state, cells) if wish.line not in told]

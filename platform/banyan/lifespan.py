@@ -12,7 +12,7 @@ class Lifespan:
     """An ASGI application that hands calls on to another, and has garbage collected seldom while its server lives.
 
     `begin` loads what calls will need. What is there then is never gone through again: each time all who call would
-    wait for it, for a third of a second.
+    wait for it.
     """
 
     def __init__(self, application: Application, begin: Callable[[], object]) -> None:
